@@ -83,6 +83,7 @@ if TYPE_CHECKING:
     from singr_jobs.flows._store import cancel_flow, close_flow, list_flows, read_flow
     from singr_jobs.intake._answers import Answer
     from singr_jobs.intake._carrier import Carrier, check_carrier
+    from singr_jobs.intake._from_rows import cancel_jobs, insert_jobs_from, job_values, wake
     from singr_jobs.intake._ingest import Ingestion, Submission
     from singr_jobs.intake._marks import KEPT_HOURS
     from singr_jobs.intake._records import (
@@ -220,6 +221,7 @@ __all__ = [
     "act_in_bulk",
     "cancel_flow",
     "cancel_job",
+    "cancel_jobs",
     "change_job",
     "check_carrier",
     "claim_key",
@@ -232,6 +234,8 @@ __all__ = [
     "estimate_records",
     "explain",
     "finish_key",
+    "insert_jobs_from",
+    "job_values",
     "list_bulk",
     "list_flows",
     "list_job_logs",
@@ -254,9 +258,11 @@ __all__ = [
     "set_limits",
     "stop_bulk",
     "use_nonce",
+    "wake",
 ]
 
 _LATER = {
+    "KEPT_HOURS": "singr_jobs.intake._marks",
     "Answer": "singr_jobs.intake._answers",
     "AttemptOutcome": "singr_jobs.declare._views",
     "AttemptView": "singr_jobs.declare._views",
@@ -281,8 +287,8 @@ _LATER = {
     "Decision": "singr_db.limits",
     "Explanation": "singr_jobs.explaining._explain",
     "FlowRequests": "singr_jobs.flows._requests",
-    "IdleFlows": "singr_jobs.flows._idle",
     "GroupCommit": "singr_db.batch",
+    "IdleFlows": "singr_jobs.flows._idle",
     "Ingestion": "singr_jobs.intake._ingest",
     "JobDetail": "singr_jobs.declare._views",
     "JobError": "singr_jobs.declare._views",
@@ -291,7 +297,6 @@ _LATER = {
     "JobTelemetry": "singr_jobs.running._telemetry",
     "JobView": "singr_jobs.declare._views",
     "JobWorker": "singr_jobs._worker",
-    "KEPT_HOURS": "singr_jobs.intake._marks",
     "KeptAnswer": "singr_jobs.intake._records",
     "KeyedRequest": "singr_jobs.intake._records",
     "LeasedLimiter": "singr_db.limits",
@@ -315,6 +320,7 @@ _LATER = {
     "act_in_bulk": "singr_jobs.bulk._asking",
     "cancel_flow": "singr_jobs.flows._store",
     "cancel_job": "singr_jobs.reading._queries",
+    "cancel_jobs": "singr_jobs.intake._from_rows",
     "change_job": "singr_jobs.steering._steer",
     "check_carrier": "singr_jobs.intake._carrier",
     "claim_key": "singr_jobs.intake._records",
@@ -325,6 +331,8 @@ _LATER = {
     "estimate_records": "singr_jobs.intake._records",
     "explain": "singr_jobs.explaining._explain",
     "finish_key": "singr_jobs.intake._records",
+    "insert_jobs_from": "singr_jobs.intake._from_rows",
+    "job_values": "singr_jobs.intake._from_rows",
     "list_bulk": "singr_jobs.bulk._asking",
     "list_flows": "singr_jobs.flows._store",
     "list_job_logs": "singr_jobs.reading._logs",
@@ -347,6 +355,7 @@ _LATER = {
     "set_limits": "singr_jobs.keys._limits",
     "stop_bulk": "singr_jobs.bulk._asking",
     "use_nonce": "singr_jobs.intake._records",
+    "wake": "singr_jobs.intake._from_rows",
 }
 
 

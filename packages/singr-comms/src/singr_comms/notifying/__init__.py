@@ -1,0 +1,55 @@
+"""What goes to people: one call that names them and a type, decided in SQL, and an answer for each why, or why not.
+
+Needs the extra `notifications`.
+"""
+
+from singr_comms.notifying._asked import (
+    Audience,
+    InvalidNotificationError,
+    NotificationFault,
+    NotificationNotFoundError,
+    NotificationRequest,
+    NotificationStateError,
+    Target,
+)
+from singr_comms.notifying._checking import checked_request
+from singr_comms.notifying._fan_out import FanOut
+from singr_comms.notifying._job import FanOutNotification
+from singr_comms.notifying._jobs import jobs
+from singr_comms.notifying._notify import Notified, notify, store
+from singr_comms.notifying._reading import (
+    MessageCount,
+    NotificationAudience,
+    NotificationDetail,
+    NotificationView,
+    list_notifications,
+    read_notification,
+)
+from singr_comms.notifying._steering import Cancelled, cancel_notification, pause_notification, resume_notification
+
+__all__ = [
+    "Audience",
+    "Cancelled",
+    "FanOut",
+    "FanOutNotification",
+    "InvalidNotificationError",
+    "MessageCount",
+    "NotificationAudience",
+    "NotificationDetail",
+    "NotificationFault",
+    "NotificationNotFoundError",
+    "NotificationRequest",
+    "NotificationStateError",
+    "NotificationView",
+    "Notified",
+    "Target",
+    "cancel_notification",
+    "checked_request",
+    "jobs",
+    "list_notifications",
+    "notify",
+    "pause_notification",
+    "read_notification",
+    "resume_notification",
+    "store",
+]

@@ -1,0 +1,105 @@
+"""What is asked for: whom to tell what, by which ways, and when; and what is wrong with it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Final, TypeAlias
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from singr_comms._errors import CommsError
+from singr_comms.models._fields import E164, DeviceToken, EmailText
+from singr_jobs import Priority
+
+MOST_NAMED: Final = 1_000
+"""So many may be named in one notification; whoever wants to reach more has a topic, tags or all."""
+MOST_HIGH: Final = 100
+"""So many named ones may be told with `high` priority."""
+ExternalId: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
+Key: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Somebody to tell: exactly one of these, and what to say to this one in place of what is said to all.
+
+    Attributes:
+        recipient: a recipient, by the organization's own id.
+        user_id: the recipient who is this user.
+        email: a bare address.
+        phone: a bare number, in E.164 form.
+        device: registration token of a device.
+        data: what differs for this one.
+    """
+
+    recipient: ExternalId | None = None
+    user_id: UUID | None = None
+    email: EmailText | None = None
+    phone: E164 | None = None
+    device: DeviceToken | None = None
+    data: dict[str, Any] | None = None
+
+
+class Audience(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Many to tell, as they are when their turn comes: exactly one of these.
+
+    Attributes:
+        topic: members of the topic of this key.
+        tags: recipients who have all of these tags.
+        all: every recipient of the organization.
+    """
+
+    topic: Key | None = None
+    tags: Annotated[list[Key], Meta(min_length=1, max_length=20)] | None = None
+    all: bool = False
+
+
+To: TypeAlias = Sequence[Target] | Audience
+
+
+class NotificationRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing to tell; see `notify`."""
+
+    type: str
+    to: To
+    channels: Sequence[str] | None = None
+    data: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    priority: Priority = Priority.NORMAL
+    send_at: datetime | None = None
+    expires_at: datetime | None = None
+    deduplication_key: str | None = None
+    replace: bool = False
+    per_minute: int | None = None
+
+
+class NotificationFault(msgspec.Struct, frozen=True):
+    """One thing that is wrong: where (`to[3].phone`), what would be right, and a code of a fault of a field."""
+
+    field: str
+    message: str
+    code: str = "invalid"
+
+
+class InvalidNotificationError(CommsError, ValueError):
+    """What was asked for cannot be done, and nothing was stored. `faults` has everything that is wrong."""
+
+    def __init__(self, faults: Sequence[NotificationFault]) -> None:
+        super().__init__("; ".join(f"{one.field}: {one.message}" for one in faults))
+        self.faults = tuple(faults)
+
+
+class NotificationNotFoundError(CommsError, LookupError):
+    """There is no such notification in this organization."""
+
+    def __init__(self, notification_id: UUID) -> None:
+        super().__init__(f"there is no notification {notification_id} in this organization")
+        self.notification_id = notification_id
+
+
+class NotificationStateError(CommsError):
+    """It cannot be done to a notification that stands where this one does."""
+
+    def __init__(self, notification_id: UUID, state: str, message: str) -> None:
+        super().__init__(message)
+        self.notification_id = notification_id
+        self.state = state

@@ -1,0 +1,227 @@
+"""What is wrong with a notification that is asked for, all of it at once; and what it says on each channel."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from singr_comms._errors import InvalidMessageError
+from singr_comms.catalogue import MessageType, message_types
+from singr_comms.channels import CHANNELS
+from singr_comms.channels.email import EmailAddress
+from singr_comms.models._message import Message, checked
+from singr_comms.notifications.channels import WORK
+from singr_comms.notifying._asked import (
+    MOST_HIGH,
+    MOST_NAMED,
+    Audience,
+    InvalidNotificationError,
+    NotificationFault,
+    NotificationRequest,
+    Target,
+)
+from singr_config.clock import clock
+from singr_jobs import Priority
+
+_WAYS: Final = {"email": "email", "phone": "sms", "device": "push"}
+"""The fields of a target that are bare addresses, each with its channel."""
+_NAMES: Final = ("recipient", "user_id", *_WAYS)
+_GROUPS: Final = ("topic", "tags", "all")
+_FARTHEST: Final = timedelta(days=366)
+EVERYBODY: Final = 0
+"""The ordinal of what is said to all whom nothing else is said to."""
+
+
+class Address(NamedTuple):
+    """A bare address: its channel, and how that writes it."""
+
+    channel: str
+    to: Any
+
+
+class Checked(NamedTuple):
+    """What was asked for, in order: by which channels, what to say (by ordinal and channel), and bare addresses."""
+
+    type: MessageType
+    channels: tuple[str, ...]
+    contents: Mapping[tuple[int, str], Message]
+    addresses: Mapping[int, Address]
+
+
+def checked_request(asked: NotificationRequest, *, allow_test: bool) -> Checked:
+    """Look at all that can be looked at without the database.
+
+    Raises:
+        InvalidNotificationError: with everything that is wrong.
+    """
+    faults: list[NotificationFault] = list(_moments(asked))
+    declared = message_types.named(asked.type)
+    if declared is None:
+        known = ", ".join(sorted(one.name for one in message_types))
+        faults.append(NotificationFault("type", f"must be a declared type: {known}", "unknown_value"))
+    channels = tuple(dict.fromkeys(asked.channels if asked.channels is not None else _usual(declared)))
+    faults += _ways(channels, declared)
+    addresses: dict[int, Address] = {}
+    contents: dict[tuple[int, str], Message] = {}
+    faults += _whom(asked.to, channels, addresses, allow_test=allow_test)
+    faults += _urgency(asked)
+    if declared is not None and not any(fault.field == "channels" for fault in faults):
+        faults += _words(asked, declared, channels, addresses, contents)
+    if faults or declared is None:
+        raise InvalidNotificationError(faults)
+    return Checked(declared, channels, contents, addresses)
+
+
+def _usual(declared: MessageType | None) -> Sequence[str]:
+    return () if declared is None else declared.default_channels
+
+
+def _moments(asked: NotificationRequest) -> Iterator[NotificationFault]:
+    now = clock.now()
+    for field in ("send_at", "expires_at"):
+        moment: datetime | None = getattr(asked, field)
+        if moment is not None and moment.tzinfo is None:
+            yield NotificationFault(field, "must have a time zone", "malformed")
+            return
+    if asked.send_at is not None and asked.send_at > now + _FARTHEST:
+        yield NotificationFault("send_at", "must be within a year", "out_of_range")
+    if asked.expires_at is not None and asked.expires_at <= max(now, asked.send_at or now):
+        yield NotificationFault("expires_at", "must be in the future, and after send_at", "out_of_range")
+    if asked.per_minute is not None and asked.per_minute < 1:
+        yield NotificationFault("per_minute", "must be 1 or more", "out_of_range")
+    if asked.replace and asked.deduplication_key is None:
+        yield NotificationFault("replace", "needs a deduplication_key: it moves the notification that has it")
+
+
+def _ways(channels: Sequence[str], declared: MessageType | None) -> Iterator[NotificationFault]:
+    if declared is None:
+        return
+    if not channels:
+        yield NotificationFault("channels", "must name one channel at least", "required")
+    for channel in channels:
+        if channel not in declared.models:
+            there = ", ".join(sorted(declared.models))
+            yield NotificationFault("channels", f"{declared.name} has no {channel}; it has {there}", "unknown_value")
+
+
+def _urgency(asked: NotificationRequest) -> Iterator[NotificationFault]:
+    many = isinstance(asked.to, Audience) or len(asked.to) > MOST_HIGH
+    if asked.priority is Priority.HIGH and many:
+        yield NotificationFault("priority", f"high is for {MOST_HIGH} named ones at most", "out_of_range")
+
+
+def _whom(
+    to: Sequence[Target] | Audience, channels: Sequence[str], addresses: dict[int, Address], *, allow_test: bool
+) -> Iterator[NotificationFault]:
+    if isinstance(to, Audience):
+        given = [name for name in _GROUPS if getattr(to, name)]
+        if len(given) != 1:
+            yield NotificationFault("to", f"must have exactly one of {', '.join(_GROUPS)}", "required")
+        return
+    if not 1 <= len(to) <= MOST_NAMED:
+        words = f"must name 1 to {MOST_NAMED}, not {len(to)}; more are reached by a topic, tags or all"
+        yield NotificationFault("to", words, "out_of_range")
+        return
+    seen: dict[tuple[str, Any], int] = {}
+    for place, target in enumerate(to):
+        named = [(name, getattr(target, name)) for name in _NAMES if getattr(target, name) is not None]
+        if len(named) != 1:
+            yield NotificationFault(f"to[{place}]", f"must have exactly one of {', '.join(_NAMES)}", "required")
+            continue
+        [(name, value)] = named
+        first = seen.setdefault((name, value.strip().lower() if name == "email" else value), place)
+        if first != place:
+            yield NotificationFault(f"to[{place}]", f"is the same as to[{first}]: name each once", "repeated")
+        if name in _WAYS:
+            yield from _address(place, name, value, channels, addresses, allow_test=allow_test)
+
+
+def _address(
+    place: int,
+    name: str,
+    value: str,
+    channels: Sequence[str],
+    addresses: dict[int, Address],
+    *,
+    allow_test: bool,
+) -> Iterator[NotificationFault]:
+    field, channel = f"to[{place}].{name}", _WAYS[name]
+    to: Any = EmailAddress(value) if channel == "email" else value
+    try:
+        to = checked(to, CHANNELS[channel].recipient)
+    except InvalidMessageError as error:
+        yield NotificationFault(field, error.message, "malformed")
+        return
+    for wrong in WORK[channel].unreachable(to, allow_test=allow_test).values():
+        yield NotificationFault(field, wrong, "malformed")
+    if channels and channel not in channels:
+        words = f"is reached by {channel}, which is not among the channels: {', '.join(channels)}"
+        yield NotificationFault(field, words)
+    addresses[place + 1] = Address(channel, to)
+
+
+def _words(
+    asked: NotificationRequest,
+    declared: MessageType,
+    channels: Sequence[str],
+    addresses: Mapping[int, Address],
+    contents: dict[tuple[int, str], Message],
+) -> Iterator[NotificationFault]:
+    """Make what is said: to all, where somebody gets that, and to each who gets something else."""
+    named = () if isinstance(asked.to, Audience) else asked.to
+    own = {place + 1: target.data for place, target in enumerate(named) if target.data is not None}
+    if len(own) < len(named) or not named:
+        yield from _said(declared, channels, asked.data, EVERYBODY, contents)
+    for ordinal, data in own.items():
+        by = (addresses[ordinal].channel,) if ordinal in addresses else channels
+        yield from _said(declared, by, {**asked.data, **data}, ordinal, contents)
+
+
+def _said(
+    declared: MessageType,
+    channels: Sequence[str],
+    data: Mapping[str, Any],
+    ordinal: int,
+    contents: dict[tuple[int, str], Message],
+) -> Iterator[NotificationFault]:
+    at = f"to[{ordinal - 1}].data" if ordinal else "data"
+    found: dict[str, NotificationFault] = {}
+    models = {channel: declared.models[channel] for channel in channels}
+    there = sorted({name for model in models.values() for name in model.__struct_fields__})
+    for name in sorted(data.keys() - set(there)):
+        found[name] = NotificationFault(f"{at}.{name}", f"is none of {', '.join(there)}", "unknown_field")
+    for channel, model in models.items():
+        for name, fault in _wrong(model, data, f"{channel} needs it"):
+            found.setdefault(name, NotificationFault(f"{at}.{name}" if name else at, *fault))
+    if found:
+        yield from found.values()
+        return
+    for channel, model in models.items():
+        known = {name: value for name, value in data.items() if name in model.__struct_fields__}
+        try:
+            message = checked({"kind": declared.name, **known}, model)
+            CHANNELS[channel].check_size(message)
+        except InvalidMessageError as error:
+            yield NotificationFault(".".join(filter(None, (at, error.field))), error.message)
+        else:
+            contents[ordinal, channel] = message
+
+
+def _wrong(model: type[Message], data: Mapping[str, Any], needed: str) -> Iterable[tuple[str, tuple[str, str]]]:
+    """What is wrong with each variable, alone."""
+    for name, kind, is_required in _variables(model):
+        if name not in data:
+            if is_required:
+                yield name, (f"is missing: {needed}", "required")
+            continue
+        try:
+            checked(data[name], kind)
+        except InvalidMessageError as error:
+            yield name, (error.message, "invalid")
+
+
+@cache
+def _variables(model: type[Message]) -> tuple[tuple[str, Any, bool], ...]:
+    return tuple((field.name, field.type, field.required) for field in msgspec.structs.fields(model))

@@ -1,0 +1,155 @@
+"""Deciding who gets a notification: a bite of recipients a transaction, until all had their turn."""
+
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from math import ceil
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from singr_comms.catalogue import MessageType, message_types
+from singr_comms.notifications.channels import WORK
+from singr_comms.notifying import _sql as sql
+from singr_comms.notifying._fan_out_sql import DECIDE, NOWHERE, WORDS
+from singr_comms.notifying._job import FanOutNotification
+from singr_config.clock import clock
+from singr_db import Database, PlatformSession, new_id, past_deadlock
+from singr_jobs import Priority, RetryLater, enqueue, job_values, wake
+
+BITE: Final = 1_000
+"""So many recipients are decided in a transaction."""
+# Seconds after which others have their turn, and between the bites of one whose rate is limited.
+_AT_ONCE: Final = 2.0
+_PACE: Final = 10.0
+_UNKNOWN_TYPE: Final = 60.0
+_FIRST: Final = UUID(int=0)
+_OPEN: Final = ("scheduled", "deciding")
+_WORDS: Final = msgspec.json.encode(WORDS).decode()
+_TIME_DIGITS: Final = 12
+
+
+class Bitten(msgspec.Struct, frozen=True):
+    """What came of a bite: recipients decided; and whether there is more to do by this job."""
+
+    decided: int = 0
+    goes_on: bool = False
+
+
+class FanOut:
+    """Decides who gets notifications, as the job `notification.fan_out` asks.
+
+    What is decided and how far it is are one transaction, under the notification's lock: whatever dies, each recipient
+    has one turn, and who comes next goes on from there. Two of them take turns; the older does nothing.
+
+    Args:
+        db: the database; its platform sessions are used, each statement names its organization.
+        bite: recipients a transaction.
+    """
+
+    def __init__(self, db: Database, *, bite: int = BITE) -> None:
+        self._db = db
+        self._bite = bite
+
+    async def run(self, notification_id: UUID, *, organization_id: UUID, turn: int) -> int:
+        """Decide until all are, or others shall have their turn; returns how many recipients were decided.
+
+        Raises:
+            RetryLater: it is not due yet, or this process does not know its type.
+        """
+        began, decided = time.monotonic(), 0
+        which = {"id": notification_id, "organization_id": organization_id}
+        while True:
+            bitten = await past_deadlock(lambda: self._turn(which, turn))
+            decided += bitten.decided
+            if not bitten.goes_on:
+                return decided
+            if time.monotonic() - began > _AT_ONCE:
+                async with self._db.platform() as session:
+                    row = (await session.execute(sql.LOCK, which)).one_or_none()
+                    if row is not None and row.turn == turn:
+                        await _continue(session, which, row.priority)
+                return decided
+
+    async def _turn(self, which: dict[str, Any], turn: int) -> Bitten:
+        async with self._db.platform() as session:
+            row = (await session.execute(sql.LOCK, which)).one_or_none()
+            if row is None or row.turn != turn or row.state not in _OPEN or row.paused_at is not None:
+                return Bitten()
+            if row.early is not None and row.early > 0:
+                raise RetryLater(row.early, "not_due", "its time has not come", counts=False)
+            declared = message_types.named(row.type)
+            if declared is None:
+                words = f"this process knows no type {row.type}: import what declares it, or install it"
+                raise RetryLater(_UNKNOWN_TYPE, "unknown_type", words, counts=False)
+            return await self._decide(session, which, row, declared)
+
+    async def _decide(self, session: PlatformSession, which: dict[str, Any], row: Any, declared: MessageType) -> Bitten:
+        is_crowd = row.audience["kind"] != "named"
+        limit = self._bite if row.per_minute is None else min(self._bite, ceil(row.per_minute * _PACE / 60))
+        ids = await _next(session, which, row, limit) if is_crowd else None
+        decided = (await session.scalar(sql.NAMED, which) or 0) if ids is None else len(ids)
+        for channel in row.channels if decided else ():
+            values = _values(which, row, declared, channel) | {"ids": ids and list(ids)}
+            made = (await session.execute(DECIDE["named" if ids is None else "crowd", channel], values)).one()
+            if made.queued:
+                wake(session, WORK[channel].job(which["id"]))
+        is_over = ids is None or len(ids) < limit
+        state = "sending" if is_over else "deciding"
+        values = {**which, "state": state, "cursor": ids[-1] if ids else row.cursor, "decided": decided}
+        await session.execute(sql.DECIDED, values)
+        if is_over:
+            return Bitten(decided)
+        if row.per_minute is not None:
+            await _continue(session, which, row.priority, after=60.0 * limit / row.per_minute)
+            return Bitten(decided)
+        return Bitten(decided, goes_on=True)
+
+
+async def _next(session: PlatformSession, which: dict[str, Any], row: Any, limit: int) -> Sequence[UUID]:
+    """The recipients behind the cursor, in the order of their ids: whoever comes meanwhile has a later one."""
+    values = {"organization_id": which["organization_id"], "after": row.cursor or _FIRST, "limit": limit}
+    match row.audience["kind"]:
+        case "topic":
+            found = await session.scalars(sql.MEMBERS, values | {"topic_id": row.audience["topic_id"]})
+        case "tags":
+            found = await session.scalars(sql.TAGGED, values | {"tags": row.audience["tags"]})
+        case _:
+            found = await session.scalars(sql.EVERYBODY, values)
+    return found.all()
+
+
+def _values(which: dict[str, Any], row: Any, declared: MessageType, channel: str) -> dict[str, Any]:
+    lives = clock.now() + timedelta(seconds=declared.time_to_live)
+    return {
+        **which,
+        **job_values(WORK[channel].job(which["id"])),  # what jobs of the channel are, of whichever message
+        "channel": channel,
+        "type": row.type,
+        "category": declared.category,
+        "mandatory": declared.mandatory,
+        "type_allows": True,
+        "is_ours": declared.speaks_for == "organization",
+        "is_over": bool(row.is_over),
+        "without": row.audience.get("without", []),
+        "nowhere": NOWHERE[channel],
+        "priority": row.priority,
+        "correlation_id": row.correlation_id,
+        "expires_at": min(row.expires_at or lives, lives),
+        "words": _WORDS,
+        "time": new_id().hex[:_TIME_DIGITS],
+    }
+
+
+async def _continue(session: PlatformSession, which: dict[str, Any], priority: int, *, after: float = 0.0) -> None:
+    """Queue a job that goes on, in the place of the one at work."""
+    turn = (await session.execute(sql.NEXT_TURN, which)).scalar_one()
+    job_id = await enqueue(
+        session,
+        FanOutNotification(which["id"], turn),
+        organization_id=which["organization_id"],
+        run_at=clock.now() + timedelta(seconds=after) if after else None,
+        priority=Priority(priority),
+    )
+    await session.execute(sql.GIVEN, {**which, "job_id": job_id})

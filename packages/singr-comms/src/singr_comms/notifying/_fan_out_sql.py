@@ -1,0 +1,123 @@
+"""The statement that decides a bite of recipients on one channel: messages, those not sent with their reason, and jobs.
+
+One for each channel and way to find people: Python touches none of the rows.
+"""
+
+from typing import Final
+
+from sqlalchemy import TextClause
+
+from singr_comms.notifications.sending._suppressions import CODES, IN_FORCE
+from singr_comms.people import RULE_SQL
+from singr_db import PLATFORM_ORGANIZATION_ID, sql_text
+from singr_jobs import insert_jobs_from
+
+_ADDRESS: Final = {
+    "email": ("r.email_sealed", "r.email_hash", "r.email_masked", ""),
+    "sms": ("r.phone_sealed", "r.phone_hash", "r.phone_masked", ""),
+    "push": (
+        "device.token_sealed",
+        "device.token_hash",
+        "device.token_masked",
+        """LEFT JOIN push_devices AS device ON device.organization_id = r.organization_id
+           AND device.recipient_id = r.id AND device.off_at IS NULL""",
+    ),
+}
+NOWHERE: Final = {"email": "no_address", "sms": "no_address", "push": "no_device"}
+"""Why somebody gets nothing by a channel who cannot be reached by it."""
+WORDS: Final = {
+    "cancelled": "it was cancelled for this recipient before it was decided",
+    "erased": "what was known of the recipient has been erased",
+    "expired": "its time was over before it was decided",
+    "no_address": "the recipient has no address for this channel",
+    "no_device": "the recipient has no device that takes pushes",
+    "preference": "the recipient does not want it, or the organization does not send it",
+    **dict(CODES.values()),
+}
+"""What the codes of what is not sent by decision mean, in words."""
+
+
+def _crowd(channel: str) -> str:
+    sealed, hashed, masked, join = _ADDRESS[channel]
+    return f"""
+    SELECT r.id, r.id AS whom, r.user_id, r.key_id, r.locale, {sealed} AS sealed, {hashed} AS hash, {masked} AS masked,
+           shared.content
+      FROM unnest(CAST(:ids AS uuid[])) AS given (id)
+      JOIN recipients AS r ON r.id = given.id AND r.organization_id = :organization_id {join}
+     CROSS JOIN shared"""  # noqa: S608 - constants
+
+
+def _named(channel: str) -> str:
+    sealed, hashed, masked, join = _ADDRESS[channel]
+    return f"""
+    SELECT r.id, t.recipient_id AS whom, r.user_id, r.key_id, r.locale, coalesce(t.address_sealed, {sealed}) AS sealed,
+           coalesce(t.address_hash, {hashed}) AS hash, coalesce(t.address_masked, {masked}) AS masked,
+           coalesce(own.content_sealed, shared.content) AS content
+      FROM notification_targets AS t
+      LEFT JOIN recipients AS r ON r.id = t.recipient_id AND r.organization_id = t.organization_id {join}
+      LEFT JOIN notification_contents AS own ON own.notification_id = t.notification_id AND own.ordinal = t.ordinal
+           AND own.channel = :channel
+     CROSS JOIN shared
+     WHERE t.notification_id = :id AND t.organization_id = :organization_id
+       AND coalesce(t.channel, :channel) = :channel"""  # noqa: S608 - constants
+
+
+def _stop() -> str:
+    codes = " ".join(f"WHEN '{reason}' THEN '{code}'" for reason, (code, _) in CODES.items())
+    ranks = " ".join(f"WHEN '{reason}' THEN {rank}" for rank, reason in enumerate(CODES))
+    force = IN_FORCE.format("ARRAY[r.hash]", ":channel", ":organization_id", f"'{PLATFORM_ORGANIZATION_ID}'")
+    return f"""
+    SELECT CASE reason {codes} END AS code FROM suppressions
+     WHERE {force}
+       AND (reason IN ('bounced', 'stopped')
+            OR NOT CAST(:mandatory AS boolean) AND (scope = 'all' OR CAST(:is_ours AS boolean)))
+     ORDER BY CASE reason {ranks} END LIMIT 1"""  # noqa: S608 - constants
+
+
+_ID: Final = "CAST(:time || '7' || substr(replace(CAST(gen_random_uuid() AS text), '-', ''), 14) AS uuid)"
+
+
+def _decide(people: str) -> TextClause:
+    """The statement. A message and its job have one id, which is made here: nobody knows before how many there are."""
+    return sql_text(f"""
+WITH shared AS MATERIALIZED (
+    SELECT (SELECT content_sealed FROM notification_contents
+             WHERE notification_id = :id AND organization_id = :organization_id AND ordinal = 0
+               AND channel = :channel) AS content
+), r AS MATERIALIZED ({people}
+), judged AS MATERIALIZED (
+    SELECT {_ID} AS id, r.whom, r.user_id, r.key_id, r.locale, r.sealed, r.hash, r.masked, r.content, choice.rule,
+           CASE WHEN CAST(:is_over AS boolean) THEN 'expired' WHEN r.whom IS NOT NULL AND r.id IS NULL THEN 'erased'
+                WHEN r.whom = ANY (CAST(:without AS uuid[])) THEN 'cancelled' WHEN r.hash IS NULL THEN :nowhere
+                WHEN stop.code IS NOT NULL THEN stop.code WHEN NOT choice.allowed THEN 'preference' END AS code
+      FROM r CROSS JOIN {RULE_SQL} AS choice
+      LEFT JOIN LATERAL ({_stop()}) AS stop ON true
+), work AS MATERIALIZED (
+    SELECT id, CAST(:organization_id AS uuid) AS organization_id, CAST(:priority AS smallint) AS priority,
+           jsonb_build_object('type', CAST(:job_type AS text), 'message_id', id) AS payload,
+           CAST(:correlation_id AS text) AS correlation_id
+      FROM judged WHERE code IS NULL
+), {insert_jobs_from("work")}, made AS (
+    INSERT INTO messages (id, organization_id, job_id, user_id, channel, kind, status, recipient_sealed,
+                          recipient_hash, recipient_masked, content_sealed, error, correlation_id, notification_id,
+                          recipient_id, key_id, locale, expires_at)
+    SELECT id, :organization_id, CASE WHEN code IS NULL THEN id END, user_id, :channel, :type,
+           CASE WHEN code IS NULL THEN 'queued' ELSE 'suppressed' END, coalesce(sealed, ''::bytea),
+           coalesce(hash, ''::bytea), coalesce(masked, '***'), CASE WHEN code IS NULL THEN content ELSE ''::bytea END,
+           CASE WHEN code IS NOT NULL THEN jsonb_strip_nulls(jsonb_build_object(
+                'code', code, 'message', CAST(:words AS jsonb) ->> code,
+                'rule', CASE WHEN code = 'preference' THEN rule END)) END,
+           :correlation_id, :id, whom, key_id, locale,
+           CAST(:expires_at AS timestamptz)
+      FROM judged
+)
+SELECT count(*) FILTER (WHERE code IS NULL) AS queued, count(*) AS messages FROM judged
+""")  # noqa: S608 - constants
+
+
+DECIDE: Final = {
+    (kind, channel): _decide(people(channel))
+    for kind, people in (("crowd", _crowd), ("named", _named))
+    for channel in _ADDRESS
+}
+"""By how people are found, and the channel."""

@@ -1,0 +1,208 @@
+"""Telling people: stored in the caller's own transaction, decided by a job."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from singr_comms.catalogue import Message, message_types
+from singr_comms.channels import CHANNELS
+from singr_comms.models._message import kind_of
+from singr_comms.notifications._rows import CONTENT, RECIPIENT, recipient_hash
+from singr_comms.notifying import _sql as sql
+from singr_comms.notifying._asked import (
+    Audience,
+    InvalidNotificationError,
+    NotificationFault,
+    NotificationRequest,
+    NotificationStateError,
+    Target,
+    To,
+)
+from singr_comms.notifying._checking import Checked, checked_request
+from singr_comms.notifying._job import FanOutNotification
+from singr_db import Sealer, TenantSession, new_id
+from singr_jobs import Priority, enqueue
+from singr_observability import correlation_id
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Notified(msgspec.Struct, frozen=True):
+    """A notification that is stored.
+
+    Attributes:
+        id: by which it is read, paused and cancelled.
+        state: `scheduled` until its time comes, or `deciding`; of one that was there already, where it stands.
+        is_new: false where its deduplication key was known.
+    """
+
+    id: UUID
+    state: str
+    is_new: bool
+
+
+async def notify(
+    session: TenantSession,
+    what: str | Message,
+    to: To | Target,
+    *,
+    sealer: Sealer,
+    data: Mapping[str, Any] | None = None,
+    channels: Sequence[str] | None = None,
+    priority: Priority = Priority.NORMAL,
+    send_at: datetime | None = None,
+    expires_at: datetime | None = None,
+    deduplication_key: str | None = None,
+    replace: bool = False,
+    per_minute: int | None = None,
+) -> Notified:
+    """Tell people something, in the caller's transaction: they are told exactly when that commits.
+
+    Who gets it by which channel, and who does not and why, is decided when its time has come, by a job: their
+    addresses, devices and choices are those of that moment.
+
+    Args:
+        session: the caller's open transaction; whose organization it is of.
+        what: the name of a message type; or a message, whose variables then are the data, by the channels it is for.
+        to: whom: `Target`s, 1,000 at most; or an `Audience`.
+        sealer: seals what is said, and bare addresses.
+        data: variables of the type, for all channels: each takes those that it knows.
+        channels: by which to tell; the type's usual ones unless given.
+        priority: of its messages; `HIGH` is for 100 named ones at most.
+        send_at: when (aware, within a year); at once unless given.
+        expires_at: after this nothing is sent any more; otherwise the type's time to live says.
+        deduplication_key: a second notification of the organization with this key is not made.
+        replace: it takes the place of the one that has the key, as long as that is scheduled.
+        per_minute: so many recipients at most are decided in a minute, for campaigns.
+
+    Raises:
+        InvalidNotificationError: with everything that is wrong; nothing was stored.
+        NotificationStateError: the one to be replaced has begun.
+    """
+    said: Mapping[str, Any] = {} if data is None else data
+    if isinstance(what, Message):
+        models = message_types.of(what).models
+        channels = [name for name, model in models.items() if type(what) is model] if channels is None else channels
+        said = {**{name: value for name, value in msgspec.structs.asdict(what).items() if value is not None}, **said}
+    asked = NotificationRequest(
+        type=what if isinstance(what, str) else kind_of(what),
+        to=(to,) if isinstance(to, Target) else to,
+        channels=channels,
+        data=said,
+        priority=priority,
+        send_at=send_at,
+        expires_at=expires_at,
+        deduplication_key=deduplication_key,
+        replace=replace,
+        per_minute=per_minute,
+    )
+    return await store(session, asked, checked_request(asked, allow_test=True), sealer=sealer)
+
+
+async def store(session: TenantSession, asked: NotificationRequest, checked: Checked, *, sealer: Sealer) -> Notified:
+    """Store what was looked at, with the job that decides it; raises as `notify`."""
+    audience, recipients = await _audience(session, asked)
+    values = {
+        "id": new_id(),
+        "organization_id": session.organization_id,
+        "type": checked.type.name,
+        "audience": _encode(audience).decode(),
+        "channels": list(checked.channels),
+        "priority": int(asked.priority),
+        "per_minute": asked.per_minute,
+        "send_at": asked.send_at,
+        "expires_at": asked.expires_at,
+        "deduplication_key": asked.deduplication_key,
+        "correlation_id": correlation_id.get(None),
+    }
+    row, is_new = (await session.execute(sql.STORE, values)).one_or_none(), True
+    if row is None:
+        known = (await session.execute(sql.BY_KEY, values)).one()
+        if not asked.replace:
+            return Notified(known.id, known.state, is_new=False)
+        if known.state != "scheduled":
+            words = f"the notification {known.id} has begun ({known.state}): it is not replaced any more"
+            raise NotificationStateError(known.id, known.state, words)
+        values["id"], is_new = known.id, False
+        for statement in sql.FORGET:
+            await session.execute(statement, values)
+        row = (await session.execute(sql.REPLACE, values)).one()
+    await _fill(session, row.id, checked, recipients, sealer)
+    await give_to_job(session, row.id, row.turn, priority=asked.priority, run_at=asked.send_at)
+    return Notified(row.id, row.state, is_new=is_new)
+
+
+async def give_to_job(
+    session: TenantSession, notification_id: UUID, turn: int, *, priority: Priority, run_at: datetime | None
+) -> None:
+    """Queue the job that decides a notification from here on."""
+    organization_id = session.organization_id
+    job = FanOutNotification(notification_id, turn)
+    job_id = await enqueue(session, job, organization_id=organization_id, run_at=run_at, priority=priority)
+    values = {"id": notification_id, "organization_id": organization_id, "job_id": job_id}
+    await session.execute(sql.GIVEN, values)
+
+
+async def _audience(session: TenantSession, asked: NotificationRequest) -> tuple[dict[str, Any], dict[int, UUID]]:
+    """Whom, as it is stored, and the recipients that are named; raises InvalidNotificationError."""
+    if isinstance(asked.to, Audience):
+        return await _crowd(session, asked.to), {}
+    wanted = {place: one for place, one in enumerate(asked.to) if one.recipient is not None or one.user_id is not None}
+    values = {
+        "organization_id": session.organization_id,
+        "external_ids": [one.recipient for one in wanted.values() if one.recipient is not None],
+        "user_ids": [one.user_id for one in wanted.values() if one.user_id is not None],
+    }
+    rows = (await session.execute(sql.FIND, values)).all() if wanted else []
+    ids: dict[str | UUID | None, UUID] = {row.external_id: row.id for row in rows}
+    ids |= {row.user_id: row.id for row in rows if row.user_id is not None}
+    faults, found, first = [], {}, dict[UUID, int]()
+    for place, one in wanted.items():
+        name = "recipient" if one.recipient is not None else "user_id"
+        known = ids.get(getattr(one, name))
+        if known is None:
+            words = "is no recipient of this organization: PUT /v1/recipients/{external_id} makes one"
+            faults.append(NotificationFault(f"to[{place}].{name}", words, "not_found"))
+        elif first.setdefault(known, place) != place:
+            words = f"is the same person as to[{first[known]}]: name each once"
+            faults.append(NotificationFault(f"to[{place}].{name}", words, "repeated"))
+        else:
+            found[place + 1] = known
+    if faults:
+        raise InvalidNotificationError(faults)
+    return {"kind": "named", "named": len(asked.to)}, found
+
+
+async def _crowd(session: TenantSession, audience: Audience) -> dict[str, Any]:
+    if audience.tags is not None:
+        return {"kind": "tags", "tags": audience.tags}
+    if audience.topic is None:
+        return {"kind": "all"}
+    values = {"organization_id": session.organization_id, "key": audience.topic}
+    topic_id = await session.scalar(sql.TOPIC, values)
+    if topic_id is None:
+        raise InvalidNotificationError([NotificationFault("to.topic", "there is no topic of this key", "not_found")])
+    return {"kind": "topic", "topic": audience.topic, "topic_id": str(topic_id)}
+
+
+async def _fill(
+    session: TenantSession, notification_id: UUID, checked: Checked, recipients: Mapping[int, UUID], sealer: Sealer
+) -> None:
+    which = {"id": notification_id, "organization_id": session.organization_id}
+    contents = [(*key, sealer.seal(_encode(said), context=CONTENT)) for key, said in checked.contents.items()]
+    ordinals, channels, sealed = zip(*contents, strict=True)
+    values = {"ordinals": list(ordinals), "channels": list(channels), "contents": list(sealed)}
+    await session.execute(sql.CONTENTS, {**which, **values})
+    targets: list[tuple[Any, ...]] = [(ordinal, one, None, None, None, None) for ordinal, one in recipients.items()]
+    for ordinal, address in checked.addresses.items():
+        channel, to = CHANNELS[address.channel], address.to
+        written = sealer.seal(channel.encoded(to), context=RECIPIENT)
+        print_ = recipient_hash(sealer, channel.address(to))
+        targets.append((ordinal, None, channel.name, written, print_, channel.masked(to)))
+    if targets:
+        columns = ("ordinals", "recipients", "channels", "sealed", "hashes", "masked")
+        by_column = zip(columns, map(list, zip(*targets, strict=True)), strict=True)
+        await session.execute(sql.TARGETS, {**which, **dict(by_column)})

@@ -1,0 +1,183 @@
+"""The statements by which notifications are stored, steered and read."""
+
+from typing import Final
+
+from singr_db import sql_text
+
+_BOTH: Final = ("platform", "tenant")
+
+FIND: Final = sql_text(
+    """
+SELECT id, external_id, user_id FROM recipients
+ WHERE organization_id = :organization_id
+   AND (external_id = ANY (CAST(:external_ids AS text[])) OR user_id = ANY (CAST(:user_ids AS uuid[])))
+""",
+    roles=("tenant",),
+)
+TOPIC: Final = sql_text(
+    "SELECT id FROM topics WHERE organization_id = :organization_id AND key = :key", roles=("tenant",)
+)
+STORE: Final = sql_text(
+    """
+INSERT INTO notifications (id, organization_id, type, audience, channels, priority, per_minute, send_at, expires_at,
+                           deduplication_key, state, correlation_id)
+VALUES (:id, :organization_id, :type, CAST(:audience AS jsonb), :channels, :priority, :per_minute, :send_at,
+        :expires_at, :deduplication_key,
+        CASE WHEN CAST(:send_at AS timestamptz) > now() THEN 'scheduled' ELSE 'deciding' END, :correlation_id)
+ON CONFLICT (organization_id, deduplication_key)
+      WHERE deduplication_key IS NOT NULL AND state <> 'cancelled' DO NOTHING
+RETURNING id, state, turn
+""",
+    roles=("tenant",),
+)
+BY_KEY: Final = sql_text(
+    """
+SELECT id, state, turn FROM notifications
+ WHERE organization_id = :organization_id AND deduplication_key = :deduplication_key AND state <> 'cancelled'
+   FOR UPDATE
+""",
+    roles=("tenant",),
+)
+REPLACE: Final = sql_text(
+    """
+UPDATE notifications SET type = :type, audience = CAST(:audience AS jsonb), channels = :channels, priority = :priority,
+       per_minute = :per_minute, send_at = :send_at, expires_at = :expires_at, correlation_id = :correlation_id,
+       state = CASE WHEN CAST(:send_at AS timestamptz) > now() THEN 'scheduled' ELSE 'deciding' END,
+       turn = turn + 1, updated_at = now()
+ WHERE id = :id AND organization_id = :organization_id
+RETURNING id, state, turn
+""",
+    roles=("tenant",),
+)
+FORGET: Final = tuple(
+    sql_text(
+        f"DELETE FROM {table} WHERE notification_id = :id AND organization_id = :organization_id",  # noqa: S608 - constants
+        roles=("tenant",),
+    )
+    for table in ("notification_contents", "notification_targets")
+)
+CONTENTS: Final = sql_text(
+    """
+INSERT INTO notification_contents (notification_id, ordinal, channel, organization_id, content_sealed)
+SELECT :id, ordinal, channel, :organization_id, content
+  FROM unnest(CAST(:ordinals AS smallint[]), CAST(:channels AS text[]), CAST(:contents AS bytea[]))
+       AS one (ordinal, channel, content)
+""",
+    roles=("tenant",),
+)
+TARGETS: Final = sql_text(
+    """
+INSERT INTO notification_targets (notification_id, ordinal, organization_id, recipient_id, channel, address_sealed,
+                                  address_hash, address_masked)
+SELECT :id, ordinal, :organization_id, recipient_id, channel, sealed, hash, masked
+  FROM unnest(CAST(:ordinals AS smallint[]), CAST(:recipients AS uuid[]), CAST(:channels AS text[]),
+              CAST(:sealed AS bytea[]), CAST(:hashes AS bytea[]), CAST(:masked AS text[]))
+       AS one (ordinal, recipient_id, channel, sealed, hash, masked)
+""",
+    roles=("tenant",),
+)
+GIVEN: Final = sql_text(
+    "UPDATE notifications SET job_id = :job_id WHERE id = :id AND organization_id = :organization_id", roles=_BOTH
+)
+LOCK: Final = sql_text(
+    """
+SELECT id, type, audience, channels, priority, per_minute, send_at, expires_at, state, turn, cursor, paused_at,
+       correlation_id, expires_at <= now() AS is_over,
+       extract(epoch FROM send_at - now())::float8 AS early
+  FROM notifications WHERE id = :id AND organization_id = :organization_id FOR UPDATE
+""",
+    roles=_BOTH,
+)
+NEXT_TURN: Final = sql_text(
+    """
+UPDATE notifications SET turn = turn + 1, updated_at = now()
+ WHERE id = :id AND organization_id = :organization_id RETURNING turn
+""",
+    roles=_BOTH,
+)
+DECIDED: Final = sql_text("""
+UPDATE notifications SET state = :state, cursor = :cursor, decided = decided + :decided, updated_at = now()
+ WHERE id = :id AND organization_id = :organization_id
+""")
+EVERYBODY: Final = sql_text("""
+SELECT id FROM recipients WHERE organization_id = :organization_id AND id > CAST(:after AS uuid)
+ ORDER BY id LIMIT :limit
+""")
+TAGGED: Final = sql_text("""
+SELECT id FROM recipients
+ WHERE organization_id = :organization_id AND id > CAST(:after AS uuid) AND tags @> CAST(:tags AS text[])
+ ORDER BY id LIMIT :limit
+""")
+MEMBERS: Final = sql_text("""
+SELECT recipient_id AS id FROM topic_members
+ WHERE topic_id = CAST(:topic_id AS uuid) AND organization_id = :organization_id AND recipient_id > CAST(:after AS uuid)
+ ORDER BY recipient_id LIMIT :limit
+""")
+NAMED: Final = sql_text("""
+SELECT count(*) FROM notification_targets WHERE notification_id = :id AND organization_id = :organization_id
+""")
+CANCEL: Final = sql_text(
+    """
+UPDATE notifications SET state = 'cancelled', ended_at = now(), updated_at = now(), turn = turn + 1
+ WHERE id = :id AND organization_id = :organization_id
+""",
+    roles=("tenant",),
+)
+WITHHOLD: Final = sql_text(
+    """
+UPDATE notifications SET updated_at = now(), audience = jsonb_set(
+       audience, '{without}', coalesce(audience -> 'without', '[]') || to_jsonb(CAST(:recipients AS uuid[])))
+ WHERE id = :id AND organization_id = :organization_id
+""",
+    roles=("tenant",),
+)
+# What has begun to be sent is not stopped; what failed for certain and waits for another try is.
+STOP: Final = sql_text(
+    """
+WITH some AS MATERIALIZED (
+    SELECT id FROM messages
+     WHERE notification_id = :id AND organization_id = :organization_id AND status = 'queued' AND messages.id > :after
+       AND (CAST(:recipients AS uuid[]) IS NULL OR recipient_id = ANY (CAST(:recipients AS uuid[])))
+       AND NOT EXISTS (SELECT FROM message_attempts a WHERE a.message_id = messages.id
+                          AND a.status IN ('dispatched', 'unknown'))
+     ORDER BY id LIMIT :limit FOR UPDATE
+)
+UPDATE messages SET status = 'suppressed', error = CAST(:error AS jsonb), content_sealed = ''::bytea, updated_at = now()
+  FROM some WHERE messages.id = some.id AND messages.id = ANY (ARRAY(SELECT id FROM some))
+RETURNING messages.id
+""",
+    roles=("tenant",),
+)
+SO_FAR: Final = sql_text(
+    """
+SELECT count(*) FILTER (WHERE status IN ('sent', 'delivered', 'bounced', 'complained')) AS already_sent,
+       count(*) FILTER (WHERE status IN ('queued', 'dispatched', 'unknown')) AS in_flight
+  FROM messages
+ WHERE notification_id = :id AND organization_id = :organization_id
+   AND (CAST(:recipients AS uuid[]) IS NULL OR recipient_id = ANY (CAST(:recipients AS uuid[])))
+""",
+    roles=("tenant",),
+)
+PAUSE: Final = sql_text(
+    """
+UPDATE notifications SET paused_at = coalesce(paused_at, now()), updated_at = now()
+ WHERE id = :id AND organization_id = :organization_id
+""",
+    roles=("tenant",),
+)
+RESUME: Final = sql_text(
+    """
+UPDATE notifications SET paused_at = NULL, turn = turn + 1, updated_at = now()
+ WHERE id = :id AND organization_id = :organization_id RETURNING turn
+""",
+    roles=("tenant",),
+)
+COUNTS: Final = sql_text(
+    """
+SELECT channel, status, CASE WHEN status IN ('failed', 'suppressed', 'unknown') THEN error ->> 'code' END AS reason,
+       count(*) AS messages
+  FROM messages WHERE notification_id = :id AND organization_id = :organization_id
+ GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+""",
+    roles=("tenant",),
+)

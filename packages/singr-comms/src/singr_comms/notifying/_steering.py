@@ -1,0 +1,130 @@
+"""Cancelling, pausing and resuming: in the caller's transaction, with counts that are true when it commits."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from singr_comms.notifying import _sql as sql
+from singr_comms.notifying._asked import (
+    InvalidNotificationError,
+    NotificationFault,
+    NotificationNotFoundError,
+    NotificationStateError,
+)
+from singr_comms.notifying._notify import give_to_job
+from singr_db import TenantSession
+from singr_jobs import Priority, cancel_jobs
+
+_BITE: Final = 5_000
+_FIRST: Final = UUID(int=0)
+_CANCELLED: Final = '{"code": "cancelled", "message": "its notification was cancelled before it was sent"}'
+_ENDED: Final = ("done", "cancelled")
+
+
+class Cancelled(msgspec.Struct, frozen=True):
+    """What became of a notification's messages by a cancellation.
+
+    Attributes:
+        stopped: messages that will not be sent, for this.
+        already_sent: messages that a provider had taken before.
+        in_flight: messages that a provider has been called for, or may have taken: their outcome will be known.
+    """
+
+    stopped: int
+    already_sent: int
+    in_flight: int
+
+
+async def cancel_notification(
+    session: TenantSession, notification_id: UUID, *, recipients: Sequence[str] | None = None
+) -> Cancelled:
+    """Stop a notification, or leave some recipients out: what is not decided is not, what waits is not sent.
+
+    Messages count from when they were decided: of recipients whose turn had not come, there are none to count.
+
+    Args:
+        session: the caller's open transaction; no message that it stopped is sent once that has committed.
+        notification_id: which.
+        recipients: only these, by the organization's own ids, instead of everybody.
+
+    Raises:
+        NotificationNotFoundError: there is no such notification in this organization.
+        InvalidNotificationError: one of the recipients is none of the organization's.
+    """
+    row = await _lock(session, notification_id)
+    which = {"id": notification_id, "organization_id": session.organization_id}
+    ids = None if recipients is None else await _recipients(session, recipients)
+    if ids is None and row.state not in _ENDED:
+        await session.execute(sql.CANCEL, which)
+    elif ids is not None and row.state in {"scheduled", "deciding"}:
+        await session.execute(sql.WITHHOLD, {**which, "recipients": ids})
+    stopped = await _stop(session, which, ids)
+    so_far = (await session.execute(sql.SO_FAR, {**which, "recipients": ids})).one()
+    return Cancelled(stopped, so_far.already_sent, so_far.in_flight)
+
+
+async def pause_notification(session: TenantSession, notification_id: UUID) -> None:
+    """Decide no further, and send nothing of what waits, until it is resumed; again is as once.
+
+    Raises:
+        NotificationNotFoundError: there is no such notification in this organization.
+        NotificationStateError: it has ended.
+    """
+    row = await _lock(session, notification_id)
+    if row.state in _ENDED:
+        raise NotificationStateError(row.id, row.state, f"the notification is {row.state} already")
+    await session.execute(sql.PAUSE, {"id": row.id, "organization_id": session.organization_id})
+
+
+async def resume_notification(session: TenantSession, notification_id: UUID) -> None:
+    """Let a paused one go on; one that is not paused goes on as it is.
+
+    Raises:
+        NotificationNotFoundError: there is no such notification in this organization.
+        NotificationStateError: it has ended.
+    """
+    row = await _lock(session, notification_id)
+    if row.state in _ENDED:
+        raise NotificationStateError(row.id, row.state, f"the notification is {row.state} already")
+    if row.paused_at is None:
+        return
+    turn = (await session.execute(sql.RESUME, {"id": row.id, "organization_id": session.organization_id})).scalar_one()
+    if row.state != "sending":
+        await give_to_job(session, row.id, turn, priority=Priority(row.priority), run_at=row.send_at)
+
+
+async def _lock(session: TenantSession, notification_id: UUID) -> Any:
+    """Its row, after the bite that is on its way has been committed."""
+    which = {"id": notification_id, "organization_id": session.organization_id}
+    row = (await session.execute(sql.LOCK, which)).one_or_none()
+    if row is None:
+        raise NotificationNotFoundError(notification_id)
+    return row
+
+
+async def _recipients(session: TenantSession, recipients: Sequence[str]) -> list[UUID]:
+    values = {"organization_id": session.organization_id, "external_ids": list(recipients), "user_ids": []}
+    known = {row.external_id: row.id for row in (await session.execute(sql.FIND, values)).all()}
+    faults = [
+        NotificationFault(f"recipients[{place}]", "is no recipient of this organization", "not_found")
+        for place, one in enumerate(recipients)
+        if one not in known
+    ]
+    if faults:
+        raise InvalidNotificationError(faults)
+    return [known[one] for one in dict.fromkeys(recipients)]
+
+
+async def _stop(session: TenantSession, which: dict[str, Any], recipients: list[UUID] | None) -> int:
+    stopped, after = 0, _FIRST
+    while True:
+        values = {**which, "recipients": recipients, "after": after, "limit": _BITE, "error": _CANCELLED}
+        ids = list(await session.scalars(sql.STOP, values))
+        # A message of a notification has the id of its job.
+        await cancel_jobs(session, ids, organization_id=which["organization_id"])
+        stopped += len(ids)
+        if len(ids) < _BITE:
+            return stopped
+        after = max(ids)

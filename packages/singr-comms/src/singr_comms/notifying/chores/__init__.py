@@ -1,0 +1,1 @@
+"""What is done about notifications now and then: each file is a chore."""

@@ -1,0 +1,1 @@
+"""Job types about notifications: each plainly named module declares its own as `JOBS`."""
