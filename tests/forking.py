@@ -44,7 +44,13 @@ LOADED = (
     "uvicorn.loops.asyncio",
 )
 # Of these every module: a worker looks for its standing work in them.
-CHORES = ("singr_auth.accounts.chores", "singr_comms.notifications.chores", "singr_comms.notifying.chores", "singr_db.chores", "singr_jobs.chores")
+CHORES = (
+    "singr_auth.accounts.chores",
+    "singr_comms.notifications.chores",
+    "singr_comms.notifying.chores",
+    "singr_db.chores",
+    "singr_jobs.chores",
+)
 
 _ENVIRONMENT = {"PATH", "HOME", "LANG", "PYTHONPATH"}
 _LARGEST = 1 << 17

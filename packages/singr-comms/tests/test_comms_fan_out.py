@@ -172,14 +172,15 @@ async def test_every_fault_is_told_at_once_by_its_path_and_nothing_is_stored(cro
     assert {one.field for one in caught.value.faults} == {
         "to[1].phone", "to[2]", "to[3]", "to[4].email", "data.text", "data.colour", "expires_at",
     }  # fmt: skip
-    for to, field in (
+    wrong: tuple[tuple[Any, str], ...] = (
         ([Target(recipient="nobody")], "to[0].recipient"),
         (Audience(topic="nothing"), "to.topic"),
         ([Target(recipient=str(number)) for number in range(1_001)], "to"),
         (Audience(), "to"),
-    ):
+    )
+    for whom, field in wrong:
         with pytest.raises(InvalidNotificationError) as caught:
-            await crowd.tell(PlainSms(text="1"), to)
+            await crowd.tell(PlainSms(text="1"), whom)
         assert [one.field for one in caught.value.faults] == [field]
     with pytest.raises(InvalidNotificationError, match="priority"):
         await crowd.tell(PlainSms(text="1"), EVERYBODY, priority=Priority.HIGH)

@@ -134,7 +134,7 @@ UPDATE notifications SET updated_at = now(), audience = jsonb_set(
 # What has begun to be sent is not stopped; what failed for certain and waits for another try is.
 STOP: Final = sql_text(
     """
-WITH some AS MATERIALIZED (
+WITH waiting AS MATERIALIZED (
     SELECT id FROM messages
      WHERE notification_id = :id AND organization_id = :organization_id AND status = 'queued' AND messages.id > :after
        AND (CAST(:recipients AS uuid[]) IS NULL OR recipient_id = ANY (CAST(:recipients AS uuid[])))
@@ -143,7 +143,7 @@ WITH some AS MATERIALIZED (
      ORDER BY id LIMIT :limit FOR UPDATE
 )
 UPDATE messages SET status = 'suppressed', error = CAST(:error AS jsonb), content_sealed = ''::bytea, updated_at = now()
-  FROM some WHERE messages.id = some.id AND messages.id = ANY (ARRAY(SELECT id FROM some))
+  FROM waiting WHERE messages.id = waiting.id AND messages.id = ANY (ARRAY(SELECT id FROM waiting))
 RETURNING messages.id
 """,
     roles=("tenant",),
