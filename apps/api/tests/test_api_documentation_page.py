@@ -26,15 +26,35 @@ SEARCH = """((wanted) => {
 })"""
 
 
-async def opened(browser: Browser, api_url: str) -> Page:
+async def test_the_page_is_read_searched_copied_from_and_tried_in_narrow_windows_and_wide_ones(
+    browser: Browser, standing_url: str
+) -> None:
+    """One visit: what a browser needs for the whole document is most of what this costs."""
     page = await browser.page()
-    await page.open(f"{api_url}/schema")
+    await window(page, 360)
+    await page.open(f"{standing_url}/schema")
     await page.wait_for("document.querySelectorAll('article').length > 100")
-    return page
+    await fits(page, 360)
+    await window(page, 1440)
+    await fits(page, 1440)
+    await a_search_without_hits_says_so_and_leaves_no_empty_headings(page)
+    await every_operation_has_samples_in_three_languages_to_copy(page)
+    await no_raw_markup_is_shown_and_nothing_complained_of(page)
+    await a_route_is_tried(page)
 
 
-async def test_the_page_shows_no_raw_markup_and_complains_of_nothing(browser: Browser, api_url: str) -> None:
-    page = await opened(browser, api_url)
+async def window(page: Page, width: int) -> None:
+    await page.command(
+        "Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=width < 500
+    )
+
+
+async def fits(page: Page, width: int) -> None:
+    assert await page.run("window.innerWidth") == width
+    assert await page.run("document.documentElement.scrollWidth") <= width
+
+
+async def no_raw_markup_is_shown_and_nothing_complained_of(page: Page) -> None:
     text = await page.run(ALL_TEXT)
     assert "`" not in text
     assert "**" not in text
@@ -42,15 +62,14 @@ async def test_the_page_shows_no_raw_markup_and_complains_of_nothing(browser: Br
     assert page.complaints == []
 
 
-async def test_a_search_without_hits_says_so_and_leaves_no_empty_headings(browser: Browser, api_url: str) -> None:
-    page = await opened(browser, api_url)
+async def a_search_without_hits_says_so_and_leaves_no_empty_headings(page: Page) -> None:
     assert await page.run(f"{SEARCH}('zebra')") == {"headings": 0, "links": 0, "nothing": True}
     found = await page.run(f"{SEARCH}('/v1/operation-log')")
     assert found == {"headings": 1, "links": 1, "nothing": False}
+    await page.run(f"{SEARCH}('')")
 
 
-async def test_every_operation_has_samples_in_three_languages_to_copy(browser: Browser, api_url: str) -> None:
-    page = await opened(browser, api_url)
+async def every_operation_has_samples_in_three_languages_to_copy(page: Page) -> None:
     for language, begins in (("curl", "curl "), ("Python", "import "), ("TypeScript", "const answer = await fetch(")):
         await page.run(f"document.querySelector('[data-language={language}]').click()")
         samples = await page.run("[...document.querySelectorAll('.samples code')].map((code) => code.textContent)")
@@ -59,22 +78,10 @@ async def test_every_operation_has_samples_in_three_languages_to_copy(browser: B
     assert await page.run("document.querySelectorAll('.samples .copy').length") == len(samples)
 
 
-async def test_a_route_is_tried_from_the_page(browser: Browser, api_url: str) -> None:
-    page = await opened(browser, api_url)
+async def a_route_is_tried(page: Page) -> None:
     await page.run("document.querySelector('#listJobs .beside details').open = true")
     await page.wait_for("document.querySelector('#listJobs .try button')")
     await page.run("document.querySelector('#listJobs .try button').click()")
     await page.wait_for("document.querySelector('#listJobs .answer .status')?.textContent === '401'")
     problem = await page.run("document.querySelector('#listJobs .answer code').textContent")
     assert "unauthenticated" in problem
-
-
-@pytest.mark.parametrize("width", [360, 1440])
-async def test_the_page_fits_its_window(browser: Browser, api_url: str, width: int) -> None:
-    page = await browser.page()
-    await page.command(
-        "Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=width < 500
-    )
-    await page.open(f"{api_url}/schema")
-    await page.wait_for("document.querySelectorAll('article').length > 100")
-    assert await page.run("document.documentElement.scrollWidth") <= width
