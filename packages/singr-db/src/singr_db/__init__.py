@@ -4,6 +4,7 @@ from singr_db._errors import (
     CommitsHangError,
     DatabaseUrlError,
     GrantError,
+    KeyDestroyedError,
     MigrationError,
     MissingExtraError,
     ObjectNotFoundError,
@@ -15,7 +16,6 @@ from singr_db._errors import (
 )
 from singr_db._ids import PLATFORM_ORGANIZATION_ID, first_id, made_at, new_id
 from singr_db._partitions import Partition, PartitionReport, ensure_partitions
-from singr_db._sealer import Sealer
 from singr_db._statements import RunsAs, sql, sql_text
 from singr_db._storable import storable
 from singr_db.objects._folder_objects import FolderObjectStore, StoredObject
@@ -24,6 +24,8 @@ from singr_db.schema._check import Finding, check
 from singr_db.schema._grants import grant, revoke
 from singr_db.schema._migrate import downgrade, drop_everything, head_revision, is_newer, upgrade
 from singr_db.schema._seed import DEMO_ORGANIZATION_ID, seed
+from singr_db.sealing._person_key import PersonKey, key_of
+from singr_db.sealing._sealer import Sealer
 from singr_db.sessions._commits import LEAVE_A_WORD
 from singr_db.sessions._database import Database, PlatformSession, TenantSession
 from singr_db.sessions._deadlocks import past_deadlock
@@ -42,6 +44,7 @@ __all__ = [
     "Finding",
     "FolderObjectStore",
     "GrantError",
+    "KeyDestroyedError",
     "MigrationError",
     "MissingExtraError",
     "ObjectNotFoundError",
@@ -49,6 +52,7 @@ __all__ = [
     "ObjectStoreError",
     "Partition",
     "PartitionReport",
+    "PersonKey",
     "PlatformSession",
     "PoolerError",
     "PsycopgPool",
@@ -70,6 +74,7 @@ __all__ = [
     "head_revision",
     "is_newer",
     "is_outage",
+    "key_of",
     "lock_held",
     "made_at",
     "new_id",

@@ -38,6 +38,13 @@ class SealError(SingrDbError):
     """A sealed value cannot be opened; the message says why and never what was in it."""
 
 
+class KeyDestroyedError(SealError):
+    """The key of the person whose value this is was destroyed: nobody reads it any more."""
+
+    def __init__(self) -> None:
+        super().__init__("the key of the person that it was sealed for was destroyed")
+
+
 class ObjectStoreError(SingrDbError):
     """The object store refused, or did not answer."""
 

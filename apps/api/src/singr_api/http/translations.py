@@ -106,6 +106,11 @@ def _reserved(error: singr_jobs.ReservedError) -> Problem:
     return refused(problems.NOT_ALLOWED, field, detail)
 
 
+def _nobody(error: people.RecipientNotFoundError) -> Problem:
+    location: problems.Location = "path" if error.field == "external_id" else "query"
+    return refused(problems.NOT_FOUND, FieldError(error.field, f"{error}.", location, "not_found"))
+
+
 def _forged(error: inbound.ForgedError) -> Problem:
     return Problem(problems.CALLBACK_REFUSED, f"Refused: {error.message}.", headers=_PROVE)
 
@@ -228,12 +233,18 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
     notifications.DeliverySettledError: lambda error: Problem(
         problems.DELIVERY_SETTLED, f"The message is {error.status} already."
     ),
+    people.DeviceNotFoundError: _means(
+        problems.NOT_FOUND, FieldError("device_id", "This person has no such device.", "path", "not_found")
+    ),
+    people.PeopleError: lambda error: invalid(
+        *(FieldError(one.field, one.message, "body", one.code) for one in error.faults)
+    ),
     people.PreferenceError: lambda error: invalid(
         *(FieldError(one.field, one.message, "body", one.code) for one in error.faults)
     ),
-    people.RecipientNotFoundError: _means(
-        problems.NOT_FOUND,
-        FieldError("recipient", "This organization has no such recipient.", "query", "not_found"),
+    people.RecipientNotFoundError: _nobody,
+    people.TopicNotFoundError: _means(
+        problems.NOT_FOUND, FieldError("key", "There is no such topic in this organization.", "path", "not_found")
     ),
     notifications.ProviderUnknownError: _means(
         problems.NOT_FOUND,

@@ -1,11 +1,17 @@
-"""What several capabilities about people take, answer and show."""
+"""What several capabilities about people take, answer and show, and in which organization one asks about oneself."""
 
 from typing import Annotated, Any, Final
+from uuid import UUID
 
 import msgspec
 from msgspec import Meta
+from sqlalchemy import select, union
 
-from singr_comms.people import MOST_CHOICES, PreferenceChoice
+from singr_api.admission.call import UserCall
+from singr_api.http.problems import NOT_FOUND, FieldError, invalid, refused
+from singr_api.wiring.services import Services
+from singr_comms.people import MOST_CHOICES, ExternalId, PreferenceChoice, RecipientNotFoundError
+from singr_db.tables import Membership, Recipient
 
 _EMAIL_OFF: Final[dict[str, Any]] = {"channel": "email", "allowed": False, "rule": "recipient:category+channel"}
 PREFERENCES: Final[dict[str, Any]] = {
@@ -39,3 +45,61 @@ class ChangePreferences(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """
 
     choices: Annotated[tuple[PreferenceChoice, ...], Meta(min_length=1, max_length=MOST_CHOICES)]
+
+
+DAILY: Final = "It is the organization's daily work, and gives nobody lasting power."
+EXTERNAL_ID: Final[dict[str, Any]] = {
+    "type": "string",
+    "description": "The organization's own id of the person.",
+    "examples": ["u-17"],
+}
+IN_PATH: Final[dict[str, Any]] = {"path_schemas": {"external_id": EXTERNAL_ID}}
+
+
+class MyQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """In which organization.
+
+    Attributes:
+        organization_id: the one that reaches you; it may be left out where only one does.
+    """
+
+    organization_id: Annotated[UUID, Meta(examples=["01920000-0000-7000-8000-000000000001"])] | None = None
+
+
+def checked_id(external_id: str, *, new: bool = False) -> str:
+    """The organization's id of a person, as the path has it.
+
+    Raises:
+        RecipientNotFoundError: nobody can have it.
+        Problem: nobody can be given it (422).
+    """
+    try:
+        return msgspec.convert(external_id, ExternalId)
+    except msgspec.ValidationError:
+        if not new:
+            raise RecipientNotFoundError("external_id") from None
+        message = "must be 1 to 128 letters, digits and . _ : @ + ~ = | -"
+        raise invalid(FieldError("external_id", message, "path", "pattern")) from None
+
+
+async def my_organization(services: Services, call: UserCall, named: UUID | None) -> UUID:
+    """The organization in which a person asks about themselves: it reaches them, or they are a member.
+
+    Raises:
+        Problem: there is none (404), or there are several, and none is named (422).
+    """
+    reaches = select(Recipient.organization_id).where(Recipient.user_id == call.user_id)
+    belongs = select(Membership.organization_id).where(Membership.user_id == call.user_id)
+    async with services.db.platform() as session:
+        theirs = set((await session.scalars(union(reaches, belongs))).all())
+    if named is not None and named not in theirs:
+        message = "is no organization that you belong to, or that reaches you"
+        raise refused(NOT_FOUND, FieldError("organization_id", message, "query", "not_found"))
+    if named is not None:
+        return named
+    if len(theirs) == 1:
+        return theirs.pop()
+    if not theirs:
+        message = "There is no organization that you belong to, or that reaches you."
+        raise refused(NOT_FOUND, FieldError("organization_id", message, "query", "not_found"))
+    raise invalid(FieldError("organization_id", "is required: several organizations reach you", "query", "required"))

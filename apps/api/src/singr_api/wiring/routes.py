@@ -20,6 +20,7 @@ _READING_ORDER: Final = (
         "dead_letters",
         "bulk_actions",
         "deliveries",
+        "recipients",
         "registration",
         "sign_in",
         "passwords",

@@ -14,6 +14,7 @@ from singr_api.admission.limits import PATIENCE_SECONDS, Limits
 from singr_api.admission.people import People
 from singr_api.http.address import address_reader, scheme_reader
 from singr_api.operations.health.probes import Probes
+from singr_api.wiring.directory import AccountDirectory
 from singr_api.wiring.organizations import Organizations
 from singr_api.work.jobs.submit import JobSubmitter
 from singr_auth.accounts import KNOWN_DEVICE_SECONDS, Accounts, AccountSettings, ServiceCredentials
@@ -83,6 +84,16 @@ class Services:
     def explainer(self) -> Explainer:
         """Says why a message would not be sent."""
         return explainer(self._settings, db=self.db, sealer=self.sealer)
+
+    @property
+    def directory(self) -> AccountDirectory:
+        """Knows who the members of an organization are."""
+        return AccountDirectory()
+
+    @property
+    def allow_test(self) -> bool:
+        """Whether addresses are taken that are kept for tests."""
+        return not self._settings.app.env.is_production
 
     @property
     def sealer(self) -> Sealer:

@@ -10,6 +10,7 @@ from singr_comms._errors import InvalidMessageError, TransientError
 from singr_comms.catalogue import message_types
 from singr_comms.channels._channel import Channel
 from singr_comms.models._message import Message, checked_whole, kind_of
+from singr_comms.notifications._person_keys import open_sealed
 from singr_comms.notifications._reachable import ways_to_write
 from singr_comms.notifications.channels import work_of
 from singr_comms.notifications.channels._work import MessageRequest
@@ -145,9 +146,23 @@ def life_of(sealer: Sealer, kind: str, content_sealed: bytes) -> float:
 
 
 def open_message(
-    sealer: Sealer, channel: Channel[Any, Any], kind: str, recipient: bytes, content: bytes
+    sealer: Sealer,
+    channel: Channel[Any, Any],
+    kind: str,
+    recipient: bytes,
+    content: bytes,
+    *,
+    key_wrapped: bytes | None = None,
 ) -> tuple[Any, Message]:
     """Open a sealed message.
+
+    Args:
+        sealer: made from `AUTH_SECRET`.
+        channel: by which it travels.
+        kind: of which type it is.
+        recipient: whom it goes to, sealed.
+        content: what it says, sealed.
+        key_wrapped: the recipient's own key, where that sealed one of them.
 
     Raises:
         SealError: it was sealed with another secret.
@@ -159,5 +174,5 @@ def open_message(
     if model is None:
         words = f"this process knows no {channel.said} of the type {kind}: import what declares it, or install it"
         raise TransientError("unknown_type", words)
-    to = channel.decoded(sealer.open(recipient, context=RECIPIENT))
-    return to, msgspec.json.decode(sealer.open(content, context=CONTENT), type=model)
+    to = channel.decoded(open_sealed(sealer, recipient, key_wrapped, context=RECIPIENT))
+    return to, msgspec.json.decode(open_sealed(sealer, content, key_wrapped, context=CONTENT), type=model)

@@ -1,4 +1,4 @@
-"""Whom an organization reaches, and what they want to be told.
+"""Whom an organization reaches: people with addresses, devices, topics, and a key of their own that seals these.
 
 Needs the extra `notifications`.
 """
@@ -11,7 +11,21 @@ require_extra(
     *("singr_db", "singr_jobs", "singr_observability", "psycopg", "sqlalchemy", "phonenumbers", "email_validator"),
 )
 
-from singr_comms.people._errors import RecipientNotFoundError
+from singr_comms.notifications._person_keys import (
+    open_sealed,
+    read_keys,
+)
+from singr_comms.people._directory import (
+    Directory,
+    Member,
+)
+from singr_comms.people._errors import (
+    DeviceNotFoundError,
+    PeopleError,
+    PersonFault,
+    RecipientNotFoundError,
+    TopicNotFoundError,
+)
 from singr_comms.people.preferences._model import (
     MOST_CHOICES,
     CategoryPreference,
@@ -23,7 +37,11 @@ from singr_comms.people.preferences._model import (
     PreferencesView,
     TypePreference,
 )
-from singr_comms.people.preferences._rule import RULE_SQL, Decision, decide
+from singr_comms.people.preferences._rule import (
+    RULE_SQL,
+    Decision,
+    decide,
+)
 from singr_comms.people.preferences._store import (
     PreferencesHolder,
     change_preferences,
@@ -31,24 +49,64 @@ from singr_comms.people.preferences._store import (
     preferences_holder_of_user,
     read_preferences,
 )
+from singr_comms.people.recipients._model import (
+    MOST_AT_ONCE,
+    DigestTime,
+    ExternalId,
+    Imported,
+    NamedRecipient,
+    QuietHours,
+    RecipientInput,
+    RecipientView,
+    Tag,
+)
+from singr_comms.people.recipients._store import (
+    import_recipients,
+    list_recipients,
+    put_recipient,
+    read_recipient,
+    remove_recipient,
+)
 
 __all__ = [
+    "MOST_AT_ONCE",
     "MOST_CHOICES",
     "RULE_SQL",
     "CategoryPreference",
     "ChannelPreference",
     "Decision",
+    "DeviceNotFoundError",
+    "DigestTime",
+    "Directory",
+    "ExternalId",
+    "Imported",
     "KeptChoice",
+    "Member",
+    "NamedRecipient",
+    "PeopleError",
+    "PersonFault",
     "PreferenceChoice",
     "PreferenceError",
     "PreferenceFault",
     "PreferencesHolder",
     "PreferencesView",
+    "QuietHours",
+    "RecipientInput",
     "RecipientNotFoundError",
+    "RecipientView",
+    "Tag",
+    "TopicNotFoundError",
     "TypePreference",
     "change_preferences",
     "decide",
+    "import_recipients",
+    "list_recipients",
+    "open_sealed",
     "preferences_holder",
     "preferences_holder_of_user",
+    "put_recipient",
+    "read_keys",
     "read_preferences",
+    "read_recipient",
+    "remove_recipient",
 ]

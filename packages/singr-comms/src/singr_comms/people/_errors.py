@@ -34,10 +34,15 @@ class PeopleError(CommsError, ValueError):
 
 
 class RecipientNotFoundError(CommsError, LookupError):
-    """This organization has no such recipient."""
+    """This organization has no such recipient.
 
-    def __init__(self) -> None:
-        super().__init__("this organization has no such recipient")
+    Args:
+        field: by what they were named.
+    """
+
+    def __init__(self, field: str = "recipient") -> None:
+        super().__init__("This organization has no such recipient")
+        self.field = field
 
 
 class DeviceNotFoundError(CommsError, LookupError):

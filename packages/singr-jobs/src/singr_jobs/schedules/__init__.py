@@ -24,6 +24,7 @@ try:
     )
     from singr_jobs.schedules._views import FireOutcome, FireView, Preview, ScheduleState, ScheduleView
     from singr_jobs.schedules._when import Cron, Every, Once, zone_of
+    from singr_jobs.schedules._zones import zone
 except ImportError as error:
     raise ImportError(
         f"singr_jobs.schedules needs {error.name}: pip install 'singr-jobs[worker]'", name=error.name
@@ -61,5 +62,6 @@ __all__ = [
     "resume_schedule",
     "run_schedule_now",
     "schedule",
+    "zone",
     "zone_of",
 ]

@@ -46,6 +46,7 @@ class _Row(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     user_id: UUID | None
     recipient_sealed: bytes
+    key_wrapped: None
     recipient_hash: bytes
 
 
@@ -98,6 +99,7 @@ class Explainer:
             kind=question.kind,
             user_id=question.user_id,
             recipient_sealed=self._sealer.seal(channel.encoded(to), context=RECIPIENT),
+            key_wrapped=None,
             recipient_hash=recipient_hash(self._sealer, channel.address(to)),
         )
         moment = question.at or clock.now()

@@ -11,12 +11,14 @@ import msgspec
 
 from singr_comms.catalogue import message_types
 from singr_comms.channels._channel import Provider
+from singr_comms.notifications._person_keys import is_erased
 from singr_comms.notifications.sending import _ledger_sql as sql
 from singr_comms.notifications.sending._ordinary import OrdinaryWay
 from singr_comms.notifications.sending._policy import SETTLE_AFTER, SETTLED, Doubt, Known, Step, next_step
 from singr_comms.notifications.sending._quotas import Quotas
 from singr_comms.notifications.sending._suppressions import Suppressions
 from singr_comms.notifications.sending._try import (
+    ERASED,
     FLAGGED,
     SETTLING,
     AlreadySent,
@@ -240,6 +242,9 @@ class Ledger:
     async def _open(
         self, session: TenantSession, message_id: UUID, row: Any, provider: str, *, pinned: bool
     ) -> Opening:
+        if is_erased(row):
+            await _end(session, message_id, row.kind, "suppressed", ERASED)
+            return ERASED
         remaining = self._remaining(row)
         if remaining <= 0:
             return await _expire(session, message_id, row, "its time was over before it could be sent")
@@ -271,6 +276,7 @@ def _begun(message_id: UUID, row: Any, *, attempt: int, remaining: float, pinned
         recipient=bytes(row.recipient_hash),
         recipient_sealed=row.recipient_sealed,
         content_sealed=row.content_sealed,
+        key_wrapped=row.key_wrapped,
         remaining=remaining,
         pinned=pinned,
     )
@@ -303,6 +309,7 @@ async def _ask(session: TenantSession, message_id: UUID, row: Any, last: Any) ->
         recipient=bytes(row.recipient_hash),
         recipient_sealed=row.recipient_sealed,
         content_sealed=row.content_sealed,
+        key_wrapped=row.key_wrapped,
     )
 
 

@@ -12,6 +12,7 @@ import msgspec
 import psycopg
 from psycopg.rows import namedtuple_row
 
+from singr_comms.notifications._person_keys import is_erased
 from singr_comms.notifications.sending._quotas import DAY, HOUR, Quotas
 from singr_comms.notifications.sending._suppressions import IN_FORCE, Suppressions
 from singr_db import Database, sql
@@ -19,7 +20,8 @@ from singr_db import Database, sql
 _READ: Final = sql("""
 SELECT channel, kind, status, user_id, recipient_sealed, recipient_hash, content_sealed,
        extract(epoch FROM clock_timestamp() - created_at)::float8 AS age,
-       extract(epoch FROM clock_timestamp() - held_since)::float8 AS held
+       extract(epoch FROM clock_timestamp() - held_since)::float8 AS held,
+       (SELECT wrapped FROM data_keys WHERE data_keys.id = key_id) AS key_wrapped
   FROM messages
  WHERE id = %(id)s AND organization_id = %(organization_id)s AND channel = %(channel)s
    AND status = 'queued' AND attempts = 0
@@ -122,7 +124,7 @@ class OrdinaryWay:
         which = {"id": message_id, "organization_id": organization_id, "channel": channel}
         try:
             row = await self._one(_READ, which)
-            if row is None or (left := remaining(row)) <= 0:
+            if row is None or is_erased(row) or (left := remaining(row)) <= 0:
                 return None
             counts = self._quotas.counts(organization_id, message_id, row)
             if counts is None:

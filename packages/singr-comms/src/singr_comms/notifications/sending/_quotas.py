@@ -9,6 +9,7 @@ from sqlalchemy import TextClause
 
 from singr_comms.catalogue import message_types
 from singr_comms.channels.sms import CHANNEL as SMS
+from singr_comms.notifications._person_keys import open_sealed
 from singr_comms.notifications._rows import RECIPIENT
 from singr_comms.notifications.sending._guards import GUARDS, SmsGuards
 from singr_db import PLATFORM_ORGANIZATION_ID, Sealer, TenantSession, sql_text
@@ -81,7 +82,8 @@ class Quotas:
         """Count a message; return code and words of the limit that holds it back, if one does."""
         over = None if message_types.concerns_security(row.kind) else await self._readers(session, message_id, row)
         if over is None and row.channel == SMS.name:
-            number = SMS.decoded(self._sealer.open(row.recipient_sealed, context=RECIPIENT))
+            sealed = (row.recipient_sealed, row.key_wrapped)
+            number = SMS.decoded(open_sealed(self._sealer, *sealed, context=RECIPIENT))
             return await self._guards.count(session, message_id, number)
         return over
 

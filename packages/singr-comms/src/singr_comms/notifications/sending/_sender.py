@@ -162,7 +162,8 @@ class MessageSender:
         """
         kind = WORK[one.channel].channel
         try:
-            to, message = open_message(self._sealer, kind, opened.kind, opened.recipient_sealed, opened.content_sealed)
+            sealed, key = (opened.recipient_sealed, opened.content_sealed), opened.key_wrapped
+            to, message = open_message(self._sealer, kind, opened.kind, *sealed, key_wrapped=key)
             envelope = kind.enclose(to, message, opened.token)
             return self._links.enclosed(envelope, opened.kind, one.organization_id, opened.recipient)
         except (SealError, msgspec.DecodeError) as error:

@@ -9,9 +9,11 @@ import msgspec
 
 from singr_comms.catalogue import message_types
 from singr_comms.channels import CHANNELS
+from singr_comms.notifications._person_keys import open_sealed
 from singr_comms.notifications._reachable import as_sent_to, ways_to_write
 from singr_comms.notifications._rows import RECIPIENT, normalized, prints_of
 from singr_comms.notifications.sending._quotas import LIMITS
+from singr_comms.notifications.sending._try import ERASED
 from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, Sealer, SealError, TenantSession, new_id, sql_text
 
 IN_FORCE: Final = """
@@ -99,7 +101,7 @@ CODES: Final = {
     "bounced_softly": ("bounced_before", "messages to this address were turned away within a week"),
 }
 """By the reason of a suppression, code and words of what it stops."""
-HELD_BACK: Final = LIMITS | {code for code, _ in CODES.values()}
+HELD_BACK: Final = LIMITS | {code for code, _ in CODES.values()} | {ERASED.code}
 """The codes of what was not sent by decision."""
 
 
@@ -144,7 +146,8 @@ class Suppressions:
     def _prints(self, row: Any) -> list[bytes]:
         channel = CHANNELS[row.channel]
         try:
-            address = channel.address(channel.decoded(self._sealer.open(row.recipient_sealed, context=RECIPIENT)))
+            opened = open_sealed(self._sealer, row.recipient_sealed, row.key_wrapped, context=RECIPIENT)
+            address = channel.address(channel.decoded(opened))
         except (SealError, msgspec.MsgspecError):
             return [bytes(row.recipient_hash)]  # whoever opens it to send it says what is wrong
         return prints_of(self._sealer, address)

@@ -56,6 +56,7 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
         recipient: a fingerprint of whom it goes to.
         recipient_sealed: to whom.
         content_sealed: what.
+        key_wrapped: the key of the recipient's own, where that sealed one of them.
         remaining: seconds for which the message is still of use; no wait is longer.
         pinned: an earlier attempt may have sent it, so that no other provider is called.
     """
@@ -66,6 +67,7 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
     recipient: bytes
     recipient_sealed: bytes
     content_sealed: bytes
+    key_wrapped: bytes | None = None
     remaining: float
     pinned: bool
 
@@ -107,6 +109,7 @@ class InDoubt(msgspec.Struct, frozen=True, kw_only=True):
         recipient: a fingerprint of whom it went to.
         recipient_sealed: to whom.
         content_sealed: what.
+        key_wrapped: the key of the recipient's own, where that sealed one of them.
     """
 
     attempt: int
@@ -117,6 +120,7 @@ class InDoubt(msgspec.Struct, frozen=True, kw_only=True):
     recipient: bytes
     recipient_sealed: bytes
     content_sealed: bytes
+    key_wrapped: bytes | None = None
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -133,6 +137,8 @@ FLAGGED: Final = Refused(
     "outcome_unknown",
     "an earlier attempt may have sent it, and this kind of message is not sent twice; look it up at the provider",
 )
+
+ERASED: Final = Refused("erased", "what was known of its recipient was erased")
 
 Opening: TypeAlias = Begun | AlreadySent | InFlight | Pinned | Settling | InDoubt | Refused
 

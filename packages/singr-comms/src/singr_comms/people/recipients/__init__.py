@@ -1,0 +1,1 @@
+"""Recipients: a person whom an organization reaches, with what is theirs sealed under a key of their own."""

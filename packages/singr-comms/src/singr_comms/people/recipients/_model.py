@@ -1,0 +1,193 @@
+"""What is given and told of a recipient."""
+
+import re
+from datetime import datetime, time
+from typing import Annotated, Final
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from singr_comms.models._fields import E164, EmailText, PersonName
+from singr_db.tables import Recipient
+
+MOST_AT_ONCE: Final = 1000
+"""Recipients that one call takes."""
+MOST_TAGS: Final = 50
+_END: Final = r"(?![\s\S])"
+
+# Fit for a path as it is, in any client; `.` and `..` would lead elsewhere.
+ExternalId = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=128,
+        pattern=rf"^(?!\.{{1,2}}{_END})[A-Za-z0-9._:@+~=|-]+{_END}",
+        description="The organization's own id of the person: letters, digits and . _ : @ + ~ = | -",
+        examples=["u-17"],
+    ),
+]
+"""An organization's own id of a person."""
+Tag = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=64,
+        pattern=rf"^[A-Za-z0-9][A-Za-z0-9._:-]*{_END}",
+        description="Letters, digits and . _ : -",
+        examples=["newsletter"],
+    ),
+]
+Tags = Annotated[list[Tag], Meta(max_length=MOST_TAGS)]
+Locale = Annotated[
+    str,
+    Meta(
+        min_length=2,
+        max_length=35,
+        pattern=rf"^[A-Za-z]{{2,3}}(?:[-_][A-Za-z]{{4}})?(?:[-_](?:[A-Za-z]{{2}}|[0-9]{{3}}))?{_END}",
+        description="A language tag of BCP 47: language, and where they matter script and region.",
+        examples=["de-AT"],
+    ),
+]
+ZoneName = Annotated[str, Meta(min_length=1, max_length=64, description="An IANA name.", examples=["Europe/Berlin"])]
+LocalTime = Annotated[
+    str,
+    Meta(pattern=rf"^(?:[01][0-9]|2[0-3]):[0-5][0-9]{_END}", description="On the person's clock.", examples=["22:00"]),
+]
+Weekday = Annotated[int, Meta(ge=1, le=7, description="Monday is 1 (ISO 8601).")]
+
+
+class QuietHours(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"starts": "from", "ends": "to"}
+):
+    """When a person is not to be disturbed, on their own clock; over midnight where the end comes before the beginning.
+
+    Args:
+        starts: from when on; sent as `from`.
+        ends: until when; sent as `to`. The same time: the whole day.
+        days: on which they begin; every day unless given.
+    """
+
+    starts: LocalTime
+    ends: LocalTime
+    days: Annotated[list[Weekday], Meta(min_length=1, max_length=7)] | None = None
+
+
+class DigestTime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a person's digests come, on their own clock.
+
+    Args:
+        at: at what time.
+        weekday: on which day a weekly one does.
+    """
+
+    at: LocalTime
+    weekday: Weekday | None = None
+
+
+class RecipientInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A person as they are to be kept; what is left out, they have not.
+
+    Args:
+        user_id: the account, where they are a member of the organization. Name, address and number that are left out
+            are then the account's own.
+        name: how to address them.
+        email: an e-mail address.
+        phone: a phone number in E.164 form.
+        locale: in which language they are written to, such as `de-AT`; the organization's unless given.
+        time_zone: by which clock they live, such as `Europe/Berlin`.
+        tags: by which notifications find them.
+        quiet_hours: when they are not to be disturbed.
+        digest: when their digests come.
+    """
+
+    user_id: UUID | None = None
+    name: PersonName | None = None
+    email: EmailText | None = None
+    phone: E164 | None = None
+    locale: Locale | None = None
+    time_zone: ZoneName | None = None
+    tags: Tags = msgspec.field(default_factory=list)
+    quiet_hours: QuietHours | None = None
+    digest: DigestTime | None = None
+
+
+class NamedRecipient(RecipientInput, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A person, with the organization's own id of them."""
+
+    external_id: ExternalId
+
+
+class RecipientView(msgspec.Struct, frozen=True, kw_only=True):
+    """A person whom an organization reaches.
+
+    Attributes:
+        id: of ours; messages name it.
+        email: masked.
+        phone: masked.
+        tags: in alphabetical order.
+    """
+
+    id: UUID
+    external_id: str
+    user_id: UUID | None
+    name: str | None
+    email: str | None
+    phone: str | None
+    locale: str | None
+    time_zone: str | None
+    tags: tuple[str, ...]
+    quiet_hours: QuietHours | None
+    digest: DigestTime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class Imported(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of an import.
+
+    Attributes:
+        created: people that were not there before.
+        updated: people that were.
+    """
+
+    created: int
+    updated: int
+
+
+def view_of(row: Recipient, name: str | None) -> RecipientView:
+    """A row as it is told."""
+    quiet = digest = None
+    if row.quiet_from is not None and row.quiet_to is not None:
+        quiet = QuietHours(starts=_clock(row.quiet_from), ends=_clock(row.quiet_to), days=row.quiet_days)
+    if row.digest_at is not None:
+        digest = DigestTime(at=_clock(row.digest_at), weekday=row.digest_weekday)
+    return RecipientView(
+        id=row.id,
+        external_id=row.external_id,
+        user_id=row.user_id,
+        name=name,
+        email=row.email_masked,
+        phone=row.phone_masked,
+        locale=row.locale,
+        time_zone=row.time_zone,
+        tags=tuple(row.tags),
+        quiet_hours=quiet,
+        digest=digest,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def canonical_locale(locale: str) -> str:
+    """A language tag as BCP 47 recommends to write it: `de-AT`, `zh-Hant-TW`."""
+    language, *rest = re.split("[-_]", locale)
+    return "-".join([language.lower(), *(_part(part) for part in rest)])
+
+
+def _part(part: str) -> str:
+    return part.title() if len(part) == len("Hant") else part.upper()
+
+
+def _clock(moment: time) -> str:
+    return moment.strftime("%H:%M")

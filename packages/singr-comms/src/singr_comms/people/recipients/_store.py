@@ -1,0 +1,298 @@
+"""Recipients: put, imported, read, listed and taken off, in the caller's transaction."""
+
+from collections.abc import Collection, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from msgspec.structs import asdict
+from psycopg.errors import UniqueViolation
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.exc import IntegrityError
+
+from singr_comms.notifications._person_keys import read_keys
+from singr_comms.notifications._rows import prints_of
+from singr_comms.people._directory import Directory, NoDirectory
+from singr_comms.people._errors import PeopleError, PersonFault, RecipientNotFoundError
+from singr_comms.people.recipients._checks import ZONES, faults_of, filled, strangers, twice
+from singr_comms.people.recipients._model import (
+    MOST_AT_ONCE,
+    Imported,
+    NamedRecipient,
+    RecipientInput,
+    RecipientView,
+    view_of,
+)
+from singr_comms.people.recipients._sealing import COLUMNS, name_of, written
+from singr_db import PersonKey, Sealer, TenantSession, new_id, sql_text
+from singr_db.batch import read_arrays
+from singr_db.pages import Page, search_page
+from singr_db.tables import Recipient, Topic, TopicMember
+
+# Who comes second waits for the first to commit, and then finds the row, and the key in it, that the first made.
+_PLACES: Final = sql_text(
+    f"""
+INSERT INTO recipients (id, organization_id, external_id, key_id)
+SELECT id, :organization_id, external_id, key_id
+  FROM {read_arrays({"id": "uuid", "external_id": "text", "key_id": "uuid"}, ":rows")} ORDER BY external_id
+ON CONFLICT (organization_id, external_id) DO NOTHING
+RETURNING id, key_id
+""",  # noqa: S608 - constants
+    roles=("tenant",),
+)
+_KEYS: Final = sql_text(
+    f"""
+INSERT INTO data_keys (id, organization_id, wrapped)
+SELECT id, :organization_id, wrapped FROM {read_arrays({"id": "uuid", "wrapped": "bytea"}, ":rows")}
+""",  # noqa: S608 - constants
+    roles=("tenant",),
+)
+_LOCKED: Final = sql_text(
+    "SELECT external_id, key_id FROM recipients WHERE external_id = ANY(CAST(:ids AS text[]))"
+    " ORDER BY external_id FOR NO KEY UPDATE",
+    roles=("tenant",),
+)
+_VALUES: Final = ", ".join(
+    f"{name} = CAST(row.{name} AS smallint[])" if name == "quiet_days" else f"{name} = row.{name}"
+    for name in COLUMNS
+    if name != "external_id"
+)
+_WRITE: Final = sql_text(
+    f"""
+UPDATE recipients AS r SET {_VALUES}, updated_at = now()
+  FROM {read_arrays(COLUMNS, ":rows")} WHERE r.external_id = row.external_id
+""",  # noqa: S608 - constants
+    roles=("tenant",),
+)
+_TAKEN: Final = sql_text(
+    """
+SELECT user_id, external_id FROM recipients
+ WHERE user_id = ANY(CAST(:users AS uuid[])) AND external_id <> ALL (CAST(:ids AS text[]))
+""",
+    roles=("tenant",),
+)
+# What the key sealed is kept for as long as messages are; after that a chore destroys it.
+_TAKE_OFF: Final = sql_text(
+    """
+WITH gone AS (DELETE FROM recipients WHERE external_id = :external_id RETURNING key_id)
+UPDATE data_keys SET released_at = now() WHERE id = (SELECT key_id FROM gone) RETURNING id
+""",
+    roles=("tenant",),
+)
+_OTHERS: Final = "is another recipient's: take it from them first"
+
+
+async def put_recipient(
+    session: TenantSession,
+    external_id: str,
+    given: RecipientInput,
+    *,
+    sealer: Sealer,
+    directory: Directory | None = None,
+    allow_test: bool = False,
+) -> tuple[RecipientView, bool]:
+    """Keep a person as they are given, whoever they were before; returns them, and whether they are new.
+
+    Args:
+        session: the caller's transaction, fenced to the organization.
+        external_id: the organization's own id of the person.
+        given: all of them: what is left out, they have not.
+        sealer: wraps the person's key, and gives the fingerprints of addresses.
+        directory: knows members; without one nobody can be named by an account.
+        allow_test: take addresses of `.test`, too.
+
+    Raises:
+        PeopleError: something about them cannot be; it names every field.
+    """
+    one = NamedRecipient(external_id=external_id, **asdict(given))
+    created = await _keep(session, [one], sealer, directory, allow_test=allow_test, paths=("",))
+    return await read_recipient(session, external_id, sealer=sealer), bool(created)
+
+
+async def import_recipients(
+    session: TenantSession,
+    given: Sequence[NamedRecipient],
+    *,
+    sealer: Sealer,
+    directory: Directory | None = None,
+    allow_test: bool = False,
+) -> Imported:
+    """Keep many people, as `put_recipient` keeps each: all of them, or none.
+
+    Args:
+        session: as for `put_recipient`.
+        given: 1,000 at most; nobody twice.
+        sealer: as for `put_recipient`.
+        directory: as for `put_recipient`.
+        allow_test: as for `put_recipient`.
+
+    Raises:
+        PeopleError: it names every field of everybody that cannot be, such as `recipients[3].phone`.
+    """
+    if len(given) > MOST_AT_ONCE:
+        message = f"must be {MOST_AT_ONCE:,} at most in one call: send the rest in others"
+        raise PeopleError(PersonFault("recipients", message, "too_many_items"))
+    paths = tuple(f"recipients[{place}]." for place in range(len(given)))
+    created = await _keep(session, given, sealer, directory, allow_test=allow_test, paths=paths)
+    return Imported(created=created, updated=len(given) - created)
+
+
+async def read_recipient(session: TenantSession, external_id: str, *, sealer: Sealer) -> RecipientView:
+    """One person, by the organization's own id.
+
+    Raises:
+        RecipientNotFoundError: there is none.
+    """
+    row = await row_of(session, external_id)
+    [view] = await _views(session, [row], sealer)
+    return view
+
+
+async def list_recipients(
+    session: TenantSession,
+    *,
+    sealer: Sealer,
+    tag: str | None = None,
+    topic: str | None = None,
+    address: str | None = None,
+    user_id: UUID | None = None,
+    locale: str | None = None,
+    limit: int = 20,
+    cursor: str | None = None,
+) -> Page[RecipientView]:
+    """One page of an organization's people, newest first.
+
+    Args:
+        session: fenced to the organization.
+        sealer: opens names, and finds an address by its fingerprint.
+        tag: who has it.
+        topic: who is a member of it, by its key.
+        address: who has this e-mail address or phone number, in full.
+        user_id: who is this account.
+        locale: who is written to in it.
+        limit: how many, 1 or more.
+        cursor: `next_cursor` of the page before.
+
+    Raises:
+        singr_db.pages.InvalidCursor: The cursor is malformed.
+    """
+    statement = select(Recipient).where(Recipient.organization_id == session.organization_id)
+    if tag is not None:
+        statement = statement.where(Recipient.tags.contains([tag]))
+    if topic is not None:
+        members = select(TopicMember.recipient_id).join(Topic, Topic.id == TopicMember.topic_id)
+        statement = statement.where(Recipient.id.in_(members.where(Topic.key == topic)))
+    if address is not None:
+        prints = prints_of(sealer, address)
+        statement = statement.where(Recipient.email_hash.in_(prints) | Recipient.phone_hash.in_(prints))
+    if user_id is not None:
+        statement = statement.where(Recipient.user_id == user_id)
+
+    def fits(one: Any) -> list[ColumnElement[bool]]:
+        return [] if locale is None else [one.locale == locale]
+
+    page = await search_page(session, statement, fits, entity=Recipient, limit=limit, cursor=cursor)
+    return Page(tuple(await _views(session, page.items, sealer)), page.next_cursor, page.looked_back_to)
+
+
+async def remove_recipient(session: TenantSession, external_id: str) -> None:
+    """Take a person off an organization's list, with devices, topics and what they chose.
+
+    What is on its way to them still goes, and the log of deliveries keeps what it has for its time: whoever wants to be
+    forgotten is erased (`erase_recipient`).
+
+    Raises:
+        RecipientNotFoundError: there is none.
+    """
+    if (await session.execute(_TAKE_OFF, {"external_id": external_id})).scalar() is None:
+        raise RecipientNotFoundError("external_id")
+
+
+async def row_of(session: TenantSession, external_id: str) -> Recipient:
+    """The row of a person; raises RecipientNotFoundError."""
+    asked = select(Recipient).where(
+        Recipient.organization_id == session.organization_id, Recipient.external_id == external_id
+    )
+    row = await session.scalar(asked.execution_options(populate_existing=True))
+    if row is None:
+        raise RecipientNotFoundError("external_id")
+    return row
+
+
+async def _views(session: TenantSession, rows: Collection[Recipient], sealer: Sealer) -> list[RecipientView]:
+    keys = await read_keys(session, sealer, {row.key_id for row in rows if row.name_sealed is not None})
+    return [view_of(row, name_of(row.name_sealed, keys, row.key_id)) for row in rows]
+
+
+async def _keep(
+    session: TenantSession,
+    given: Sequence[NamedRecipient],
+    sealer: Sealer,
+    directory: Directory | None,
+    *,
+    allow_test: bool,
+    paths: Sequence[str],
+) -> int:
+    """Write all of them; returns how many are new."""
+    complete = await _checked(session, given, directory, allow_test=allow_test, paths=paths)
+    ids = [one.external_id for one in complete]
+    made = {one: PersonKey.made() for one in await _missing(session, ids)}
+    places = [(new_id(), one, key.id) for one, key in made.items()]
+    created = {row.key_id for row in await session.execute(_PLACES, _rows(session, places))} if places else set()
+    wrapped = [(key.id, key.wrapped(sealer)) for key in made.values() if key.id in created]
+    if wrapped:
+        await session.execute(_KEYS, _rows(session, wrapped))
+    rows = (await session.execute(_LOCKED, {"ids": ids})).all()
+    known = await read_keys(session, sealer, {row.key_id for row in rows})
+    keys = {row.external_id: known[row.key_id] for row in rows}
+    values = {"rows": msgspec.json.encode([written(one, keys[one.external_id], sealer) for one in complete]).decode()}
+    try:
+        async with session.begin_nested():
+            await session.execute(_WRITE, values)
+    except IntegrityError as error:  # somebody named the same account in this moment
+        if not isinstance(error.orig, UniqueViolation):
+            raise
+        raise PeopleError(*(_taken(path) for path, one in zip(paths, complete, strict=True) if one.user_id)) from None
+    return len(created)
+
+
+async def _missing(session: TenantSession, ids: list[str]) -> list[str]:
+    asked = select(Recipient.external_id).where(
+        Recipient.organization_id == session.organization_id, Recipient.external_id.in_(ids)
+    )
+    there = set((await session.scalars(asked)).all())
+    return sorted(set(ids) - there)
+
+
+async def _checked(
+    session: TenantSession,
+    given: Sequence[NamedRecipient],
+    directory: Directory | None,
+    *,
+    allow_test: bool,
+    paths: Sequence[str],
+) -> list[NamedRecipient]:
+    """All of them with what their accounts say, where nothing is wrong with any; raises PeopleError."""
+    users = [one.user_id for one in given if one.user_id is not None]
+    known = directory or NoDirectory()
+    members = await known.members(session, session.organization_id, users) if users else {}
+    found = [*twice(given), *strangers(given, members)]
+    for place, one in enumerate(given):
+        found += [(place, fault) for fault in faults_of(one, allow_test=allow_test)]
+        if one.time_zone is not None and (wrong := await ZONES.wrong(session, one.time_zone)):
+            found.append((place, PersonFault("time_zone", wrong, "unknown_value")))
+    faults = [PersonFault(paths[place] + fault.field, fault.message, fault.code) for place, fault in found]
+    taken = await session.execute(_TAKEN, {"users": users, "ids": [one.external_id for one in given]}) if users else ()
+    others = {row.user_id for row in taken}
+    faults += [_taken(path) for path, one in zip(paths, given, strict=True) if one.user_id in others]
+    if faults:
+        raise PeopleError(*faults)
+    return [filled(one, members.get(one.user_id) if one.user_id else None) for one in given]
+
+
+def _taken(path: str) -> PersonFault:
+    return PersonFault(f"{path}user_id", _OTHERS, "taken")
+
+
+def _rows(session: TenantSession, rows: Sequence[Any]) -> dict[str, Any]:
+    return {"organization_id": session.organization_id, "rows": msgspec.json.encode(rows).decode()}
