@@ -86,9 +86,11 @@ class Someone(msgspec.Struct, frozen=True):
 
 @pytest.fixture(scope="session", autouse=True)
 def _patience() -> Iterator[None]:
-    """On a busy machine Redis may take longer than the API waits before it lets requests through uncounted."""
+    """On a busy machine stores may take longer than the API waits: for Redis, a row's lock, one of its connections."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("singr_api.wiring.services.PATIENCE_SECONDS", 10.0)
+        patch.setattr("singr_api.wiring.services._LOCK_TIMEOUT_S", 60.0)
+        patch.setattr("singr_db.sessions._database._POOL_TIMEOUT_S", 60.0)
         yield
 
 

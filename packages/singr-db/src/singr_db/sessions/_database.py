@@ -23,6 +23,7 @@ from singr_db.sessions._connection import connection_parameters, json_text, json
 from singr_db.sessions._outages import READ_ONLY, sqlstate_of
 from singr_db.sessions._pool import PsycopgPool, build_pool
 
+_POOL_TIMEOUT_S = 10.0
 _SETTINGS = {"statement_timeout": "30s", "idle_in_transaction_session_timeout": "60s"}
 _PING_TIMEOUT_S = 5.0
 _SESSION_TIMEOUT_S = 2.0
@@ -95,7 +96,7 @@ class Database:
             pool_use_lifo=True,  # see PsycopgPool
             pool_size=settings.pool_size,
             max_overflow=0,
-            pool_timeout=10,
+            pool_timeout=_POOL_TIMEOUT_S,
             pool_recycle=3600,
             json_serializer=json_text,
             json_deserializer=json_value,
