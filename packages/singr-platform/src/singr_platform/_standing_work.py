@@ -3,13 +3,14 @@
 from singr_auth.accounts import chores as account_chores
 from singr_comms.notifications import chores as message_chores
 from singr_comms.notifying import chores as notifying_chores
+from singr_comms.people import chores as people_chores
 from singr_db import Database
 from singr_db import chores as database_chores
 from singr_db.chores import DatabaseChore, chores_in
 from singr_jobs import chores as job_chores
 
 # Each file of these packages is a chore. A new library's room is named here.
-_ROOMS = (database_chores, job_chores, message_chores, notifying_chores, account_chores)
+_ROOMS = (database_chores, job_chores, message_chores, notifying_chores, people_chores, account_chores)
 
 
 def standing_work(db: Database) -> list[DatabaseChore]:

@@ -24,6 +24,7 @@ from singr_api.http.problems import (
 )
 from singr_auth import accounts
 from singr_comms import inbound, notifications, people
+from singr_comms.people import inbox as people_inbox
 from singr_db import is_outage
 from singr_db.operation_log import ReasonError
 from singr_db.pages import InvalidCursor
@@ -271,6 +272,10 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
         FieldError("webhook", "There is no such callback; they are kept for thirty days.", "path", "not_found"),
     ),
     notifications.WordsGoneError: lambda error: Problem(problems.WORDS_GONE, str(error)),
+    people_inbox.InboxNotFoundError: _means(
+        problems.NOT_FOUND,
+        FieldError("organization_id", "This organization keeps no inbox for you.", "query", "not_found"),
+    ),
     singr_jobs.DeadLetterNotFoundError: _means(
         problems.NOT_FOUND,
         FieldError("letter_id", "There is no such dead letter in this organization.", "path", "not_found"),

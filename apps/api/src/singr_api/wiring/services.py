@@ -1,9 +1,10 @@
 """What the routes work with: built once per process, opened and closed with it."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 from singr_api.admission.auth import Authenticator
 from singr_api.admission.browser import Browsers
@@ -13,6 +14,7 @@ from singr_api.admission.idempotency import Idempotency, IdempotencyStatistics
 from singr_api.admission.limits import PATIENCE_SECONDS, Limits
 from singr_api.admission.people import People
 from singr_api.http.address import address_reader, scheme_reader
+from singr_api.http.leaving import heard_leaving
 from singr_api.operations.health.probes import Probes
 from singr_api.wiring.directory import AccountDirectory
 from singr_api.wiring.organizations import Organizations
@@ -22,6 +24,7 @@ from singr_auth.accounts.organizations import OrganizationCredentials
 from singr_comms import Links, SiteUrls, phone_verifier
 from singr_comms.inbound import Doors
 from singr_comms.notifications import Deliveries, Explainer, WebhookIntake, explainer, webhooks
+from singr_comms.people.inbox import InboxNews, LiveInboxes
 from singr_config import Settings
 from singr_config.constants import RATE_LIMITS
 from singr_db import Sealer, head_revision
@@ -81,6 +84,13 @@ class Services:
         self.guards = self._build_guards(settings, metrics)
 
     @cached_property
+    def live_inboxes(self) -> LiveInboxes:
+        """The inboxes that are on screens of this process's callers; what sessions here change in any is told."""
+        news = InboxNews(self._parts.redis)
+        news.attach(self.db.session_info)
+        return LiveInboxes(self.db, news)
+
+    @cached_property
     def explainer(self) -> Explainer:
         """Says why a message would not be sent."""
         return explainer(self._settings, db=self.db, sealer=self.sealer)
@@ -135,4 +145,19 @@ class Services:
             stack.push_async_callback(self._waker.close)
             stack.push_async_callback(self._ingestion.close)
             stack.push_async_callback(self.webhooks.close)
+            stack.push_async_callback(self.live_inboxes.news.close)
+            stack.enter_context(heard_leaving())
+            await stack.enter_async_context(_beside(self.live_inboxes.run()))
             yield
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Do what goes on for ever, until this is left."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

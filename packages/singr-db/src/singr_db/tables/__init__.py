@@ -93,6 +93,7 @@ from singr_db.tables._sign_in import (
     SignInFailure,
 )
 from singr_db.tables._suppressions import AddressAnswer, Suppression, SuppressionReason, SuppressionScope
+from singr_db.tables.reaching._inbox import InboxCounter, InboxItem
 from singr_db.tables.reaching._notifications import (
     Notification,
     NotificationContent,
@@ -133,6 +134,8 @@ __all__ = [
     "FlowState",
     "IdempotencyRecord",
     "IdempotencyState",
+    "InboxCounter",
+    "InboxItem",
     "Invitation",
     "Job",
     "JobAttempt",

@@ -7,8 +7,8 @@ from singr_config.extras import require_extra
 
 require_extra("singr-observability", "server", "uvicorn", "httptools")
 
-from singr_observability.server._limits import WireLimits
+from singr_observability.server._limits import ENDLESS, WireLimits
 from singr_observability.server._listening import listen_on
 from singr_observability.server._protocol import BoundedProtocol, bounded
 
-__all__ = ["BoundedProtocol", "WireLimits", "bounded", "listen_on"]
+__all__ = ["ENDLESS", "BoundedProtocol", "WireLimits", "bounded", "listen_on"]

@@ -1,6 +1,11 @@
 """How much a caller may send, how long it may take, and how many may call at once."""
 
+from typing import Final
+
 import msgspec
+
+ENDLESS: Final = "singr_endless"
+"""What an app sets in `scope["state"]` whose answer goes on until its caller leaves."""
 
 
 class WireLimits(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,7 +21,7 @@ from singr_observability.redaction._masks import mask_address
 from singr_observability.server._connections import Connections
 from singr_observability.server._cork import Cork
 from singr_observability.server._exchange import Exchange
-from singr_observability.server._limits import WireLimits
+from singr_observability.server._limits import ENDLESS, WireLimits
 from singr_observability.server._refusals import (
     FULL,
     Refusal,
@@ -107,8 +107,9 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn's closes
-        """Stay open for the answers to what came whole: a caller may say no more and still listen (RFC 9112, 9.6)."""
-        self._half_closed = not self._ended and self._phase == _NEW and self._answering()
+        """Stay open for answers that end: a caller may say no more and still listen (RFC 9112, 9.6)."""
+        waits = not self._ended and self._phase == _NEW and self._answering()
+        self._half_closed = waits and ENDLESS not in self.cycle.scope["state"]
         return self._half_closed
 
     def give_way(self) -> None:

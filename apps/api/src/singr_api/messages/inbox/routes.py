@@ -1,0 +1,126 @@
+"""A person's inbox: what is in it, what becomes of its items, and what comes in, live."""
+
+from typing import Any, Final
+
+from singr_api.admission.browser import AnyRequest
+from singr_api.admission.call import UserCall
+from singr_api.admission.policy import Access
+from singr_api.http import problems
+from singr_api.http.problems import FieldError, Problem, invalid
+from singr_api.messages.inbox.schemas import InboxPage, InboxQuery, MarkInbox, StreamQuery, WhoseInbox
+from singr_api.messages.inbox.stream import EVENTS, EventStream, events, resumed_from
+from singr_api.routing.operations import Example
+from singr_api.routing.route import Answer, Section
+from singr_api.wiring.services import Services
+from singr_comms.people.inbox import InboxCounts, count_inbox, inbox_of, list_inbox, mark_inbox
+from singr_config.clock import clock
+from singr_db import PlatformSession
+
+inbox = Section("Inbox", access=Access.USER, problems=(problems.NOT_FOUND,))
+ITEM: Final[dict[str, Any]] = {
+    "id": "019ab2c0-7f00-7000-8000-00000000000e",
+    "type": "plain",
+    "title": "You are next",
+    "body": "Somebody to Love is up: come to the stage.",
+    "link": "https://app.example/queue",
+    "notification_id": "019ab2c0-7f00-7000-8000-00000000000f",
+    "position": 7,
+    "created_at": "2026-11-27T12:00:00Z",
+    "seen_at": None,
+    "read_at": None,
+    "archived_at": None,
+    "snoozed_until": None,
+}
+_COUNTS: Final[dict[str, Any]] = {"unread": 1, "unseen": 1, "position": 7}
+_MOST_SCREENS: Final = 10
+_MOST_STREAMS: Final = 5_000
+
+
+@inbox.route(
+    "GET /v1/me/inbox",
+    "readMyInbox",
+    Answer("A page.", page=Example("The last page", {"items": [ITEM], "next_cursor": None} | _COUNTS)),
+)
+async def index(session: PlatformSession, services: Services, call: UserCall, query: InboxQuery) -> InboxPage:
+    """List what is in your inbox.
+
+    Newest first, with how much of it is new, and the position from which the stream goes on.
+    """
+    recipient_id = await inbox_of(session, organization_id=query.organization_id, user_id=call.user_id)
+    counts = await count_inbox(session, recipient_id)
+    page = await list_inbox(
+        session, services.sealer, recipient_id, state=query.state, limit=query.limit, cursor=query.cursor
+    )
+    return InboxPage(page.items, page.next_cursor, counts.unread, counts.unseen, counts.position)
+
+
+@inbox.route("GET /v1/me/inbox/counts", "countMyInbox", Answer("The counts.", counts=Example("One is new", _COUNTS)))
+async def counts(session: PlatformSession, call: UserCall, query: WhoseInbox) -> InboxCounts:
+    """Count what is new in your inbox."""
+    recipient_id = await inbox_of(session, organization_id=query.organization_id, user_id=call.user_id)
+    return await count_inbox(session, recipient_id)
+
+
+@inbox.route(
+    "POST /v1/me/inbox/mark",
+    "markMyInbox",
+    Answer("The counts after it.", counts=Example("Nothing is new", {"unread": 0, "unseen": 0, "position": 8})),
+    body_examples={
+        "all read": Example(
+            "All that came until now",
+            {
+                "organization_id": "019ab2c0-7f00-7000-8000-000000000001",
+                "mark": "read",
+                "before": "2026-11-27T12:30:00Z",
+            },
+        )
+    },
+)
+async def mark(session: PlatformSession, call: UserCall, body: MarkInbox) -> InboxCounts:
+    """Mark items of your inbox as seen, read, unread, archived, restored or snoozed.
+
+    By `ids`, or all that came until `before`. What is so already stays as it is, so that again is as once.
+    """
+    _check(body)
+    recipient_id = await inbox_of(session, organization_id=body.organization_id, user_id=call.user_id)
+    return await mark_inbox(session, recipient_id, body.mark, ids=body.ids, before=body.before, until=body.until)
+
+
+@inbox.route(
+    "GET /v1/me/inbox/stream",
+    "streamMyInbox",
+    Answer(
+        "Server-sent events, until you leave: `item` with an item that came or changed, `counts` with the counts,"
+        " `reload` where more changed than is told one by one. The `id` of each is the position from which to go on.",
+        of=str,
+        media=EVENTS,
+    ),
+    problems=(problems.RATE_LIMITED, problems.UNAVAILABLE),
+    json=False,
+)
+async def stream(request: AnyRequest, services: Services, call: UserCall, query: StreamQuery) -> EventStream:
+    """Follow your inbox, live.
+
+    Ends after a quarter of an hour at the latest, and within seconds where your session ends: connect again, with
+    `Last-Event-ID` or `after`, and nothing is left out. A comment every 15 seconds keeps the connection open.
+    """
+    async with services.db.platform() as session:
+        recipient_id = await inbox_of(session, organization_id=query.organization_id, user_id=call.user_id)
+        position = (await count_inbox(session, recipient_id)).position
+    screens = services.live_inboxes
+    if screens.watched(recipient_id) >= _MOST_SCREENS or len(screens) >= _MOST_STREAMS:
+        words = f"At most {_MOST_SCREENS} streams of one inbox are kept open: close one, or try again later."
+        raise Problem(problems.RATE_LIMITED, words, headers={"retry-after": "5"})
+    after = resumed_from(request, query.after)
+    since = position if after is None else min(after, position)
+    return EventStream(events(services, call.session_id, recipient_id, since))
+
+
+def _check(body: MarkInbox) -> None:
+    if not body.ids and body.before is None:
+        raise invalid(FieldError("ids", "name items in ids, or a time in before", "body", "required"))
+    if (body.mark == "snoozed") != (body.until is not None):
+        words = "is when they come back: give it with the mark snoozed, and with no other"
+        raise invalid(FieldError("until", words, "body", "required" if body.until is None else "conflicting_fields"))
+    if body.until is not None and body.until <= clock.now():
+        raise invalid(FieldError("until", "must be in the future", "body", "out_of_range"))

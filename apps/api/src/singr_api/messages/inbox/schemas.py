@@ -1,0 +1,83 @@
+"""What people send and get for their inbox."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from singr_api.http.fields import Cursor, Limit, OrganizationId, Timestamp
+from singr_comms.people.inbox import InboxItemView
+from singr_config.constants import PAGINATION
+
+MOST_AT_ONCE = 1_000
+Position = Annotated[int, Meta(ge=0, le=2**63 - 1, description="Of an inbox, as its counts and items tell it.")]
+
+
+class WhoseInbox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which organization's inbox of yours.
+
+    Attributes:
+        organization_id: the one that reaches you there.
+    """
+
+    organization_id: OrganizationId
+
+
+class InboxQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which items, and how many.
+
+    Attributes:
+        organization_id: whose inbox of yours.
+        state: `open` is what is neither archived nor snoozed, `unread` what of it was not read.
+    """
+
+    organization_id: OrganizationId
+    state: Literal["open", "unread", "archived", "snoozed"] = "open"
+    limit: Limit = PAGINATION.default
+    cursor: Cursor | None = None
+
+
+class StreamQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which inbox, and from where on.
+
+    Attributes:
+        organization_id: whose inbox of yours.
+        after: the position up to which you know it; the header `Last-Event-ID` comes first. From now on, unless given.
+    """
+
+    organization_id: OrganizationId
+    after: Position | None = None
+
+
+class InboxPage(msgspec.Struct, frozen=True):
+    """Some items, newest first.
+
+    Attributes:
+        unread: how many there are in all; likewise `unseen`.
+        position: what changes behind it, the stream tells: give it as `after`.
+    """
+
+    items: tuple[InboxItemView, ...]
+    next_cursor: str | None
+    unread: int
+    unseen: int
+    position: int
+
+
+class MarkInbox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Items, and what they are from now on.
+
+    Attributes:
+        organization_id: whose inbox of yours.
+        mark: `restored` is neither archived nor snoozed.
+        ids: which; those that are not yours name nothing.
+        before: everything that came until then, too.
+        until: of `snoozed`: when they come back, unread.
+    """
+
+    organization_id: OrganizationId
+    mark: Literal["seen", "read", "unread", "archived", "restored", "snoozed"]
+    ids: Annotated[tuple[UUID, ...], Meta(max_length=MOST_AT_ONCE)] = ()
+    before: Timestamp | None = None
+    until: Timestamp | None = None

@@ -1,0 +1,136 @@
+"""Server-sent events (HTML Living Standard, 9.2) of one inbox, for as long as somebody looks."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from litestar import Response
+
+from singr_api.admission.browser import AnyRequest
+from singr_api.http.body import ClientGoneError
+from singr_api.http.edge import Receive, Scope, Send
+from singr_api.http.leaving import leaving
+from singr_api.http.problems import MALFORMED_REQUEST, header_refused
+from singr_api.wiring.services import Services
+from singr_comms.people.inbox import InboxItemView, count_inbox, inbox_changes
+from singr_observability.server import ENDLESS
+
+EVENTS: Final = "text/event-stream"
+LONGEST: Final = 900.0
+"""Seconds for which a stream goes on: the token that opened it lives no longer."""
+_HEARTBEAT: Final = 15.0
+# Seconds in which the end of a session is noticed.
+_LOOKS: Final = 2.0
+# Changes of one look, and how many in a row are told one by one.
+_AT_ONCE: Final = 100
+_MOST: Final = 500
+# Seconds for which a client may take nothing though its connection is full (64 kB): it is gone, or never reads.
+_STUCK: Final = 20.0
+_LAST_EVENT_ID: Final = b"last-event-id"
+_DIGITS: Final = 19
+_encode = msgspec.json.Encoder().encode
+
+
+class EventStream(Response[None]):
+    """An answer that goes on."""
+
+    def __init__(self, parts: AsyncGenerator[bytes]) -> None:
+        super().__init__(None, media_type=EVENTS)
+        self._parts = parts
+
+    def to_asgi_response(self, *_: Any, **__: Any) -> Any:
+        """Return what sends it."""
+        return self._send_parts
+
+    async def _send_parts(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"][ENDLESS] = True
+        head = [(b"content-type", EVENTS.encode()), (b"x-accel-buffering", b"no")]
+        await send({"type": "http.response.start", "status": 200, "headers": head})
+        gone = asyncio.create_task(_gone(receive, asyncio.current_task()))
+        try:
+            async for part in self._parts:
+                async with asyncio.timeout(_STUCK):
+                    await send({"type": "http.response.body", "body": part, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        except TimeoutError:
+            raise ClientGoneError from None
+        except asyncio.CancelledError:
+            if not gone.done():  # somebody else's wish
+                raise
+        finally:
+            gone.cancel()
+            await self._parts.aclose()
+
+
+async def events(services: Services, session_id: UUID, recipient_id: UUID, after: int) -> AsyncGenerator[bytes]:
+    """Yield what changes behind a position, until the session ends, or the process is asked to stop."""
+    live = services.live_inboxes.watch(recipient_id)
+    over, beat = time.monotonic() + LONGEST, time.monotonic() + _HEARTBEAT
+    try:
+        yield b": welcome\n\n"
+        while time.monotonic() < over and not leaving():
+            if not await _still_in(services, session_id):
+                return
+            if await live.changed(within=_LOOKS):
+                told, after = await _news(services, recipient_id, after)
+                if told:
+                    beat = time.monotonic() + _HEARTBEAT
+                    yield told
+            if time.monotonic() >= beat:
+                beat = time.monotonic() + _HEARTBEAT
+                yield b": still here\n\n"
+    finally:
+        services.live_inboxes.leave(live)
+
+
+def resumed_from(request: AnyRequest, after: int | None) -> int | None:
+    """Return the position up to which a client knows its inbox; None where it says nothing."""
+    given = next((value for name, value in request.scope["headers"] if name == _LAST_EVENT_ID), None)
+    if not given:
+        return after
+    if not given.isdigit() or len(given) > _DIGITS:
+        words = "must be the id of an event of this stream, a whole number"
+        raise header_refused(MALFORMED_REQUEST, "last-event-id", words, "malformed")
+    return int(given)
+
+
+async def _news(services: Services, recipient_id: UUID, after: int) -> tuple[bytes, int]:
+    """What changed, as events, and the position behind it. The counts come last."""
+    told: list[bytes] = []
+    async with services.db.platform() as session:
+        counts = await count_inbox(session, recipient_id)
+        if counts.position <= after:
+            return b"", after
+        if counts.position - after > _MOST:
+            after = counts.position
+            told.append(_event("reload", after, {}))
+        while changed := await inbox_changes(session, services.sealer, recipient_id, after=after, limit=_AT_ONCE):
+            told += [_event("item", item.position, item) for item in changed]
+            after = changed[-1].position
+        counts = await count_inbox(session, recipient_id)
+    told.append(_event("counts", after, counts))
+    return b"".join(told), after
+
+
+def _event(name: str, position: int, data: InboxItemView | Any) -> bytes:
+    return b"event: %s\nid: %d\ndata: %s\n\n" % (name.encode(), position, _encode(data))
+
+
+async def _still_in(services: Services, session_id: UUID) -> bool:
+    """Whether the session goes on; not so where nobody can say."""
+    feed = services.accounts.access_feed
+    with contextlib.suppress(Exception):
+        await feed.ensure_fresh()
+        return not feed.session_revoked(session_id)
+    return False
+
+
+async def _gone(receive: Receive, sending: asyncio.Task[None] | None) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    if sending is not None:
+        sending.cancel()

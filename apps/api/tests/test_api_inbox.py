@@ -1,0 +1,311 @@
+"""A person's inbox over HTTP: what is in it, what becomes of it, and what comes in while somebody looks."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from api_callers import ORGANIZATION, OTHER
+from sqlalchemy import insert, text
+
+from singr_api.http import leaving
+from singr_api.messages.inbox import stream
+from singr_comms import PlainPush, PlainSms
+from singr_comms.people.inbox import InboxMessage, InboxNews, InboxWordsError, add_to_inboxes, wake_snoozed
+from singr_config import Settings
+from singr_db import Database, Sealer, new_id
+from singr_db.redis import redis_client
+from singr_db.tables import DataKey, Recipient
+
+PATH = "/v1/me/inbox"
+WHOSE = {"organization_id": str(ORGANIZATION)}
+
+
+class Mailbox:
+    """Puts things into people's inboxes."""
+
+    def __init__(self, db: Database, sealer: Sealer) -> None:
+        self.db = db
+        self.sealer = sealer
+
+    async def reach(self, user_id: UUID, organization: UUID = ORGANIZATION) -> UUID:
+        """Let an organization reach somebody; by which recipient."""
+        recipient_id, key_id = new_id(), new_id()
+        async with self.db.platform() as session:
+            await session.execute(insert(DataKey).values(id=key_id, organization_id=organization, wrapped=b"w"))
+            row = {"id": recipient_id, "organization_id": organization, "external_id": str(user_id), "key_id": key_id}
+            await session.execute(insert(Recipient).values(user_id=user_id, **row))
+        return recipient_id
+
+    async def put(self, recipient_id: UUID, *titles: str, organization: UUID = ORGANIZATION) -> None:
+        """Put one item of each title, each in a transaction of its own."""
+        for title in titles:
+            push = PlainPush(title=title, text=f"{title} it is.", link="https://app.example/queue")
+            async with self.db.tenant(organization) as session:
+                message = InboxMessage(recipient_id, push)
+                assert await add_to_inboxes(session, self.sealer, [message], organization_id=organization) == 1
+
+
+@pytest.fixture
+async def mailbox(db: Database, settings: Settings) -> AsyncIterator[Mailbox]:
+    redis = redis_client(settings.redis)
+    news = InboxNews(redis)
+    news.attach(db.session_info)
+    yield Mailbox(db, Sealer(settings.auth.secret))
+    await news.close()
+    await redis.aclose()
+
+
+async def counts_of(http: httpx.AsyncClient) -> tuple[int, int]:
+    told = (await http.get(f"{PATH}/counts", params=WHOSE)).json()
+    return told["unread"], told["unseen"]
+
+
+async def marked(http: httpx.AsyncClient, mark: str, **more: Any) -> tuple[int, int]:
+    answer = await http.post(f"{PATH}/mark", json=WHOSE | {"mark": mark} | more)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["unread"], answer.json()["unseen"]
+
+
+async def titles(http: httpx.AsyncClient, state: str) -> list[str]:
+    page = (await http.get(PATH, params=WHOSE | {"state": state})).json()
+    return [item["title"] for item in page["items"]]
+
+
+async def test_inbox_is_read_marked_and_counted_by_its_owner_alone(
+    api_url: str, client: Any, someone: Any, mailbox: Mailbox, world: Any
+) -> None:
+    ada, eve = await someone(), await someone()
+    recipient = await mailbox.reach(ada.user_id)
+    http, other = client(api_url, ada), client(api_url, eve)
+    assert (await http.get(PATH, params=WHOSE)).json() == {
+        "items": [], "next_cursor": None, "unread": 0, "unseen": 0, "position": 0,
+    }  # fmt: skip
+    await mailbox.put(recipient, "One", "Two", "Three")
+    page = (await http.get(PATH, params=WHOSE | {"limit": 2})).json()
+    assert [(item["title"], item["body"], item["link"]) for item in page["items"]] == [
+        ("Three", "Three it is.", "https://app.example/queue"),
+        ("Two", "Two it is.", "https://app.example/queue"),
+    ]
+    assert (page["unread"], page["unseen"], page["position"]) == (3, 3, 3)
+    older = (await http.get(PATH, params=WHOSE | {"cursor": page["next_cursor"]})).json()
+    assert [item["title"] for item in older["items"]] == ["One"]
+    three, two = (item["id"] for item in page["items"])
+    assert await marked(http, "seen", before=datetime.now(UTC).isoformat()) == (3, 0)
+    assert await marked(http, "read", ids=[three]) == (2, 0)
+    assert await marked(http, "read", ids=[three, str(new_id())]) == (2, 0), "again is as once, and others are nothing"
+    assert await marked(http, "unread", ids=[three]) == (3, 0)
+    assert await marked(http, "archived", ids=[two]) == (2, 0)
+    assert await titles(http, "open") == ["Three", "One"]
+    assert await titles(http, "archived") == ["Two"]
+    assert await marked(http, "restored", ids=[two]) == (3, 0)
+    # nobody else's, whatever they name
+    world.problem(await other.get(PATH, params=WHOSE), 404, "not-found")
+    world.problem(await other.post(f"{PATH}/mark", json=WHOSE | {"mark": "read", "ids": [two]}), 404, "not-found")
+    await mailbox.reach(eve.user_id)
+    assert await marked(other, "read", ids=[two], before="2099-01-01T00:00:00Z") == (0, 0)
+    assert await counts_of(http) == (3, 0)
+    world.problem(await http.get(PATH, params={"organization_id": str(OTHER)}), 404, "not-found")
+
+
+async def test_what_is_snoozed_comes_back_unread(
+    api_url: str, client: Any, someone: Any, mailbox: Mailbox, db: Database
+) -> None:
+    ada = await someone()
+    recipient, http = await mailbox.reach(ada.user_id), client(api_url, ada)
+    await mailbox.put(recipient, "One")
+    [item] = (await http.get(PATH, params=WHOSE)).json()["items"]
+    await marked(http, "read", ids=[item["id"]])
+    later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    assert await marked(http, "snoozed", ids=[item["id"]], until=later) == (0, 0)
+    assert (await titles(http, "open"), await titles(http, "snoozed")) == ([], ["One"])
+    async with db.platform() as session:
+        assert await wake_snoozed(session, limit=10) == 0
+        await session.execute(text("UPDATE inbox_items SET snoozed_until = now() - interval '1 s'"))
+        assert await wake_snoozed(session, limit=10) == 1
+    assert (await titles(http, "unread"), await counts_of(http)) == (["One"], (1, 1))
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"mark": "read"}, "ids"),
+        ({"mark": "snoozed", "ids": [str(new_id())]}, "until"),
+        ({"mark": "read", "ids": [str(new_id())], "until": "2099-01-01T00:00:00Z"}, "until"),
+        ({"mark": "snoozed", "ids": [str(new_id())], "until": "2020-01-01T00:00:00Z"}, "until"),
+        ({"mark": "liked", "ids": []}, "mark"),
+    ],
+)
+async def test_mark_that_says_too_little_or_too_much_names_the_field(
+    standing_url: str, client: Any, someone: Any, world: Any, body: dict[str, Any], field: str
+) -> None:
+    answer = await client(standing_url, await someone()).post(f"{PATH}/mark", json=WHOSE | body)
+    assert [one["field"] for one in world.problem(answer, 422, "invalid")["errors"]] == [field]
+
+
+async def test_no_message_without_words_for_it_and_nobody_twice_gets_into_an_inbox(mailbox: Mailbox) -> None:
+    recipient = await mailbox.reach(new_id())
+    async with mailbox.db.tenant(ORGANIZATION) as session:
+        for messages, error in (
+            ([InboxMessage(recipient, PlainSms(text="Hello"))], InboxWordsError),
+            ([InboxMessage(recipient, PlainPush(title="One", text="It is."))] * 2, ValueError),
+        ):
+            with pytest.raises(error):
+                await add_to_inboxes(session, mailbox.sealer, messages, organization_id=ORGANIZATION)
+
+
+async def test_counts_stay_those_of_the_items_whoever_writes_and_marks_at_once(
+    api_url: str, client: Any, someone: Any, mailbox: Mailbox, db: Database
+) -> None:
+    ada = await someone()
+    recipient, http = await mailbox.reach(ada.user_id), client(api_url, ada)
+    await mailbox.put(recipient, "First")
+    now = datetime.now(UTC).isoformat()
+    await asyncio.gather(
+        *(mailbox.put(recipient, *(f"{writer}.{number}" for number in range(5))) for writer in range(4)),
+        *(marked(http, mark, before=now) for mark in ("read", "archived", "restored", "unread", "seen")),
+    )
+    async with db.platform() as session:
+        counted = "count(*) FILTER (WHERE {} IS NULL AND archived_at IS NULL AND snoozed_until IS NULL)"
+        asked = f"SELECT {counted.format('read_at')}, {counted.format('seen_at')}, count(DISTINCT position), count(*)"
+        row: Any = (await session.execute(text(asked + " FROM inbox_items"))).one()
+    assert (row[0], row[1]) == await counts_of(http)
+    assert row[2] == row[3] == 21, "every change has a position of its own"
+
+
+class Events:
+    """What a stream tells."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        self.answer = answer
+        self._lines = answer.aiter_lines()
+
+    async def next(self, name: str) -> tuple[int, Any]:
+        """The next event of this name: its id and data."""
+        event: dict[str, str] = {}
+        async with asyncio.timeout(30):
+            async for line in self._lines:
+                if line:
+                    field, _, value = line.partition(": ")
+                    event[field] = value
+                elif event.get("event") == name:
+                    return int(event["id"]), json.loads(event["data"])
+                else:
+                    event = {}
+        raise AssertionError(f"the stream ended before any {name}")
+
+    async def ended(self) -> list[str]:
+        async with asyncio.timeout(30):
+            return [line async for line in self._lines]
+
+
+@pytest.fixture
+def following(api_url: str, client: Any) -> Callable[..., Any]:
+    @asynccontextmanager
+    async def follow(who: Any, after: int | None = None, **headers: str) -> AsyncIterator[Events]:
+        params = WHOSE if after is None else WHOSE | {"after": str(after)}
+        async with client(api_url, who).stream("GET", f"{PATH}/stream", params=params, headers=headers) as answer:
+            assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream")
+            assert answer.headers["cache-control"] == "no-store"
+            yield Events(answer)
+
+    return follow
+
+
+async def test_what_comes_in_and_changes_is_told_live_and_followed_up_without_a_gap(
+    following: Any, api_url: str, client: Any, someone: Any, mailbox: Mailbox
+) -> None:
+    ada = await someone()
+    recipient = await mailbox.reach(ada.user_id)
+    async with following(ada) as events:
+        await mailbox.put(recipient, "One")
+        position, item = await events.next("item")
+        assert (position, item["title"], item["read_at"]) == (1, "One", None)
+        assert (await events.next("counts"))[1] == {"unread": 1, "unseen": 1, "position": 1}
+        await marked(client(api_url, ada), "read", ids=[item["id"]])
+        position, item = await events.next("item")
+        assert (position, item["title"]) == (2, "One")
+        assert item["read_at"] is not None
+    await mailbox.put(recipient, "Two", "Three")
+    async with following(ada, **{"last-event-id": "2"}) as events:
+        assert [(await events.next("item"))[1]["title"] for _ in range(2)] == ["Two", "Three"]
+    async with following(ada, after=3) as events:
+        assert (await events.next("item"))[1]["title"] == "Three"
+
+
+async def test_who_is_far_behind_is_told_to_read_anew(
+    following: Any, someone: Any, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "_MOST", 2)
+    ada = await someone()
+    await mailbox.put(await mailbox.reach(ada.user_id), "One", "Two", "Three")
+    async with following(ada, after=0) as events:
+        assert await events.next("reload") == (3, {})
+        assert (await events.next("counts"))[0] == 3
+
+
+async def test_without_redis_what_comes_in_is_told_all_the_same(following: Any, someone: Any, mailbox: Mailbox) -> None:
+    mailbox.db.session_info.clear()  # nobody says a word
+    ada = await someone()
+    recipient = await mailbox.reach(ada.user_id)
+    async with following(ada) as events:
+        await mailbox.put(recipient, "One")
+        assert (await events.next("item"))[1]["title"] == "One"
+
+
+async def test_stream_ends_with_the_session_and_when_the_process_is_asked_to_stop(
+    following: Any, api_url: str, client: Any, someone: Any, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = await someone()
+    await mailbox.reach(ada.user_id)
+    async with following(ada) as events:
+        signed_out = await client(api_url, ada).post("/v1/auth/sign-out")
+        assert signed_out.status_code < 300
+        assert ": still here" not in await events.ended()
+    bob = await someone()
+    await mailbox.reach(bob.user_id)
+    async with following(bob) as events:
+        monkeypatch.setattr(leaving, "_asked", [15])
+        await events.ended()
+
+
+async def test_so_many_streams_of_one_inbox_and_no_more(
+    following: Any,
+    api_url: str,
+    client: Any,
+    someone: Any,
+    mailbox: Mailbox,
+    world: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("singr_api.messages.inbox.routes._MOST_SCREENS", 1)
+    ada = await someone()
+    await mailbox.reach(ada.user_id)
+    http = client(api_url, ada)
+    async with following(ada):
+        answer = await http.get(f"{PATH}/stream", params=WHOSE)
+        world.problem(answer, 429, "rate-limited")
+        assert answer.headers["retry-after"] == "5"
+    async with asyncio.timeout(30):  # a place is free again once the server has noticed
+        while (await _status(http)) != 200:  # noqa: ASYNC110 - another process knows
+            await asyncio.sleep(0.05)
+
+
+async def test_stream_refuses_what_is_no_position_and_whoever_is_not_signed_in(
+    api_url: str, client: Any, someone: Any, mailbox: Mailbox, world: Any
+) -> None:
+    ada = await someone()
+    await mailbox.reach(ada.user_id)
+    answer = await client(api_url, ada).get(f"{PATH}/stream", params=WHOSE, headers={"last-event-id": "x"})
+    assert world.problem(answer, 400, "malformed-request")["errors"][0]["field"] == "last-event-id"
+    world.problem(await client(api_url).get(f"{PATH}/stream", params=WHOSE), 401, "unauthenticated")
+
+
+async def _status(http: httpx.AsyncClient) -> int:
+    async with http.stream("GET", f"{PATH}/stream", params=WHOSE) as answer:
+        return answer.status_code

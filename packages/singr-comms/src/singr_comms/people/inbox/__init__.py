@@ -1,0 +1,38 @@
+"""People's inboxes in an app: what is in them, how many of it is new, and how a screen learns of it at once."""
+
+from singr_comms.people.inbox._items import (
+    InboxCounts,
+    InboxItemView,
+    InboxMessage,
+    InboxNotFoundError,
+    InboxState,
+    InboxWordsError,
+    add_to_inboxes,
+    count_inbox,
+    inbox_changes,
+    inbox_of,
+    list_inbox,
+)
+from singr_comms.people.inbox._live import LiveInbox, LiveInboxes
+from singr_comms.people.inbox._marking import InboxMark, mark_inbox, wake_snoozed
+from singr_comms.people.inbox._news import InboxNews
+
+__all__ = [
+    "InboxCounts",
+    "InboxItemView",
+    "InboxMark",
+    "InboxMessage",
+    "InboxNews",
+    "InboxNotFoundError",
+    "InboxState",
+    "InboxWordsError",
+    "LiveInbox",
+    "LiveInboxes",
+    "add_to_inboxes",
+    "count_inbox",
+    "inbox_changes",
+    "inbox_of",
+    "list_inbox",
+    "mark_inbox",
+    "wake_snoozed",
+]

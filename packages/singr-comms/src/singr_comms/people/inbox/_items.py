@@ -1,0 +1,259 @@
+"""Items of inboxes: how they come in, and how they are read."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final, Literal, TypeAlias
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import ColumnElement, select
+
+from singr_comms._errors import CommsError, InvalidMessageError
+from singr_comms.catalogue import message_types
+from singr_comms.channels.push import render_push
+from singr_comms.models._message import Message, kind_of
+from singr_comms.notifications._rows import CONTENT
+from singr_comms.people.inbox._news import note_news
+from singr_db import PlatformSession, Sealer, SealError, TenantSession, new_id, sql_text
+from singr_db.batch import read_arrays
+from singr_db.pages import Page, fetch_page
+from singr_db.tables import InboxItem
+
+InboxState: TypeAlias = Literal["open", "unread", "archived", "snoozed"]
+_COLUMNS: Final = {
+    "id": "uuid",
+    "organization_id": "uuid",
+    "recipient_id": "uuid",
+    "notification_id": "uuid",
+    "kind": "text",
+    "content_sealed": "bytea",
+}
+# Counters are taken in the order of ids, so that two that write to many inboxes wait for each other and never in a
+# circle.
+ADDED: Final = """
+bumped AS (
+    INSERT INTO inbox_counters AS known (recipient_id, organization_id, unread, unseen, position)
+    SELECT recipient_id, organization_id, 1, 1, 1 FROM {chosen} ORDER BY recipient_id
+    ON CONFLICT (recipient_id) DO UPDATE
+       SET unread = known.unread + 1, unseen = known.unseen + 1, position = known.position + 1
+    RETURNING recipient_id, position
+), added AS (
+    INSERT INTO inbox_items (id, organization_id, recipient_id, notification_id, kind, content_sealed, position)
+    SELECT id, organization_id, recipient_id, notification_id, kind, content_sealed, bumped.position
+      FROM {chosen} JOIN bumped USING (recipient_id)
+    RETURNING recipient_id
+)
+"""
+"""Two parts of a statement that put one item each into the inboxes of `{chosen}`, a table of items without positions
+that names no recipient twice; `added` names whose they are."""
+_ADD: Final = sql_text(
+    f"WITH given AS (SELECT * FROM {read_arrays(_COLUMNS, ':rows')}), {ADDED.format(chosen='given')}"  # noqa: S608 - constants
+    "SELECT count(*) FROM added",
+    roles=("platform", "tenant"),
+)
+_OF_USER: Final = sql_text("SELECT id FROM recipients WHERE organization_id = :organization_id AND user_id = :user_id")
+_COUNTS: Final = sql_text(
+    "SELECT unread, unseen, position FROM inbox_counters WHERE recipient_id = :recipient_id",
+    roles=("platform", "tenant"),
+)
+
+
+class InboxNotFoundError(CommsError, LookupError):
+    """The organization reaches no such person."""
+
+
+class InboxWordsError(CommsError, ValueError):
+    """A message has no words for an inbox."""
+
+
+class InboxCounts(msgspec.Struct, frozen=True):
+    """How many items of an inbox are new.
+
+    Attributes:
+        unread: not read; neither archived nor snoozed.
+        unseen: not yet on any screen; neither archived nor snoozed.
+        position: where the inbox stands: it grows with every change. What changes later follows from here on.
+    """
+
+    unread: int = 0
+    unseen: int = 0
+    position: int = 0
+
+
+class InboxItemView(msgspec.Struct, frozen=True, kw_only=True):
+    """One item of an inbox.
+
+    Attributes:
+        type: of the message.
+        title: null, as the body is, where this process does not know the type, or the words are gone.
+        link: where a tap leads.
+        notification_id: what it came of.
+        position: that of its last change.
+        snoozed_until: until when it is out of sight.
+    """
+
+    id: UUID
+    type: str
+    title: str | None
+    body: str | None
+    link: str | None
+    notification_id: UUID | None
+    position: int
+    created_at: datetime
+    seen_at: datetime | None
+    read_at: datetime | None
+    archived_at: datetime | None
+    snoozed_until: datetime | None
+
+
+class InboxMessage(msgspec.Struct, frozen=True):
+    """What goes into one person's inbox.
+
+    Args:
+        recipient_id: whose.
+        message: a push, whose title and text it shows.
+        notification_id: what it comes of; one item of it for each person.
+    """
+
+    recipient_id: UUID
+    message: Message
+    notification_id: UUID | None = None
+
+
+class _Row(msgspec.Struct, frozen=True, array_like=True):
+    id: UUID
+    organization_id: UUID
+    recipient_id: UUID
+    notification_id: UUID | None
+    kind: str
+    content_sealed: bytes
+
+
+async def add_to_inboxes(
+    session: TenantSession | PlatformSession,
+    sealer: Sealer,
+    messages: Sequence[InboxMessage],
+    *,
+    organization_id: UUID,
+) -> int:
+    """Put messages into inboxes, in the caller's transaction, one for each person; how many there were.
+
+    Raises:
+        InboxWordsError: a message has no form for pushes, which is what an inbox shows.
+        ValueError: a person is named twice: their items have an order.
+        sqlalchemy.exc.IntegrityError: the organization has no such recipient, or theirs is there already.
+    """
+    if len({one.recipient_id for one in messages}) < len(messages):
+        raise ValueError("name each recipient once: what comes later comes in a call of its own")
+    rows = [
+        _Row(
+            new_id(),
+            organization_id,
+            one.recipient_id,
+            one.notification_id,
+            kind_of(shown_in_inboxes(one.message)),
+            sealer.seal(msgspec.json.encode(one.message), context=CONTENT),
+        )
+        for one in messages
+    ]
+    added = await session.scalar(_ADD, {"rows": msgspec.json.encode(rows).decode()})
+    note_news(session, [one.recipient_id for one in messages])
+    return int(added or 0)
+
+
+def shown_in_inboxes(message: Message) -> Message:
+    """Return the message where an inbox can show it: it is a push; raises InboxWordsError."""
+    if message_types.of(message).models.get("push") is not type(message):
+        raise InboxWordsError(f"{type(message).__name__} is no push, whose title and text an inbox shows")
+    return message
+
+
+async def inbox_of(session: PlatformSession, *, organization_id: UUID, user_id: UUID) -> UUID:
+    """Return by which recipient an organization reaches a signed-in person; raises InboxNotFoundError."""
+    found: UUID | None = await session.scalar(_OF_USER, {"organization_id": organization_id, "user_id": user_id})
+    if found is None:
+        raise InboxNotFoundError("this organization keeps no inbox for you")
+    return found
+
+
+async def count_inbox(session: TenantSession | PlatformSession, recipient_id: UUID) -> InboxCounts:
+    """How many items are new; all 0 of an inbox in which nothing ever was."""
+    row: Any = (await session.execute(_COUNTS, {"recipient_id": recipient_id})).first()
+    return InboxCounts() if row is None else InboxCounts(*row)
+
+
+async def list_inbox(
+    session: TenantSession | PlatformSession,
+    sealer: Sealer,
+    recipient_id: UUID,
+    *,
+    state: InboxState = "open",
+    limit: int = 20,
+    cursor: str | None = None,
+) -> Page[InboxItemView]:
+    """One page of a person's inbox, newest first.
+
+    Args:
+        session: the caller's transaction.
+        sealer: opens the words.
+        recipient_id: whose; the caller has made sure that it may look.
+        state: `open` is what is neither archived nor snoozed, `unread` that of it which was not read.
+        limit: how many, 1 or more.
+        cursor: `next_cursor` of the page before.
+
+    Raises:
+        singr_db.pages.InvalidCursor: the cursor is malformed.
+    """
+    statement = select(InboxItem).where(InboxItem.recipient_id == recipient_id, *_in_state(state))
+    page = await fetch_page(session, statement, key=InboxItem.id, limit=limit, cursor=cursor)
+    return Page(tuple(item_view(row, sealer) for row in page.items), page.next_cursor)
+
+
+async def inbox_changes(
+    session: TenantSession | PlatformSession, sealer: Sealer, recipient_id: UUID, *, after: int, limit: int
+) -> list[InboxItemView]:
+    """Items that changed behind a position, in the order of their changes, `limit` at most."""
+    changed = (InboxItem.recipient_id == recipient_id, InboxItem.position > after)
+    rows = await session.scalars(select(InboxItem).where(*changed).order_by(InboxItem.position).limit(limit))
+    return [item_view(row, sealer) for row in rows]
+
+
+def item_view(row: Any, sealer: Sealer) -> InboxItemView:
+    """An item as people see it."""
+    title, body, link = _words(row, sealer)
+    return InboxItemView(
+        id=row.id,
+        type=row.kind,
+        title=title,
+        body=body,
+        link=link,
+        notification_id=row.notification_id,
+        position=row.position,
+        created_at=row.created_at,
+        seen_at=row.seen_at,
+        read_at=row.read_at,
+        archived_at=row.archived_at,
+        snoozed_until=row.snoozed_until,
+    )
+
+
+def _words(row: Any, sealer: Sealer) -> tuple[str | None, str | None, str | None]:
+    declared = message_types.named(row.kind)
+    model = declared and declared.models.get("push")
+    if model is None:
+        return None, None, None
+    try:
+        message = msgspec.json.decode(sealer.open(row.content_sealed, context=CONTENT), type=model)
+        rendered = render_push(message)
+    except (SealError, msgspec.MsgspecError, InvalidMessageError):
+        return None, None, None
+    return rendered.title, rendered.body, rendered.link
+
+
+def _in_state(state: InboxState) -> Sequence[ColumnElement[bool]]:
+    if state == "archived":
+        return (InboxItem.archived_at.is_not(None),)
+    if state == "snoozed":
+        return (InboxItem.snoozed_until.is_not(None), InboxItem.archived_at.is_(None))
+    seen = (InboxItem.archived_at.is_(None), InboxItem.snoozed_until.is_(None))
+    return (*seen, InboxItem.read_at.is_(None)) if state == "unread" else seen

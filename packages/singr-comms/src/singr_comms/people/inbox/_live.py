@@ -1,0 +1,106 @@
+"""Inboxes that are on a screen now: one look at the database for all of a process, whenever there may be news."""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from typing import Final
+from uuid import UUID
+
+from singr_comms.people.inbox._news import InboxNews
+from singr_db import Database, sql
+from singr_observability import get_logger
+
+_LOOKS_EVERY: Final = 2.0
+_STANDING: Final = sql("SELECT recipient_id, position FROM inbox_counters WHERE recipient_id = ANY (%s)")
+_log = get_logger("comms.inbox")
+
+
+class LiveInbox:
+    """One inbox on one screen."""
+
+    def __init__(self, recipient_id: UUID) -> None:
+        self.recipient_id = recipient_id
+        self._changed = asyncio.Event()
+        self._changed.set()
+
+    def stir(self) -> None:
+        """Say that it may have changed."""
+        self._changed.set()
+
+    async def changed(self, within: float) -> bool:
+        """Wait until it may have changed; False where it has not, within so many seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._changed.wait()
+        stirred = self._changed.is_set()
+        self._changed.clear()
+        return stirred
+
+
+class LiveInboxes:
+    """Tells inboxes that are on a screen when they changed: at once where Redis carries a word, else within seconds.
+
+    Args:
+        db: opened; looks use its `psycopg` pool.
+        news: whose words are heard.
+    """
+
+    def __init__(self, db: Database, news: InboxNews) -> None:
+        self._db = db
+        self.news = news
+        self._watched: defaultdict[UUID, set[LiveInbox]] = defaultdict(set)
+        self._standing: dict[UUID, int] = {}
+        self._anybody = asyncio.Event()
+
+    def __len__(self) -> int:
+        return sum(map(len, self._watched.values()))
+
+    def watched(self, recipient_id: UUID) -> int:
+        """On how many screens of this process it is."""
+        return len(self._watched.get(recipient_id, ()))
+
+    def watch(self, recipient_id: UUID) -> LiveInbox:
+        """Put an inbox on a screen, as changed at first; `leave` it again."""
+        live = LiveInbox(recipient_id)
+        self._watched[recipient_id].add(live)
+        self._anybody.set()
+        return live
+
+    def leave(self, live: LiveInbox) -> None:
+        """Take it off the screen."""
+        screens = self._watched[live.recipient_id]
+        screens.discard(live)
+        if not screens:
+            del self._watched[live.recipient_id]
+            self._standing.pop(live.recipient_id, None)
+        if not self._watched:
+            self._anybody.clear()
+
+    async def run(self) -> None:
+        """Hear and look until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._hear())
+            group.create_task(self._look())
+
+    async def _hear(self) -> None:
+        async for recipients in self.news.hear():
+            for recipient_id in recipients & self._watched.keys():
+                self._stir(recipient_id)
+
+    async def _look(self) -> None:
+        while True:
+            await self._anybody.wait()
+            try:
+                async with self._db.psycopg.connection() as connection:
+                    found = await connection.execute(_STANDING, (list(self._watched),))
+                    for recipient_id, position in await found.fetchall():
+                        if self._standing.get(recipient_id) != position and recipient_id in self._watched:
+                            self._standing[recipient_id] = position
+                            self._stir(recipient_id)
+            except Exception as error:  # noqa: BLE001 - a store that is away comes back
+                _log.debug("inboxes on screens could not be looked at: {}", type(error).__name__)
+            await asyncio.sleep(_LOOKS_EVERY)
+
+    def _stir(self, recipient_id: UUID) -> None:
+        for live in self._watched.get(recipient_id, ()):
+            live.stir()

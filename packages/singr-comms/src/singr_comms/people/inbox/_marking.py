@@ -1,0 +1,126 @@
+"""What people do with the items of their inbox. Counts are taken anew with every change, under the counter's lock."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final, Literal, TypeAlias
+from uuid import UUID
+
+from sqlalchemy import TextClause
+
+from singr_comms.people.inbox._items import InboxCounts
+from singr_comms.people.inbox._news import note_news
+from singr_db import PlatformSession, TenantSession, sql_text
+
+InboxMark: TypeAlias = Literal["seen", "read", "unread", "archived", "restored", "snoozed"]
+_ROLES: Final = ("platform", "tenant")
+# Of each mark, what it changes, and of which items: those for which it says nothing new are left as they are.
+_MARKS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "seen": ("seen_at = now()", "seen_at IS NULL"),
+        "read": ("read_at = now(), seen_at = coalesce(seen_at, now())", "read_at IS NULL"),
+        "unread": ("read_at = NULL", "read_at IS NOT NULL"),
+        "archived": ("archived_at = now(), snoozed_until = NULL", "archived_at IS NULL"),
+        "restored": (
+            "archived_at = NULL, snoozed_until = NULL",
+            "(archived_at, snoozed_until) IS DISTINCT FROM (NULL, NULL)",
+        ),
+        "snoozed": (
+            "snoozed_until = :until",
+            "archived_at IS NULL AND snoozed_until IS DISTINCT FROM CAST(:until AS timestamptz)",
+        ),
+    }
+)
+_LOCK: Final = sql_text(
+    "SELECT position FROM inbox_counters WHERE recipient_id = :recipient_id FOR UPDATE", roles=_ROLES
+)
+_MARK: Final[Mapping[str, TextClause]] = MappingProxyType(
+    {
+        mark: sql_text(
+            f"""
+UPDATE inbox_items AS item SET {sets}, position = :position + picked.number
+  FROM (SELECT id, row_number() OVER (ORDER BY id) AS number FROM inbox_items
+         WHERE recipient_id = :recipient_id AND {where}
+           AND (id = ANY (CAST(:ids AS uuid[])) OR created_at <= CAST(:before AS timestamptz))) AS picked
+ WHERE item.id = picked.id
+""",  # noqa: S608 - constants
+            roles=_ROLES,
+        )
+        for mark, (sets, where) in _MARKS.items()
+    }
+)
+_RECOUNT: Final = sql_text(
+    """
+UPDATE inbox_counters AS counter
+   SET position = :position,
+       unread = (SELECT count(*) FROM inbox_items WHERE recipient_id = counter.recipient_id
+                    AND read_at IS NULL AND archived_at IS NULL AND snoozed_until IS NULL),
+       unseen = (SELECT count(*) FROM inbox_items WHERE recipient_id = counter.recipient_id
+                    AND seen_at IS NULL AND archived_at IS NULL AND snoozed_until IS NULL)
+ WHERE recipient_id = :recipient_id
+RETURNING unread, unseen, position
+""",
+    roles=_ROLES,
+)
+_DUE: Final = sql_text("""
+SELECT DISTINCT recipient_id FROM (
+       SELECT recipient_id FROM inbox_items WHERE snoozed_until <= now() ORDER BY snoozed_until LIMIT :limit) AS due
+ ORDER BY recipient_id
+""")
+_AWAKE: Final = sql_text("""
+UPDATE inbox_items AS item
+   SET snoozed_until = NULL, seen_at = NULL, read_at = NULL, position = :position + picked.number
+  FROM (SELECT id, row_number() OVER (ORDER BY id) AS number FROM inbox_items
+         WHERE recipient_id = :recipient_id AND snoozed_until <= now()) AS picked
+ WHERE item.id = picked.id
+""")
+
+
+async def mark_inbox(
+    session: TenantSession | PlatformSession,
+    recipient_id: UUID,
+    mark: InboxMark,
+    *,
+    ids: Sequence[UUID] = (),
+    before: datetime | None = None,
+    until: datetime | None = None,
+) -> InboxCounts:
+    """Mark items of one person's inbox; ids that are not theirs name nothing. Again is as once.
+
+    Args:
+        session: the caller's transaction.
+        recipient_id: whose; the caller has made sure that it may change them.
+        mark: what they are from now on; `restored`: neither archived nor snoozed.
+        ids: which.
+        before: all that came until then (aware), too.
+        until: of `snoozed`, when they come back (aware), unread.
+
+    Returns:
+        The counts after it.
+    """
+    about = {"recipient_id": recipient_id}
+    position: int | None = await session.scalar(_LOCK, about)
+    if position is None:
+        return InboxCounts()
+    values: dict[str, Any] = about | {"ids": list(ids), "before": before, "position": position}
+    if mark == "snoozed":
+        values["until"] = until
+    return await _changed(session, _MARK[mark], values)
+
+
+async def wake_snoozed(session: PlatformSession, *, limit: int) -> int:
+    """Bring back, unread, what was snoozed until now; of how many people there was something."""
+    due: list[UUID] = list(await session.scalars(_DUE, {"limit": limit}))
+    for recipient_id in due:
+        about = {"recipient_id": recipient_id}
+        await _changed(session, _AWAKE, about | {"position": await session.scalar(_LOCK, about)})
+    return len(due)
+
+
+async def _changed(session: TenantSession | PlatformSession, change: TextClause, values: dict[str, Any]) -> InboxCounts:
+    done: Any = await session.execute(change, values)
+    about = {"recipient_id": values["recipient_id"], "position": values["position"] + done.rowcount}
+    counts = InboxCounts(*(await session.execute(_RECOUNT, about)).one())
+    if done.rowcount:
+        note_news(session, [values["recipient_id"]])
+    return counts
