@@ -9,6 +9,7 @@ MIME = f"{COMMS}/rendering/_mime.py"
 INERT = f"{COMMS}/rendering/_inert.py"
 MAILJET = f"{COMMS}/providers/mailjet.py"
 ORDINARY = f"{COMMS}/notifications/sending/_ordinary.py"
+PREFERENCES = f"{COMMS}/people/preferences/"
 
 HOLD_TESTS = "packages/singr-comms/tests/test_comms_holds.py"
 SMTP_TESTS = "packages/singr-comms/tests/test_comms_smtp.py"
@@ -271,5 +272,24 @@ BREAKAGES = (
         "::test_what_another_ended_while_it_waited_is_not_sent_and_not_counted",
         "Failed: DID NOT RAISE",
         "a message that had just been stopped went out all the same",
+    ),
+    Breakage(
+        "opt-out-after-queueing",
+        "R31",
+        "The statement that begins an attempt does not ask what its recipient wants",
+        (Edit(f"{PREFERENCES}_look.py", "WHERE NOT choice.allowed)", "WHERE false)"),),
+        "packages/singr-comms/tests/test_comms_last_look.py"
+        "::test_opt_out_before_the_first_attempt_stops_it_and_calls_nobody",
+        "assert ['sent', 'sent', 'sent'] == ['preference'",
+        "what was queued before somebody opted out was sent all the same",
+    ),
+    Breakage(
+        "default-outweighs-a-no",
+        "R31",
+        "In PostgreSQL, a recipient's no to a channel is no answer",
+        (Edit(f"{PREFERENCES}_rule.py", "        WHEN NOT {_T_CHANNEL} THEN '-recipient:channel'\n", ""),),
+        "packages/singr-comms/tests/test_comms_preference_rule.py::test_sql_and_python_decide_the_same",
+        "'recipient:channel'",
+        "who had switched a channel off got by it what their organization has on",
     ),
 )

@@ -20,9 +20,24 @@ _WRONG_PASSWORD = (
     "packages/singr-comms/tests/test_comms_smtp.py::test_refusal_of_our_account_is_told_from_a_message_refused[535]"
 )
 _SETTLING = "packages/singr-comms/tests/test_comms_settling.py"
+_OPTED_OUT = "tests/faults/test_faults_opted_out.py::test_of_many_that_are_queued_those_whose_readers_opted_out_stop"
+_LAST_LOOK = "packages/singr-comms/tests/test_comms_last_look.py"
 _CALLBACKS = "packages/singr-comms/tests/test_comms_callbacks.py"
 
 MESSAGES = (
+    Row(
+        "R31",
+        "Readers opt out of what is queued for them already, or is to be tried again: what they chose stops each"
+        " message whose attempt begins after the commit, by one rule in PostgreSQL and in Python, and what is mandatory"
+        " or goes to others is sent (full: 1,000 messages)",
+        (
+            f"{_LAST_LOOK}::test_opt_out_before_the_first_attempt_stops_it_and_calls_nobody",
+            f"{_LAST_LOOK}::test_opt_out_between_two_attempts_stops_the_second",
+            f"{_OPTED_OUT}[12]",
+            "packages/singr-comms/tests/test_comms_preference_rule.py::test_sql_and_python_decide_the_same",
+        ),
+        (f"{_OPTED_OUT}[1000]",),
+    ),
     Row(
         "R15",
         "A provider hangs, or answers 500, 503 or 429 for a while: the second one takes over within ten failures,"

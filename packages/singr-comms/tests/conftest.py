@@ -39,6 +39,7 @@ from singr_comms import (
     message_types,
 )
 from singr_comms.notifications import Delivered, EmailRequest, MessageSender, queue_email
+from singr_comms.people import PreferencesLook
 from singr_config import LimitSettings, Secret
 from singr_db import Database, Sealer
 from singr_dev.simulators import Simulator
@@ -342,6 +343,7 @@ class LedgerBench:
             limits=self.limits,
             metrics=self.metrics,
             in_flight=in_flight,
+            last_look=PreferencesLook(),
         )
 
     async def queue(

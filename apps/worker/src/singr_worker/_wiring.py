@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from singr_comms.notifications import MessageSender, Webhooks, message_sender, webhooks
+from singr_comms.people import PreferencesLook
 from singr_config import Settings
 from singr_db import Database
 from singr_jobs import (
@@ -58,7 +59,14 @@ async def build_worker(
     parts = Parts(settings, name=name)
     async with parts.running(), AsyncExitStack() as ends:
         types = jobs if jobs is not None else all_jobs()
-        sender = message_sender(settings, db=parts.db, sealer=parts.sealer, http=parts.http, metrics=metrics)
+        sender = message_sender(
+            settings,
+            db=parts.db,
+            sealer=parts.sealer,
+            http=parts.http,
+            metrics=metrics,
+            last_look=PreferencesLook(),
+        )
         ends.push_async_callback(sender.close)
         callbacks = webhooks(settings, db=parts.db, sealer=parts.sealer, metrics=metrics, http=parts.http)
         yield (

@@ -8,6 +8,7 @@ from typing import Any, Final
 from sqlalchemy import text
 
 from singr_comms.notifications import MessageSender, message_sender
+from singr_comms.people import PreferencesLook
 from singr_config import Settings
 from singr_db import Database
 from singr_dev._errors import DevError
@@ -39,7 +40,12 @@ async def settle(settings: Settings, jobs: Jobs | None, resources: Mapping[type,
         needed: dict[type, Any] = {Database: parts.db, **(resources or {})}
         if jobs is None:
             sender = message_sender(
-                settings, db=parts.db, sealer=parts.sealer, http=parts.http, metrics=build_metrics()
+                settings,
+                db=parts.db,
+                sealer=parts.sealer,
+                http=parts.http,
+                metrics=build_metrics(),
+                last_look=PreferencesLook(),
             )
             ends.push_async_callback(sender.close)
             needed[MessageSender] = sender

@@ -14,6 +14,7 @@ from singr_comms.notifications.callbacks._stripe import StripeSubscriptions
 from singr_comms.notifications.reading._explain import Explainer
 from singr_comms.notifications.sending._line_ups import LineUps
 from singr_comms.notifications.sending._sender import MessageSender
+from singr_comms.notifications.sending._try import LastLook
 from singr_comms.providers._factory import build_line_up, line_up_names
 from singr_config import AppSettings, BrandSettings, LimitSettings, Settings
 from singr_db import Database, Sealer
@@ -37,7 +38,13 @@ class SenderSettings(Protocol):
 
 
 def message_sender(
-    settings: SenderSettings, *, db: Database, sealer: Sealer, http: httpx.AsyncClient, metrics: Metrics
+    settings: SenderSettings,
+    *,
+    db: Database,
+    sealer: Sealer,
+    http: httpx.AsyncClient,
+    metrics: Metrics,
+    last_look: LastLook | None = None,
 ) -> MessageSender:
     """Build the sender that the settings describe; provider calls carry the current request id and trace.
 
@@ -50,6 +57,7 @@ def message_sender(
         sealer: made from `AUTH_SECRET`; the same as in the process that queues.
         http: shared by all HTTP providers; the caller closes it.
         metrics: counts and times sends.
+        last_look: as `MessageSender` takes it.
 
     Raises:
         UnknownProviderError: the settings name a provider that this version cannot use.
@@ -63,7 +71,9 @@ def message_sender(
         for name in CHANNELS
     }
     api_url = settings.app.url_api
-    return MessageSender(db, sealer, limits=settings.limits, metrics=metrics, api_url=api_url, **providers)
+    return MessageSender(
+        db, sealer, limits=settings.limits, metrics=metrics, api_url=api_url, last_look=last_look, **providers
+    )
 
 
 def explainer(

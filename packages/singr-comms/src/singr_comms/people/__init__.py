@@ -26,6 +26,7 @@ from singr_comms.people._errors import (
     RecipientNotFoundError,
     TopicNotFoundError,
 )
+from singr_comms.people.preferences._look import PreferencesLook
 from singr_comms.people.preferences._model import (
     MOST_CHOICES,
     CategoryPreference,
@@ -89,6 +90,7 @@ __all__ = [
     "PreferenceError",
     "PreferenceFault",
     "PreferencesHolder",
+    "PreferencesLook",
     "PreferencesView",
     "QuietHours",
     "RecipientInput",

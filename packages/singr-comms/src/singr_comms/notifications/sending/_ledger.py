@@ -25,6 +25,7 @@ from singr_comms.notifications.sending._try import (
     Begun,
     InDoubt,
     InFlight,
+    LastLook,
     Opening,
     Outcome,
     Pinned,
@@ -52,17 +53,26 @@ class Ledger:
         in_flight: seconds for which a provider call may still be on its way after its attempt began; longer than any
             provider's deadline.
         life: gives the seconds for which a message of a kind, with its content, is of use.
+        last_look: asked when each attempt begins whether a recipient still wants the message.
     """
 
     def __init__(
-        self, db: Database, quotas: Quotas, suppressions: Suppressions, *, in_flight: float, life: Life
+        self,
+        db: Database,
+        quotas: Quotas,
+        suppressions: Suppressions,
+        *,
+        in_flight: float,
+        life: Life,
+        last_look: LastLook | None = None,
     ) -> None:
         self._db = db
         self._life = life
         self._quotas = quotas
         self._suppressions = suppressions
         self._in_flight = in_flight
-        self._ordinary = OrdinaryWay(db, quotas, suppressions)
+        self._last_look = last_look
+        self._ordinary = OrdinaryWay(db, quotas, suppressions, last_look)
 
     async def begin(
         self,
@@ -249,6 +259,8 @@ class Ledger:
         if remaining <= 0:
             return await _expire(session, message_id, row, "its time was over before it could be sent")
         over = await self._suppressions.holds_back(session, row)
+        if over is None and self._last_look is not None:
+            over = await self._last_look.stops(session, row)
         if over is None and row.attempts == 0:
             over = await self._quotas.count(session, message_id, row)
         if over is not None:

@@ -15,6 +15,7 @@ from psycopg.rows import namedtuple_row
 from singr_comms.notifications._person_keys import is_erased
 from singr_comms.notifications.sending._quotas import DAY, HOUR, Quotas
 from singr_comms.notifications.sending._suppressions import IN_FORCE, Suppressions
+from singr_comms.notifications.sending._try import LastLook
 from singr_db import Database, sql
 
 _READ: Final = sql("""
@@ -28,9 +29,9 @@ SELECT channel, kind, status, user_id, recipient_sealed, recipient_hash, content
 """)
 _STOPS: Final = IN_FORCE.format("%(hashes)s", "%(channel)s", "%(organization_id)s", "%(platform)s")
 # All or nothing but for one race: of counts that fill up in this moment, those before the full one are counted.
-_BEGIN: Final = sql(f"""
+_BEGIN: Final = f"""
 WITH mine AS MATERIALIZED (
-    SELECT id FROM messages
+    SELECT id, recipient_id FROM messages
      WHERE id = %(id)s AND organization_id = %(organization_id)s AND status = 'queued' AND attempts = 0
        FOR UPDATE
 ), wanted AS MATERIALIZED (
@@ -44,6 +45,7 @@ WITH mine AS MATERIALIZED (
                            ON quota.subject_hash = wanted.subject AND quota.window_start = wanted.window_start
                         WHERE quota.organization_id = %(organization_id)s AND quota.channel = %(channel)s
                           AND quota.count >= wanted.most)
+       AND (recipient_id IS NULL OR /* the last look */)
 ), counted AS (
     INSERT INTO message_quotas AS quota (organization_id, channel, subject_hash, window_start, count)
     SELECT %(organization_id)s, %(channel)s, subject, window_start, 1 FROM wanted, clear
@@ -63,7 +65,15 @@ WITH mine AS MATERIALIZED (
      WHERE id = (SELECT message_id FROM begun)
 )
 SELECT EXISTS (SELECT FROM begun) AS begun, ARRAY(SELECT subject_hash FROM counted) AS counted
-""")  # noqa: S608 - constants
+"""  # noqa: S608 - constants
+
+
+def begin_statement(look: str) -> str:
+    """The statement that begins a first attempt, with a condition on the row `mine` where it has a `recipient_id`."""
+    return _BEGIN.replace("/* the last look */", look)
+
+
+_BEGIN_UNSEEN: Final = sql(begin_statement("true"))
 _TAKE_BACK: Final = sql(f"""
 UPDATE message_quotas SET count = count - 1
  WHERE organization_id = %(organization_id)s AND channel = %(channel)s AND subject_hash = ANY(%(counted)s)
@@ -100,9 +110,14 @@ class OrdinaryWay:
         db: the database.
         quotas: say what a message counts as.
         suppressions: know the fingerprints of an address.
+        last_look: asked once more about messages to recipients.
     """
 
-    def __init__(self, db: Database, quotas: Quotas, suppressions: Suppressions) -> None:
+    def __init__(
+        self, db: Database, quotas: Quotas, suppressions: Suppressions, last_look: LastLook | None = None
+    ) -> None:
+        self._last_look = last_look
+        self._begin = _BEGIN_UNSEEN if last_look is None else last_look.begin
         self._db = db
         self._quotas = quotas
         self._suppressions = suppressions
@@ -137,8 +152,9 @@ class OrdinaryWay:
                 "most": [one.most for one in counts],
                 "provider": provider,
                 "token": token,
+                **({} if self._last_look is None else self._last_look.values(row.kind)),
             }
-            found = await self._one(_BEGIN, values)
+            found = await self._one(self._begin, values)
             if found.begun:
                 return Opened(row, left)
             if found.counted:

@@ -41,6 +41,7 @@ from singr_comms.notifications.sending._try import (
     Delivered,
     InDoubt,
     InFlight,
+    LastLook,
     Opening,
     Outcome,
     Pinned,
@@ -94,6 +95,7 @@ class MessageSender:
         in_flight: seconds for which a call may be on its way after its attempt began; a second runner waits for so
             long before it takes the first one for dead. Longer than any provider's deadline.
         api_url: where readers unsubscribe from what organizations send (`APP_URL_API`); None: nowhere.
+        last_look: asked once more, as each attempt begins; `singr_comms.people.PreferencesLook`, where people choose.
         providers: who sends, by channel: `email=…, sms=…`; each channel needs one. Of several, the first whose breaker
             is closed is called, and where it certainly did not take a message, the next one is, in the same try.
     """
@@ -107,17 +109,17 @@ class MessageSender:
         metrics: Metrics,
         in_flight: float = _IN_FLIGHT,
         api_url: str | None = None,
+        last_look: LastLook | None = None,
         **providers: Provider | Sequence[Provider],
     ) -> None:
         if providers.keys() != WORK.keys():
             raise TypeError(f"MessageSender needs a provider for each channel: {', '.join(sorted(WORK))}")
-        quotas = Quotas(sealer, **rates_of(limits), guards=SmsGuards(sealer, limits))
-        self._holds = Holds(metrics)
-        self._ledger = Ledger(db, quotas, Suppressions(sealer), in_flight=in_flight, life=partial(life_of, sealer))
+        quotas, self._holds = Quotas(sealer, **rates_of(limits), guards=SmsGuards(sealer, limits)), Holds(metrics)
+        life = partial(life_of, sealer)
+        self._ledger = Ledger(db, quotas, Suppressions(sealer), in_flight=in_flight, life=life, last_look=last_look)
         self._links = UnsubscribeLinks(sealer, api_url)
         self._settler, self._recorder = Settler(db, self._ledger), Recorder(self._ledger)
-        self._sealer = sealer
-        self._line_ups = LineUps(providers)
+        self._sealer, self._line_ups = sealer, LineUps(providers)
         self._health = ProviderHealth(db, metrics, self._line_ups.named, rates=limits.providers)
         self._pace = Pace(db, limits.providers)
         self._metrics, self._log = metrics, get_logger("singr_comms.sender")

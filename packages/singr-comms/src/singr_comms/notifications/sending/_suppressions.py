@@ -13,7 +13,7 @@ from singr_comms.notifications._person_keys import open_sealed
 from singr_comms.notifications._reachable import as_sent_to, ways_to_write
 from singr_comms.notifications._rows import RECIPIENT, normalized, prints_of
 from singr_comms.notifications.sending._quotas import LIMITS
-from singr_comms.notifications.sending._try import ERASED
+from singr_comms.notifications.sending._try import ERASED, PREFERENCE
 from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, Sealer, SealError, TenantSession, new_id, sql_text
 
 IN_FORCE: Final = """
@@ -101,7 +101,7 @@ CODES: Final = {
     "bounced_softly": ("bounced_before", "messages to this address were turned away within a week"),
 }
 """By the reason of a suppression, code and words of what it stops."""
-HELD_BACK: Final = LIMITS | {code for code, _ in CODES.values()} | {ERASED.code}
+HELD_BACK: Final = LIMITS | {code for code, _ in CODES.values()} | {ERASED.code, PREFERENCE}
 """The codes of what was not sent by decision."""
 
 

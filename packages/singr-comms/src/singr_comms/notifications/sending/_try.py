@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias
 from uuid import UUID
 
 import msgspec
 
 from singr_comms.channels._channel import Provider
+from singr_db import TenantSession
 
 
 class Delivered(msgspec.Struct, frozen=True):
@@ -139,6 +140,8 @@ FLAGGED: Final = Refused(
 )
 
 ERASED: Final = Refused("erased", "what was known of its recipient was erased")
+PREFERENCE: Final = "preference"
+"""The code of what its reader does not want."""
 
 Opening: TypeAlias = Begun | AlreadySent | InFlight | Pinned | Settling | InDoubt | Refused
 
@@ -163,3 +166,21 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     error: dict[str, Any] | None = None
     message_error: dict[str, Any] | None = None
     ends: bool = False
+
+
+class LastLook(Protocol):
+    """Looks at a message once more before a provider is called; of one without a recipient it asks nothing."""
+
+    begin: str
+    """`singr_comms.notifications.sending._ordinary.begin_statement` with this look in it, registered."""
+
+    def values(self, kind: str) -> dict[str, Any]:
+        """What `begin` takes beside the values of an ordinary one, of a message of this type."""
+
+    async def stops(self, session: TenantSession, row: Any) -> tuple[str, str] | None:
+        """Return code and words of what stops a message; None where it may go.
+
+        Args:
+            session: fenced to the message's organization.
+            row: of the message: its `recipient_id`, `kind` and `channel`.
+        """
