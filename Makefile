@@ -4,9 +4,9 @@
 PYTHON ?= python3
 UV_NEEDED := 0.12
 UV_PINNED := 0.13.9
-# Half as many again as there are cores, and one: many tests wait for processes and clocks, and with one more than there
-# are cores a third of two cores was idle. Each costs 150 MB.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) * 3 // 2 + 1)')
+# Half as many again as there are cores, and three: many tests wait for processes and clocks, and with one more than there
+# are cores a third of two cores was idle. None loads the tests for itself; each costs some memory and connections.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) * 3 // 2 + 3)')
 ARGS ?=
 TIMES ?= 10
 

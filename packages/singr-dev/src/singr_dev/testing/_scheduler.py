@@ -19,9 +19,9 @@ class ByFile(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist ships no
     They share an installation that takes seconds to start, or must not run beside each other. So are those of a file
     that has a fixture for all of them: it is made once a run, and not once in each process.
 
-    One process begins with those groups, whose tests mostly wait for processes of their own, and goes on in the order
-    of the collection; the others come towards it from the end. So at most times somebody has work that needs a
-    processor: all in one place, they would wait together, and work together later.
+    One process of three begins with those groups, whose tests mostly wait for processes of their own, and goes on in
+    the order of the collection; the others come towards it from the end. So at most times somebody has work that needs
+    a processor: all in one place, they would wait together, and work together later.
 
     What pytest-xdist does for each test over all that were ever handed out, or collected, is done over what is left:
     with eight thousand tests, a dozen CPU-seconds.
@@ -66,7 +66,8 @@ class ByFile(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist ships no
             self._places = {nodeid: place for place, nodeid in enumerate(self.collection)}
             for scope in [scope for scope in reversed(self.workqueue) if scope.startswith(_GROUP)]:
                 self.workqueue.move_to_end(scope, last=False)
-        scope, unit = self.workqueue.popitem(last=node is not self.nodes[0])
+        ahead = self.nodes[: max(1, len(self.nodes) // 3)]
+        scope, unit = self.workqueue.popitem(last=node not in ahead)
         self.assigned_work[node][scope] = unit
         node.send_runtest_some([self._places[nodeid] for nodeid, done in unit.items() if not done])
 
