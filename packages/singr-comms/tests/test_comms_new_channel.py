@@ -23,6 +23,7 @@ class FaxEnvelope(msgspec.Struct, frozen=True, kw_only=True):
     to: str
     message: Message
     idempotency_token: str
+    locale: str | None = None
 
 
 class Fax(Channel[str, FaxEnvelope]):
@@ -38,7 +39,7 @@ class Fax(Channel[str, FaxEnvelope]):
     def masked(self, to: str) -> str:
         return "device"
 
-    def shown(self, message: Message, brand: BrandSettings) -> tuple[str, str]:
+    def shown(self, message: Message, brand: BrandSettings, locale: str | None = None) -> tuple[str, str]:
         return "", render(message, brand, *self.texts)[0].strip()
 
 

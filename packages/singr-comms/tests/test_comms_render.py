@@ -176,6 +176,7 @@ def test_subjects_are_one_bounded_line() -> None:
     rendered = render_email(SongRequest(venue_name=long, artist=long, title=long, link="https://singr.example"))
     assert len(rendered.subject) == 200
     assert rendered.subject.endswith("…")
+    assert one_line("\u2068" + "\u062c" * 300 + "\u2069") == "\u2068" + "\u062c" * 197 + "…\u2069"
     assert one_line("a\r\nBcc: x@example.org\u2028b\x00") == "a Bcc: x@example.org b"
 
 

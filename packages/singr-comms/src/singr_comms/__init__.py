@@ -18,7 +18,9 @@ from singr_comms._errors import (
 )
 from singr_comms._links import Links, SiteUrls
 from singr_comms._masking import mask_email, mask_phone
+from singr_comms._preview import Preview, UnknownTypeError, message_from, preview
 from singr_comms.catalogue import Message, MessageType, MessageTypes, message_types
+from singr_comms.catalogue._filling import InvalidDataError, filled
 from singr_comms.channels._channel import Closes, LooksUp, SendReceipt
 from singr_comms.channels.email import (
     BulkEmailProvider,
@@ -90,6 +92,7 @@ __all__ = [
     "EmailProvider",
     "EmailText",
     "FcmProvider",
+    "InvalidDataError",
     "InvalidMessageError",
     "Invitation",
     "Links",
@@ -107,6 +110,7 @@ __all__ = [
     "PermanentSendError",
     "PlainPush",
     "PlainSms",
+    "Preview",
     "PushEnvelope",
     "PushMessage",
     "PushProvider",
@@ -135,6 +139,7 @@ __all__ = [
     "TwoFactorCodeSms",
     "UnknownOutcomeError",
     "UnknownProviderError",
+    "UnknownTypeError",
     "UnsafeProviderError",
     "Verification",
     "VerificationCodeSms",
@@ -144,11 +149,14 @@ __all__ = [
     "check_settings",
     "check_sms",
     "email_provider",
+    "filled",
     "kind_of",
     "mask_email",
     "mask_phone",
+    "message_from",
     "message_types",
     "phone_verifier",
+    "preview",
     "push_provider",
     "render_email",
     "render_push",

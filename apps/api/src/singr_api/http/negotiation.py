@@ -7,7 +7,10 @@ from singr_api.http.problems import NOT_ACCEPTABLE, header_refused
 _ALWAYS = frozenset({b"*/*", b"application/json", b""})
 # Problems are JSON, too: who admits those alone reads the answers by the same means.
 _JSON = frozenset({"application/json", "application/problem+json"})
-_ALSO = {"/.well-known/jwks.json": frozenset({"application/jwk-set+json"})}  # RFC 7517, 8.5.2
+_ALSO = {
+    "/.well-known/jwks.json": frozenset({"application/jwk-set+json"}),  # RFC 7517, 8.5.2
+    "/v1/notifications/preview": frozenset({"text/html"}),  # the page of a mail
+}
 
 
 def check_accepts_json(accept: bytes, path: str = "") -> None:

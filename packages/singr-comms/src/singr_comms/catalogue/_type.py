@@ -13,6 +13,8 @@ from singr_comms.catalogue._example import Example
 from singr_comms.catalogue._treatment import DAY, Quiet, treated_wrong
 from singr_comms.channels import CHANNELS
 from singr_comms.models._message import Message, checked
+from singr_comms.rendering._formats import USUAL
+from singr_comms.rendering._languages import languages_of, locales_in
 from singr_comms.rendering._templates import DEFAULT_BRAND, place, render
 
 WhenUnknown: TypeAlias = Literal["repeat", "settle", "flag"]
@@ -100,7 +102,7 @@ class MessageType:
         return [(channels[type(message)], message) for message in (one.typical() for one in self.examples)]
 
     def try_out(self, name: str = "Jane") -> dict[str, list[str]]:
-        """Render every example with the words of its channel; returns the texts, by channel.
+        """Render every example with the words of its channel, in each language; returns the texts, by channel.
 
         Raises:
             DeclarationError: one cannot be rendered; the message names it and says why.
@@ -110,17 +112,24 @@ class MessageType:
             place(model, self.folder)
         for message in (example(name) for example in self.examples):
             channel = next(channel for channel, model in self.models.items() if model is type(message))
-            try:
-                texts = render(checked(message, type(message)), DEFAULT_BRAND, *CHANNELS[channel].texts)
-            except InvalidMessageError as error:
-                raise self._wrong(f"its example {type(message).__name__} breaks its own model: {error}") from error
-            except Exception as error:  # whatever a text makes of its variables
-                words = f"its words for {channel} cannot be rendered ({type(error).__name__}: {error})"
-                raise self._wrong(words) from error
-            if not all(text.strip() for text in texts):
-                raise self._wrong(f"a text of it for {channel} says nothing")
-            found.setdefault(channel, []).extend(texts)
+            texts = CHANNELS[channel].texts
+            for language in (USUAL, *sorted(locales_in(self.folder, texts))):
+                found.setdefault(channel, []).extend(self._tried(message, channel, language))
         return found
+
+    def _tried(self, message: Message, channel: str, language: str) -> list[str]:
+        where = channel if language == USUAL else f"{channel} in {language}"
+        try:
+            valid = checked(message, type(message))
+            texts = render(valid, DEFAULT_BRAND, *CHANNELS[channel].texts, locale=language)
+        except InvalidMessageError as error:
+            raise self._wrong(f"its example {type(message).__name__} breaks its own model: {error}") from error
+        except Exception as error:  # whatever a text makes of its variables
+            words = f"its words for {where} cannot be rendered ({type(error).__name__}: {error})"
+            raise self._wrong(words) from error
+        if not all(text.strip() for text in texts):
+            raise self._wrong(f"a text of it for {where} says nothing")
+        return texts
 
     def _wrong(self, words: str) -> DeclarationError:
         return DeclarationError(f"message type {self.name}: {words}")
@@ -165,6 +174,20 @@ class MessageType:
             raise self._wrong(f"its words are missing: write {', '.join(missing)} in {self.folder}")
         if idle:
             raise self._wrong(f"{', '.join(idle)} in {self.folder} is of a channel that it has no model for: add one")
+        for language in languages_of(self.folder):
+            self._check_language(language)
+
+    def _check_language(self, language: Traversable) -> None:
+        """For each channel a language has all texts or none: no message is in two."""
+        there = {one.name for one in language.iterdir()}
+        for channel in self.models:
+            texts = CHANNELS[channel].texts
+            missing = sorted(set(texts) - there)
+            if missing and len(missing) < len(texts):
+                words = (
+                    f"its words in {language.name} for {channel} are missing: write {', '.join(missing)} in {language}"
+                )
+                raise self._wrong(words)
 
     def _check_examples(self) -> None:
         made = []

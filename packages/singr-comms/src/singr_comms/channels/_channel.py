@@ -107,6 +107,10 @@ class Envelope(Protocol):
     def idempotency_token(self) -> str:
         """The same on every try of one message."""
 
+    @property
+    def locale(self) -> str | None:
+        """Its reader's language; None is English."""
+
 
 _Envelope = TypeVar("_Envelope", bound=Envelope)
 
@@ -120,7 +124,7 @@ class Channel(ABC, Generic[_To, _Envelope]):
         texts: the files with words that a message type needs for it.
         recipient: what recipients are, as msgspec decodes them.
         such_as: one of their addresses, for people.
-        envelope: one message on its way to a provider: a struct of `to`, `message` and `idempotency_token`.
+        envelope: one message on its way to a provider: a struct of `to`, `message`, `idempotency_token` and `locale`.
     """
 
     name: ClassVar[str]
@@ -151,7 +155,7 @@ class Channel(ABC, Generic[_To, _Envelope]):
         """What logs and the delivery log show of a recipient."""
 
     @abstractmethod
-    def shown(self, message: Message, brand: BrandSettings) -> tuple[str, str]:
+    def shown(self, message: Message, brand: BrandSettings, locale: str | None = None) -> tuple[str, str]:
         """What the console tells of a message: facts that anybody may see, and its words; renders all of its texts.
 
         Raises:

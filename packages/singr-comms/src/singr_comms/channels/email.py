@@ -8,7 +8,7 @@ import msgspec
 from singr_comms._errors import InvalidMessageError, SendError
 from singr_comms._masking import mask_email
 from singr_comms.channels._channel import Channel, SendReceipt
-from singr_comms.models._fields import EmailText, PersonName, ShortHttpUrl, Token
+from singr_comms.models._fields import EmailText, Locale, PersonName, ShortHttpUrl, Token
 from singr_comms.models._message import Message
 from singr_comms.rendering._templates import DEFAULT_BRAND, one_line, render
 from singr_config import BrandSettings
@@ -38,6 +38,7 @@ class EmailEnvelope(msgspec.Struct, frozen=True, kw_only=True):
         idempotency_token: the same on every try of one message; goes out as Message-ID or custom id.
         unsubscribe: where a POST ends such mails (RFC 8058); None for what nobody unsubscribes from.
         meant_for: whose mail it is, where it goes to somebody else while developing (`EMAIL_REDIRECT_TO`).
+        locale: its reader's language, such as `de`; the same on every try.
     """
 
     to: EmailAddress
@@ -45,6 +46,7 @@ class EmailEnvelope(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_token: Token
     unsubscribe: ShortHttpUrl | None = None
     meant_for: EmailText | None = None
+    locale: Locale | None = None
 
 
 @runtime_checkable
@@ -125,9 +127,9 @@ class Email(Channel[EmailAddress, EmailEnvelope]):
         """`j***@example.org`."""
         return mask_email(to.email)
 
-    def shown(self, message: Message, brand: BrandSettings) -> tuple[str, str]:
+    def shown(self, message: Message, brand: BrandSettings, locale: str | None = None) -> tuple[str, str]:
         """The subject and the text."""
-        rendered = render_email(message, brand)
+        rendered = render_email(message, brand, locale)
         return "", f"{rendered.subject}\n{rendered.text}"
 
     def names(self, to: EmailAddress) -> Mapping[str, str]:
@@ -154,15 +156,16 @@ def check_email(envelope: EmailEnvelope) -> EmailEnvelope:
     return CHANNEL.check(envelope)
 
 
-def render_email(message: Message, brand: BrandSettings = DEFAULT_BRAND) -> RenderedEmail:
+def render_email(message: Message, brand: BrandSettings = DEFAULT_BRAND, locale: str | None = None) -> RenderedEmail:
     """Render a message with the texts of its type.
 
     Args:
         message: What to say.
         brand: whose message it is.
+        locale: its reader's language; English where the type has no words in it.
 
     Raises:
         InvalidMessageError: a variable breaks its model.
     """
-    subject, text, html = render(message, brand, *CHANNEL.texts)
+    subject, text, html = render(message, brand, *CHANNEL.texts, locale=locale)
     return RenderedEmail(subject=one_line(subject), text=text.strip() + "\n", html=html.strip() + "\n")

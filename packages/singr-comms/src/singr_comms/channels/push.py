@@ -6,7 +6,7 @@ import msgspec
 
 from singr_comms._errors import InvalidMessageError
 from singr_comms.channels._channel import Channel, SendReceipt
-from singr_comms.models._fields import DeviceToken, Token
+from singr_comms.models._fields import DeviceToken, Locale, Token
 from singr_comms.models._message import Message
 from singr_comms.rendering._inert import is_link
 from singr_comms.rendering._templates import DEFAULT_BRAND, one_line, render
@@ -26,11 +26,13 @@ class PushEnvelope(msgspec.Struct, frozen=True, kw_only=True):
         to: registration token of the device.
         message: What to say.
         idempotency_token: the same on every try of one message; a device that gets it twice shows it once.
+        locale: its reader's language, such as `de`; the same on every try.
     """
 
     to: DeviceToken
     message: Message
     idempotency_token: Token
+    locale: Locale | None = None
 
 
 @runtime_checkable
@@ -81,9 +83,9 @@ class Push(Channel[str, PushEnvelope]):
         """`device …Qx3f`: enough to tell two apart, and of no use to send with."""
         return f"device …{to[-_SHOWN:]}" if len(to) > 3 * _SHOWN else "device …"
 
-    def shown(self, message: Message, brand: BrandSettings) -> tuple[str, str]:
+    def shown(self, message: Message, brand: BrandSettings, locale: str | None = None) -> tuple[str, str]:
         """The title and the text."""
-        rendered = render_push(message, brand)
+        rendered = render_push(message, brand, locale)
         return "", f"{rendered.title}\n{rendered.body}"
 
     def check_size(self, message: Message) -> None:
@@ -114,16 +116,17 @@ def check_push(envelope: PushEnvelope) -> PushEnvelope:
     return CHANNEL.check(envelope)
 
 
-def render_push(message: Message, brand: BrandSettings = DEFAULT_BRAND) -> RenderedPush:
+def render_push(message: Message, brand: BrandSettings = DEFAULT_BRAND, locale: str | None = None) -> RenderedPush:
     """Render a push.
 
     Args:
         message: What to say; its variable `link`, or the one whose name ends so, is where a tap leads.
         brand: whose message it is.
+        locale: its reader's language; English where the type has no words in it.
 
     Raises:
         InvalidMessageError: a variable breaks its model.
     """
-    title, body = render(message, brand, *CHANNEL.texts)
+    title, body = render(message, brand, *CHANNEL.texts, locale=locale)
     link = next((getattr(message, name) for name in message.__struct_fields__ if is_link(name)), None)
     return RenderedPush(one_line(title), body.strip(), link)

@@ -6,7 +6,7 @@ import msgspec
 
 from singr_comms._masking import mask_phone
 from singr_comms.channels._channel import Channel, SendReceipt
-from singr_comms.models._fields import E164, Token
+from singr_comms.models._fields import E164, Locale, Token
 from singr_comms.models._message import Message
 from singr_comms.rendering._segments import sms_segments
 from singr_comms.rendering._templates import DEFAULT_BRAND, render
@@ -20,11 +20,13 @@ class SmsEnvelope(msgspec.Struct, frozen=True, kw_only=True):
         to: phone number in E.164 form.
         message: What to say.
         idempotency_token: the same on every try of one message.
+        locale: its reader's language, such as `de`; the same on every try.
     """
 
     to: E164
     message: Message
     idempotency_token: Token
+    locale: Locale | None = None
 
 
 @runtime_checkable
@@ -61,9 +63,9 @@ class Sms(Channel[str, SmsEnvelope]):
         """`+1******0100`."""
         return mask_phone(to)
 
-    def shown(self, message: Message, brand: BrandSettings) -> tuple[str, str]:
+    def shown(self, message: Message, brand: BrandSettings, locale: str | None = None) -> tuple[str, str]:
         """What it would cost; the text."""
-        text = render_sms(message, brand)
+        text = render_sms(message, brand, locale)
         size = sms_segments(text)
         return f" ({size.encoding}, parts: {size.segments})", text
 
@@ -84,15 +86,16 @@ def check_sms(envelope: SmsEnvelope) -> SmsEnvelope:
     return CHANNEL.check(envelope)
 
 
-def render_sms(message: Message, brand: BrandSettings = DEFAULT_BRAND) -> str:
+def render_sms(message: Message, brand: BrandSettings = DEFAULT_BRAND, locale: str | None = None) -> str:
     """Render an SMS: at most 1,600 characters; see `sms_segments` for what it costs.
 
     Args:
         message: What to say.
         brand: whose message it is.
+        locale: its reader's language; English where the type has no words in it.
 
     Raises:
         InvalidMessageError: a variable breaks its model.
     """
-    [text] = render(message, brand, *CHANNEL.texts)
+    [text] = render(message, brand, *CHANNEL.texts, locale=locale)
     return text.strip()

@@ -46,7 +46,7 @@ class MemoryProvider(Generic[_Envelope]):
 
     async def send(self, envelope: _Envelope) -> SendReceipt:
         """Render (so that a broken message fails here too) and keep."""
-        self._channel.shown(self._channel.check(envelope).message, DEFAULT_BRAND)
+        self._channel.shown(self._channel.check(envelope).message, DEFAULT_BRAND, envelope.locale)
         if self._failures:
             raise self._failures.popleft()
         known = any(one.idempotency_token == envelope.idempotency_token for one in self.sent)

@@ -193,7 +193,7 @@ class MailjetProvider:
                 "TemplateLanguage": True,
                 "Variables": template_variables(envelope.message, self._brand),
             }
-        rendered = render_email(_tamed(envelope.message), self._brand)
+        rendered = render_email(_tamed(envelope.message), self._brand, envelope.locale)
         subject = headline(rendered.subject, envelope.meant_for and _tame(envelope.meant_for))
         return message | {"Subject": subject, "TextPart": rendered.text, "HTMLPart": rendered.html}
 

@@ -121,7 +121,7 @@ class ResendProvider:
             raise TransientError(error.code, error.message) from error
 
     def _written(self, envelope: EmailEnvelope) -> dict[str, Any]:
-        rendered = render_email(envelope.message, self._brand)
+        rendered = render_email(envelope.message, self._brand, envelope.locale)
         token = envelope.idempotency_token
         headers = list_headers(envelope)
         tags = {"kind": kind_of(envelope.message), "message_id": token}

@@ -209,7 +209,7 @@ def compose(envelope: EmailEnvelope, sender: EmailAddress, brand: BrandSettings 
         InvalidMessageError: a variable breaks its model.
         UnsafeMailError: the bytes would not be exactly the mail that is meant.
     """
-    rendered = render_email(envelope.message, brand)
+    rendered = render_email(envelope.message, brand, envelope.locale)
     return write_mail(
         sender=_mailbox(sender),
         recipient=_mailbox(envelope.to),

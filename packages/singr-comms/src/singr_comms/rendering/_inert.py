@@ -6,12 +6,13 @@ nothing that cannot be seen, no line that nobody typed.
 
 import unicodedata
 from functools import cache
-from typing import Final, get_args
+from typing import Final, Literal, get_args, get_origin
 
 import msgspec
 
-from singr_comms.models._fields import Amount, LocalDay, PlaceTime
+from singr_comms.models._fields import Amount, Code, LocalDay, PlaceTime
 from singr_comms.models._message import Message
+from singr_comms.rendering._languages import isolated
 from singr_config.text import has_visible, unlinked
 
 _JOINERS: Final = "\u200c\u200d"  # Persian and Indic words need the one, families and professions of emoji the other
@@ -22,7 +23,7 @@ _BLANK: Final = frozenset(
     "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0\ufffc\U0001d159\U00013441\U00013442"
 )
 _ASCII_END: Final = "\x7f"
-_PATTERNED: Final = (Amount, LocalDay, PlaceTime)
+_PATTERNED: Final = (Amount, Code, LocalDay, PlaceTime)
 NAMELESS: Final = "(unnamed)"
 """What stands where nothing that can be seen was given."""
 
@@ -51,16 +52,19 @@ def inert(text: str, *, lines: bool = False) -> str:
     return shown if has_visible(shown) else NAMELESS
 
 
-def inert_variables(message: Message) -> dict[str, object]:
+def inert_variables(message: Message, *, way: str = "ltr") -> dict[str, object]:
     """A message's variables, every text in them inert; `text` may have lines.
 
     What an organization names somebody or something forms no link either: its message comes from the platform's own
     address, and leads to known sites alone. `text` is the whole of a message, and claims to be nothing else.
+
+    What is written the other way than the language of the message (`way`) is set apart, so that it turns nothing but
+    itself: an Arabic name in an English line, an English one in an Arabic line.
     """
-    return _inert_fields(message, foreign=message.speaks_for == "organization")
+    return _inert_fields(message, foreign=message.speaks_for == "organization", way=way)
 
 
-def _inert_fields(struct: msgspec.Struct, *, foreign: bool) -> dict[str, object]:
+def _inert_fields(struct: msgspec.Struct, *, foreign: bool, way: str) -> dict[str, object]:
     kept = _patterned(type(struct))
     shown: dict[str, object] = {}
     for name, value in msgspec.structs.asdict(struct).items():
@@ -69,26 +73,28 @@ def _inert_fields(struct: msgspec.Struct, *, foreign: bool) -> dict[str, object]
         elif name == "text" and isinstance(value, str) and isinstance(struct, Message):
             shown[name] = inert(value, lines=True)
         else:
-            shown[name] = _inert_value(value, foreign=foreign)
+            shown[name] = _inert_value(value, foreign=foreign, way=way)
     return shown
 
 
-def _inert_value(value: object, *, foreign: bool) -> object:
+def _inert_value(value: object, *, foreign: bool, way: str) -> object:
     if isinstance(value, str):
-        return unlinked(inert(value)) if foreign else inert(value)
+        return isolated(unlinked(inert(value)) if foreign else inert(value), way)
     if isinstance(value, msgspec.Struct):
-        return _inert_fields(value, foreign=foreign)
+        return _inert_fields(value, foreign=foreign, way=way)
     if isinstance(value, tuple | list):
-        return [_inert_value(one, foreign=foreign) for one in value]
+        return [_inert_value(one, foreign=foreign, way=way) for one in value]
     return value
 
 
 @cache
 def _patterned(struct: type[msgspec.Struct]) -> frozenset[str]:
-    """Variables whose pattern leaves no room for anybody's words: amounts, days and times."""
+    """Variables with no room for anybody's words: amounts, days and times, codes, and what chooses words."""
     fields = msgspec.structs.fields(struct)
     return frozenset(
-        field.name for field in fields if any(kind in _PATTERNED for kind in (field.type, *get_args(field.type)))
+        field.name
+        for field in fields
+        if any(kind in _PATTERNED or get_origin(kind) is Literal for kind in (field.type, *get_args(field.type)))
     )
 
 

@@ -1,5 +1,6 @@
 """Texts of message types into words. Pure: the same message gives the same text, nothing is read but the templates."""
 
+import re
 from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
@@ -10,8 +11,9 @@ import jinja2
 
 from singr_comms._errors import InvalidMessageError
 from singr_comms.models._message import Message, checked
-from singr_comms.rendering._formats import clock, day, moment, money, sentence
+from singr_comms.rendering._formats import USUAL, clock, day, moment, money, sentence
 from singr_comms.rendering._inert import inert, inert_variables
+from singr_comms.rendering._languages import END, ISOLATE, ISOLATES, LOCALE, direction, fitting, locales_in
 from singr_config import BrandSettings
 
 LAYOUT: Final = "layout"
@@ -19,6 +21,7 @@ LAYOUT: Final = "layout"
 DEFAULT_BRAND: Final = BrandSettings()
 """What messages look like where nobody says otherwise."""
 _SUBJECT_LIMIT: Final = 200
+_PIECES: Final = re.compile(f"([{ISOLATE}{END}])")
 
 _folders: Final[dict[str, Traversable]] = {}
 _places: Final[dict[type[Message], str]] = {}
@@ -26,12 +29,24 @@ _places: Final[dict[type[Message], str]] = {}
 
 def place(model: type[Message], folder: Traversable) -> None:
     """Say in which folder the texts of a model lie; nothing is read."""
+    _locales.cache_clear()
     _folders[str(folder)] = folder
     _places[model] = str(folder)
 
 
-def render(message: Message, brand: BrandSettings, *texts: str) -> list[str]:
-    """Render texts of a message, such as `sms.txt`.
+def language_of(model: type[Message], texts: tuple[str, ...], *wanted: str | None) -> str:
+    """In which language these texts of a model are had, of those that are wanted, the dearest first."""
+    name = _places.get(model)
+    return USUAL if name is None else fitting(_locales(name, texts), *wanted)
+
+
+@cache
+def _locales(name: str, texts: tuple[str, ...]) -> frozenset[str]:
+    return locales_in(_folders[name], texts)
+
+
+def render(message: Message, brand: BrandSettings, *texts: str, locale: str | None = None) -> list[str]:
+    """Render texts of a message, such as `sms.txt`: all of them in one language, which is English where there is none.
 
     Raises:
         InvalidMessageError: a variable breaks its model, or nobody has declared the message's type.
@@ -42,15 +57,30 @@ def render(message: Message, brand: BrandSettings, *texts: str) -> list[str]:
         name = type(message).__name__
         message_said = f"{name} is of no declared type: add its MessageType to message_types"
         raise InvalidMessageError("", message_said) from None
-    variables = inert_variables(checked(message, type(message))) | {"brand": brand}
-    return [environment().get_template(f"{folder}/{text}").render(variables) for text in texts]
+    lang = language_of(type(message), texts, locale)
+    shown = inert_variables(checked(message, type(message)), way=direction(lang))
+    variables = shown | {"brand": brand, "lang": lang, "dir": direction(lang)}
+    place_of = folder if lang == USUAL else f"{folder}/{lang}"
+    return [environment().get_template(f"{place_of}/{text}").render(variables) for text in texts]
+
+
+def page_of(text: str, *, title: str, heading: str | None, locale: str) -> str:
+    """A page that shows a text as it is, with its line ends."""
+    shown = {"text": text, "title": title, "heading": heading, "lang": locale, "dir": direction(locale)}
+    return environment().get_template(f"{LAYOUT}/page.html").render(shown)
 
 
 def one_line(subject: str) -> str:
     """A subject as one bounded line."""
     # The models let no control character in; this holds even for a template that forgot itself.
-    line = " ".join(inert(subject).split())
-    return line if len(line) <= _SUBJECT_LIMIT else line[: _SUBJECT_LIMIT - 1].rstrip() + "…"
+    # Isolates are ours: those of people were taken out of their variables.
+    line = " ".join("".join(piece if piece in ISOLATES else inert(piece) for piece in _PIECES.split(subject)).split())
+    if len(line) <= _SUBJECT_LIMIT:
+        return line
+    cut = line[: _SUBJECT_LIMIT - 1]
+    if cut.count(ISOLATE) > cut.count(END):
+        return f"{cut[:-1].rstrip()}…{END}"
+    return f"{cut.rstrip()}…"
 
 
 def _plural(count: int, noun: str) -> str:
@@ -64,10 +94,19 @@ class _Folders(jinja2.BaseLoader):
         self, _environment: jinja2.Environment, template: str
     ) -> tuple[str, str | None, Callable[[], bool] | None]:
         folder, _, name = template.rpartition("/")
-        place = files(__package__) / LAYOUT if folder == LAYOUT else _folders.get(folder)
+        place = files(__package__) / LAYOUT if folder == LAYOUT else _folder_of(folder)
         if place is None or not (place / name).is_file():
             raise jinja2.TemplateNotFound(template)
         return (place / name).read_text(encoding="utf-8"), template, None
+
+
+def _folder_of(name: str) -> Traversable | None:
+    """The folder of a type, or the one of a language in it."""
+    whole = _folders.get(name)
+    if whole is not None:
+        return whole
+    parent, _, lang = name.rpartition("/")
+    return _folders[parent] / lang if parent in _folders and LOCALE.fullmatch(lang) else None
 
 
 class _Environment(jinja2.Environment):
@@ -103,3 +142,4 @@ def environment() -> jinja2.Environment:
 def forget_texts() -> None:
     """Read texts anew when they are next rendered: for whoever edits one and wants to see it."""
     environment.cache_clear()
+    _locales.cache_clear()

@@ -1,0 +1,1 @@
+"""Messages as their readers would get them, sent to nobody."""

@@ -1,0 +1,83 @@
+"""Messages as their readers would get them, sent to nobody."""
+
+from typing import Any, Final
+
+import msgspec
+from litestar import Response
+
+from singr_api.admission.browser import AnyRequest
+from singr_api.admission.policy import Access
+from singr_api.http.negotiation import preferred
+from singr_api.http.problems import FieldError, invalid
+from singr_api.messages.previews.schemas import AskPreview
+from singr_api.routing.operations import Example
+from singr_api.routing.route import Answer, Section
+from singr_api.wiring.services import Services
+from singr_comms import InvalidDataError, Message, Preview, UnknownTypeError, message_from, preview
+
+_JSON: Final = "application/json"
+_HTML: Final = "text/html"
+# What is shown is a mail: it runs nothing, loads nothing but pictures, and opens no frame of ours.
+_CSP: Final = (
+    "sandbox; default-src 'none'; img-src https: data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none';"
+    " frame-ancestors 'none'"
+)
+_ASKED: Final[dict[str, Any]] = {
+    "type": "order_ready",
+    "channel": "sms",
+    "data": {
+        "farm_name": "Willow Creek Farm",
+        "order_number": "A-1042",
+        "pickup_place": "Market Hall, stall 7",
+        "link": "https://singrkaraoke.com/orders/1042",
+    },
+}
+_TEXT: Final = (
+    "Willow Creek Farm: your order A-1042 is ready. Pick it up at Market Hall, stall 7."
+    " https://singrkaraoke.com/orders/1042"
+)
+_SHOWN: Final[dict[str, Any]] = {
+    "type": "order_ready",
+    "channel": "sms",
+    "locale": "en",
+    "fell_back": False,
+    "subject": None,
+    "text": _TEXT,
+    "html": None,
+    "link": None,
+    "segments": {"encoding": "GSM-7", "units": len(_TEXT), "segments": 1},
+    "bytes": len(_TEXT),
+}
+
+previews = Section("Notifications", access=Access.CALLER, scope="notifications:read")
+
+
+@previews.route(
+    "POST /v1/notifications/preview",
+    "previewNotification",
+    Answer("What its reader would get.", of=Preview, also=(_HTML,), sms=Example("A text message", _SHOWN)),
+    body_examples={"sms": Example("A text message", _ASKED)},
+    asks=True,
+)
+async def show(request: AnyRequest, services: Services, body: AskPreview) -> Response[bytes]:
+    """Show a message.
+
+    Sent to nobody, and kept nowhere. What is wrong with its variables is named at `data.NAME`, all of it at once.
+    `fell_back` says that the type has no words in the language that was asked for. With `Accept: text/html` the answer
+    is the page of the e-mail, or the text of another message on a page.
+    """
+    shown = preview(_message(body), locale=body.locale, brand=services.brand)
+    headers = {"cache-control": "no-store", "vary": "accept"}
+    if preferred(request.headers.get("accept", ""), (_JSON, _HTML)) == _HTML:
+        return Response(shown.page().encode(), media_type=_HTML, headers=headers | {"content-security-policy": _CSP})
+    return Response(msgspec.json.encode(shown), media_type=_JSON, headers=headers)
+
+
+def _message(body: AskPreview) -> Message:
+    try:
+        return message_from(body.type, body.channel, body.data)
+    except UnknownTypeError as error:
+        raise invalid(FieldError(error.field, error.message, "body", "unknown_value")) from None
+    except InvalidDataError as error:
+        faults = error.faults.items()
+        raise invalid(*(FieldError(f"data.{path}", words, "body", "invalid") for path, words in faults)) from None

@@ -1,0 +1,36 @@
+"""What callers send for a preview."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from singr_api.http.fields import END
+
+Kind = Annotated[str, Meta(min_length=1, max_length=64, pattern=rf"^[a-z][a-z0-9_.-]*{END}", examples=["order_ready"])]
+Locale = Annotated[
+    str,
+    Meta(
+        min_length=2,
+        max_length=35,
+        pattern=rf"^[A-Za-z]{{2,3}}(?:[-_][A-Za-z0-9]{{2,8}})*{END}",
+        description="BCP 47, such as `de` or `pt-BR`.",
+        examples=["de"],
+    ),
+]
+
+
+class AskPreview(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which message to show.
+
+    Attributes:
+        type: a type of message.
+        channel: by what it would travel.
+        data: its variables by name.
+        locale: its reader's language; English where it is left out, or where the type has no words in it.
+    """
+
+    type: Kind
+    channel: Literal["email", "sms", "push"]
+    data: dict[str, Any] = {}
+    locale: Locale | None = None

@@ -1,0 +1,127 @@
+"""What a message would look like and cost, sent to nobody. Pure: nothing is read but the type's own words."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from singr_comms._errors import InvalidMessageError
+from singr_comms.catalogue import Message, MessageTypes, message_types
+from singr_comms.catalogue._filling import filled
+from singr_comms.channels import CHANNELS
+from singr_comms.channels.email import render_email
+from singr_comms.channels.push import PushEnvelope, render_push
+from singr_comms.channels.sms import render_sms
+from singr_comms.providers.fcm import compose
+from singr_comms.rendering._segments import SmsSegments, sms_segments
+from singr_comms.rendering._templates import DEFAULT_BRAND, language_of, page_of
+from singr_config import BrandSettings
+
+_TOKEN: Final = "x" * 64  # of no device: a push is measured without it
+_KEY: Final = "0" * 32
+
+
+class UnknownTypeError(InvalidMessageError):
+    """There is no such type, or it does not travel by that channel; `field` is `type` or `channel`."""
+
+
+class Preview(msgspec.Struct, frozen=True, kw_only=True):
+    """A message in words.
+
+    Attributes:
+        type: the name of its type.
+        channel: by what it would travel.
+        locale: the language of its words.
+        fell_back: its type has no words in the language that was asked for.
+        subject: of an e-mail; the title of a push.
+        text: what its reader reads; of an e-mail the plain text.
+        html: the page of an e-mail.
+        link: where a tap on a push leads.
+        segments: of an SMS: its alphabet, its length in it, and in how many parts it is billed.
+        bytes: its size as UTF-8: of an e-mail both parts, of a push all that counts towards 4,096, of an SMS its text.
+    """
+
+    type: str
+    channel: str
+    locale: str
+    fell_back: bool
+    subject: str | None = None
+    text: str
+    html: str | None = None
+    link: str | None = None
+    segments: SmsSegments | None = None
+    bytes: int
+
+    def page(self) -> str:
+        """As a page: the e-mail's own, or one that shows the text of another message."""
+        return self.html or page_of(self.text, title=self.type, heading=self.subject, locale=self.locale)
+
+
+def message_from(
+    kind: str, channel: str, data: Mapping[str, Any], *, catalogue: MessageTypes = message_types
+) -> Message:
+    """Make a message of a type's name, a channel and its variables as JSON has them.
+
+    Raises:
+        UnknownTypeError: there is no such type, or not on this channel; says which there are.
+        InvalidDataError: names every variable that is missing, unknown or wrong.
+    """
+    declared = catalogue.named(kind)
+    if declared is None:
+        known = ", ".join(sorted(one.name for one in catalogue))
+        raise UnknownTypeError("type", f"is not known; there are {known}")
+    if channel not in declared.models:
+        raise UnknownTypeError("channel", f"is none of this type's; it has {', '.join(sorted(declared.models))}")
+    return filled(declared.models[channel], data)
+
+
+def preview(
+    message: Message,
+    *,
+    locale: str | None = None,
+    brand: BrandSettings = DEFAULT_BRAND,
+    catalogue: MessageTypes = message_types,
+) -> Preview:
+    """Show a message as its reader would get it.
+
+    Args:
+        message: of a model of a declared type; the model says by which channel.
+        locale: its reader's language; English where its type has no words in it, which `fell_back` says.
+        brand: whose message it is.
+        catalogue: which types there are.
+
+    Raises:
+        InvalidMessageError: a variable breaks its model, or nobody has declared the message's type.
+    """
+    declared = catalogue.of(message)
+    channel = next(name for name, model in declared.models.items() if model is type(message))
+    lang = language_of(type(message), CHANNELS[channel].texts, locale)
+    asked = (locale or lang).replace("_", "-").partition("-")[0].lower()
+    known: dict[str, Any] = {
+        "type": declared.name,
+        "channel": channel,
+        "locale": lang,
+        "fell_back": asked != lang.partition("-")[0],
+    }
+    return Preview(**known, **_SHOWN[channel](message, brand, lang))
+
+
+def _email(message: Message, brand: BrandSettings, locale: str) -> dict[str, Any]:
+    rendered = render_email(message, brand, locale)
+    size = len(rendered.text.encode()) + len(rendered.html.encode())
+    return {"subject": rendered.subject, "text": rendered.text, "html": rendered.html, "bytes": size}
+
+
+def _sms(message: Message, brand: BrandSettings, locale: str) -> dict[str, Any]:
+    text = render_sms(message, brand, locale)
+    return {"text": text, "segments": sms_segments(text), "bytes": len(text.encode())}
+
+
+def _push(message: Message, brand: BrandSettings, locale: str) -> dict[str, Any]:
+    rendered = render_push(message, brand, locale)
+    written = compose(PushEnvelope(to=_TOKEN, message=message, idempotency_token=_KEY, locale=locale), brand)
+    size = len(msgspec.json.encode({name: value for name, value in written.items() if name != "token"}))
+    return {"subject": rendered.title, "text": rendered.body, "link": rendered.link, "bytes": size}
+
+
+_SHOWN: Final = {"email": _email, "sms": _sms, "push": _push}
