@@ -9,6 +9,8 @@ import msgspec
 from singr_comms._errors import InvalidMessageError
 from singr_comms._masking import storable_id
 from singr_comms.models._message import Message, checked_whole
+from singr_comms.rendering._formats import USUAL
+from singr_comms.rendering._templates import language_of
 from singr_config import BrandSettings
 
 LONGEST_CALL: Final = 18.0
@@ -175,9 +177,11 @@ class Channel(ABC, Generic[_To, _Envelope]):
         to: _To = msgspec.json.decode(stored, type=self.recipient)
         return to
 
-    def enclose(self, to: _To, message: Message, token: str) -> _Envelope:
-        """Put a message into an envelope."""
-        return self.envelope(to=to, message=message, idempotency_token=token)
+    def enclose(self, to: _To, message: Message, token: str, locale: str | None = None) -> _Envelope:
+        """Put a message into an envelope, in the reader's language where its type has words in it."""
+        lang = language_of(type(message), self.texts, locale)
+        spoken = None if lang == USUAL else lang
+        return self.envelope(to=to, message=message, idempotency_token=token, locale=spoken)
 
     def check(self, envelope: _Envelope) -> _Envelope:
         """Check every bound of an envelope that was made in Python.

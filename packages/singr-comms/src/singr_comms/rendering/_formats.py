@@ -17,6 +17,10 @@ _DAYS: Final = {"de": "{day}. {month} {year}"}
 _USUAL_DAY: Final = "{day} {month} {year}"
 _TIMES: Final = {"de": "{day}, {time} Uhr", "ar": "{day}، {time}"}
 _USUAL_TIME: Final = "{day}, {time}"
+_UNITS: Final = {
+    "en": {"minutes": ("minute", "minutes"), "hours": ("hour", "hours"), "days": ("day", "days")},
+    "de": {"minutes": ("Minute", "Minuten"), "hours": ("Stunde", "Stunden"), "days": ("Tag", "Tage")},
+}
 _ENDS: Final = frozenset(".!?…؟。")
 USUAL: Final = "en"
 """The language of whatever has no words in another."""
@@ -52,6 +56,30 @@ def moment(context: jinja2.runtime.Context, given: str) -> str:
     return _TIMES.get(lang, _USUAL_TIME).format(day=written_day(date, lang), time=time)
 
 
+@jinja2.pass_context
+def minutes(context: jinja2.runtime.Context, count: int) -> str:
+    """So many minutes, as the mail's language counts them."""
+    return counted(count, "minutes", context.get("lang", USUAL))
+
+
+@jinja2.pass_context
+def hours(context: jinja2.runtime.Context, count: int) -> str:
+    """So many hours."""
+    return counted(count, "hours", context.get("lang", USUAL))
+
+
+@jinja2.pass_context
+def days(context: jinja2.runtime.Context, count: int) -> str:
+    """So many days."""
+    return counted(count, "days", context.get("lang", USUAL))
+
+
+def counted(count: int, unit: str, lang: str) -> str:
+    """So many of a unit, by the forms of a language (CLDR: English and German have `one` and `other`)."""
+    one, other = _UNITS.get(lang, _UNITS[USUAL])[unit]
+    return f"{count} {one if count == 1 else other}"
+
+
 def clock(given: str) -> str:
     """The time of `2026-11-28T17:00`, as clocks show it."""
     return given.partition("T")[2]
@@ -61,8 +89,8 @@ def written_amount(amount: str, lang: str) -> str:
     """An amount with the code of its currency, which is clear everywhere and costs no SMS its alphabet."""
     currency, _, number = amount.partition(" ")
     if lang == "de":
-        return f"{number.replace('.', ',')}\u00a0{currency}"
-    return amount if lang == USUAL else f"{number}\u00a0{currency}"
+        return f"{number.replace('.', ',')} {currency}"
+    return amount if lang == USUAL else f"{number} {currency}"
 
 
 def written_day(given: str, lang: str) -> str:

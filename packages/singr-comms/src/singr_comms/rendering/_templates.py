@@ -11,7 +11,7 @@ import jinja2
 
 from singr_comms._errors import InvalidMessageError
 from singr_comms.models._message import Message, checked
-from singr_comms.rendering._formats import USUAL, clock, day, moment, money, sentence
+from singr_comms.rendering._formats import USUAL, clock, day, days, hours, minutes, moment, money, sentence
 from singr_comms.rendering._inert import inert, inert_variables
 from singr_comms.rendering._languages import END, ISOLATE, ISOLATES, LOCALE, direction, fitting, locales_in
 from singr_config import BrandSettings
@@ -128,14 +128,8 @@ def environment() -> jinja2.Environment:
         auto_reload=False,
         cache_size=-1,
     )
-    made.filters |= {
-        "plural": _plural,
-        "sentence": sentence,
-        "money": money,
-        "day": day,
-        "moment": moment,
-        "clock": clock,
-    }
+    made.filters |= {"plural": _plural, "sentence": sentence, "clock": clock}
+    made.filters |= {"money": money, "day": day, "moment": moment, "minutes": minutes, "hours": hours, "days": days}
     return made
 
 

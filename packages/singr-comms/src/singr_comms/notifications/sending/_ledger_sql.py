@@ -7,8 +7,9 @@ from singr_db import sql_text
 # The row lock makes two runners of one message take turns; the second sees what the first committed.
 LOCK: Final = sql_text(
     """
-SELECT channel, kind, status, attempts, user_id, recipient_id, recipient_sealed, recipient_hash, content_sealed,
-       provider, provider_message_id, error, extract(epoch FROM clock_timestamp() - created_at)::float8 AS age,
+SELECT channel, kind, status, attempts, user_id, recipient_id, locale, recipient_sealed, recipient_hash,
+       content_sealed, provider, provider_message_id, error,
+       extract(epoch FROM clock_timestamp() - created_at)::float8 AS age,
        extract(epoch FROM clock_timestamp() - held_since)::float8 AS held,
        (SELECT wrapped FROM data_keys WHERE data_keys.id = key_id) AS key_wrapped
   FROM messages WHERE id = :id FOR UPDATE

@@ -19,7 +19,7 @@ from singr_comms.notifications.sending._try import LastLook
 from singr_db import Database, sql
 
 _READ: Final = sql("""
-SELECT channel, kind, status, user_id, recipient_sealed, recipient_hash, content_sealed,
+SELECT channel, kind, status, user_id, locale, recipient_sealed, recipient_hash, content_sealed,
        extract(epoch FROM clock_timestamp() - created_at)::float8 AS age,
        extract(epoch FROM clock_timestamp() - held_since)::float8 AS held,
        (SELECT wrapped FROM data_keys WHERE data_keys.id = key_id) AS key_wrapped

@@ -166,7 +166,7 @@ class MessageSender:
         try:
             sealed, key = (opened.recipient_sealed, opened.content_sealed), opened.key_wrapped
             to, message = open_message(self._sealer, kind, opened.kind, *sealed, key_wrapped=key)
-            envelope = kind.enclose(to, message, opened.token)
+            envelope = kind.enclose(to, message, opened.token, opened.locale)
             return self._links.enclosed(envelope, opened.kind, one.organization_id, opened.recipient)
         except (SealError, msgspec.DecodeError) as error:
             raise PermanentSendError("unreadable", f"the stored message cannot be opened: {error}") from error

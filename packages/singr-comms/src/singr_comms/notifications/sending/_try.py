@@ -57,6 +57,7 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
         recipient: a fingerprint of whom it goes to.
         recipient_sealed: to whom.
         content_sealed: what.
+        locale: in which language, of those that its type has words in.
         key_wrapped: the key of the recipient's own, where that sealed one of them.
         remaining: seconds for which the message is still of use; no wait is longer.
         pinned: an earlier attempt may have sent it, so that no other provider is called.
@@ -68,6 +69,7 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
     recipient: bytes
     recipient_sealed: bytes
     content_sealed: bytes
+    locale: str | None = None
     key_wrapped: bytes | None = None
     remaining: float
     pinned: bool
@@ -110,6 +112,7 @@ class InDoubt(msgspec.Struct, frozen=True, kw_only=True):
         recipient: a fingerprint of whom it went to.
         recipient_sealed: to whom.
         content_sealed: what.
+        locale: in which language, of those that its type has words in.
         key_wrapped: the key of the recipient's own, where that sealed one of them.
     """
 
@@ -121,6 +124,7 @@ class InDoubt(msgspec.Struct, frozen=True, kw_only=True):
     recipient: bytes
     recipient_sealed: bytes
     content_sealed: bytes
+    locale: str | None = None
     key_wrapped: bytes | None = None
 
 

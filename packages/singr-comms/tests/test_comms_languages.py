@@ -1,0 +1,131 @@
+"""Every type in every language that ships: whole, in the right parts, and as safe as in English."""
+
+import re
+from html.parser import HTMLParser
+from typing import Any, get_args
+
+import pytest
+from sqlalchemy import text
+
+from singr_comms import (
+    EmailAddress,
+    Message,
+    MessageType,
+    SecurityEvent,
+    SecurityNotice,
+    SongRequest,
+    message_types,
+    preview,
+    render_email,
+)
+from singr_comms.channels import CHANNELS
+from singr_comms.notifications import EmailRequest, queue_email
+from singr_comms.rendering._formats import counted
+from singr_comms.rendering._languages import locales_in
+
+SHIP = ("de",)
+TYPES = sorted(message_types, key=lambda one: one.name)
+HOSTILE = ["<script>alert(1)</script>", "</td></tr></table><h1>You won</h1>", "{{ 7 * 7 }}"]
+ENGLISH = re.compile(r"\b(?:You are receiving|Hello|If the button|Your order|minutes?|Please)\b")
+OF_PEOPLE = "\u0416"
+
+
+class Tags(HTMLParser):
+    """Which tags a browser would see, with what they carry."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[Any] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, attrs))
+
+
+def in_full(message: Message, locale: str) -> str:
+    shown = preview(message, locale=locale)
+    return "\n".join(filter(None, (shown.subject, shown.text, shown.html)))
+
+
+@pytest.mark.parametrize("locale", SHIP)
+@pytest.mark.parametrize("one", TYPES, ids=lambda one: one.name)
+def test_every_type_has_its_words_in_every_language_that_ships(one: MessageType, locale: str) -> None:
+    for channel in one.models:
+        assert locale in locales_in(one.folder, CHANNELS[channel].texts)
+    one.try_out()
+
+
+@pytest.mark.parametrize("locale", SHIP)
+@pytest.mark.parametrize("one", TYPES, ids=lambda one: one.name)
+def test_nothing_of_a_message_is_left_in_english(one: MessageType, locale: str) -> None:
+    for example in one.examples:
+        shown = preview(example(OF_PEOPLE), locale=locale)
+        assert (shown.locale, shown.fell_back) == (locale, False)
+        assert not ENGLISH.search(in_full(example(OF_PEOPLE), locale))
+        if shown.html:
+            assert f'<html lang="{locale}" dir="ltr"' in shown.html
+
+
+@pytest.mark.parametrize("locale", SHIP)
+@pytest.mark.parametrize("one", TYPES, ids=lambda one: one.name)
+def test_hostile_names_add_nothing_to_a_mail_of_any_language(one: MessageType, locale: str) -> None:
+    for example in one.examples:
+        harmless = preview(example("Jane"), locale=locale)
+        if harmless.html is None:
+            continue
+        for name in HOSTILE:
+            attacked = preview(example(name), locale=locale)
+            assert attacked.html is not None
+            assert Tags(attacked.html).tags == Tags(harmless.html).tags
+            assert "49" not in (attacked.subject or "")
+
+
+@pytest.mark.parametrize("locale", SHIP)
+@pytest.mark.parametrize("one", TYPES, ids=lambda one: one.name)
+def test_link_and_code_of_a_message_are_there_in_every_language(one: MessageType, locale: str) -> None:
+    for _, message in one.samples():
+        for name in message.__struct_fields__:
+            value = getattr(message, name)
+            if value and name.endswith(("link", "code")) and preview(message).link is None:
+                assert str(value) in preview(message, locale=locale).text
+
+
+@pytest.mark.parametrize("locale", SHIP)
+def test_a_text_message_with_typical_words_is_one_or_two_parts(locale: str) -> None:
+    for one in TYPES:
+        for _, message in one.samples():
+            size = preview(message, locale=locale).segments
+            assert size is None or (size.encoding, size.segments <= 2) == ("GSM-7", True), one.name
+
+
+@pytest.mark.parametrize("locale", SHIP)
+def test_security_events_are_told_apart_in_every_language(locale: str) -> None:
+    def one(event: Any) -> SecurityNotice:
+        return SecurityNotice(user_name="J", event=event, occurred_at="-", link="https://singr.example/")
+
+    events = get_args(SecurityEvent)
+    subjects = {render_email(one(event), locale=locale).subject for event in events}
+    assert len(subjects) == len(events)
+    assert not subjects & {render_email(one(event)).subject for event in events}
+
+
+def test_units_are_counted_by_the_forms_of_a_language() -> None:
+    assert [counted(n, "minutes", "de") for n in (1, 2)] == ["1 Minute", "2 Minuten"]
+    assert [counted(n, "days", "en") for n in (1, 7)] == ["1 day", "7 days"]
+    assert counted(3, "hours", "xx") == "3 hours"
+
+
+@pytest.mark.parametrize(("stored", "used"), [("de-AT", "de"), ("fr", None), ("en-GB", None), ("no locale!", None)])
+async def test_message_goes_out_in_the_language_that_is_stored_with_it(bench: Any, stored: str, used: str) -> None:
+    request = SongRequest(venue_name="V", artist="A", title="T", link="https://singr.example/x")
+    async with bench.db.tenant(bench.organization) as session:
+        queued = await queue_email(
+            session,
+            EmailRequest(to=EmailAddress("jane@example.org"), message=request),
+            sealer=bench.sealer,
+            organization_id=bench.organization,
+        )
+    async with bench.db.platform() as session:
+        await session.execute(text("UPDATE messages SET locale = :locale"), {"locale": stored})
+    await bench.send(queued.message_id)
+    assert [envelope.locale for envelope in bench.email.sent] == [used]
