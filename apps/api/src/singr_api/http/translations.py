@@ -23,7 +23,7 @@ from singr_api.http.problems import (
     unauthenticated,
 )
 from singr_auth import accounts
-from singr_comms import inbound, notifications, people
+from singr_comms import inbound, notifications, notifying, people
 from singr_comms.people import inbox as people_inbox
 from singr_db import is_outage
 from singr_db.operation_log import ReasonError
@@ -247,6 +247,14 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
     people.TopicNotFoundError: _means(
         problems.NOT_FOUND, FieldError("key", "There is no such topic in this organization.", "path", "not_found")
     ),
+    notifying.InvalidNotificationError: lambda error: invalid(
+        *(FieldError(one.field, one.message, "body", one.code) for one in error.faults)
+    ),
+    notifying.NotificationNotFoundError: _means(
+        problems.NOT_FOUND,
+        FieldError("notification_id", "There is no such notification in this organization.", "path", "not_found"),
+    ),
+    notifying.NotificationStateError: _says(problems.CONFLICT),
     notifications.ProviderUnknownError: _means(
         problems.NOT_FOUND,
         FieldError("provider", "No worker calls a provider of this name for this channel.", "path", "not_found"),

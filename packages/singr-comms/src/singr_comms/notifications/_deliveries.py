@@ -126,6 +126,7 @@ class Deliveries:
         status: str | None = None,
         kind: str | None = None,
         job_id: UUID | None = None,
+        notification_id: UUID | None = None,
         recipient: str | None = None,
         created_after: datetime | None = None,
         created_before: datetime | None = None,
@@ -140,6 +141,7 @@ class Deliveries:
             status: a message status.
             kind: a message kind.
             job_id: only the messages of this job.
+            notification_id: only those of this notification.
             recipient: an address or phone number in full; it is looked up by its fingerprint.
             created_after: inclusive, aware.
             created_before: exclusive, aware.
@@ -152,6 +154,8 @@ class Deliveries:
         statement = select(Message).where(Message.organization_id == session.organization_id)
         if job_id is not None:
             statement = statement.where(Message.job_id == job_id)
+        if notification_id is not None:
+            statement = statement.where(Message.notification_id == notification_id)
         if recipient is not None:
             prints = prints_of(self._sealer, recipient)
             statement = statement.where(Message.recipient_hash.in_(prints))

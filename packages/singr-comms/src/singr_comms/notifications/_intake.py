@@ -1,6 +1,6 @@
 """Messages that come in over HTTP: prepared on the ingestion's hot path, written with their jobs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any, Final, get_args
 from urllib.parse import urlsplit
@@ -74,17 +74,28 @@ class MessageIntake:
         Raises:
             ReservedError: the message speaks for the platform, or leads elsewhere.
         """
-        message = request.message
+        for field, wrong in self.reserved(work_of(request).channel.name, request.message):
+            raise ReservedError(f"message.{field}", wrong)
+
+    def reserved(self, channel: str, message: Message) -> Iterator[tuple[str, str]]:
+        """What an organization may not say: the variable, or `kind` for the whole, and what would be right."""
         if message.speaks_for != "organization":
-            kinds = _open_kinds(work_of(request).channel.name)
-            raise ReservedError("message.kind", f"is sent by the platform itself; what may be sent here is {kinds}")
+            yield "kind", f"is sent by the platform itself; what may be sent here is {_open_kinds(channel)}"
+            return
         for variable in _links_in(type(message)):
             link = getattr(message, variable)
             if link is not None and _origin(link) not in self._origins:
-                raise ReservedError(
-                    f"message.{variable}",
+                yield (
+                    variable,
                     "must lead to an address of the platform; its operator can list others in MESSAGE_LINK_ORIGINS",
                 )
+
+    def check_names(self, message: Message) -> Iterator[tuple[str, str]]:
+        """The variables that name somebody or something to people and have nothing that can be seen."""
+        for variable in _names_in(type(message)):
+            value = getattr(message, variable)
+            if value is not None and not has_visible(value):
+                yield variable, VISIBLE_RULE
 
     def prepare(
         self, request: MessageRequest, *, job_id: UUID, organization_id: UUID, correlation_id: str | None
@@ -96,7 +107,11 @@ class MessageIntake:
                 its channel. Names are asked for here and not by the models, so that people whose accounts got such a
                 name before it was refused can still be written to.
         """
-        _check_names(request)
+        for field, name in work_of(request).channel.names(request.to).items():
+            if not has_visible(name):
+                raise IntakeError(field, VISIBLE_RULE, code="malformed")
+        for field, wrong in self.check_names(request.message):
+            raise IntakeError(f"message.{field}", wrong, code="malformed")
         try:
             work_of(request).channel.check_size(request.message)
         except InvalidMessageError as error:
@@ -135,14 +150,3 @@ def _origin(link: str) -> str | None:
     if usual is None or not parts.hostname:
         return None
     return f"{parts.scheme}://{parts.hostname}:{usual if port is None else port}"
-
-
-def _check_names(request: MessageRequest) -> None:
-    for field, name in work_of(request).channel.names(request.to).items():
-        if not has_visible(name):
-            raise IntakeError(field, VISIBLE_RULE, code="malformed")
-    message = request.message
-    for variable in _names_in(type(message)):
-        value = getattr(message, variable)
-        if value is not None and not has_visible(value):
-            raise IntakeError(f"message.{variable}", VISIBLE_RULE, code="malformed")

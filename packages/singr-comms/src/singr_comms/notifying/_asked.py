@@ -9,7 +9,6 @@ import msgspec
 from msgspec import Meta
 
 from singr_comms._errors import CommsError
-from singr_comms.models._fields import E164, DeviceToken, EmailText
 from singr_jobs import Priority
 
 MOST_NAMED: Final = 1_000
@@ -17,6 +16,8 @@ MOST_NAMED: Final = 1_000
 MOST_HIGH: Final = 100
 """So many named ones may be told with `high` priority."""
 ExternalId: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
+# Of any form: what is wrong with one is told beside all that is wrong with the others.
+Written: TypeAlias = Annotated[str, Meta(min_length=1, max_length=4096)]
 Key: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
@@ -34,9 +35,9 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     recipient: ExternalId | None = None
     user_id: UUID | None = None
-    email: EmailText | None = None
-    phone: E164 | None = None
-    device: DeviceToken | None = None
+    email: Written | None = None
+    phone: Written | None = None
+    device: Written | None = None
     data: dict[str, Any] | None = None
 
 

@@ -12,6 +12,7 @@ from singr_comms.catalogue import MessageType, message_types
 from singr_comms.channels import CHANNELS
 from singr_comms.channels.email import EmailAddress
 from singr_comms.models._message import Message, checked
+from singr_comms.notifications._intake import MessageIntake
 from singr_comms.notifications.channels import WORK
 from singr_comms.notifying._asked import (
     MOST_HIGH,
@@ -50,8 +51,13 @@ class Checked(NamedTuple):
     addresses: Mapping[int, Address]
 
 
-def checked_request(asked: NotificationRequest, *, allow_test: bool) -> Checked:
+def checked_request(asked: NotificationRequest, *, allow_test: bool, intake: MessageIntake | None = None) -> Checked:
     """Look at all that can be looked at without the database.
+
+    Args:
+        asked: what is asked for.
+        allow_test: take addresses of `.test` too.
+        intake: says what an organization may not ask for; None: it is asked for by code of ours.
 
     Raises:
         InvalidNotificationError: with everything that is wrong.
@@ -69,9 +75,26 @@ def checked_request(asked: NotificationRequest, *, allow_test: bool) -> Checked:
     faults += _urgency(asked)
     if declared is not None and not any(fault.field == "channels" for fault in faults):
         faults += _words(asked, declared, channels, addresses, contents)
+    if intake is not None:
+        for (ordinal, channel), message in contents.items():
+            faults += _reserved(intake, ordinal, channel, message)
     if faults or declared is None:
-        raise InvalidNotificationError(faults)
+        raise InvalidNotificationError(tuple(dict.fromkeys(faults)))
     return Checked(declared, channels, contents, addresses)
+
+
+def _reserved(intake: MessageIntake, ordinal: int, channel: str, message: Message) -> Iterator[NotificationFault]:
+    for name, wrong in intake.reserved(channel, message):
+        if name != "kind":
+            yield NotificationFault(f"{_at(ordinal)}.{name}", wrong, "forbidden")
+        else:
+            yield NotificationFault("type", wrong, "forbidden")
+    for name, wrong in intake.check_names(message):
+        yield NotificationFault(f"{_at(ordinal)}.{name}", wrong, "malformed")
+
+
+def _at(ordinal: int) -> str:
+    return f"to[{ordinal - 1}].data" if ordinal else "data"
 
 
 def _usual(declared: MessageType | None) -> Sequence[str]:
@@ -186,7 +209,7 @@ def _said(
     ordinal: int,
     contents: dict[tuple[int, str], Message],
 ) -> Iterator[NotificationFault]:
-    at = f"to[{ordinal - 1}].data" if ordinal else "data"
+    at = _at(ordinal)
     found: dict[str, NotificationFault] = {}
     models = {channel: declared.models[channel] for channel in channels}
     there = sorted({name for model in models.values() for name in model.__struct_fields__})

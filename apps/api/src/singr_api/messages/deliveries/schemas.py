@@ -33,6 +33,7 @@ class DeliveryQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         None
     )
     job_id: Annotated[UUID, Meta(description="The job that sends the message.")] | None = None
+    notification_id: Annotated[UUID, Meta(description="The notification that it is of.")] | None = None
     recipient: (
         Annotated[
             str,

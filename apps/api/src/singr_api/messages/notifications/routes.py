@@ -1,0 +1,180 @@
+"""Telling people: one call that names them and a type, and what became of it."""
+
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from singr_api.admission.idempotency import Reply
+from singr_api.admission.policy import Access
+from singr_api.http.fields import OrganizationQuery
+from singr_api.http.problems import CONFLICT, NOT_FOUND
+from singr_api.messages.notifications import schemas
+from singr_api.messages.notifications.examples import (
+    CANCELLED,
+    MESSAGE,
+    NOTIFICATION,
+    READ,
+    SEND_CROWD,
+    SEND_NAMED,
+    SENT,
+    SENT_BEFORE,
+)
+from singr_api.routing.operations import Example
+from singr_api.routing.route import Answer, Section, page_with
+from singr_api.wiring.services import Services
+from singr_comms.notifying import (
+    Cancelled,
+    NotificationDetail,
+    NotificationNotFoundError,
+    cancel_notification,
+    checked_request,
+    list_notifications,
+    pause_notification,
+    read_notification,
+    resume_notification,
+    store,
+)
+from singr_db import TenantSession
+
+notifications = Section("Notifications", access=Access.CALLER, scope="notifications:read")
+_CHANGES: Final[dict[str, Any]] = {
+    "query": OrganizationQuery,
+    "scope": "notifications:write",
+    "idempotent": True,
+    "one_factor": "It is the organization's daily work, and gives nobody lasting power.",
+}
+_AS_IT_STANDS: Final = Answer("As it stands now.", read=Example("A notification", READ))
+_MADE: Final = 202
+
+
+@notifications.route(
+    "POST /v1/notifications",
+    "sendNotification",
+    Answer("It is stored.", status=_MADE, of=schemas.Accepted, sent=Example("Stored", SENT)),
+    Answer(
+        "Its deduplication key was known: the first one, which was moved where `replace` says so.",
+        of=schemas.Accepted,
+        known=Example("Known", SENT_BEFORE),
+    ),
+    body_examples={"named": SEND_NAMED, "topic": SEND_CROWD},
+    problems=(CONFLICT,),
+    **_CHANGES,
+)
+async def send(session: TenantSession, services: Services, body: schemas.SendNotification) -> Reply:
+    """Tell people something.
+
+    Who gets it by which channel is decided when its time has come, by their addresses, devices and choices of that
+    moment; who gets nothing has a message with the reason. Everything that is wrong is told at once, by its path, and
+    nothing is stored then.
+    """
+    asked = body.request()
+    checked = checked_request(asked, allow_test=services.allow_test, intake=services.message_intake)
+    told = await store(session, asked, checked, sealer=services.sealer)
+    accepted = schemas.Accepted(told.id, told.state, told.is_new)  # type: ignore[arg-type] # a state of the table
+    return Reply(_MADE if told.is_new else 200, msgspec.json.encode(accepted))
+
+
+@notifications.route("GET /v1/notifications", "listNotifications", page_with(NOTIFICATION))
+async def index(session: TenantSession, query: schemas.NotificationQuery) -> schemas.NotificationPage:
+    """List notifications.
+
+    Newest first. What was cancelled or is done is kept for 90 days.
+    """
+    page = await list_notifications(
+        session,
+        type=query.type,
+        state=query.state,
+        deduplication_key=query.deduplication_key,
+        limit=query.limit,
+        cursor=query.cursor,
+    )
+    return schemas.NotificationPage.of(page)
+
+
+@notifications.route(
+    "GET /v1/notifications/{notification_id}", "readNotification", _AS_IT_STANDS, query=OrganizationQuery
+)
+async def read(session: TenantSession, notification_id: UUID) -> NotificationDetail:
+    """Read how far a notification is.
+
+    With what became of its messages so far, by channel, status and reason.
+    """
+    return await _read(session, notification_id)
+
+
+@notifications.route("GET /v1/notifications/{notification_id}/messages", "listNotificationMessages", page_with(MESSAGE))
+async def messages(
+    session: TenantSession, services: Services, notification_id: UUID, query: schemas.MessagesQuery
+) -> schemas.NotificationMessages:
+    """List a notification's messages.
+
+    Newest first, those that were not sent by decision among them. Recipients are masked; what they say is not shown.
+    """
+    await _read(session, notification_id)
+    page = await services.deliveries.list(
+        session,
+        notification_id=notification_id,
+        channel=query.channel,
+        status=query.status,
+        limit=query.limit,
+        cursor=query.cursor,
+    )
+    return schemas.NotificationMessages.of(page)
+
+
+@notifications.route(
+    "POST /v1/notifications/{notification_id}/cancel",
+    "cancelNotification",
+    Answer("What became of its messages.", cancelled=Example("Cancelled half-way", CANCELLED)),
+    body_examples={"some": Example("Only for one", {"recipients": ["u-17"]}), "all": Example("For all", {})},
+    problems=(NOT_FOUND,),
+    **_CHANGES,
+)
+async def cancel(session: TenantSession, notification_id: UUID, body: schemas.CancelNotification) -> Cancelled:
+    """Cancel a notification.
+
+    At once: what is not decided is not, and what waits is not sent. `stopped` counts messages that this stopped,
+    `already_sent` those that a provider had taken, `in_flight` those that one was called for. Who had no turn yet has
+    no message to count.
+    """
+    return await cancel_notification(session, notification_id, recipients=body.recipients)
+
+
+@notifications.route(
+    "POST /v1/notifications/{notification_id}/pause",
+    "pauseNotification",
+    _AS_IT_STANDS,
+    problems=(NOT_FOUND, CONFLICT),
+    **_CHANGES,
+)
+async def pause(session: TenantSession, notification_id: UUID) -> NotificationDetail:
+    """Pause a notification.
+
+    Nothing more of it is decided, and what waits is not sent, until it is resumed.
+    """
+    await pause_notification(session, notification_id)
+    return await _read(session, notification_id)
+
+
+@notifications.route(
+    "POST /v1/notifications/{notification_id}/resume",
+    "resumeNotification",
+    _AS_IT_STANDS,
+    problems=(NOT_FOUND, CONFLICT),
+    **_CHANGES,
+)
+async def resume(session: TenantSession, notification_id: UUID) -> NotificationDetail:
+    """Resume a notification.
+
+    It goes on where it was paused. Messages that waited meanwhile go within a minute.
+    """
+    await resume_notification(session, notification_id)
+    return await _read(session, notification_id)
+
+
+async def _read(session: TenantSession, notification_id: UUID) -> NotificationDetail:
+    found = await read_notification(session, notification_id)
+    if found is None:
+        raise NotificationNotFoundError(notification_id)
+    return found
