@@ -37,7 +37,7 @@ BREAKAGES = (
         "nothing-kept-back",
         "R33",
         "No place is kept back from an organization that floods a queue",
-        (Edit(f"{JOBS}/running/_sharing.py", "concurrency - math.ceil(kept) - ", "concurrency - "),),
+        (Edit(f"{JOBS}/running/_sharing.py", "concurrency - _kept(concurrency, small, own) - ", "concurrency - "),),
         f"{SHARING}::test_who_floods_leaves_a_quarter_to_those_that_have_less_than_their_share",
         "{UUID('00000000-0000-0000-0000-000000000001'): 7}",
         "the flood had every place as it came free",

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
+import pytest
 from jobs_support import put, until
 
 from singr_db import Database
@@ -12,6 +13,7 @@ from singr_jobs import Queue
 from singr_jobs.running import _line
 from singr_jobs.running._line import Line
 from singr_jobs.running._sharing import Sharing
+from singr_jobs.taking._rules import OwnRules
 
 FLOOD, OTHER, THIRD = UUID(int=1), UUID(int=2), UUID(int=3)
 
@@ -83,6 +85,43 @@ def test_among_many_that_have_little_only_who_floods_is_held_back() -> None:
         sharing.took(one, 103.0)
         sharing.parted_with(one[0], 103.5)
     assert shares(sharing, 104.5) == {FLOOD: 0}
+
+
+@pytest.mark.parametrize(("concurrency", "most"), [(2, 2), (3, 3), (4, 3), (5, 4), (10, 8), (20, 15)])
+def test_one_that_comes_now_and_then_costs_a_quarter_at_the_most(concurrency: int, most: int) -> None:
+    sharing = in_hand((FLOOD, concurrency - 1))
+    one: Any = [Held(OTHER)]
+    sharing.took(one, 103.0)
+    sharing.parted_with(one[0], 103.1)
+    more = sharing.shares(concurrency, 104.5)
+    assert more is not None
+    assert more.each[FLOOD] == max(0, most - (concurrency - 1))
+
+
+def test_shares_are_by_weight() -> None:
+    sharing = in_hand((FLOOD, 14), (OTHER, 5))
+    own = {FLOOD: OwnRules(weight=3)}
+    assert sharing.shares(20, 105.0, own) == ({FLOOD: 1, OTHER: 0}, None)
+    assert sharing.shares(20, 105.0) == ({FLOOD: 0}, None), "and a half each where nothing is set"
+
+
+def test_who_is_limited_needs_no_room_to_grow() -> None:
+    sharing = in_hand((FLOOD, 12), (OTHER, 5))
+    assert shares(sharing, 109.0) == {FLOOD: 0}
+    assert sharing.shares(20, 109.0, {OTHER: OwnRules(most=5)}) == ({FLOOD: 3}, None)
+
+
+def test_what_hangs_costs_those_that_have_much_and_not_those_that_have_little() -> None:
+    sharing = in_hand((OTHER, 10))
+    flood: Any = [Held(FLOOD)] * 9
+    little: Any = [Held(THIRD)]
+    for second in range(20):
+        now = 101.0 + second
+        sharing.took([*flood, *little], now)
+        for job in (*flood, *little):
+            sharing.parted_with(job, now + 0.9)
+    sharing.took(flood[:5], 121.0)
+    assert (shares(sharing, 121.0) or {})[FLOOD] == 0, "five are left for whoever comes"
 
 
 def test_two_that_flood_have_their_shares_and_waste_no_place():

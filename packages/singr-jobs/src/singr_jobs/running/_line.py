@@ -1,12 +1,15 @@
 """One queue's part of a runner: what it has in hand, and how much it wants."""
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from singr_jobs.declare._types import Queue
 from singr_jobs.running._sharing import Sharing
 from singr_jobs.taking._claimed import ClaimedJob
 from singr_jobs.taking._claims import Shares
+from singr_jobs.taking._rules import OwnRules
 from singr_jobs.taking._tickets import Ticket
 
 # How many seconds of work a process keeps at hand where jobs are quick, and how many jobs at the most.
@@ -73,11 +76,11 @@ class Line:
         """Whether the next job that is ready has a place."""
         return bool(self.ready) and self.running < self.concurrency
 
-    def shares(self, now: float) -> Shares | None:
+    def shares(self, now: float, own: Mapping[UUID, OwnRules]) -> Shares | None:
         """How many more jobs of each organization may come into hand; None: all that do. `now` is monotonic."""
         if 0 < self._seconds < _QUICK:
             return None
-        return self.sharing.shares(self.concurrency, now)
+        return self.sharing.shares(self.concurrency, now, own)
 
     def stuck(self, now: float) -> bool:
         """Whether jobs wait behind others that turned out to take their time; `now` on the monotonic clock."""

@@ -26,6 +26,7 @@ from singr_jobs.taking._claimed import ClaimedJob
 from singr_jobs.taking._claims import Claimant, Shares
 from singr_jobs.taking._handing import HandOver
 from singr_jobs.taking._options import WorkerOptions
+from singr_jobs.taking._rules import OwnRules
 from singr_jobs.taking._tickets import Ticket
 from singr_observability import (
     bind_correlation,
@@ -135,9 +136,9 @@ class Runner:
         """Take what another process hands over; returns at once, from any thread."""
         self._loop.call_soon_threadsafe(self._arrivals[ticket.queue].add, ticket)
 
-    def shares(self, queue: Queue) -> Shares | None:
+    def shares(self, queue: Queue, own: Mapping[UUID, OwnRules]) -> Shares | None:
         """How many more jobs of each organization may come into hand, where several share the places."""
-        return self._lines[queue].shares(time.monotonic())
+        return self._lines[queue].shares(time.monotonic(), own)
 
     def take(self, queue: Queue, jobs: Sequence[ClaimedJob], *, first: bool = False) -> None:
         """Run these jobs, which lie on tickets of this process; `first` before others that wait here."""

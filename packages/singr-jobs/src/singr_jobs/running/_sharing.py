@@ -8,12 +8,14 @@ then every place is free at once.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
 from singr_jobs.taking._claimed import ClaimedJob
 from singr_jobs.taking._claims import Shares
+from singr_jobs.taking._rules import OwnRules
 
 # For so many seconds whoever came counts as one of those that share; what is usual is a mean over about a second.
 _LATELY: Final = 10.0
@@ -24,6 +26,10 @@ _PRUNED_EVERY: Final = 1.0
 _KEPT_OF: Final = 4
 _ROOTS: Final = 2
 _SEVERAL: Final = 2
+# A part of a place counts as one where it nearly is: else a quarter of three places would be one of them.
+_NEARLY: Final = 0.04
+_AS_ANYBODY: Final = OwnRules()
+_NOTHING_SET: Final[Mapping[UUID, OwnRules]] = MappingProxyType({})
 
 
 class _Held:
@@ -77,26 +83,54 @@ class Sharing:
         held.look(now)
         held.now -= 1
 
-    def shares(self, concurrency: int, now: float) -> Shares | None:
-        """How many more of each organization may come into hand; None where none shares with another."""
+    def shares(self, concurrency: int, now: float, own: Mapping[UUID, OwnRules] = _NOTHING_SET) -> Shares | None:
+        """How many more of each organization may come into hand; None where none shares with another.
+
+        Args:
+            concurrency: places of the queue here.
+            now: of the monotonic clock.
+            own: what operators have set for organizations in the queue.
+        """
         if len(self._held) < _SEVERAL:
             return None
-        sharing = {whose: held for whose, held in self._held.items() if now - held.seen < _LATELY}
+        sharing = {whose: held for whose, held in self._held.items() if held.now or now - held.seen < _LATELY}
         if len(sharing) < _SEVERAL:
             return None
-        for held in self._held.values():
+        for held in sharing.values():
             held.look(now)
-        even = concurrency / len(sharing)
-        share = math.ceil(even)
-        usually = max(share - 1, even / 2)  # about a share: of less than one place, half of it
-        large = {whose: held for whose, held in self._held.items() if held.usual >= usually}
-        others = sum(held.usual for whose, held in sharing.items() if whose not in large)
-        quarter = concurrency / _KEPT_OF
-        kept = max(quarter, others + min(quarter, _ROOTS * math.sqrt(others)))
-        left = concurrency - math.ceil(kept) - sum(held.now for held in large.values())
-        return Shares({whose: max(0, share - held.now, left) for whose, held in large.items()})
+        weights = {whose: own.get(whose, _AS_ANYBODY).weight for whose in sharing}
+        even = {whose: concurrency * weight / sum(weights.values()) for whose, weight in weights.items()}
+        large = {whose: held for whose, held in sharing.items() if held.usual >= _about(even[whose])}
+        small = {whose: held for whose, held in sharing.items() if whose not in large}
+        left = concurrency - _kept(concurrency, small, own) - sum(held.now for held in large.values())
+        # Who has more than its share, such as jobs that hang, has it at the cost of the others that have much.
+        over = [whose for whose, held in sharing.items() if held.now > even[whose]]
+        rest = concurrency - sum(sharing[whose].now for whose in over)
+        among = sum(weight for whose, weight in weights.items() if whose not in over)
+        return Shares(
+            {
+                whose: max(0, left, 0 if whose in over else math.ceil(rest * weights[whose] / among) - held.now)
+                for whose, held in large.items()
+            }
+        )
 
     def _prune(self, now: float) -> None:
         if now - self._pruned_at >= _PRUNED_EVERY:
             self._pruned_at = now
             self._held = {whose: held for whose, held in self._held.items() if held.now or now - held.seen < _LATELY}
+
+
+def _about(even: float) -> float:
+    """How many are about a share: one less, and of less than one place half of it."""
+    return max(math.ceil(even) - 1, even / 2)
+
+
+def _kept(concurrency: int, small: Mapping[UUID, _Held], own: Mapping[UUID, OwnRules]) -> int:
+    """How many places are for those that have less than their share."""
+    usual = sum(held.usual for held in small.values())
+    limits = {whose: own.get(whose, _AS_ANYBODY).most for whose in small}
+    # What a limit keeps from growing needs no room to grow.
+    growth = sum(math.inf if most is None else max(0.0, most - small[whose].usual) for whose, most in limits.items())
+    quarter = concurrency / _KEPT_OF
+    kept = max(quarter, usual + min(quarter, growth, _ROOTS * math.sqrt(usual)))
+    return math.floor(kept + concurrency * _NEARLY)

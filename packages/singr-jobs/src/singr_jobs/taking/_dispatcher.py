@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Protocol
@@ -22,7 +22,7 @@ from singr_jobs.taking._claims import Claimant, Shares, Taken, take, take_apart
 from singr_jobs.taking._held_gates import HeldGates
 from singr_jobs.taking._options import WorkerOptions
 from singr_jobs.taking._rates import Rates
-from singr_jobs.taking._rules import Rules, read_rules
+from singr_jobs.taking._rules import OwnRules, Rules, read_rules
 from singr_observability import get_logger
 
 ORGANIZATIONS_A_ROUND = 200
@@ -67,8 +67,8 @@ class Taker(Protocol):
         """Keep the leases of these tickets while they are on their way."""
         ...
 
-    def shares(self, queue: Queue) -> Shares | None:
-        """How many more jobs of each organization may come into hand; None: all that do."""
+    def shares(self, queue: Queue, own: Mapping[UUID, OwnRules]) -> Shares | None:
+        """How many more jobs of each organization may come into hand, by what is set for some; None: all that do."""
         ...
 
     def take(self, queue: Queue, jobs: Sequence[ClaimedJob], *, first: bool = False) -> None:
@@ -353,7 +353,8 @@ class Dispatcher:
 
     def _shares(self, queue: Queue) -> Shares | None:
         """What organizations may have of a take at the most, beside the limits that operators have set."""
-        shares, rates = self._taker.shares(queue), self._rules.rates_each(queue)
+        own, rates = self._rules.own(queue), self._rules.rates_each(queue)
+        shares = self._taker.shares(queue, own)
         if not rates:
             return shares
         each, others = shares or Shares()

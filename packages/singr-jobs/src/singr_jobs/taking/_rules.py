@@ -56,9 +56,22 @@ NO_RULES: Final = """rule AS MATERIALIZED (
 _SHORTLY: Final = "SET LOCAL lock_timeout = '500ms'"
 _KNOWN: Final = sql("""
 SELECT json_agg(json_build_object('queue', queue, 'organization', for_organization,
-                                  'paused', paused_at IS NOT NULL, 'count', rate_count, 'seconds', rate_seconds))::text
+                                  'paused', paused_at IS NOT NULL, 'count', rate_count, 'seconds', rate_seconds,
+                                  'weight', weight, 'most', concurrency))::text
   FROM queue_settings WHERE queue = ANY (%(queues)s::text[])
 """)
+
+
+class OwnRules(msgspec.Struct, frozen=True):
+    """What is set for one organization in a queue, as sharing the places of a process goes by it.
+
+    Attributes:
+        weight: how many turns it has where others have one.
+        most: how many of its jobs may run at once, over all processes; None: any number.
+    """
+
+    weight: int = 1
+    most: int | None = None
 
 
 class _Known(msgspec.Struct):
@@ -67,6 +80,8 @@ class _Known(msgspec.Struct):
     paused: bool
     count: int | None
     seconds: float | None
+    weight: int | None
+    most: int | None
 
     @property
     def rate(self) -> Rate | None:
@@ -93,7 +108,8 @@ async def read_rules(pool: PsycopgPool, queues: Sequence[str]) -> str | None:
 class Rules:
     """What a process knows of the rules of its queues: at most as old as its last look.
 
-    Limits, weights and what is paused are kept to by the statement that takes, which reads them itself.
+    Limits, weights and what is paused are kept to by the statement that takes, which reads them itself. How a process
+    shares its places goes by weights and limits as it knows them.
     """
 
     def __init__(self) -> None:
@@ -102,6 +118,7 @@ class Rules:
         self._paused: set[str] = set()
         self._rates: dict[str, Rate] = {}
         self._rates_each: dict[str, dict[UUID, Rate]] = {}
+        self._own: dict[str, dict[UUID, OwnRules]] = {}
 
     def learn(self, text: str | None) -> bool:
         """Take in what `read_rules` answers; answers whether it is new."""
@@ -113,8 +130,11 @@ class Rules:
         whole = [one for one in known if one.organization is None]
         self._paused = {one.queue for one in whole if one.paused}
         self._rates = {one.queue: one.rate for one in whole if one.rate is not None}
-        self._rates_each = {}
+        self._rates_each, self._own = {}, {}
         for one in known:
+            if one.organization is not None and (one.weight is not None or one.most is not None):
+                rules = OwnRules(one.weight or 1, one.most)
+                self._own.setdefault(one.queue, {})[one.organization] = rules
             if one.organization is not None and one.rate is not None:
                 self._rates_each.setdefault(one.queue, {})[one.organization] = one.rate
         return True
@@ -138,3 +158,7 @@ class Rules:
     def rates_each(self, queue: Queue) -> dict[UUID, Rate]:
         """How fast those of organizations may start that have a rate of their own in it."""
         return self._rates_each.get(queue.value, {})
+
+    def own(self, queue: Queue) -> dict[UUID, OwnRules]:
+        """What is set for organizations in it that have a weight or a limit of their own."""
+        return self._own.get(queue.value, {})
