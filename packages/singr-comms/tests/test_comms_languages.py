@@ -21,9 +21,9 @@ from singr_comms import (
 from singr_comms.channels import CHANNELS
 from singr_comms.notifications import EmailRequest, queue_email
 from singr_comms.rendering._formats import counted
-from singr_comms.rendering._languages import locales_in
+from singr_comms.rendering._languages import direction, locales_in
 
-SHIP = ("de",)
+SHIP = ("de", "ar")
 TYPES = sorted(message_types, key=lambda one: one.name)
 HOSTILE = ["<script>alert(1)</script>", "</td></tr></table><h1>You won</h1>", "{{ 7 * 7 }}"]
 ENGLISH = re.compile(r"\b(?:You are receiving|Hello|If the button|Your order|minutes?|Please)\b")
@@ -63,7 +63,9 @@ def test_nothing_of_a_message_is_left_in_english(one: MessageType, locale: str) 
         assert (shown.locale, shown.fell_back) == (locale, False)
         assert not ENGLISH.search(in_full(example(OF_PEOPLE), locale))
         if shown.html:
-            assert f'<html lang="{locale}" dir="ltr"' in shown.html
+            way = direction(locale)
+            assert f'<html lang="{locale}" dir="{way}"' in shown.html
+            assert f'class="singr-page" lang="{locale}" dir="{way}"' in shown.html, "where <html> is taken away"
 
 
 @pytest.mark.parametrize("locale", SHIP)
@@ -95,7 +97,10 @@ def test_a_text_message_with_typical_words_is_one_or_two_parts(locale: str) -> N
     for one in TYPES:
         for _, message in one.samples():
             size = preview(message, locale=locale).segments
-            assert size is None or (size.encoding, size.segments <= 2) == ("GSM-7", True), one.name
+            alphabet = "GSM-7" if locale == "de" else "UCS-2"
+            typed_in_english = one.name in {"plain", "campaign"}
+            assert size is None or size.segments <= 2, one.name
+            assert size is None or typed_in_english or size.encoding == alphabet, one.name
 
 
 @pytest.mark.parametrize("locale", SHIP)
@@ -113,6 +118,36 @@ def test_units_are_counted_by_the_forms_of_a_language() -> None:
     assert [counted(n, "minutes", "de") for n in (1, 2)] == ["1 Minute", "2 Minuten"]
     assert [counted(n, "days", "en") for n in (1, 7)] == ["1 day", "7 days"]
     assert counted(3, "hours", "xx") == "3 hours"
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (1, "يوم واحد"),
+        (2, "يومين"),
+        (3, "3 أيام"),
+        (10, "10 أيام"),
+        (11, "11 يومًا"),
+        (99, "99 يومًا"),
+        (100, "100 يومًا"),
+        (103, "103 أيام"),
+    ],
+)
+def test_arabic_counts_in_the_singular_the_dual_and_the_plural(count: int, said: str) -> None:
+    assert counted(count, "days", "ar") == said
+
+
+def test_names_in_an_arabic_mail_turn_nothing_but_themselves_and_links_run_from_left_to_right() -> None:
+    request = SongRequest(
+        venue_name="Blue Note", artist="أم كلثوم", title="A (b)", link="https://singr.example/x", singer_name="Jane"
+    )
+    shown = preview(request, locale="ar")
+    assert shown.html is not None
+    for part in (shown.subject, shown.text, shown.html):
+        assert "\u2068Blue Note\u2069" in str(part)
+        assert "\u2068A (b)\u2069" in str(part)
+        assert "\u2068أم كلثوم" not in str(part)
+    assert '<a class="singr-link" dir="ltr" href="https://singr.example/x"' in shown.html
 
 
 @pytest.mark.parametrize(("stored", "used"), [("de-AT", "de"), ("fr", None), ("en-GB", None), ("no locale!", None)])

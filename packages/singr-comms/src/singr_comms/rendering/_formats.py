@@ -4,6 +4,7 @@ What is formatted is data of a pattern that its model checks (`Amount`, `PlaceTi
 and none of it can hold a word of anybody's.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 import jinja2
@@ -17,9 +18,15 @@ _DAYS: Final = {"de": "{day}. {month} {year}"}
 _USUAL_DAY: Final = "{day} {month} {year}"
 _TIMES: Final = {"de": "{day}, {time} Uhr", "ar": "{day}، {time}"}
 _USUAL_TIME: Final = "{day}, {time}"
-_UNITS: Final = {
-    "en": {"minutes": ("minute", "minutes"), "hours": ("hour", "hours"), "days": ("day", "days")},
-    "de": {"minutes": ("Minute", "Minuten"), "hours": ("Stunde", "Stunden"), "days": ("Tag", "Tage")},
+_UNITS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
+    "en": {"minutes": ("{} minute", "{} minutes"), "hours": ("{} hour", "{} hours"), "days": ("{} day", "{} days")},
+    "de": {"minutes": ("{} Minute", "{} Minuten"), "hours": ("{} Stunde", "{} Stunden"), "days": ("{} Tag", "{} Tage")},
+    # one, other, two, few: Arabic has a dual, and counts three to ten in the plural, eleven and more in the singular
+    "ar": {
+        "minutes": ("دقيقة واحدة", "{} دقيقة", "دقيقتين", "{} دقائق"),
+        "hours": ("ساعة واحدة", "{} ساعة", "ساعتين", "{} ساعات"),
+        "days": ("يوم واحد", "{} يومًا", "يومين", "{} أيام"),
+    },
 }
 _ENDS: Final = frozenset(".!?…؟。")
 USUAL: Final = "en"
@@ -75,9 +82,20 @@ def days(context: jinja2.runtime.Context, count: int) -> str:
 
 
 def counted(count: int, unit: str, lang: str) -> str:
-    """So many of a unit, by the forms of a language (CLDR: English and German have `one` and `other`)."""
-    one, other = _UNITS.get(lang, _UNITS[USUAL])[unit]
-    return f"{count} {one if count == 1 else other}"
+    """So many of a unit, by the plural rules of a language (CLDR)."""
+    forms = _UNITS.get(lang, _UNITS[USUAL])[unit]
+    return forms[_form(count, len(forms))].format(count)
+
+
+def _form(count: int, forms: int) -> int:
+    """Which form of a counted noun: of two, or of the four that differ in Arabic."""
+    if count == 1:
+        return 0
+    if forms == len(("one", "other")):
+        return 1
+    if count == len(("one", "two")):
+        return 2
+    return 3 if 3 <= count % 100 <= 10 else 1  # noqa: PLR2004 - CLDR's `few`
 
 
 def clock(given: str) -> str:
