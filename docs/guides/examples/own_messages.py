@@ -10,7 +10,9 @@ from singr_comms import (
     EmailEnvelope,
     MemoryEmailProvider,
     SmsEnvelope,
+    message_from,
     message_types,
+    preview,
     render_email,
 )
 
@@ -26,6 +28,10 @@ async def main() -> None:
     await email.send(EmailEnvelope(to=EmailAddress("jane@example.org"), message=mail, idempotency_token=parcel))
     text = ParcelReadySms(shop="Corner <Shop>", link="https://parcels.example/7")
     await sms.send(SmsEnvelope(to="+15555550100", message=text, idempotency_token=parcel))
+    shown = preview(
+        message_from("parcel_ready", "sms", {"shop": "Corner", "link": "https://parcels.example/7"}), locale="de"
+    )
+    print(shown.locale, shown.text, shown.segments and shown.segments.segments)
     ours = [message_types.named(name) for name in ("parcel_ready", "pickup_code")]
     print({one.name: one.when_unknown for one in ours if one})
 

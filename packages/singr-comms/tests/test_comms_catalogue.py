@@ -87,6 +87,7 @@ def test_a_service_outside_sends_messages_of_its_own_types() -> None:
     assert done.returncode == 0, done.stderr
     assert "A parcel waits for you at Corner <Shop>" in done.stdout
     assert "{'parcel_ready': 'settle', 'pickup_code': 'repeat'}" in done.stdout
+    assert "de Singr: Bei Corner liegt ein Paket für Sie. https://parcels.example/7 1" in done.stdout
 
 
 @pytest.mark.parametrize("one", list(message_types), ids=lambda one: one.name)
