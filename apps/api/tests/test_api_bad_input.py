@@ -9,10 +9,12 @@ import pytest
 
 from singr_api.http.body import MAX_BODY_BYTES
 from singr_auth import SigningKey, sign_request
+from singr_comms.catalogue import message_types
 from singr_config import Secret
 from singr_platform import all_jobs
 
 TYPES = sorted(job.name for job in all_jobs() if job.request is not None)
+KINDS = sorted(str(model.__struct_config__.tag) for model in message_types.models("sms"))
 DEEP = "[" * 200_000 + "]" * 200_000
 
 
@@ -52,7 +54,7 @@ BODIES: dict[str, tuple[Any, int, str, str, str]] = {
         422,
         "invalid",
         "payload.message.kind",
-        "one of magic_link, plain, song_request",
+        f"one of {', '.join(KINDS)}",
     ),
     "time without zone": (
         lambda w: changed(w, run_at="2026-11-22T12:00:00"),

@@ -198,11 +198,11 @@ def _path_parameter(name: str, operation: Operation) -> dict[str, Any]:
 def _query_parameters(operation: Operation, schemas: SchemaSet) -> list[dict[str, Any]]:
     if operation.query is None:
         return []
-    properties: dict[str, Any] = schemas.take(operation.query)["properties"]
+    query: dict[str, Any] = schemas.take(operation.query)
     parameters = []
-    for name, schema in properties.items():
+    for name, schema in query["properties"].items():
         bare = _without_null(schema)
-        parameter = {"name": name, "in": "query", "required": False, "schema": bare}
+        parameter = {"name": name, "in": "query", "required": name in query.get("required", ()), "schema": bare}
         description = bare.pop("description", None)
         if description:
             parameter["description"] = description
