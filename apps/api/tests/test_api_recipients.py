@@ -85,3 +85,20 @@ async def test_an_import_tells_all_that_is_wrong_and_keeps_nothing(owner: Any, w
 async def test_what_is_no_id_is_told_or_found_by_nobody(owner: Any, world: Any, wrong: str) -> None:
     assert (await owner.put(f"{AT}/{wrong}", json={})).status_code in {404, 422}
     assert (await owner.get(f"{AT}/{wrong}")).status_code == 404
+
+
+async def test_who_is_erased_is_gone_at_once_and_a_job_blanks_the_rest(
+    owner: Any, world: Any, standing_url: str, client: Any, someone: Any
+) -> None:
+    assert (await owner.put(f"{AT}/u-17", json=ADA)).status_code == 201
+    manager = client(standing_url, await someone(member="customer_manager"))
+    world.problem(await manager.post(f"{AT}/u-17/erase", headers=world.key()), 403, "scope-missing")
+    stranger = client(standing_url, await someone(member="customer_owner", of=OTHER))
+    world.problem(await stranger.post(f"{AT}/u-17/erase", headers=world.key()), 404, "not-found")
+    key = world.key()
+    first, again = [await owner.post(f"{AT}/u-17/erase", headers=key) for _ in range(2)]
+    assert (first.status_code, first.content) == (202, again.content)
+    job = (await owner.get(f"/v1/jobs/{first.json()['job_id']}")).json()
+    assert (job["type"], job["status"]) == ("recipient.erase", "pending")
+    world.problem(await owner.get(f"{AT}/u-17"), 404, "not-found")
+    world.problem(await owner.post(f"{AT}/u-17/erase", headers=world.key()), 404, "not-found")

@@ -26,7 +26,21 @@ from singr_comms.people._errors import (
     RecipientNotFoundError,
     TopicNotFoundError,
 )
-from singr_comms.people.preferences._look import PreferencesLook
+from singr_comms.people._jobs import (
+    jobs,
+)
+from singr_comms.people.devices._store import (
+    DeviceInput,
+    DeviceView,
+    list_devices,
+    recipient_named,
+    recipient_of_member,
+    register_device,
+    remove_device,
+)
+from singr_comms.people.preferences._look import (
+    PreferencesLook,
+)
 from singr_comms.people.preferences._model import (
     MOST_CHOICES,
     CategoryPreference,
@@ -50,6 +64,12 @@ from singr_comms.people.preferences._store import (
     preferences_holder_of_user,
     read_preferences,
 )
+from singr_comms.people.privacy._erase import (
+    erase_recipient,
+)
+from singr_comms.people.privacy._job import (
+    EraseRecipient,
+)
 from singr_comms.people.recipients._model import (
     MOST_AT_ONCE,
     DigestTime,
@@ -68,6 +88,16 @@ from singr_comms.people.recipients._store import (
     read_recipient,
     remove_recipient,
 )
+from singr_comms.people.topics._store import (
+    TopicChange,
+    TopicChanged,
+    TopicKey,
+    TopicView,
+    change_topic,
+    list_topics,
+    read_topic,
+    remove_topic,
+)
 
 __all__ = [
     "MOST_AT_ONCE",
@@ -76,9 +106,12 @@ __all__ = [
     "CategoryPreference",
     "ChannelPreference",
     "Decision",
+    "DeviceInput",
     "DeviceNotFoundError",
+    "DeviceView",
     "DigestTime",
     "Directory",
+    "EraseRecipient",
     "ExternalId",
     "Imported",
     "KeptChoice",
@@ -97,12 +130,21 @@ __all__ = [
     "RecipientNotFoundError",
     "RecipientView",
     "Tag",
+    "TopicChange",
+    "TopicChanged",
+    "TopicKey",
     "TopicNotFoundError",
+    "TopicView",
     "TypePreference",
     "change_preferences",
+    "change_topic",
     "decide",
+    "erase_recipient",
     "import_recipients",
+    "jobs",
+    "list_devices",
     "list_recipients",
+    "list_topics",
     "open_sealed",
     "preferences_holder",
     "preferences_holder_of_user",
@@ -110,5 +152,11 @@ __all__ = [
     "read_keys",
     "read_preferences",
     "read_recipient",
+    "read_topic",
+    "recipient_named",
+    "recipient_of_member",
+    "register_device",
+    "remove_device",
     "remove_recipient",
+    "remove_topic",
 ]

@@ -7,7 +7,7 @@ from singr_api.admission.policy import Access
 from singr_api.http.fields import OrganizationQuery
 from singr_api.http.problems import NOT_FOUND
 from singr_api.http.validation import encode
-from singr_api.people.recipients.schemas import ImportRecipients, RecipientPage, RecipientQuery
+from singr_api.people.recipients.schemas import Erasing, ImportRecipients, RecipientPage, RecipientQuery
 from singr_api.people.shared import DAILY, IN_PATH, checked_id
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer, Section, page_with
@@ -16,6 +16,7 @@ from singr_comms.people import (
     Imported,
     RecipientInput,
     RecipientView,
+    erase_recipient,
     import_recipients,
     list_recipients,
     put_recipient,
@@ -45,6 +46,7 @@ _SHOWN: Final[dict[str, Any]] = _GIVEN | {
     "created_at": "2026-11-27T12:00:00Z",
     "updated_at": "2026-11-27T12:00:00Z",
 }
+JOB: Final = "019ab2c0-7f00-7000-8000-0000000000f1"
 _CHANGES: Final[dict[str, Any]] = {
     "scope": "notifications:write",
     "query": OrganizationQuery,
@@ -134,6 +136,27 @@ async def index(session: TenantSession, services: Services, query: RecipientQuer
 async def read(session: TenantSession, services: Services, external_id: str) -> RecipientView:
     """Read a person whom the organization reaches."""
     return await read_recipient(session, checked_id(external_id), sealer=services.sealer)
+
+
+@recipients.route(
+    f"POST {_ONE}/erase",
+    "eraseRecipient",
+    Answer("Their key is destroyed.", status=202, erased=Example("Erased", {"job_id": JOB})),
+    query=OrganizationQuery,
+    problems=(NOT_FOUND,),
+    scope="organization:write",
+    idempotent=True,
+    **IN_PATH,
+)
+async def erase(session: TenantSession, external_id: str) -> Erasing:
+    """Forget a person.
+
+    At once nobody opens their name, addresses and devices any more, nor sends what waits for them; devices, topics and
+    choices are gone. The job then blanks what is left in the log of deliveries, also of messages that named only their
+    address. Fingerprints of addresses that want nothing more are kept, so that nobody writes to them again. There is
+    no way back.
+    """
+    return Erasing(job_id=await erase_recipient(session, checked_id(external_id)))
 
 
 @recipients.route(f"DELETE {_ONE}", "removeRecipient", Answer("Gone."), problems=(NOT_FOUND,), **IN_PATH, **_CHANGES)

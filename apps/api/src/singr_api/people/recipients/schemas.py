@@ -57,3 +57,13 @@ class ImportRecipients(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """
 
     recipients: Annotated[list[NamedRecipient], Meta(min_length=1, max_length=MOST_AT_ONCE)]
+
+
+class Erasing(msgspec.Struct, frozen=True, kw_only=True):
+    """They are forgotten.
+
+    Attributes:
+        job_id: of the job that blanks what is left of them.
+    """
+
+    job_id: UUID

@@ -14,6 +14,7 @@ from singr_comms.notifications._reachable import as_sent_to, ways_to_write
 from singr_comms.notifications._rows import RECIPIENT, normalized, prints_of
 from singr_comms.notifications.sending._quotas import LIMITS
 from singr_comms.notifications.sending._try import ERASED, PREFERENCE
+from singr_comms.providers.fcm import DEAD_TOKENS
 from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, Sealer, SealError, TenantSession, new_id, sql_text
 
 IN_FORCE: Final = """
@@ -48,8 +49,19 @@ _REFUSED: Final = sql_text(
     """
 INSERT INTO suppressions (id, organization_id, channel, address_hash, address_masked, scope, reason, message_id)
 SELECT :id, organization_id, channel, recipient_hash, recipient_masked, 'all', 'stopped', id
-  FROM messages WHERE id = :message_id
+  FROM messages WHERE id = :message_id AND recipient_hash <> ''::bytea
 ON CONFLICT DO NOTHING
+""",
+    roles=("tenant",),
+)
+# One that was registered again meanwhile stays on: what was found out is older than that.
+_OFF: Final = sql_text(
+    """
+UPDATE push_devices AS d SET off_at = now(), off_reason = :code
+  FROM messages AS m
+ WHERE m.id = :message_id AND d.organization_id = m.organization_id AND d.token_hash = m.recipient_hash
+   AND d.off_at IS NULL AND d.last_used_at <= (
+       SELECT max(started_at) FROM message_attempts WHERE message_id = :message_id)
 """,
     roles=("tenant",),
 )
@@ -139,9 +151,11 @@ class Suppressions:
         }
 
     async def refused(self, session: TenantSession, message_id: UUID, code: str) -> None:
-        """Put down that the reader of a message wants none, where its provider refused it for that."""
+        """Put down that the reader of a message wants none, or has that device no more, where its provider says so."""
         if code in _STOPPED:
             await session.execute(_REFUSED, {"id": new_id(), "message_id": message_id})
+        if code in DEAD_TOKENS:
+            await session.execute(_OFF, {"message_id": message_id, "code": code})
 
     def _prints(self, row: Any) -> list[bytes]:
         channel = CHANNELS[row.channel]
@@ -180,6 +194,8 @@ async def suppress_by_callback(
             holds at once as the third soft bounce does, and for no other organization: the mailbox may be somebody's.
         webhook_id: the callback that says so; what its address answered since stays.
     """
+    if not row.recipient_hash:  # of somebody who was erased
+        return None
     where = {"address_hash": row.recipient_hash, "channel": row.channel, "organization_id": row.organization_id}
     if reason == "bounced_softly" and (await session.scalar(_SOFT_BOUNCES, where) or 0) < _ENOUGH:
         return None

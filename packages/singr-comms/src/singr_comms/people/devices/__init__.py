@@ -1,0 +1,1 @@
+"""Devices that people get pushes on."""

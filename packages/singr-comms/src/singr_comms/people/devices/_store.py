@@ -1,0 +1,190 @@
+"""Devices: registered, listed and taken off; a token belongs to whoever registered it last."""
+
+from datetime import datetime
+from typing import Final, Literal
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import select
+
+from singr_comms.channels.push import CHANNEL as PUSH
+from singr_comms.models._fields import DeviceToken
+from singr_comms.notifications._person_keys import read_keys
+from singr_comms.notifications._rows import RECIPIENT, recipient_hash
+from singr_comms.people._directory import Directory
+from singr_comms.people._errors import DeviceNotFoundError, PeopleError, PersonFault, RecipientNotFoundError
+from singr_comms.people.recipients._checks import ZONES
+from singr_comms.people.recipients._model import Locale, RecipientInput, ZoneName, canonical_locale
+from singr_comms.people.recipients._store import put_recipient, row_of
+from singr_db import Sealer, TenantSession, new_id, sql_text
+from singr_db.tables import PushDevice, Recipient
+
+MOST_DEVICES: Final = 100
+"""Devices of one person that are kept: the ones used last."""
+
+# To somebody else it is another device, and its id of before leads to nothing.
+_REGISTER: Final = sql_text(
+    """
+INSERT INTO push_devices AS d (id, organization_id, recipient_id, token_sealed, token_hash, token_masked, platform,
+                               locale, time_zone)
+VALUES (:id, :organization_id, :recipient_id, :token_sealed, :token_hash, :token_masked, :platform, :locale, :time_zone)
+ON CONFLICT (organization_id, token_hash) DO UPDATE
+   SET id = CASE WHEN d.recipient_id = excluded.recipient_id THEN d.id ELSE excluded.id END,
+       created_at = CASE WHEN d.recipient_id = excluded.recipient_id THEN d.created_at ELSE now() END,
+       recipient_id = excluded.recipient_id, token_sealed = excluded.token_sealed, platform = excluded.platform,
+       locale = excluded.locale, time_zone = excluded.time_zone, last_used_at = now(), off_at = NULL, off_reason = NULL
+RETURNING id
+""",
+    roles=("tenant",),
+)
+_FORGET_MANY: Final = sql_text(
+    """
+DELETE FROM push_devices WHERE id IN (
+    SELECT id FROM push_devices WHERE organization_id = :organization_id AND recipient_id = :recipient_id
+     ORDER BY last_used_at DESC, id DESC OFFSET :most)
+""",
+    roles=("tenant",),
+)
+_REMOVE: Final = sql_text(
+    "DELETE FROM push_devices WHERE id = :id AND recipient_id = :recipient_id RETURNING id", roles=("tenant",)
+)
+
+
+class DeviceInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A device that is to get pushes.
+
+    Args:
+        token: its registration token.
+        platform: what it runs.
+        locale: in which language it is set; the person's unless given.
+        time_zone: where it is; the person's unless given.
+    """
+
+    token: DeviceToken
+    platform: Literal["ios", "android", "web"]
+    locale: Locale | None = None
+    time_zone: ZoneName | None = None
+
+
+class DeviceView(msgspec.Struct, frozen=True, kw_only=True):
+    """A device that gets pushes.
+
+    Attributes:
+        token: masked.
+        last_used_at: when its app last registered it.
+        off_at: since when it gets none: its provider said that the token is of no more use. Registering it turns it on.
+        off_reason: what the provider said.
+    """
+
+    id: UUID
+    token: str
+    platform: Literal["ios", "android", "web"]
+    locale: str | None
+    time_zone: str | None
+    created_at: datetime
+    last_used_at: datetime
+    off_at: datetime | None
+    off_reason: str | None
+
+
+async def register_device(
+    session: TenantSession, recipient: Recipient, given: DeviceInput, *, sealer: Sealer
+) -> tuple[DeviceView, bool]:
+    """Let a person get pushes on a device; returns it, and whether it is new to them.
+
+    Whoever had the token before gets nothing on it from then on. Of more than 100 devices those used last are kept.
+
+    Args:
+        session: the caller's transaction, fenced to the organization.
+        recipient: whose device it is.
+        given: the device.
+        sealer: opens the person's key.
+
+    Raises:
+        PeopleError: the time zone is none.
+    """
+    if given.time_zone is not None and (wrong := await ZONES.wrong(session, given.time_zone)):
+        raise PeopleError(PersonFault("time_zone", wrong, "unknown_value"))
+    keys = await read_keys(session, sealer, {recipient.key_id})
+    if recipient.key_id not in keys:
+        raise RecipientNotFoundError  # they are being erased
+    made = new_id()
+    values = {
+        "id": made,
+        "organization_id": session.organization_id,
+        "recipient_id": recipient.id,
+        "token_sealed": keys[recipient.key_id].seal(PUSH.encoded(given.token), context=RECIPIENT),
+        "token_hash": recipient_hash(sealer, given.token),
+        "token_masked": PUSH.masked(given.token),
+        "platform": given.platform,
+        "locale": given.locale and canonical_locale(given.locale),
+        "time_zone": given.time_zone,
+    }
+    device_id = (await session.execute(_REGISTER, values)).scalar_one()
+    which = {"organization_id": session.organization_id, "recipient_id": recipient.id, "most": MOST_DEVICES}
+    await session.execute(_FORGET_MANY, which)
+    row = await session.get_one(PushDevice, device_id, populate_existing=True)
+    return _view(row), device_id == made
+
+
+async def list_devices(session: TenantSession, recipient: Recipient) -> tuple[DeviceView, ...]:
+    """All devices of a person, the one used last first."""
+    asked = (
+        select(PushDevice)
+        .where(PushDevice.organization_id == session.organization_id, PushDevice.recipient_id == recipient.id)
+        .order_by(PushDevice.last_used_at.desc(), PushDevice.id.desc())
+    )
+    return tuple(_view(row) for row in await session.scalars(asked))
+
+
+async def remove_device(session: TenantSession, recipient: Recipient, device_id: UUID) -> None:
+    """Let a person get no more pushes on a device.
+
+    Raises:
+        DeviceNotFoundError: they have no such device.
+    """
+    if (await session.execute(_REMOVE, {"id": device_id, "recipient_id": recipient.id})).scalar() is None:
+        raise DeviceNotFoundError
+
+
+async def recipient_named(session: TenantSession, external_id: str) -> Recipient:
+    """A person by the organization's own id.
+
+    Raises:
+        RecipientNotFoundError: there is none.
+    """
+    return await row_of(session, external_id)
+
+
+async def recipient_of_member(
+    session: TenantSession, user_id: UUID, *, sealer: Sealer, directory: Directory
+) -> Recipient:
+    """A person by their account; a member whom the organization does not reach yet becomes one whom it does.
+
+    Raises:
+        RecipientNotFoundError: they are neither.
+    """
+    asked = select(Recipient).where(Recipient.organization_id == session.organization_id, Recipient.user_id == user_id)
+    row = await session.scalar(asked)
+    if row is not None:
+        return row
+    name = f"user:{user_id}"
+    try:
+        await put_recipient(session, name, RecipientInput(user_id=user_id), sealer=sealer, directory=directory)
+    except PeopleError:
+        raise RecipientNotFoundError("organization_id") from None
+    return await row_of(session, name)
+
+
+def _view(row: PushDevice) -> DeviceView:
+    return DeviceView(
+        id=row.id,
+        token=row.token_masked,
+        platform=row.platform,  # type: ignore[arg-type] # checked by the table
+        locale=row.locale,
+        time_zone=row.time_zone,
+        created_at=row.created_at,
+        last_used_at=row.last_used_at,
+        off_at=row.off_at,
+        off_reason=row.off_reason,
+    )

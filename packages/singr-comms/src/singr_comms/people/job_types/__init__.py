@@ -1,0 +1,1 @@
+"""Job types of this room; each file declares one as `JOBS`."""

@@ -1,0 +1,98 @@
+"""What is left of somebody after their key: blanked a thousand rows at a time, each in a transaction of its own."""
+
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from singr_comms.people.privacy._job import EraseRecipient
+from singr_config.clock import clock
+from singr_db import Database, sql_text
+from singr_jobs import enqueue
+
+_AT_ONCE: Final = 1_000
+# Longer than any transaction of ours may last, so that what was decided before the person was gone has been written.
+_AGAIN: Final = timedelta(minutes=5)
+_ERASED: Final = '{"code": "erased", "message": "what was known of its recipient was erased"}'
+
+_BLANK: Final = f"""
+WITH theirs AS (
+    SELECT id FROM messages AS m WHERE organization_id = :organization_id AND {{whose}} LIMIT {_AT_ONCE} FOR UPDATE
+)
+UPDATE messages AS m
+   SET recipient_sealed = ''::bytea, recipient_hash = ''::bytea, recipient_masked = 'erased',
+       content_sealed = ''::bytea, updated_at = now(),
+       status = CASE status WHEN 'queued' THEN 'suppressed' ELSE status END,
+       error = CASE status WHEN 'queued' THEN CAST(:error AS jsonb) ELSE error END
+  FROM theirs WHERE m.id = theirs.id
+"""  # noqa: S608 - constants
+_THEIRS: Final = sql_text(
+    _BLANK.format(whose="recipient_id = :recipient_id AND recipient_masked <> 'erased'"), roles=("tenant",)
+)
+# Of messages that named nobody; where somebody else has the address too, they may be theirs.
+_TO_ADDRESS: Final = sql_text(
+    _BLANK.format(
+        whose="""recipient_hash = ANY(CAST(:hashes AS bytea[])) AND recipient_id IS NULL
+           AND NOT EXISTS (SELECT FROM recipients r WHERE r.organization_id = :organization_id
+                              AND (r.email_hash = m.recipient_hash OR r.phone_hash = m.recipient_hash))"""
+    ),
+    roles=("tenant",),
+)
+_WORDS: Final = sql_text(
+    """
+DELETE FROM notification_contents AS c USING notification_targets AS t
+ WHERE t.organization_id = :organization_id AND c.notification_id = t.notification_id AND c.ordinal = t.ordinal
+   AND (t.recipient_id = :recipient_id OR t.address_hash = ANY(CAST(:hashes AS bytea[])))
+""",
+    roles=("tenant",),
+)
+_TARGETS: Final = sql_text(
+    """
+DELETE FROM notification_targets
+ WHERE organization_id = :organization_id AND address_hash = ANY(CAST(:hashes AS bytea[]))
+""",
+    roles=("tenant",),
+)
+_MASKS: Final = sql_text(
+    """
+UPDATE suppressions SET address_masked = 'erased'
+ WHERE organization_id = :organization_id AND address_hash = ANY(CAST(:hashes AS bytea[]))
+""",
+    roles=("tenant",),
+)
+
+
+class Blanking:
+    """Blanks what is left of people.
+
+    Args:
+        db: the database.
+    """
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def run(self, job: EraseRecipient, *, organization_id: UUID) -> int:
+        """Blank all that there is of one; returns how many messages that were. Again is as once."""
+        hashes = [bytes.fromhex(one) for one in job.prints]
+        values = {"organization_id": organization_id, "recipient_id": job.recipient_id, "hashes": hashes}
+        values |= {"error": _ERASED}
+        blanked = 0
+        for statement in (_THEIRS, _TO_ADDRESS):
+            some = _AT_ONCE
+            while some == _AT_ONCE:
+                some = await self._done(statement, values)
+                blanked += some
+        for statement in (_WORDS, _TARGETS, _MASKS):
+            await self._done(statement, values)
+        if not job.is_last:
+            async with self._db.tenant(organization_id) as session:
+                again = msgspec.structs.replace(job, is_last=True)
+                await enqueue(session, again, organization_id=organization_id, run_at=clock.now() + _AGAIN)
+        return blanked
+
+    async def _done(self, statement: Any, values: dict[str, Any]) -> int:
+        async with self._db.tenant(values["organization_id"]) as session:
+            done: Any = await session.execute(statement, values)
+            return int(done.rowcount)

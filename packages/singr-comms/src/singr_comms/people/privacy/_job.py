@@ -1,0 +1,19 @@
+"""The job that blanks what is left of somebody, as it is queued."""
+
+from uuid import UUID
+
+import msgspec
+
+
+class EraseRecipient(msgspec.Struct, frozen=True, tag="recipient.erase"):
+    """Blank what is left of somebody whose key is destroyed already.
+
+    Args:
+        recipient_id: whom messages name.
+        prints: fingerprints of their addresses, as hexadecimal digits.
+        is_last: it has been done once: nothing that was decided before is still to come.
+    """
+
+    recipient_id: UUID
+    prints: tuple[str, ...]
+    is_last: bool = False

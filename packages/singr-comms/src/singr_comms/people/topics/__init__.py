@@ -1,0 +1,1 @@
+"""Topics: what recipients of an organization share."""

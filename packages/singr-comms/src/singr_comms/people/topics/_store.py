@@ -1,0 +1,181 @@
+"""Topics and their members, in the caller's transaction."""
+
+from datetime import datetime
+from typing import Annotated, Final
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+from sqlalchemy import func, select
+
+from singr_comms.people._errors import PeopleError, PersonFault, TopicNotFoundError
+from singr_comms.people.recipients._model import MOST_AT_ONCE, ExternalId
+from singr_db import TenantSession, new_id, sql_text
+from singr_db.pages import Page, fetch_page
+from singr_db.tables import Recipient, Topic, TopicMember
+
+_END: Final = r"(?![\s\S])"
+TopicKey = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=128,
+        pattern=rf"^[A-Za-z0-9][A-Za-z0-9._:@+~=|-]*{_END}",
+        description="Letters, digits and . _ : @ + ~ = | -",
+        examples=["farm-9"],
+    ),
+]
+"""What an organization calls a topic."""
+_Names = Annotated[list[ExternalId], Meta(max_length=MOST_AT_ONCE)]
+
+_MAKE: Final = sql_text(
+    """
+INSERT INTO topics (id, organization_id, key) VALUES (:id, :organization_id, :key)
+ON CONFLICT (organization_id, key) DO NOTHING
+""",
+    roles=("tenant",),
+)
+# The lock keeps the topic while its members change.
+_HELD: Final = sql_text("SELECT id FROM topics WHERE key = :key FOR KEY SHARE", roles=("tenant",))
+_ADD: Final = sql_text(
+    """
+INSERT INTO topic_members (topic_id, recipient_id, organization_id)
+SELECT :topic_id, id, :organization_id FROM recipients WHERE external_id = ANY(CAST(:ids AS text[])) ORDER BY id
+ON CONFLICT DO NOTHING
+RETURNING recipient_id
+""",
+    roles=("tenant",),
+)
+_TAKE: Final = sql_text(
+    """
+DELETE FROM topic_members WHERE topic_id = :topic_id AND recipient_id IN (
+    SELECT id FROM recipients WHERE external_id = ANY(CAST(:ids AS text[])))
+RETURNING recipient_id
+""",
+    roles=("tenant",),
+)
+_REMOVE: Final = sql_text("DELETE FROM topics WHERE key = :key RETURNING id", roles=("tenant",))
+
+
+class TopicView(msgspec.Struct, frozen=True, kw_only=True):
+    """A topic.
+
+    Attributes:
+        members: how many people it reaches.
+    """
+
+    key: str
+    members: int
+    created_at: datetime
+
+
+class TopicChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who is to be reached by a topic, and who no longer, by the organization's own ids.
+
+    Args:
+        add: 1,000 at most.
+        remove: as many; whoever is no member stays none.
+    """
+
+    add: _Names = msgspec.field(default_factory=list)
+    remove: _Names = msgspec.field(default_factory=list)
+
+
+class TopicChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of it.
+
+    Attributes:
+        added: people who were no members before.
+        removed: people who were.
+    """
+
+    added: int
+    removed: int
+
+
+async def change_topic(session: TenantSession, key: str, change: TopicChange) -> TopicChanged:
+    """Add people to a topic, which is made where there is none, and take others off.
+
+    Args:
+        session: the caller's transaction, fenced to the organization.
+        key: the topic.
+        change: who.
+
+    Raises:
+        PeopleError: somebody is to be added whom the organization does not have, or to be added and removed; it names
+            all of them, and nothing is changed.
+    """
+    await _check(session, change)
+    values = {"organization_id": session.organization_id, "key": key}
+    await session.execute(_MAKE, values | {"id": new_id()})
+    topic_id = await session.scalar(_HELD, values)
+    if topic_id is None:  # somebody removed it in this moment
+        raise TopicNotFoundError
+    values |= {"topic_id": topic_id}
+    removed = (await session.execute(_TAKE, values | {"ids": change.remove})).all() if change.remove else []
+    added = (await session.execute(_ADD, values | {"ids": change.add})).all() if change.add else []
+    return TopicChanged(added=len(added), removed=len(removed))
+
+
+async def read_topic(session: TenantSession, key: str) -> TopicView:
+    """One topic.
+
+    Raises:
+        TopicNotFoundError: there is none.
+    """
+    asked = select(Topic).where(Topic.organization_id == session.organization_id, Topic.key == key)
+    row = await session.scalar(asked)
+    if row is None:
+        raise TopicNotFoundError
+    return (await _views(session, [row]))[0]
+
+
+async def list_topics(session: TenantSession, *, limit: int = 20, cursor: str | None = None) -> Page[TopicView]:
+    """One page of an organization's topics, newest first.
+
+    Raises:
+        singr_db.pages.InvalidCursor: The cursor is malformed.
+    """
+    asked = select(Topic).where(Topic.organization_id == session.organization_id)
+    page = await fetch_page(session, asked, key=Topic.id, limit=limit, cursor=cursor)
+    return Page(tuple(await _views(session, list(page.items))), page.next_cursor)
+
+
+async def remove_topic(session: TenantSession, key: str) -> None:
+    """Take a topic away; its members stay recipients.
+
+    Raises:
+        TopicNotFoundError: there is none.
+    """
+    if (await session.execute(_REMOVE, {"key": key})).scalar() is None:
+        raise TopicNotFoundError
+
+
+async def _check(session: TenantSession, change: TopicChange) -> None:
+    asked = select(Recipient.external_id).where(
+        Recipient.organization_id == session.organization_id, Recipient.external_id.in_(change.add)
+    )
+    known = set((await session.scalars(asked)).all()) if change.add else set()
+    gone = set(change.remove)
+    faults = [
+        PersonFault(f"add[{place}]", "must be the id of a recipient of this organization", "not_found")
+        for place, one in enumerate(change.add)
+        if one not in known
+    ]
+    faults += [
+        PersonFault(f"add[{place}]", "must not be removed as well", "repeated")
+        for place, one in enumerate(change.add)
+        if one in gone
+    ]
+    if faults:
+        raise PeopleError(*faults)
+
+
+async def _views(session: TenantSession, rows: list[Topic]) -> list[TopicView]:
+    counted = (
+        select(TopicMember.topic_id, func.count())
+        .where(TopicMember.topic_id.in_([row.id for row in rows]))
+        .group_by(TopicMember.topic_id)
+    )
+    counts: dict[UUID, int] = dict((await session.execute(counted)).all()) if rows else {}
+    return [TopicView(key=row.key, members=counts.get(row.id, 0), created_at=row.created_at) for row in rows]

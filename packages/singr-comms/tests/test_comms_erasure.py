@@ -1,0 +1,149 @@
+"""Who is erased is in no row any more, and nothing that waits goes to them."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from comms_queueing import EMAIL, ORGANIZATION, SEALER, queued_for, sender_for
+from sqlalchemy import text
+
+from singr_comms import EmailAddress, MemoryEmailProvider
+from singr_comms.notifications import EmailRequest
+from singr_comms.notifications.chores._forget_keys import ForgetKeys
+from singr_comms.people import (
+    DeviceInput,
+    EraseRecipient,
+    RecipientInput,
+    RecipientNotFoundError,
+    erase_recipient,
+    put_recipient,
+    recipient_named,
+    register_device,
+    remove_recipient,
+)
+from singr_comms.people.privacy._blanking import Blanking
+from singr_db import Database
+from singr_db.tables import Organization
+from singr_dev.clock import VirtualClock
+from singr_jobs import PermanentError
+
+CANARY = "canary@example.org"
+TO_HER = EmailRequest(to=EmailAddress(CANARY, "Canary"), message=EMAIL.message)
+_COPY = """
+UPDATE messages m SET recipient_sealed = r.email_sealed, key_id = r.key_id, recipient_id = r.id,
+       recipient_hash = r.email_hash, recipient_masked = r.email_masked FROM recipients r
+ WHERE m.id = :id AND r.external_id = 'u-1'"""
+
+
+@pytest.fixture
+async def person(db: Database) -> None:
+    async with db.platform() as session:
+        session.add(Organization(id=ORGANIZATION, name="Blue Note", slug="blue-note"))
+    async with db.tenant(ORGANIZATION) as session:
+        given = RecipientInput(email=CANARY, name="Canary", phone="+15555550177")
+        await put_recipient(session, "u-1", given, sealer=SEALER)
+        device = DeviceInput(token="canary-token:0123456789", platform="ios")
+        await register_device(session, await recipient_named(session, "u-1"), device, sealer=SEALER)
+
+
+async def messages(db: Database) -> list[UUID]:
+    """One to the recipient, one to their address alone, one to somebody else."""
+    made = await queued_for(db, ORGANIZATION, [TO_HER, TO_HER, EMAIL])
+    async with db.platform() as session:
+        await session.execute(text(_COPY), {"id": made[0]})
+        await session.execute(
+            text(
+                "INSERT INTO suppressions (id, organization_id, channel, address_hash, address_masked, scope, reason)"
+                " SELECT gen_random_uuid(), organization_id, channel, recipient_hash, recipient_masked, 'all',"
+                " 'complained' FROM messages WHERE id = :id"
+            ),
+            {"id": made[0]},
+        )
+    return made
+
+
+async def erased(db: Database) -> EraseRecipient:
+    async with db.tenant(ORGANIZATION) as session:
+        await erase_recipient(session, "u-1")
+    async with db.platform() as session:
+        [told] = (await session.scalars(text("SELECT payload FROM jobs WHERE type = 'recipient.erase'"))).all()
+    return EraseRecipient(UUID(told["recipient_id"]), tuple(told["prints"]), is_last=told["is_last"])
+
+
+async def rows(db: Database, ids: list[UUID]) -> list[Any]:
+    read = "SELECT status, error ->> 'code', recipient_masked, length(recipient_sealed), length(content_sealed)"
+    async with db.platform() as session:
+        found = await session.execute(text(f"{read} FROM messages WHERE id = ANY(:ids) ORDER BY id"), {"ids": ids})
+        return [tuple(row) for row in found]
+
+
+async def tries(db: Database, message_id: UUID) -> str:
+    provider = MemoryEmailProvider()
+    try:
+        await sender_for(db, email=provider).send(
+            "email", message_id, organization_id=ORGANIZATION, is_last_attempt=True
+        )
+    except PermanentError as error:
+        assert provider.sent == []
+        return error.code
+    return "sent"
+
+
+@pytest.mark.usefixtures("person")
+async def test_an_erased_person_is_in_no_row_and_gets_nothing_that_waits(db: Database) -> None:
+    made = await messages(db)
+    job = await erased(db)
+    assert len(job.prints) == 3
+    assert await tries(db, made[0]) == "erased"  # at once, before anything is blanked
+    assert await Blanking(db).run(job, organization_id=ORGANIZATION) == 2
+    hers, alone, other = await rows(db, made)
+    assert hers == alone == ("suppressed", "erased", "erased", 0, 0)
+    assert (other[0], other[2]) == ("queued", "j***@example.org")
+    assert await tries(db, made[1]) == "erased"
+    async with db.platform() as session:
+        left = text("SELECT (SELECT count(*) FROM recipients) + (SELECT count(*) FROM push_devices)")
+        assert await session.scalar(left) == 0
+        assert await session.scalar(text("SELECT wrapped IS NULL AND destroyed_at IS NOT NULL FROM data_keys"))
+        [mask] = (await session.scalars(text("SELECT address_masked FROM suppressions"))).all()
+        again = text("SELECT run_at > now() + interval '4 minutes' FROM jobs WHERE payload ->> 'is_last' = 'true'")
+        assert (await session.scalars(again)).all() == [True]
+        [actor] = (await session.scalars(text("SELECT kind FROM operation_log"))).all()
+    assert (mask, actor) == ("erased", "recipient.erase")
+    assert await tries(db, made[2]) == "sent"
+    [again_hers] = await queued_for(db, ORGANIZATION, [TO_HER])
+    assert await tries(db, again_hers) == "complained_before"  # what she said is kept, by its fingerprint
+
+
+@pytest.mark.usefixtures("person")
+async def test_what_was_decided_meanwhile_is_blanked_by_the_second_look_and_a_second_erasure_finds_nobody(
+    db: Database,
+) -> None:
+    job = await erased(db)
+    with pytest.raises(RecipientNotFoundError):
+        async with db.tenant(ORGANIZATION) as session:
+            await erase_recipient(session, "u-1")
+    assert await Blanking(db).run(job, organization_id=ORGANIZATION) == 0
+    [late] = await queued_for(db, ORGANIZATION, [TO_HER])
+    last = EraseRecipient(job.recipient_id, job.prints, is_last=True)
+    assert await Blanking(db).run(last, organization_id=ORGANIZATION) == 1
+    assert await rows(db, [late]) == [("suppressed", "erased", "erased", 0, 0)]
+
+
+@pytest.mark.usefixtures("person")
+async def test_a_message_to_an_address_that_somebody_else_has_too_is_theirs(db: Database) -> None:
+    async with db.tenant(ORGANIZATION) as session:
+        await put_recipient(session, "u-2", RecipientInput(email=CANARY), sealer=SEALER)
+    [shared] = await queued_for(db, ORGANIZATION, [TO_HER])
+    assert await Blanking(db).run(await erased(db), organization_id=ORGANIZATION) == 0
+    assert await tries(db, shared) == "sent"
+
+
+@pytest.mark.usefixtures("clock", "person")  # its clock is in the connections from the start
+async def test_the_key_of_who_was_taken_off_is_destroyed_after_ninety_days(db: Database, clock: VirtualClock) -> None:
+    async with db.tenant(ORGANIZATION) as session:
+        await remove_recipient(session, "u-1")
+    chore = ForgetKeys(db)
+    assert await chore.work() == 0
+    clock.advance(days=91)
+    assert await chore.work() == 1
+    assert await chore.work() == 0
