@@ -23,7 +23,7 @@ from singr_comms.notifying import (
 )
 from singr_comms.notifying.chores._see_notifications_off import SeeNotificationsOff
 from singr_db import new_id
-from singr_jobs import Priority
+from singr_jobs import PermanentError, Priority, RetryLater
 
 EVERYBODY = Audience(all=True)
 NAMES = [f"u-{number:03}" for number in range(25)]
@@ -277,3 +277,28 @@ async def test_fingerprints_of_recipients_are_those_of_messages(crowd: Crowd) ->
     async with crowd.db.platform() as session:
         found = await session.scalar(text("SELECT phone_hash FROM recipients"))
     assert bytes(found or b"") in prints_of(crowd.sealer, "+15555550000")
+
+
+async def test_what_waits_is_not_sent_while_its_notification_is_paused_nor_after_its_time(
+    crowd: Crowd, bench: Any
+) -> None:
+    await crowd.add("u-1", "u-2")
+    told = await crowd.tell(PlainSms(text="1"), EVERYBODY)
+    await crowd.decide(told)
+    first, second = await crowd.messages(told)
+    sender = bench.sender()
+    async with crowd.db.tenant(crowd.organization) as session:
+        await pause_notification(session, told.id)
+    with pytest.raises(RetryLater, match="paused"):
+        await sender.send_sms(first.id, organization_id=crowd.organization, is_last_attempt=True)
+    async with crowd.db.tenant(crowd.organization) as session:
+        await resume_notification(session, told.id)
+    await sender.send_sms(first.id, organization_id=crowd.organization, is_last_attempt=True)
+    await run(crowd, "UPDATE messages SET expires_at = now() - interval '1 second' WHERE id = :id", id=second.id)
+    with pytest.raises(PermanentError, match="expired"):
+        await sender.send_sms(second.id, organization_id=crowd.organization, is_last_attempt=True)
+    assert len(bench.sms.sent) == 1
+    assert [(row.status, row.code) for row in await crowd.messages(told)] == [
+        ("sent", None),
+        ("suppressed", "expired"),
+    ]

@@ -33,11 +33,15 @@ from singr_comms.notifications.sending._try import (
     Settling,
 )
 from singr_db import Database, TenantSession
+from singr_jobs import RetryLater
 
 _OPEN: Final = frozenset({"queued", "dispatched", "unknown"})
 _GIVEN_UP: Final = frozenset({Step.SEND, Step.SETTLE, Step.LOOK_UP, Step.FLAG})
 _LOST_ERROR: Final = {"code": "lost", "message": "the process that was sending it ended before an outcome was recorded"}
 
+_OVER: Final = Refused("expired", "it was to be sent by then or not at all: its time was over")
+# Seconds between looks at a message whose notification is paused.
+_PAUSE: Final = 60.0
 
 Life: TypeAlias = Callable[[str, bytes], float]
 """Seconds for which a message is of use, by its kind and sealed content."""
@@ -93,6 +97,9 @@ class Ledger:
             provider: who would be called.
             others: names of those who could be, where one of them may have the message.
             is_last_attempt: no further try will come.
+
+        Raises:
+            RetryLater: it is of a notification that is paused.
         """
         opened = await self._ordinary.begin(
             message_id,
@@ -255,6 +262,11 @@ class Ledger:
         if is_erased(row):
             await _end(session, message_id, row.kind, "suppressed", ERASED)
             return ERASED
+        if row.is_over and not pinned:
+            await _end(session, message_id, row.kind, "suppressed", _OVER)
+            return _OVER
+        if row.is_paused:
+            raise RetryLater(_PAUSE, "paused", "its notification is paused", counts=False)
         remaining = self._remaining(row)
         if remaining <= 0:
             return await _expire(session, message_id, row, "its time was over before it could be sent")

@@ -11,7 +11,9 @@ SELECT channel, kind, status, attempts, user_id, recipient_id, locale, recipient
        content_sealed, provider, provider_message_id, error,
        extract(epoch FROM clock_timestamp() - created_at)::float8 AS age,
        extract(epoch FROM clock_timestamp() - held_since)::float8 AS held,
-       (SELECT wrapped FROM data_keys WHERE data_keys.id = key_id) AS key_wrapped
+       (SELECT wrapped FROM data_keys WHERE data_keys.id = key_id) AS key_wrapped,
+       coalesce(expires_at <= clock_timestamp(), false) AS is_over,
+       EXISTS (SELECT FROM notifications AS n WHERE n.id = notification_id AND n.paused_at IS NOT NULL) AS is_paused
   FROM messages WHERE id = :id FOR UPDATE
 """,
     roles=("tenant",),

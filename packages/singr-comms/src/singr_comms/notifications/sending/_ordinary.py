@@ -25,7 +25,8 @@ SELECT channel, kind, status, user_id, locale, recipient_sealed, recipient_hash,
        (SELECT wrapped FROM data_keys WHERE data_keys.id = key_id) AS key_wrapped
   FROM messages
  WHERE id = %(id)s AND organization_id = %(organization_id)s AND channel = %(channel)s
-   AND status = 'queued' AND attempts = 0
+   AND status = 'queued' AND attempts = 0 AND (expires_at IS NULL OR expires_at > clock_timestamp())
+   AND NOT EXISTS (SELECT FROM notifications AS n WHERE n.id = notification_id AND n.paused_at IS NOT NULL)
 """)
 _STOPS: Final = IN_FORCE.format("%(hashes)s", "%(channel)s", "%(organization_id)s", "%(platform)s")
 # All or nothing but for one race: of counts that fill up in this moment, those before the full one are counted.
