@@ -55,6 +55,14 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 422, 
 include-name = ["GET /v1/statistics/deliveries", "POST /v1/deliveries/explain"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 422, 429]
 
+# Nor what data a type takes, who is a recipient of the organization's, and that people are named in one way (422).
+[[operations]]
+include-name = [
+    "POST /v1/notifications", "POST /v1/notifications/preview", "POST /v1/notifications/{notification_id}/cancel",
+    "POST /v1/topics/{key}/members", "PATCH /v1/preferences", "PUT /v1/recipients/{external_id}",
+]
+checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 409, 422, 429]
+
 # Nor that a token or a code is a real one (400), that a password is none of the common ones, that a code comes with its
 # address, that a role is one of the organization's, that an expiry lies ahead, that a form has 10 fields at most (422).
 [[operations]]

@@ -144,7 +144,8 @@ async def check_services(calling: Any, callers: Any, world: Any, policy: Policy)
     if policy.in_organization:
         assert await status(callers.other) == 403, name
     # That there is no such thing is an answer that a key keeps.
-    keeps = policy.idempotent and policy.path.count("_id}") > policy.in_organization
+    named = policy.path.count("_id}") + policy.path.count("{key}")
+    keeps = policy.idempotent and named > policy.in_organization
     assert await world.stored() == before or keeps, name
 
 
