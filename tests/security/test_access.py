@@ -34,7 +34,7 @@ POLICIES = policy_table().policies
 pytestmark = [pytest.mark.full, pytest.mark.timeout(1800)]
 
 GUARDED = [policy for policy in POLICIES if policy.access is Access.CALLER]
-ONE_CLICK = ("POST", "/v1/unsubscribe/{token}")
+BY_LINK = ("/v1/unsubscribe/{token}", "/preferences/{token}")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND")
 
 
@@ -181,7 +181,7 @@ def allowed(policy: Policy, who: str) -> set[str]:
 def refused(policy: Policy, who: str) -> set[str]:
     """Which refusal a token that should open nothing meets."""
     if policy.access is Access.ANONYMOUS:
-        if (policy.method, policy.path) == ONE_CLICK:  # mail programs post it; its token is all it takes
+        if policy.method == "POST" and policy.path in BY_LINK:  # mail programs post it; its token is all it takes
             return {""}
         return {"csrf-refused"} if who == "another site's page" and policy.method not in SAFE else {""}
     if policy.method in SAFE and who in {"cookie alone", "another's csrf token", "another site's page"}:

@@ -68,6 +68,15 @@ async def organization_of_link(session: PlatformSession, sealer: Sealer, token: 
     return name
 
 
+def reader_of_link(sealer: Sealer, token: str) -> tuple[UUID, bytes]:
+    """Return whose mails a link ends, and the fingerprint of the address that they went to.
+
+    Raises:
+        UnsubscribeLinkError: it is no such link.
+    """
+    return _read(sealer, token)
+
+
 async def unsubscribe(session: PlatformSession, sealer: Sealer, token: str) -> None:
     """Suppress what an organization sends to an address in its own name; again is as once.
 

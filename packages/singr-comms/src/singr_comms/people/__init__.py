@@ -61,6 +61,7 @@ from singr_comms.people.preferences._store import (
     PreferencesHolder,
     change_preferences,
     preferences_holder,
+    preferences_holder_of_link,
     preferences_holder_of_user,
     read_preferences,
 )
@@ -147,6 +148,7 @@ __all__ = [
     "list_topics",
     "open_sealed",
     "preferences_holder",
+    "preferences_holder_of_link",
     "preferences_holder_of_user",
     "put_recipient",
     "read_keys",

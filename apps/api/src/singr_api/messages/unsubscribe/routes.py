@@ -14,6 +14,7 @@ from singr_api.routing.route import Answer, Section
 from singr_api.wiring.brand import branded, icon_source
 from singr_api.wiring.services import Services
 from singr_comms.notifications import organization_of_link, unsubscribe
+from singr_comms.people import RecipientNotFoundError, preferences_holder_of_link
 from singr_config import BrandSettings
 from singr_db import PlatformSession
 
@@ -34,6 +35,8 @@ You will still get what concerns your account and its security.</p>
 <button type="submit">Unsubscribe</button>
 </form>
 """
+_CHOOSE: Final = """<p><a class="way" href="/preferences/{token}">Or choose what you get</a></p>
+"""
 _DONE: Final = """<h1>You are unsubscribed</h1>
 <p>You will get no more mail from {sender}. What concerns your account and its security still reaches you.</p>
 """
@@ -49,7 +52,12 @@ async def ask(services: Services, session: PlatformSession, token: str) -> Respo
 
     For people. It has one button and needs no script; opening it changes nothing, so scanners of mail may.
     """
-    return _page(services, "Unsubscribe", _ASK, await organization_of_link(session, services.sealer, token))
+    sender = await organization_of_link(session, services.sealer, token)
+    try:
+        await preferences_holder_of_link(session, services.sealer, token)
+    except RecipientNotFoundError:  # an address alone has nothing to choose
+        return _page(services, "Unsubscribe", _ASK, sender)
+    return _page(services, "Unsubscribe", _ASK + _CHOOSE.replace("{token}", token), sender)
 
 
 # Those who post for readers, as providers of mailboxes do, come many from a few addresses: a forged link costs a hash.

@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from singr_comms.catalogue import MessageType, message_types
+from singr_comms.notifications._unsubscribing import reader_of_link
 from singr_comms.people._errors import RecipientNotFoundError
 from singr_comms.people.preferences._checks import check_choices
 from singr_comms.people.preferences._model import (
@@ -19,7 +20,7 @@ from singr_comms.people.preferences._model import (
     TypePreference,
 )
 from singr_comms.people.preferences._rule import Choices, decide
-from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, TenantSession, new_id, sql_text
+from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, Sealer, TenantSession, new_id, sql_text
 from singr_db.batch import read_arrays
 
 _NAMED: Final = sql_text(
@@ -29,6 +30,12 @@ _NAMED: Final = sql_text(
 _OF_USER: Final = sql_text(
     "SELECT id, external_id FROM recipients WHERE organization_id = :organization_id AND user_id = :named"
 )
+# Of an address that several share, nobody knows whose choice it would be.
+_OF_ADDRESS: Final = sql_text("""
+SELECT min(id::text)::uuid AS id, min(external_id) AS external_id FROM recipients
+ WHERE organization_id = :organization_id AND email_hash = :named
+HAVING count(*) = 1
+""")
 _READ: Final = sql_text(
     """
 SELECT recipient_id, scope, name, channel, allowed, source, updated_at FROM preferences
@@ -95,6 +102,21 @@ async def preferences_holder_of_user(
     return await _holder(session, _OF_USER, organization_id, user_id)
 
 
+async def preferences_holder_of_link(session: PlatformSession, sealer: Sealer, token: str) -> PreferencesHolder:
+    """Whom a mail with an unsubscribe link went to: the link allows its reader to choose.
+
+    Args:
+        session: the caller's transaction.
+        sealer: made from `AUTH_SECRET`; links of secrets of before work as well.
+        token: the last part of the link.
+
+    Raises:
+        UnsubscribeLinkError: it is no such link.
+        RecipientNotFoundError: its address is no recipient's of the organization, or that of several.
+    """
+    return await _holder(session, _OF_ADDRESS, *reader_of_link(sealer, token))
+
+
 async def read_preferences(session: TenantSession | PlatformSession, holder: PreferencesHolder) -> PreferencesView:
     """What was chosen, and what that comes to for each type and category, by which rule.
 
@@ -156,7 +178,7 @@ async def change_preferences(
     return await read_preferences(session, holder)
 
 
-async def _holder(session: Any, statement: Any, organization_id: UUID, named: str | UUID) -> PreferencesHolder:
+async def _holder(session: Any, statement: Any, organization_id: UUID, named: str | UUID | bytes) -> PreferencesHolder:
     row = (await session.execute(statement, {"organization_id": organization_id, "named": named})).one_or_none()
     if row is None:
         raise RecipientNotFoundError

@@ -1,0 +1,1 @@
+"""The page where readers of a mail choose what they get."""

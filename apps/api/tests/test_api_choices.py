@@ -1,0 +1,92 @@
+"""The page where readers of a mail choose what they get, by its unsubscribe link, in a browser, without a script."""
+
+from typing import Any
+
+import httpx
+import pytest
+from api_callers import ORGANIZATION
+from api_link_pages import Tab
+from sqlalchemy import delete, insert, text
+
+from singr_comms import EmailAddress, EmailEnvelope, SongRequest
+from singr_comms.notifications._rows import recipient_hash
+from singr_comms.notifications._unsubscribing import UnsubscribeLinks
+from singr_config import Settings
+from singr_db import Database, Sealer, new_id
+from singr_db.tables import Recipient
+
+JANE = "jane@example.org"
+SONG = SongRequest(venue_name="Blue Note", artist="Abba", title="Waterloo", link="https://singr.example/requests")
+SHOWN = "SELECT name, channel, allowed, source FROM preferences ORDER BY name, channel"
+
+
+@pytest.fixture
+async def link(db: Database, settings: Settings, site: str, callers: Any) -> str:
+    """The unsubscribe link of a mail to a recipient."""
+    sealer = Sealer(settings.auth.secret)
+    print_ = recipient_hash(sealer, JANE)
+    await known(db, "u-17", print_)
+    envelope = EmailEnvelope(to=EmailAddress(JANE), message=SONG, idempotency_token="one")
+    return str(UnsubscribeLinks(sealer, site).enclosed(envelope, "song_request", ORGANIZATION, print_).unsubscribe)
+
+
+async def known(db: Database, external_id: str, print_: bytes) -> None:
+    row = {"id": new_id(), "organization_id": ORGANIZATION, "external_id": external_id, "key_id": new_id()}
+    async with db.platform() as session:
+        await session.execute(insert(Recipient).values(email_hash=print_, **row))
+
+
+async def chosen(db: Database) -> list[tuple[Any, ...]]:
+    async with db.platform() as session:
+        return [tuple(row) for row in await session.execute(text(SHOWN))]
+
+
+@pytest.mark.xdist_group("browser")
+@pytest.mark.timeout(180)
+async def test_reader_switches_one_thing_off_and_nothing_else_is_chosen(link: str, tab: Tab, db: Database) -> None:
+    await tab.open(link)
+    await tab.open(await tab.run("document.querySelector('a.way').href"))
+    await tab.until("document.title.startsWith('What you get')")
+    assert await tab.run("document.querySelectorAll('script').length") == 0
+    assert await chosen(db) == []
+    for width, scheme in ((320, "light"), (320, "dark"), (800, "dark")):
+        screen = {"width": width, "height": 700, "deviceScaleFactor": 1, "mobile": False}
+        await tab.page.command("Emulation.setDeviceMetricsOverride", **screen)
+        await tab.page.command(
+            "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}]
+        )
+        assert await tab.run("document.documentElement.scrollWidth") <= width
+    assert await tab.run("[...document.querySelectorAll('[type=checkbox]')].every(one => one.labels.length == 1)")
+    await tab.run("document.querySelector('[type=checkbox][value=\\'requests sms\\']').click()")
+    await tab.run("document.querySelector('button').click()")
+    await tab.until("document.title.startsWith('Saved')")
+    assert await tab.run("document.querySelector('[role=status]').innerText.startsWith('Saved.')")
+    assert await chosen(db) == [("requests", "sms", False, "link")]
+    assert await tab.run("document.querySelector(\"[value='requests sms'][type=checkbox]\").checked") is False
+    assert await tab.cookies() == {}
+    assert tab.page.complaints == []
+
+
+async def test_only_the_reader_of_the_mail_chooses_and_only_what_the_page_showed(
+    link: str, api: httpx.AsyncClient, db: Database, settings: Settings, world: Any
+) -> None:
+    token = link.rpartition("/")[2]
+    path = f"/preferences/{token}"
+    form = {"shown": ["requests sms", "account email"], "was": ["requests sms", "account email"]}
+    for altered in ("A" * 108, "x", token[:-1] + ("A" if token[-1] != "A" else "B")):
+        for method in ("GET", "POST"):
+            world.problem(await api.request(method, f"/preferences/{altered}", data=form), 404, "not-found")
+    for body in (b"", b"\xff\xfe", b"shown=" + b"&shown=" * 1000, b"on=requests+sms"):
+        assert (await api.post(path, content=body)).status_code == 200
+    assert await chosen(db) == []
+    for _ in range(2):
+        saved = await api.post(path, data=form, headers={"origin": "null"})
+        assert (saved.status_code, "set-cookie" in saved.headers) == (200, False)
+    assert await chosen(db) == [("requests", "sms", False, "link")]
+    # An address that several share, or that is nobody's any more, chooses for nobody.
+    await known(db, "u-18", recipient_hash(Sealer(settings.auth.secret), JANE))
+    world.problem(await api.get(path), 404, "not-found")
+    async with db.platform() as session:
+        await session.execute(delete(Recipient))
+    world.problem(await api.post(path, data=form), 404, "not-found")
+    assert "/preferences/" not in (await api.get(f"/v1/unsubscribe/{token}")).text
