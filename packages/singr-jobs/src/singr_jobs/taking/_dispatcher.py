@@ -316,9 +316,9 @@ class Dispatcher:
         if (ruled or shares) and taken.chosen < room:  # who is over a limit, or a share, has room once something ends
             self._full.add(queue)
         # More organizations than one round looks at: the next round goes on after the last one looked at.
-        self._after[queue] = (taken.last or _FIRST) if taken.organizations >= ORGANIZATIONS_A_ROUND else _FIRST
-        moved_on = self._after[queue] != after and (bool(taken.jobs) or self._after[queue] != _FIRST)
-        return taken.chosen >= room or moved_on
+        more = taken.last is not None and taken.organizations >= ORGANIZATIONS_A_ROUND
+        self._after[queue] = taken.last if more and taken.last is not None else _FIRST
+        return taken.chosen >= room or (more and (bool(taken.jobs) or self._after[queue] > after))
 
     async def _try_again(self, pause: float) -> bool:
         """In so many seconds: at once where they are moments, and else when all queues are looked at."""

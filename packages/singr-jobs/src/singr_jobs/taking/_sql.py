@@ -44,7 +44,8 @@ _CLAIMED: Final = f"""
 
 # In turns: every organization's first job, then every second one … An organization's own order is by priority, then by
 # time. Within a turn lots are drawn, so that where there is room for one job the same organization does not always get
-# it. The organizations are found by hopping along the index, so one with a million waiting jobs costs one hop.
+# it. The organizations are found by hopping along the index, so one with a million waiting jobs costs one hop. Behind
+# the last one it goes on with the first: each of many is looked at as often as any other.
 #
 # The row lock of the DELETE decides who has a job. Two that delete the same rows would wait for each other, so a queue
 # is taken from by one at a time, and who comes in between is told to try again. Where somebody else has a row locked (a
@@ -67,6 +68,16 @@ WITH RECURSIVE gate AS MATERIALIZED (
              WHERE r.queue = %(queue)s AND r.organization_id > hop.organization_id
              ORDER BY r.organization_id LIMIT 1)
       FROM hop WHERE hop.organization_id IS NOT NULL
+), again AS (
+    (SELECT organization_id FROM job_ready
+      WHERE queue = %(queue)s AND organization_id <= %(after)s AND EXISTS (SELECT FROM gate WHERE ruled = {{ruled}})
+      ORDER BY organization_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT r.organization_id FROM job_ready r
+             WHERE r.queue = %(queue)s AND r.organization_id > again.organization_id
+               AND r.organization_id <= %(after)s
+             ORDER BY r.organization_id LIMIT 1)
+      FROM again WHERE again.organization_id IS NOT NULL
 ), {{org}}, due AS MATERIALIZED (
     SELECT r.at, {{kept}}row_number() OVER (
                PARTITION BY org.organization_id
@@ -90,7 +101,7 @@ WITH RECURSIVE gate AS MATERIALIZED (
 )
 SELECT looked.ruled, looked.organizations, looked.last, looked.chosen, begun.*
   FROM (SELECT (SELECT ruled FROM gate) AS ruled, (SELECT count(*) FROM chosen) AS chosen, count(*) AS organizations,
-               (array_agg(organization_id ORDER BY organization_id DESC))[1] AS last
+               (array_agg(organization_id ORDER BY organization_id <= %(after)s DESC, organization_id DESC))[1] AS last
           FROM org) AS looked
   LEFT JOIN (SELECT {_CLAIMED}
                FROM taken JOIN chosen USING (at) JOIN jobs AS j USING (id)
@@ -99,7 +110,8 @@ SELECT looked.ruled, looked.organizations, looked.last, looked.chosen, begun.*
 _FREELY: Final = {
     "ruled": "false",
     "org": """org AS MATERIALIZED (
-    SELECT organization_id FROM hop WHERE organization_id IS NOT NULL LIMIT %(organizations)s
+    SELECT organization_id FROM (SELECT organization_id FROM hop UNION ALL SELECT organization_id FROM again) AS ring
+     WHERE organization_id IS NOT NULL LIMIT %(organizations)s
 )""",
     "kept": "",
     "chosen": "SELECT at, turn, random() AS lot FROM due ORDER BY turn, lot LIMIT %(room)s",
@@ -114,7 +126,9 @@ _BY_RULES: Final = {
            CASE WHEN own.paused THEN 0
                 ELSE LEAST(COALESCE(own.most, rule.each) - COALESCE(in_hand.jobs, 0), COALESCE(share.most, %(share)s))
            END AS most
-      FROM (SELECT organization_id FROM hop WHERE organization_id IS NOT NULL LIMIT %(organizations)s) AS found
+      FROM (SELECT organization_id
+              FROM (SELECT organization_id FROM hop UNION ALL SELECT organization_id FROM again) AS ring
+             WHERE organization_id IS NOT NULL LIMIT %(organizations)s) AS found
      CROSS JOIN rule LEFT JOIN own USING (organization_id) LEFT JOIN in_hand USING (organization_id)
       LEFT JOIN unnest(%(sharers)s::uuid[], %(shares)s::int[]) AS share (organization_id, most) USING (organization_id)
 )""",  # noqa: S608 - constants
