@@ -17,7 +17,8 @@ from singr_config import Secret
 from singr_db import Sealer
 
 POLICIES = policy_table().policies
-UNSUBSCRIBE = "/v1/unsubscribe/{token}"  # whose token must be one: see test_api_unsubscribe
+# Whose token must be one: see test_api_unsubscribe and test_api_choices.
+OF_TOKENS = {"/v1/unsubscribe/{token}", "/preferences/{token}"}
 OPEN = sorted(
     policy.path for policy in POLICIES if policy.access == "anonymous" and policy.method == "GET" and not policy.query
 )
@@ -105,7 +106,7 @@ def test_table_says_of_each_route_whether_it_takes_a_query() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    sorted({policy.path for policy in POLICIES if policy.any_query and policy.access.admits_strangers} - {UNSUBSCRIBE}),
+    sorted({policy.path for policy in POLICIES if policy.any_query and policy.access.admits_strangers} - OF_TOKENS),
 )
 async def test_probe_document_or_page_ignores_parameters(
     standing_url: str, callers: Any, client: Any, path: str

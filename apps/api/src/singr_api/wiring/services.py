@@ -1,10 +1,9 @@
 """What the routes work with: built once per process, opened and closed with it."""
 
-import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 from singr_api.admission.auth import Authenticator
 from singr_api.admission.browser import Browsers
@@ -152,17 +151,5 @@ class Services:
             stack.push_async_callback(self.webhooks.close)
             stack.push_async_callback(self.live_inboxes.news.close)
             stack.enter_context(heard_leaving())
-            await stack.enter_async_context(_beside(self.live_inboxes.run()))
+            await stack.enter_async_context(self.live_inboxes.running())
             yield
-
-
-@asynccontextmanager
-async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Do what goes on for ever, until this is left."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections import defaultdict
+from collections.abc import AsyncIterator
 from typing import Final
 from uuid import UUID
 
@@ -76,11 +77,17 @@ class LiveInboxes:
         if not self._watched:
             self._anybody.clear()
 
-    async def run(self) -> None:
-        """Hear and look until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._hear())
-            group.create_task(self._look())
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Hear and look until this is left."""
+        tasks = {asyncio.create_task(self._hear()), asyncio.create_task(self._look())}
+        try:
+            yield
+        finally:
+            while tasks:  # the client of Redis takes a cancellation for its own time-out while it connects
+                for task in tasks:
+                    task.cancel()
+                _, tasks = await asyncio.wait(tasks, timeout=0.1)
 
     async def _hear(self) -> None:
         async for recipients in self.news.hear():
