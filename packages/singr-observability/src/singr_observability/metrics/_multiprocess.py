@@ -59,7 +59,8 @@ def _settle(pid: int, path: Path) -> None:
         for kind in ("counter", "histogram"):
             file = path / f"{kind}_{pid}.db"
             if file.exists():
-                _fold(file, path / f"{kind}_{_NOBODY}.db")
+                if file.stat().st_size:  # none: it died as it made the file
+                    _fold(file, path / f"{kind}_{_NOBODY}.db")
                 file.unlink()
 
 

@@ -11,7 +11,7 @@ from singr_comms.people.inbox import InboxItemView
 from singr_config.constants import PAGINATION
 
 MOST_AT_ONCE = 1_000
-Position = Annotated[int, Meta(ge=0, le=2**63 - 1, description="Of an inbox, as its counts and items tell it.")]
+Position = Annotated[int, Meta(ge=0, le=2**53 - 1, description="Of an inbox, as its counts and items tell it.")]
 
 
 class WhoseInbox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
