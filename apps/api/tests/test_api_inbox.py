@@ -67,7 +67,7 @@ async def counts_of(http: httpx.AsyncClient) -> tuple[int, int]:
 
 
 async def marked(http: httpx.AsyncClient, mark: str, **more: Any) -> tuple[int, int]:
-    answer = await http.post(f"{PATH}/mark", json=WHOSE | {"mark": mark} | more)
+    answer = await http.post(f"{PATH}/mark", params=WHOSE, json={"mark": mark} | more)
     assert answer.status_code == 200, answer.text
     return answer.json()["unread"], answer.json()["unseen"]
 
@@ -106,7 +106,7 @@ async def test_inbox_is_read_marked_and_counted_by_its_owner_alone(
     assert await marked(http, "restored", ids=[two]) == (3, 0)
     # nobody else's, whatever they name
     world.problem(await other.get(PATH, params=WHOSE), 404, "not-found")
-    world.problem(await other.post(f"{PATH}/mark", json=WHOSE | {"mark": "read", "ids": [two]}), 404, "not-found")
+    world.problem(await other.post(f"{PATH}/mark", params=WHOSE, json={"mark": "read", "ids": [two]}), 404, "not-found")
     await mailbox.reach(eve.user_id)
     assert await marked(other, "read", ids=[two], before="2099-01-01T00:00:00Z") == (0, 0)
     assert await counts_of(http) == (3, 0)
@@ -144,7 +144,7 @@ async def test_what_is_snoozed_comes_back_unread(
 async def test_mark_that_says_too_little_or_too_much_names_the_field(
     standing_url: str, client: Any, someone: Any, world: Any, body: dict[str, Any], field: str
 ) -> None:
-    answer = await client(standing_url, await someone()).post(f"{PATH}/mark", json=WHOSE | body)
+    answer = await client(standing_url, await someone()).post(f"{PATH}/mark", params=WHOSE, json=body)
     assert [one["field"] for one in world.problem(answer, 422, "invalid")["errors"]] == [field]
 
 

@@ -111,6 +111,14 @@ def test_who_is_limited_needs_no_room_to_grow() -> None:
     assert sharing.shares(20, 109.0, {OTHER: OwnRules(most=5)}) == ({FLOOD: 3}, None)
 
 
+def test_two_that_have_much_leave_together_what_each_is_to_leave() -> None:
+    sharing = in_hand((FLOOD, 4), (OTHER, 3), (THIRD, 1))
+    for whose, count in ((FLOOD, 4), (OTHER, 3), (THIRD, 1)):
+        for job in [Held(whose)] * count:
+            sharing.parted_with(job, 105.0)  # type: ignore[arg-type]  # as much of a job as counts
+    assert sharing.shares(8, 105.0) == ({FLOOD: 3, OTHER: 3}, None), "two of eight are kept"
+
+
 def test_what_hangs_costs_those_that_have_much_and_not_those_that_have_little() -> None:
     sharing = in_hand((OTHER, 10))
     flood: Any = [Held(FLOOD)] * 9

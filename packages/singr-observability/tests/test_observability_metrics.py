@@ -153,6 +153,22 @@ def test_killed_process_keeps_its_counts_and_loses_its_gauges(tmp_path):
     metrics.close()
 
 
+@pytest.mark.parametrize(
+    "left", [b"", b"\0\0", b"\0" * 65_536, b"\xff\xff\xff\x7f" + b"\xff" * 60], ids=["empty", "torn", "zeros", "lost"]
+)
+def test_file_that_a_process_died_over_is_dropped_and_others_count_on(tmp_path, left):
+    directory = prepare_multiprocess_dir(tmp_path / "metrics")
+    metrics = build_metrics(directory)
+    child = start(directory, 5)
+    end(child, kill=True)
+    (directory / "counter_1234567.db").write_bytes(left)
+    for pid in (1234567, child.pid):
+        metrics.mark_process_dead(pid)
+    assert not (directory / "counter_1234567.db").exists()
+    assert samples(metrics)["singr_jobs_total", ("completed", "email", "email.send")] == 5
+    metrics.close()
+
+
 def test_process_that_gets_a_dead_ones_id_goes_on_from_its_counts(tmp_path):
     first = build_metrics(tmp_path)
     first.jobs_stalled.labels("email").inc(3)

@@ -7,7 +7,9 @@ from singr_config.extras import require_extra
 
 require_extra("singr-db", "redis", "redis")
 
+import asyncio
 import re
+from collections.abc import Iterable
 from typing import Any, Final, NoReturn
 
 import redis
@@ -17,7 +19,7 @@ from redis.retry import Retry
 
 from singr_config import RedisSettings
 
-__all__ = ["redis_client", "refusal_of"]
+__all__ = ["cancel_until_ended", "redis_client", "refusal_of"]
 
 _COMMAND: Final = re.compile(r"'([a-z|_-]+)' (?:command|subcommand)", re.IGNORECASE)
 # What the first word of an answer means, and what would be right.
@@ -42,6 +44,15 @@ _CLASSES: Final = (
     (redis.exceptions.ClusterDownError, "CLUSTERDOWN"),
     (redis.exceptions.AuthenticationError, "WRONGPASS"),
 )
+
+
+async def cancel_until_ended(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel until it is taken: one that meets the client in the middle of a connection may get lost there."""
+    waiting = set(tasks)
+    while waiting:
+        for task in waiting:
+            task.cancel()
+        _, waiting = await asyncio.wait(waiting, timeout=0.2)
 
 
 def redis_client(settings: RedisSettings, *, timeout: float = 2.0) -> redis.asyncio.Redis:

@@ -10,6 +10,7 @@ import redis.asyncio
 from singr_db import PsycopgPool
 from singr_db.chores import Chore
 from singr_db.limits import RateLimiter
+from singr_db.redis import cancel_until_ended
 from singr_jobs.declare._errors import DeclarationError
 from singr_jobs.declare._job_types import Jobs
 from singr_jobs.declare._types import Queue
@@ -137,7 +138,7 @@ class JobWorker:
         try:
             await asyncio.wait([stop, writing, serving, *finding], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await _insist([*finding, stop])
+            await cancel_until_ended([*finding, stop])
             await _cancel([*finding, stop])
             await self._drain()
             failed = [task for task in [writing, serving, *finding] if task.done() and not task.cancelled()]
@@ -207,15 +208,6 @@ class JobWorker:
         ):
             self._dispatcher.wake(queues)
             self._promoter.wake()
-
-
-async def _insist(tasks: list[asyncio.Task[Any]]) -> None:
-    """Cancel until it is taken: one that meets a task in the middle of a connection may get lost on its way."""
-    waiting = set(tasks)
-    while waiting:
-        for task in waiting:
-            task.cancel()
-        _, waiting = await asyncio.wait(waiting, timeout=1.0)
 
 
 async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:

@@ -107,9 +107,14 @@ class Sharing:
         over = [whose for whose, held in sharing.items() if held.now > even[whose]]
         rest = concurrency - sum(sharing[whose].now for whose in over)
         among = sum(weight for whose, weight in weights.items() if whose not in over)
+        every = sum(weights[whose] for whose in large)
         return Shares(
             {
-                whose: max(0, left, 0 if whose in over else math.ceil(rest * weights[whose] / among) - held.now)
+                whose: max(
+                    0,
+                    math.ceil(left * weights[whose] / every),
+                    0 if whose in over else math.ceil(rest * weights[whose] / among) - held.now,
+                )
                 for whose, held in large.items()
             }
         )

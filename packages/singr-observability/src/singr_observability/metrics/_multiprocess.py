@@ -46,7 +46,8 @@ def mark_process_dead(pid: int, directory: str | Path) -> None:
     """Take a dead process's gauges away and fold its counters and histograms into the common file.
 
     Called by a supervisor when a process has ended; does nothing for a process that left no files. Where the disk has
-    no room, or the directory is gone, the files stay as they are: no supervisor ends for a number.
+    no room, or the directory is gone, the files stay as they are; one that cannot be read is dropped: no supervisor
+    ends for a number.
     """
     with suppress(OSError):
         _settle(pid, Path(directory))
@@ -59,15 +60,17 @@ def _settle(pid: int, path: Path) -> None:
         for kind in ("counter", "histogram"):
             file = path / f"{kind}_{pid}.db"
             if file.exists():
-                if file.stat().st_size:  # none: it died as it made the file
-                    _fold(file, path / f"{kind}_{_NOBODY}.db")
+                _fold(file, path / f"{kind}_{_NOBODY}.db")
                 file.unlink()
 
 
 def _fold(source: Path, target: Path) -> None:
-    total = MappedValues(target)
     try:
         found = list(MmapedDict.read_all_values_from_file(str(source)))
+    except (struct.error, RuntimeError, UnicodeDecodeError):
+        return  # its process died as it made it, or the disk lost it: nothing there can be counted
+    total = MappedValues(target)
+    try:
         total.make_room([key for key, *_ in found])  # all of it or nothing: half would count twice
         for key, value, timestamp, _ in found:
             total.write_value(key, total.read_value(key)[0] + value, timestamp)

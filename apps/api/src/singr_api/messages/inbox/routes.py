@@ -1,5 +1,6 @@
 """A person's inbox: what is in it, what becomes of its items, and what comes in, live."""
 
+from functools import partial
 from typing import Any, Final
 
 from singr_api.admission.browser import AnyRequest
@@ -68,21 +69,17 @@ async def counts(session: PlatformSession, call: UserCall, query: WhoseInbox) ->
     body_examples={
         "all read": Example(
             "All that came until now",
-            {
-                "organization_id": "019ab2c0-7f00-7000-8000-000000000001",
-                "mark": "read",
-                "before": "2026-11-27T12:30:00Z",
-            },
+            {"mark": "read", "before": "2026-11-27T12:30:00Z"},
         )
     },
 )
-async def mark(session: PlatformSession, call: UserCall, body: MarkInbox) -> InboxCounts:
+async def mark(session: PlatformSession, call: UserCall, query: WhoseInbox, body: MarkInbox) -> InboxCounts:
     """Mark items of your inbox as seen, read, unread, archived, restored or snoozed.
 
     By `ids`, or all that came until `before`. What is so already stays as it is, so that again is as once.
     """
     _check(body)
-    recipient_id = await inbox_of(session, organization_id=body.organization_id, user_id=call.user_id)
+    recipient_id = await inbox_of(session, organization_id=query.organization_id, user_id=call.user_id)
     return await mark_inbox(session, recipient_id, body.mark, ids=body.ids, before=body.before, until=body.until)
 
 
@@ -109,11 +106,14 @@ async def stream(request: AnyRequest, services: Services, call: UserCall, query:
         position = (await count_inbox(session, recipient_id)).position
     screens = services.live_inboxes
     if screens.watched(recipient_id) >= _MOST_SCREENS or len(screens) >= _MOST_STREAMS:
-        words = f"At most {_MOST_SCREENS} streams of one inbox are kept open: close one, or try again later."
+        words = (
+            f"{_MOST_SCREENS} streams of one inbox are kept open, {_MOST_STREAMS:,} in all: close one, or try later."
+        )
         raise Problem(problems.RATE_LIMITED, words, headers={"retry-after": "5"})
     after = resumed_from(request, query.after)
     since = position if after is None else min(after, position)
-    return EventStream(events(services, call.session_id, recipient_id, since))
+    live = screens.watch(recipient_id)
+    return EventStream(events(services, call.session_id, live, since), left=partial(screens.leave, live))
 
 
 def _check(body: MarkInbox) -> None:

@@ -69,14 +69,12 @@ class MarkInbox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Items, and what they are from now on.
 
     Attributes:
-        organization_id: whose inbox of yours.
         mark: `restored` is neither archived nor snoozed.
         ids: which; those that are not yours name nothing.
         before: everything that came until then, too.
         until: of `snoozed`: when they come back, unread.
     """
 
-    organization_id: OrganizationId
     mark: Literal["seen", "read", "unread", "archived", "restored", "snoozed"]
     ids: Annotated[tuple[UUID, ...], Meta(max_length=MOST_AT_ONCE)] = ()
     before: Timestamp | None = None

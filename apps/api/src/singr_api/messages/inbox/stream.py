@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from singr_api.http.edge import Receive, Scope, Send
 from singr_api.http.leaving import leaving
 from singr_api.http.problems import MALFORMED_REQUEST, header_refused
 from singr_api.wiring.services import Services
-from singr_comms.people.inbox import InboxItemView, count_inbox, inbox_changes
+from singr_comms.people.inbox import InboxItemView, LiveInbox, count_inbox, inbox_changes
 from singr_observability.server import ENDLESS
 
 EVENTS: Final = "text/event-stream"
@@ -36,11 +36,17 @@ _encode = msgspec.json.Encoder().encode
 
 
 class EventStream(Response[None]):
-    """An answer that goes on."""
+    """An answer that goes on.
 
-    def __init__(self, parts: AsyncGenerator[bytes]) -> None:
+    Args:
+        parts: what it says, as it comes.
+        left: called when nobody listens any more.
+    """
+
+    def __init__(self, parts: AsyncGenerator[bytes], *, left: Callable[[], None]) -> None:
         super().__init__(None, media_type=EVENTS)
         self._parts = parts
+        self._left = left
 
     def to_asgi_response(self, *_: Any, **__: Any) -> Any:
         """Return what sends it."""
@@ -48,10 +54,11 @@ class EventStream(Response[None]):
 
     async def _send_parts(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["state"][ENDLESS] = True
-        head = [(b"content-type", EVENTS.encode()), (b"x-accel-buffering", b"no")]
-        await send({"type": "http.response.start", "status": 200, "headers": head})
-        gone = asyncio.create_task(_gone(receive, asyncio.current_task()))
+        sending = asyncio.current_task()
+        gone = asyncio.create_task(_gone(receive, sending))
         try:
+            head = [(b"content-type", EVENTS.encode()), (b"x-accel-buffering", b"no")]
+            await send({"type": "http.response.start", "status": 200, "headers": head})
             async for part in self._parts:
                 async with asyncio.timeout(_STUCK):
                     await send({"type": "http.response.body", "body": part, "more_body": True})
@@ -59,32 +66,30 @@ class EventStream(Response[None]):
         except TimeoutError:
             raise ClientGoneError from None
         except asyncio.CancelledError:
-            if not gone.done():  # somebody else's wish
+            if sending is None or not gone.done():  # somebody else's wish
                 raise
+            sending.uncancel()
         finally:
             gone.cancel()
+            self._left()
             await self._parts.aclose()
 
 
-async def events(services: Services, session_id: UUID, recipient_id: UUID, after: int) -> AsyncGenerator[bytes]:
+async def events(services: Services, session_id: UUID, live: LiveInbox, after: int) -> AsyncGenerator[bytes]:
     """Yield what changes behind a position, until the session ends, or the process is asked to stop."""
-    live = services.live_inboxes.watch(recipient_id)
     over, beat = time.monotonic() + LONGEST, time.monotonic() + _HEARTBEAT
-    try:
-        yield b": welcome\n\n"
-        while time.monotonic() < over and not leaving():
-            if not await _still_in(services, session_id):
-                return
-            if await live.changed(within=_LOOKS):
-                told, after = await _news(services, recipient_id, after)
-                if told:
-                    beat = time.monotonic() + _HEARTBEAT
-                    yield told
-            if time.monotonic() >= beat:
+    yield b": welcome\n\n"
+    while time.monotonic() < over and not leaving():
+        if not await _still_in(services, session_id):
+            return
+        if await live.changed(within=_LOOKS):
+            told, after = await _news(services, live.recipient_id, after)
+            if told:
                 beat = time.monotonic() + _HEARTBEAT
-                yield b": still here\n\n"
-    finally:
-        services.live_inboxes.leave(live)
+                yield told
+        if time.monotonic() >= beat:
+            beat = time.monotonic() + _HEARTBEAT
+            yield b": still here\n\n"
 
 
 def resumed_from(request: AnyRequest, after: int | None) -> int | None:

@@ -30,25 +30,24 @@ _COLUMNS: Final = {
 }
 # Counters are taken in the order of ids, so that two that write to many inboxes wait for each other and never in a
 # circle.
-ADDED: Final = """
-bumped AS (
+_ADD: Final = sql_text(
+    f"""
+WITH given AS (
+    SELECT * FROM {read_arrays(_COLUMNS, ":rows")}
+), bumped AS (
     INSERT INTO inbox_counters AS known (recipient_id, organization_id, unread, unseen, position)
-    SELECT recipient_id, organization_id, 1, 1, 1 FROM {chosen} ORDER BY recipient_id
+    SELECT recipient_id, organization_id, 1, 1, 1 FROM given ORDER BY recipient_id
     ON CONFLICT (recipient_id) DO UPDATE
        SET unread = known.unread + 1, unseen = known.unseen + 1, position = known.position + 1
     RETURNING recipient_id, position
 ), added AS (
     INSERT INTO inbox_items (id, organization_id, recipient_id, notification_id, kind, content_sealed, position)
     SELECT id, organization_id, recipient_id, notification_id, kind, content_sealed, bumped.position
-      FROM {chosen} JOIN bumped USING (recipient_id)
+      FROM given JOIN bumped USING (recipient_id)
     RETURNING recipient_id
 )
-"""
-"""Two parts of a statement that put one item each into the inboxes of `{chosen}`, a table of items without positions
-that names no recipient twice; `added` names whose they are."""
-_ADD: Final = sql_text(
-    f"WITH given AS (SELECT * FROM {read_arrays(_COLUMNS, ':rows')}), {ADDED.format(chosen='given')}"  # noqa: S608 - constants
-    "SELECT count(*) FROM added",
+SELECT count(*) FROM added
+""",  # noqa: S608 - constants
     roles=("platform", "tenant"),
 )
 _OF_USER: Final = sql_text("SELECT id FROM recipients WHERE organization_id = :organization_id AND user_id = :user_id")

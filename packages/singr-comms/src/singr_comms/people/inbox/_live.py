@@ -9,6 +9,7 @@ from uuid import UUID
 
 from singr_comms.people.inbox._news import InboxNews
 from singr_db import Database, sql
+from singr_db.redis import cancel_until_ended
 from singr_observability import get_logger
 
 _LOOKS_EVERY: Final = 2.0
@@ -84,14 +85,11 @@ class LiveInboxes:
         try:
             yield
         finally:
-            while tasks:  # the client of Redis takes a cancellation for its own time-out while it connects
-                for task in tasks:
-                    task.cancel()
-                _, tasks = await asyncio.wait(tasks, timeout=0.1)
+            await cancel_until_ended(tasks)
 
     async def _hear(self) -> None:
         async for recipients in self.news.hear():
-            for recipient_id in recipients & self._watched.keys():
+            for recipient_id in (recipients or self._watched.keys()) & self._watched.keys():
                 self._stir(recipient_id)
 
     async def _look(self) -> None:

@@ -113,7 +113,9 @@ async def wake_snoozed(session: PlatformSession, *, limit: int) -> int:
     due: list[UUID] = list(await session.scalars(_DUE, {"limit": limit}))
     for recipient_id in due:
         about = {"recipient_id": recipient_id}
-        await _changed(session, _AWAKE, about | {"position": await session.scalar(_LOCK, about)})
+        position = await session.scalar(_LOCK, about)
+        if position is not None:  # else they were erased a moment ago
+            await _changed(session, _AWAKE, about | {"position": position})
     return len(due)
 
 

@@ -69,7 +69,8 @@ class InboxNews:
                             await pubsub.ping()
                         else:
                             failures = 0
-                            yield _named(message["data"])
+                            if named := _named(message["data"]):
+                                yield named
             except (redis.RedisError, OSError) as error:
                 failures += 1
                 if failures == 1:
