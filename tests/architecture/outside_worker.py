@@ -11,6 +11,7 @@ import asyncio
 import json
 import os
 import sys
+import threading
 from typing import Any
 from uuid import UUID
 
@@ -40,6 +41,9 @@ GIVEN = json.loads(sys.stdin.readline())
 OURS = Queue.declare(f"team-{TEAM}")
 Work = msgspec.defstruct("Work", [("number", int)], frozen=True, tag=f"{TEAM}.work")
 
+SAID = threading.Event()
+"""Its own job's id has been told: nobody would learn it afterwards."""
+
 jobs = Jobs()
 
 
@@ -47,6 +51,7 @@ jobs = Jobs()
 def work(job: Any, context: SyncJobContext) -> object:
     """Do it; a plain function."""
     if GIVEN["killed"]:
+        SAID.wait()
         os._exit(9)
     return {"by": TEAM, "number": job.number, "attempt": context.attempt}
 
@@ -90,6 +95,7 @@ async def main() -> None:
             async with db.tenant(organization) as session:
                 job_id = await enqueue(session, Work(7), organization_id=organization)
             say(enqueued=job_id.hex)
+            SAID.set()
         else:
             job_id = UUID(GIVEN["job_id"])
         while not running.done():
