@@ -1,3 +1,5 @@
+from typing import get_args
+
 import msgspec
 import pytest
 
@@ -13,12 +15,17 @@ from singr_comms import (
     check_email,
     check_sms,
     message_types,
+    preview,
     render_email,
     render_sms,
 )
+from singr_comms.messages.delivery_update import DeliveryStatus, DeliveryUpdatePush, DeliveryUpdateSms
 from singr_comms.messages.order_ready import OrderReadySms
 from singr_comms.messages.payment_received import PaymentReceivedSms
 from singr_config import MailjetTemplates
+
+STATUSES = get_args(DeliveryStatus)
+DELIVERY_UPDATES = (DeliveryUpdateSms, DeliveryUpdatePush)
 
 # What a template kept at Mailjet may receive, by kind: a name that changes here breaks it there.
 PROMISED_VARIABLES = {
@@ -165,6 +172,30 @@ def test_a_time_is_a_day_and_a_time_and_nothing_else(at: str) -> None:
                 farm_name="F", order_number="7", pickup_place="P", link="https://a.example/x", pickup_until=at
             )
         )
+
+
+@pytest.mark.parametrize("locale", ["en", "de", "ar"])
+def test_only_a_delivery_that_is_still_to_come_is_expected(locale: str) -> None:
+    given = {"farm_name": "F", "order_number": "7", "link": "https://a.example/x", "expected_at": "2026-11-28T17:00"}
+    told = {status: render_sms(DeliveryUpdateSms(status=status, **given), locale=locale) for status in STATUSES}
+    assert {status for status, words in told.items() if "17:00" not in words} == {"delivered", "failed"}
+
+
+def test_each_status_of_a_delivery_has_examples() -> None:
+    one = message_types.named("delivery_update")
+    assert one is not None
+    shown = {(channel, message.status) for channel, message in one.samples() if isinstance(message, DELIVERY_UPDATES)}
+    assert shown == {(channel, status) for channel in one.models for status in STATUSES}
+
+
+@pytest.mark.parametrize("locale", ["en", "de", "ar"])
+def test_a_reminder_that_is_asked_for_the_day_before_says_which_day_is_meant(locale: str) -> None:
+    one = message_types.named("pickup_reminder")
+    assert one is not None
+    for _, message in one.samples():
+        shown = preview(message, locale=locale)
+        for words in filter(None, (shown.subject, shown.text if shown.channel == "sms" else None)):
+            assert "2026" in words
 
 
 @pytest.mark.parametrize("name", BAD_LINES)

@@ -288,6 +288,13 @@ def test_a_reason_ends_as_a_sentence_once(text: str) -> None:
     assert as_sentence(text) == "Sold out."
 
 
+@pytest.mark.parametrize(
+    "text", ["\u2068نفدت الكمية.\u2069", "“Sold out!”", "„Ausverkauft.“", "«Épuisé !»", "(Sold out.)"]
+)
+def test_a_reason_that_ends_within_an_isolate_or_a_quotation_gets_no_second_full_stop(text: str) -> None:
+    assert as_sentence(text) == text
+
+
 def test_names_within_a_list_are_inert_and_form_no_link() -> None:
     item = DigestItem(title="evil.example", body="a\u200bb<b>")
     digest = Digest(

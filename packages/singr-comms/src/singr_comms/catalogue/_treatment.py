@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 Quiet: TypeAlias = Literal["hold", "drop", "digest", "pass"]
-"""What becomes of a message in its reader's quiet hours."""
+"""What is to become of a message in its reader's quiet hours, which are not in force yet."""
 DAY: Final = 86_400
 """Seconds for which a message is of use, unless its type says otherwise."""
 _LONGEST: Final = 365 * DAY
@@ -21,7 +21,8 @@ def treated_wrong(
     if isinstance(time_to_live, bool) or not isinstance(time_to_live, int) or not 1 <= time_to_live <= _LONGEST:
         return f"time_to_live must be whole seconds, from 1 to {_LONGEST} (a year)"
     if quiet not in get_args(Quiet):
-        return f"quiet must be {', '.join(get_args(Quiet)[:-1])} or {get_args(Quiet)[-1]}"
+        *rest, last = get_args(Quiet)
+        return f"quiet must be {', '.join(rest)} or {last} (quiet hours are not in force yet)"
     if not channels or len(set(channels)) != len(channels):
         return "default_channels must name at least one channel, and each once"
     strange = sorted(set(channels) - set(models))

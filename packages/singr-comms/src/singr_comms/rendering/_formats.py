@@ -29,6 +29,7 @@ _UNITS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     },
 }
 _ENDS: Final = frozenset(".!?…؟。")
+_CLOSING: Final = '\u2069“”"»)'  # the end of an isolate, of a quotation, of brackets: a sentence ends within them
 USUAL: Final = "en"
 """The language of whatever has no words in another."""
 
@@ -36,11 +37,11 @@ USUAL: Final = "en"
 def sentence(text: str) -> str:
     """A text of somebody's as a whole sentence: with a full stop, unless it ends like one.
 
-    >>> sentence("Sold out"), sentence("Sold out!")
-    ('Sold out.', 'Sold out!')
+    >>> sentence("Sold out"), sentence("Sold out!"), sentence("He wrote: “Sold out!”")
+    ('Sold out.', 'Sold out!', 'He wrote: “Sold out!”')
     """
     shown = text.rstrip()
-    return shown if shown[-1:] in _ENDS else f"{shown}."
+    return shown if shown.rstrip(_CLOSING)[-1:] in _ENDS else f"{shown}."
 
 
 @jinja2.pass_context

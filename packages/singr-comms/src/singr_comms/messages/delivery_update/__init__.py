@@ -1,5 +1,7 @@
 """A delivery moved on."""
 
+from collections.abc import Callable
+from itertools import chain
 from typing import Final, Literal, TypeAlias
 
 from singr_comms.catalogue import EXAMPLE_LINK, Message, MessageType, PlaceTime, Reference, ShortHttpUrl, Title
@@ -29,6 +31,25 @@ class DeliveryUpdatePush(Message, tag="delivery_update", frozen=True, kw_only=Tr
 
 
 _FARM: Final = "Willow Creek Farm"
+_STATUSES: Final[tuple[DeliveryStatus, ...]] = ("on_the_way", "packed", "arriving", "delivered", "delayed", "failed")
+
+
+def _examples(status: DeliveryStatus) -> tuple[Callable[..., Message], ...]:
+    return (
+        lambda farm=_FARM, number="A-1042": DeliveryUpdateSms(
+            farm_name=farm, order_number=number, status=status, link=EXAMPLE_LINK, expected_at="2026-11-28T17:00"
+        ),
+        lambda farm=_FARM, number="A-1042": DeliveryUpdateSms(
+            farm_name=farm, order_number=number, status=status, link=EXAMPLE_LINK
+        ),
+        lambda farm=_FARM, number="A-1042": DeliveryUpdatePush(
+            farm_name=farm, order_number=number, status=status, link=EXAMPLE_LINK, expected_at="2026-11-28T17:00"
+        ),
+        lambda farm=_FARM, number="A-1042": DeliveryUpdatePush(
+            farm_name=farm, order_number=number, status=status, link=EXAMPLE_LINK
+        ),
+    )
+
 
 MESSAGE_TYPE: Final = MessageType(
     __name__,
@@ -38,18 +59,5 @@ MESSAGE_TYPE: Final = MessageType(
     time_to_live=12 * 3600,
     sms=DeliveryUpdateSms,
     push=DeliveryUpdatePush,
-    examples=(
-        lambda farm=_FARM, number="A-1042": DeliveryUpdateSms(
-            farm_name=farm, order_number=number, status="on_the_way", link=EXAMPLE_LINK, expected_at="2026-11-28T17:00"
-        ),
-        lambda farm=_FARM, number="A-1042": DeliveryUpdateSms(
-            farm_name=farm, order_number=number, status="on_the_way", link=EXAMPLE_LINK
-        ),
-        lambda farm=_FARM, number="A-1042": DeliveryUpdatePush(
-            farm_name=farm, order_number=number, status="on_the_way", link=EXAMPLE_LINK, expected_at="2026-11-28T17:00"
-        ),
-        lambda farm=_FARM, number="A-1042": DeliveryUpdatePush(
-            farm_name=farm, order_number=number, status="on_the_way", link=EXAMPLE_LINK
-        ),
-    ),
+    examples=tuple(chain.from_iterable(map(_examples, _STATUSES))),
 )

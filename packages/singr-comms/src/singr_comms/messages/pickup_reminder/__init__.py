@@ -1,4 +1,7 @@
-"""An order is to be picked up soon."""
+"""An order is to be picked up soon.
+
+It lives for an hour: what waits longer, in a queue that is behind, is not sent any more. Ask for it two hours ahead.
+"""
 
 from typing import Final
 
