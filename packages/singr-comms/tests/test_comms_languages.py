@@ -19,6 +19,8 @@ from singr_comms import (
     render_email,
 )
 from singr_comms.channels import CHANNELS
+from singr_comms.messages.digest import Digest, DigestItem
+from singr_comms.messages.low_stock_alert import LowStockAlertPush
 from singr_comms.notifications import EmailRequest, queue_email
 from singr_comms.rendering._formats import counted
 from singr_comms.rendering._languages import direction, locales_in
@@ -28,6 +30,12 @@ TYPES = sorted(message_types, key=lambda one: one.name)
 HOSTILE = ["<script>alert(1)</script>", "</td></tr></table><h1>You won</h1>", "{{ 7 * 7 }}"]
 ENGLISH = re.compile(r"\b(?:You are receiving|Hello|If the button|Your order|minutes?|Please)\b")
 OF_PEOPLE = "\u0416"
+CLUMSY = {
+    "en": r"the way you paid|until you see the money|\bTap to read it\b",
+    "de": r"bei Ihrem Konto bei|verlangt (?:wurde|haben)|niemandem|jemandes|auf dem Weg, auf dem|um sie zu lesen",
+    # devices are not "signed outside", and a farm, which is feminine, is the subject of no masculine verb
+    "ar": r"تُسجَّل جميع الأجهزة|(?:أكّد|استلم|أعاد) \{\{|ينتهي هذا لهذا|تعد لدى",
+}
 
 
 class Tags(HTMLParser):
@@ -112,6 +120,47 @@ def test_security_events_are_told_apart_in_every_language(locale: str) -> None:
     subjects = {render_email(one(event), locale=locale).subject for event in events}
     assert len(subjects) == len(events)
     assert not subjects & {render_email(one(event)).subject for event in events}
+
+
+@pytest.mark.parametrize("locale", CLUMSY)
+def test_what_readers_stumbled_over_does_not_come_back(locale: str) -> None:
+    for one in TYPES:
+        folder = one.folder if locale == "en" else one.folder / locale
+        for words in folder.iterdir():
+            assert not (words.is_file() and re.search(CLUMSY[locale], words.read_text("utf-8"))), words
+
+
+@pytest.mark.parametrize("locale", ["en", "de"])
+def test_a_push_about_what_is_sold_out_counts_nothing(locale: str) -> None:
+    one = LowStockAlertPush(farm_name="F", product_name="P", stock_left=0, link="https://singr.example/x")
+    assert "0" not in preview(one, locale=locale).text
+
+
+@pytest.mark.parametrize("locale", ["en", *SHIP])
+@pytest.mark.parametrize("more", [0, 3])
+def test_a_digest_says_how_much_happened_in_every_language(locale: str, more: int) -> None:
+    items = tuple(DigestItem(title=title) for title in ("A", "B"))
+    first, last = "2026-11-23", "2026-11-29"
+    digest = Digest(
+        user_name="J",
+        period="weekly",
+        first_day=first,
+        last_day=last,
+        items=items,
+        link="https://a.example/",
+        more=more,
+    )
+    shown = preview(digest, locale=locale)
+    assert str(2 + more) in str(shown.subject)
+    assert shown.html is not None
+    assert re.search(rf">A[^<]* {1 + more}\b", shown.html), "before the page is opened"
+
+
+@pytest.mark.parametrize(("name", "says"), [("password_reset", "إن لم تطلبوها"), ("farm_rejected", "للتعديل")])
+def test_an_arabic_text_message_tells_all_that_the_english_one_does(name: str, says: str) -> None:
+    one = next(one for one in TYPES if one.name == name)
+    (shown,) = (preview(message, locale="ar").text for channel, message in one.samples() if channel == "sms")
+    assert says in shown
 
 
 def test_units_are_counted_by_the_forms_of_a_language() -> None:

@@ -48,9 +48,9 @@ HOSTILE = [
 ]
 
 FORMATTED: dict[str, Callable[[str], str]] = {
-    "ready_at": lambda _: "28 November 2026, 17:00",
-    "pickup_until": lambda _: "28 November 2026, 19:30",
-    "pickup_at": lambda _: "28 November 2026, 17:00",
+    "ready_at": lambda _: "28 November 2026 at 17:00",
+    "pickup_until": lambda _: "28 November 2026 at 19:30",
+    "pickup_at": lambda _: "28 November 2026 at 17:00",
     "renews_on": lambda given: written_day(given, "en"),
     "first_day": lambda given: written_day(given, "en"),
     "last_day": lambda given: written_day(given, "en"),

@@ -16,7 +16,7 @@ _MONTHS: Final = {
 }
 _DAYS: Final = {"de": "{day}. {month} {year}"}
 _USUAL_DAY: Final = "{day} {month} {year}"
-_TIMES: Final = {"de": "{day}, {time} Uhr", "ar": "{day}، {time}"}
+_TIMES: Final = {"en": "{day} at {time}", "de": "{day}, {time} Uhr", "ar": "{day}، {time}"}
 _USUAL_TIME: Final = "{day}, {time}"
 _UNITS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "en": {"minutes": ("{} minute", "{} minutes"), "hours": ("{} hour", "{} hours"), "days": ("{} day", "{} days")},
