@@ -8,6 +8,8 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
+from singr_comms.models._locale import LOCALE_PATTERN
+
 _END: Final = r"(?![\s\S])"
 # C0 and C1 controls, line and paragraph separators, direction overrides: nothing that a name needs, and everything
 # that splits headers or hides text. Lone surrogates are refused by the JSON coder.
@@ -28,7 +30,6 @@ _AMOUNT: Final = rf"^[A-Z]{{3}} (?:0|[1-9][0-9]{{0,8}})(?:\.[0-9]{{1,3}})?{_END}
 _DAY: Final = r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
 _LOCAL_DAY: Final = rf"^{_DAY}{_END}"
 _LOCAL_TIME: Final = rf"^{_DAY}T(?:[01][0-9]|2[0-3]):[0-5][0-9]{_END}"
-_LOCALE: Final = rf"^[a-z]{{2,3}}(?:-[A-Z][a-z]{{3}})?(?:-[A-Z]{{2}})?{_END}"
 
 RULES: Final = {
     _LINE: "must be one line with something to see on it, without control characters or direction overrides",
@@ -40,7 +41,7 @@ RULES: Final = {
     _IP: "must be an IPv4 or IPv6 address, such as 203.0.113.7",
     _DEVICE: "must be a registration token of Firebase: 8 to 1,024 letters, digits, colons, hyphens or underscores",
     _TOKEN: "must be 1 to 64 letters, digits, dots, hyphens or underscores",
-    _LOCALE: "must be a language, perhaps with script and region, such as de or pt-BR (BCP 47)",
+    LOCALE_PATTERN: "must be a language, perhaps with script and region, such as de or pt-BR (BCP 47)",
     _AMOUNT: "must be the code of a currency (ISO 4217) and an amount, such as EUR 12.50",
     _LOCAL_DAY: "must be a day, such as 2026-11-28",
     _LOCAL_TIME: "must be a day and a time at the place that it is about, such as 2026-11-28T17:00",
@@ -117,7 +118,7 @@ PlaceTime = Annotated[
 ]
 """A day and a time as clocks show it at the place that it is about, which its reader's language writes."""
 
-Locale = Annotated[str, Meta(pattern=_LOCALE, description="BCP 47.", examples=["de"])]
+Locale = Annotated[str, Meta(pattern=LOCALE_PATTERN, description="BCP 47.", examples=["de"])]
 """A language, perhaps with script and region: `de`, `zh-Hant`, `pt-BR`."""
 
 Count = Annotated[int, Meta(ge=0, le=1_000_000)]

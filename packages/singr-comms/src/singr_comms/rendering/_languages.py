@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from importlib.resources.abc import Traversable
 from typing import Final, Literal
 
+from singr_comms.models._locale import LOCALE_PATTERN
 from singr_comms.rendering._formats import USUAL
 
-LOCALE: Final = re.compile(r"[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-[A-Z]{2})?", re.ASCII)
-"""A language, perhaps with script and region: `de`, `zh-Hant`, `pt-BR`."""
+LOCALE: Final = re.compile(LOCALE_PATTERN, re.ASCII)
 _RIGHT_TO_LEFT: Final = frozenset({"ar", "fa", "he", "ps", "ur", "yi"})
 ISOLATE: Final = "\u2068"  # FSI and PDI (UAX #9): a name turns nothing but itself
 END: Final = "\u2069"

@@ -20,14 +20,8 @@ class DeliveryUpdateSms(Message, tag="delivery_update", frozen=True, kw_only=Tru
     expected_at: PlaceTime | None = None
 
 
-class DeliveryUpdatePush(Message, tag="delivery_update", frozen=True, kw_only=True):
+class DeliveryUpdatePush(DeliveryUpdateSms, tag="delivery_update", frozen=True, kw_only=True):
     """A delivery moved on."""
-
-    farm_name: Title
-    order_number: Reference
-    status: DeliveryStatus
-    link: ShortHttpUrl
-    expected_at: PlaceTime | None = None
 
 
 _FARM: Final = "Willow Creek Farm"

@@ -20,11 +20,8 @@ class FarmApprovedSms(Message, tag="farm_approved", frozen=True, kw_only=True):
     link: ShortHttpUrl
 
 
-class FarmApprovedPush(Message, tag="farm_approved", frozen=True, kw_only=True):
+class FarmApprovedPush(FarmApprovedSms, tag="farm_approved", frozen=True, kw_only=True):
     """A farm was approved."""
-
-    farm_name: Title
-    link: ShortHttpUrl
 
 
 _FARM: Final = "Willow Creek Farm"

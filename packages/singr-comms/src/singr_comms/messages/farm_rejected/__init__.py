@@ -22,12 +22,8 @@ class FarmRejectedSms(Message, tag="farm_rejected", frozen=True, kw_only=True):
     link: ShortHttpUrl
 
 
-class FarmRejectedPush(Message, tag="farm_rejected", frozen=True, kw_only=True):
+class FarmRejectedPush(FarmRejectedSms, tag="farm_rejected", frozen=True, kw_only=True):
     """A farm was not approved."""
-
-    farm_name: Title
-    reason: Title
-    link: ShortHttpUrl
 
 
 _REASON: Final = "The photo of your certificate cannot be read"

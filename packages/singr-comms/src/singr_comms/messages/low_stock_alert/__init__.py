@@ -14,13 +14,8 @@ class LowStockAlertSms(Message, tag="low_stock_alert", frozen=True, kw_only=True
     link: ShortHttpUrl
 
 
-class LowStockAlertPush(Message, tag="low_stock_alert", frozen=True, kw_only=True):
+class LowStockAlertPush(LowStockAlertSms, tag="low_stock_alert", frozen=True, kw_only=True):
     """Little is left of a product."""
-
-    farm_name: Title
-    product_name: Title
-    stock_left: Count
-    link: ShortHttpUrl
 
 
 _FARM: Final = "Willow Creek Farm"

@@ -15,14 +15,8 @@ class NewReviewSms(Message, tag="new_review", frozen=True, kw_only=True):
     product_name: Title | None = None
 
 
-class NewReviewPush(Message, tag="new_review", frozen=True, kw_only=True):
+class NewReviewPush(NewReviewSms, tag="new_review", frozen=True, kw_only=True):
     """A customer reviewed a farm or one of its products."""
-
-    farm_name: Title
-    reviewer_name: PersonName
-    rating: Rating
-    link: ShortHttpUrl
-    product_name: Title | None = None
 
 
 _FARM: Final = "Willow Creek Farm"

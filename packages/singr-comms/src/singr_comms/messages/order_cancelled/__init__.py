@@ -33,13 +33,8 @@ class OrderCancelledSms(Message, tag="order_cancelled", frozen=True, kw_only=Tru
     reason: Title | None = None
 
 
-class OrderCancelledPush(Message, tag="order_cancelled", frozen=True, kw_only=True):
+class OrderCancelledPush(OrderCancelledSms, tag="order_cancelled", frozen=True, kw_only=True):
     """An order was cancelled."""
-
-    farm_name: Title
-    order_number: Reference
-    link: ShortHttpUrl
-    reason: Title | None = None
 
 
 _REASON: Final = "The frost took the last of the tomatoes"

@@ -36,13 +36,8 @@ class OrderConfirmedSms(Message, tag="order_confirmed", frozen=True, kw_only=Tru
     ready_at: PlaceTime | None = None
 
 
-class OrderConfirmedPush(Message, tag="order_confirmed", frozen=True, kw_only=True):
+class OrderConfirmedPush(OrderConfirmedSms, tag="order_confirmed", frozen=True, kw_only=True):
     """A farm confirmed an order."""
-
-    farm_name: Title
-    order_number: Reference
-    link: ShortHttpUrl
-    ready_at: PlaceTime | None = None
 
 
 _FARM: Final = "Willow Creek Farm"

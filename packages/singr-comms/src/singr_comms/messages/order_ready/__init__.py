@@ -36,14 +36,8 @@ class OrderReadySms(Message, tag="order_ready", frozen=True, kw_only=True):
     pickup_until: PlaceTime | None = None
 
 
-class OrderReadyPush(Message, tag="order_ready", frozen=True, kw_only=True):
+class OrderReadyPush(OrderReadySms, tag="order_ready", frozen=True, kw_only=True):
     """An order can be picked up."""
-
-    farm_name: Title
-    order_number: Reference
-    pickup_place: Title
-    link: ShortHttpUrl
-    pickup_until: PlaceTime | None = None
 
 
 _FARM: Final = "Willow Creek Farm"

@@ -35,13 +35,8 @@ class PaymentFailedSms(Message, tag="payment_failed", frozen=True, kw_only=True)
     link: ShortHttpUrl
 
 
-class PaymentFailedPush(Message, tag="payment_failed", frozen=True, kw_only=True):
+class PaymentFailedPush(PaymentFailedSms, tag="payment_failed", frozen=True, kw_only=True):
     """A payment did not go through."""
-
-    farm_name: Title
-    order_number: Reference
-    amount: Amount
-    link: ShortHttpUrl
 
 
 _REASON: Final = "Your bank declined the card"

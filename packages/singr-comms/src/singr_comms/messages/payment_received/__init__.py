@@ -34,13 +34,8 @@ class PaymentReceivedSms(Message, tag="payment_received", frozen=True, kw_only=T
     link: ShortHttpUrl
 
 
-class PaymentReceivedPush(Message, tag="payment_received", frozen=True, kw_only=True):
+class PaymentReceivedPush(PaymentReceivedSms, tag="payment_received", frozen=True, kw_only=True):
     """A payment arrived."""
-
-    farm_name: Title
-    order_number: Reference
-    amount: Amount
-    link: ShortHttpUrl
 
 
 _FARM: Final = "Willow Creek Farm"

@@ -39,14 +39,8 @@ class PickupReminderSms(Message, tag="pickup_reminder", frozen=True, kw_only=Tru
     link: ShortHttpUrl
 
 
-class PickupReminderPush(Message, tag="pickup_reminder", frozen=True, kw_only=True):
+class PickupReminderPush(PickupReminderSms, tag="pickup_reminder", frozen=True, kw_only=True):
     """An order is to be picked up soon."""
-
-    farm_name: Title
-    order_number: Reference
-    pickup_at: PlaceTime
-    pickup_place: Title
-    link: ShortHttpUrl
 
 
 _FARM: Final = "Willow Creek Farm"

@@ -9,12 +9,13 @@ from sqlalchemy import select
 
 from singr_comms.channels.push import CHANNEL as PUSH
 from singr_comms.models._fields import DeviceToken
+from singr_comms.models._locale import canonical_locale
 from singr_comms.notifications._person_keys import read_keys
 from singr_comms.notifications._rows import RECIPIENT, recipient_hash
 from singr_comms.people._directory import Directory
 from singr_comms.people._errors import DeviceNotFoundError, PeopleError, PersonFault, RecipientNotFoundError
 from singr_comms.people.recipients._checks import ZONES
-from singr_comms.people.recipients._model import Locale, RecipientInput, ZoneName, canonical_locale
+from singr_comms.people.recipients._model import Locale, RecipientInput, ZoneName
 from singr_comms.people.recipients._store import put_recipient, row_of
 from singr_db import Sealer, TenantSession, new_id, sql_text
 from singr_db.tables import PushDevice, Recipient

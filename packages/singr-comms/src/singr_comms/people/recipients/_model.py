@@ -1,6 +1,5 @@
 """What is given and told of a recipient."""
 
-import re
 from datetime import datetime, time
 from typing import Annotated, Final
 from uuid import UUID
@@ -177,16 +176,6 @@ def view_of(row: Recipient, name: str | None) -> RecipientView:
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
-
-
-def canonical_locale(locale: str) -> str:
-    """A language tag as BCP 47 recommends to write it: `de-AT`, `zh-Hant-TW`."""
-    language, *rest = re.split("[-_]", locale)
-    return "-".join([language.lower(), *(_part(part) for part in rest)])
-
-
-def _part(part: str) -> str:
-    return part.title() if len(part) == len("Hant") else part.upper()
 
 
 def _clock(moment: time) -> str:

@@ -7,8 +7,9 @@ from uuid import UUID
 from singr_comms.channels.email import CHANNEL as EMAIL
 from singr_comms.channels.email import EmailAddress
 from singr_comms.channels.sms import CHANNEL as SMS
+from singr_comms.models._locale import canonical_locale
 from singr_comms.notifications._rows import RECIPIENT, recipient_hash
-from singr_comms.people.recipients._model import NamedRecipient, canonical_locale
+from singr_comms.people.recipients._model import NamedRecipient
 from singr_db import PersonKey, Sealer
 
 NAME: Final = "recipients.name"
