@@ -140,6 +140,9 @@ class Template:
                     return
             self._socket.close()
             time.sleep(0.05)
+            # with 0 it ended since whoever else asked it was gone; with anything else, so would the next one
+            if self._popen is not None and self._popen.poll():
+                raise RuntimeError(f"the process that loads API and worker ended with {self._popen.returncode}")
         raise RuntimeError("there is no process that has loaded API and worker")
 
     def run(

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import forking
 import pytest
 import sites
 from forking import Template
@@ -61,6 +62,20 @@ def template(name: str) -> Iterator[Template]:
     made = Template(name)
     yield made
     made.end()
+
+
+def test_a_process_that_cannot_load_is_not_begun_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = []
+
+    def fails(listener: int) -> "subprocess.Popen[bytes]":
+        begun.append(listener)
+        return subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"], pass_fds=(listener,))
+
+    monkeypatch.setattr(forking, "_begun", fails)
+    monkeypatch.setattr(forking, "_TRIES", 20)
+    with pytest.raises(RuntimeError, match="ended with 3"):
+        Template()
+    assert len(begun) < 20
 
 
 @pytest.fixture

@@ -263,6 +263,14 @@ def test_a_wrong_declaration_fails_and_says_what_to_do(
     assert says in str(caught.value)
 
 
+@pytest.mark.parametrize(("name", "right"), [("pt_BR", "name it pt-BR"), ("German", "such as de or pt-BR")])
+def test_a_folder_of_words_that_is_named_as_no_language_is_refused(tmp_path: Path, name: str, right: str) -> None:
+    (tmp_path / name).mkdir()
+    folder(tmp_path / name, *EMAIL)
+    with pytest.raises(DeclarationError, match=f"nobody would read its words in {name} in .*{right}"):
+        declared(folder(tmp_path, *EMAIL))
+
+
 def test_a_type_without_a_channel_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DeclarationError, match="give it a model for a channel"):
         MessageType(tmp_path, when_unknown="settle", examples=())

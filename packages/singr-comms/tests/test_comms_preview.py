@@ -105,6 +105,20 @@ def test_first_of_the_wanted_languages_that_there_are_words_in_is_taken() -> Non
     assert fitting(there, None) == "en"
 
 
+@pytest.mark.parametrize(
+    ("wanted", "had"),
+    [
+        ("zh-Hant-TW", "zh-Hant"),
+        ("zh_hant_tw", "zh-Hant"),
+        ("pt_br", "pt-BR"),
+        ("PT-br", "pt-BR"),
+        ("zh-Hans-CN", "zh"),
+    ],
+)
+def test_a_language_is_looked_for_by_less_and_less_of_its_tag_in_whatever_letters(wanted: str, had: str) -> None:
+    assert fitting({"zh", "zh-Hant", "pt-BR"}, wanted) == had
+
+
 def test_every_fault_of_data_is_named_at_once_by_its_path() -> None:
     data: dict[str, Any] = {"user_name": "", "items": [{"title": "x" * 201}], "extra": 1, "more": -1}
     with pytest.raises(InvalidDataError) as caught:
@@ -113,6 +127,14 @@ def test_every_fault_of_data_is_named_at_once_by_its_path() -> None:
         *("extra", "user_name", "period", "first_day", "last_day", "items[0].title", "link", "more"),
     }
     assert caught.value.faults["more"] == "must be an integer of at least 0"
+
+
+def test_a_fault_in_each_item_of_a_list_is_named_but_of_one_that_is_too_long_its_length_alone() -> None:
+    bad = [{"title": ""}, {"title": "x"}, {"body": "x"}, 7]
+    for items, named in ((bad, {"items[0].title", "items[2]", "items[3]"}), (bad * 50, {"items"})):
+        with pytest.raises(InvalidDataError) as caught:
+            message_from("digest", "email", {"items": items})
+        assert {path for path in caught.value.faults if path.startswith("items")} == named
 
 
 @pytest.mark.parametrize(("kind", "channel", "field"), [("nothing", "sms", "type"), ("price_drop", "sms", "channel")])

@@ -179,6 +179,7 @@ def test_subjects_are_one_bounded_line() -> None:
     assert len(rendered.subject) == 200
     assert rendered.subject.endswith("…")
     assert one_line("\u2068" + "\u062c" * 300 + "\u2069") == "\u2068" + "\u062c" * 197 + "…\u2069"
+    assert one_line("x" * 198 + "\u2068" + "\u062c" * 9 + "\u2069") == "x" * 198 + "…"
     assert one_line("a\r\nBcc: x@example.org\u2028b\x00") == "a Bcc: x@example.org b"
 
 

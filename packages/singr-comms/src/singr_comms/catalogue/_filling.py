@@ -1,7 +1,7 @@
 """A message made of data that somebody gave, with every fault in it named at once."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final, get_args, get_origin
 
 import msgspec
 
@@ -45,14 +45,45 @@ def filled(model: type[Message], data: Mapping[str, Any]) -> Message:
             if field.required:
                 faults[name] = _MISSING
             continue
-        try:
+        found = _faults(data[name], field.type, name)
+        if found:
+            faults |= found
+        else:
             values[name] = msgspec.convert(data[name], field.type)
-        except msgspec.ValidationError as error:
-            wrong = invalid_message(error)
-            faults[_path(name, wrong.field)] = wrong.message
     if faults:
         raise InvalidDataError(faults)
     return model(**values)
+
+
+def _faults(value: Any, kind: Any, path: str) -> dict[str, str]:
+    """What is wrong with a value, by path; of a list, whose bounds are kept, in each of its items."""
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        found: dict[str, str] = {}
+        for number, one in enumerate(value if _is_sound(value, kind) else ()):
+            found |= _faults(one, get_args(_bare(kind))[0], f"{path}[{number}]")
+        wrong = invalid_message(error)
+        return found or {_path(path, wrong.field): wrong.message}
+    return {}
+
+
+def _is_sound(value: Any, kind: Any) -> bool:
+    """Whether it is a list as its variable wants one, whatever its items are."""
+    bare = _bare(kind)
+    alike = get_origin(bare) is list or (get_origin(bare) is tuple and get_args(bare)[1:] == (...,))
+    if not (alike and isinstance(value, list | tuple)):
+        return False
+    bounds = getattr(kind, "__metadata__", ())
+    try:
+        msgspec.convert(value, Annotated[list[Any], *bounds] if bounds else list[Any])
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _bare(kind: Any) -> Any:
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
 
 
 def _path(name: str, inner: str) -> str:

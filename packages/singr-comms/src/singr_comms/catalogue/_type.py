@@ -12,9 +12,10 @@ from singr_comms._errors import DeclarationError, InvalidMessageError
 from singr_comms.catalogue._example import Example
 from singr_comms.catalogue._treatment import DAY, Quiet, treated_wrong
 from singr_comms.channels import CHANNELS
+from singr_comms.models._locale import canonical_locale
 from singr_comms.models._message import Message, checked
 from singr_comms.rendering._formats import USUAL
-from singr_comms.rendering._languages import languages_of, locales_in
+from singr_comms.rendering._languages import LOCALE, languages_of, locales_in
 from singr_comms.rendering._templates import DEFAULT_BRAND, place, render
 
 WhenUnknown: TypeAlias = Literal["repeat", "settle", "flag"]
@@ -174,6 +175,11 @@ class MessageType:
             raise self._wrong(f"its words are missing: write {', '.join(missing)} in {self.folder}")
         if idle:
             raise self._wrong(f"{', '.join(idle)} in {self.folder} is of a channel that it has no model for: add one")
+        for one in self.folder.iterdir():
+            if one.is_dir() and not LOCALE.fullmatch(one.name) and known & {text.name for text in one.iterdir()}:
+                right = canonical_locale(one.name)
+                called = right if LOCALE.fullmatch(right) else "as BCP 47 has a language, such as de or pt-BR"
+                raise self._wrong(f"nobody would read its words in {one.name} in {self.folder}: name it {called}")
         for language in languages_of(self.folder):
             self._check_language(language)
 

@@ -18,14 +18,23 @@ _DAYS: Final = {"de": "{day}. {month} {year}"}
 _USUAL_DAY: Final = "{day} {month} {year}"
 _TIMES: Final = {"en": "{day} at {time}", "de": "{day}, {time} Uhr", "ar": "{day}، {time}"}
 _USUAL_TIME: Final = "{day}, {time}"
-_UNITS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
-    "en": {"minutes": ("{} minute", "{} minutes"), "hours": ("{} hour", "{} hours"), "days": ("{} day", "{} days")},
-    "de": {"minutes": ("{} Minute", "{} Minuten"), "hours": ("{} Stunde", "{} Stunden"), "days": ("{} Tag", "{} Tage")},
-    # one, other, two, few: Arabic has a dual, and counts three to ten in the plural, eleven and more in the singular
+# By CLDR's categories of plurals, `other` where one is not named. Arabic has a dual, counts three to ten in the plural,
+# and eleven to ninety-nine in another case of the singular than hundreds.
+_UNITS: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
+    "en": {
+        "minutes": {"one": "{} minute", "other": "{} minutes"},
+        "hours": {"one": "{} hour", "other": "{} hours"},
+        "days": {"one": "{} day", "other": "{} days"},
+    },
+    "de": {
+        "minutes": {"one": "{} Minute", "other": "{} Minuten"},
+        "hours": {"one": "{} Stunde", "other": "{} Stunden"},
+        "days": {"one": "{} Tag", "other": "{} Tage"},
+    },
     "ar": {
-        "minutes": ("دقيقة واحدة", "{} دقيقة", "دقيقتين", "{} دقائق"),
-        "hours": ("ساعة واحدة", "{} ساعة", "ساعتين", "{} ساعات"),
-        "days": ("يوم واحد", "{} يومًا", "يومين", "{} أيام"),
+        "minutes": {"one": "دقيقة واحدة", "two": "دقيقتين", "few": "{} دقائق", "other": "{} دقيقة"},
+        "hours": {"one": "ساعة واحدة", "two": "ساعتين", "few": "{} ساعات", "other": "{} ساعة"},
+        "days": {"one": "يوم واحد", "two": "يومين", "few": "{} أيام", "many": "{} يومًا", "other": "{} يوم"},
     },
 }
 _ENDS: Final = frozenset(".!?…؟。")
@@ -85,18 +94,21 @@ def days(context: jinja2.runtime.Context, count: int) -> str:
 def counted(count: int, unit: str, lang: str) -> str:
     """So many of a unit, by the plural rules of a language (CLDR)."""
     forms = _UNITS.get(lang, _UNITS[USUAL])[unit]
-    return forms[_form(count, len(forms))].format(count)
+    return forms.get(_category(count, lang), forms["other"]).format(count)
 
 
-def _form(count: int, forms: int) -> int:
-    """Which form of a counted noun: of two, or of the four that differ in Arabic."""
+def _category(count: int, lang: str) -> str:
+    """CLDR's category of a count: in Arabic by the last two digits, elsewhere whether it is one."""
     if count == 1:
-        return 0
-    if forms == len(("one", "other")):
-        return 1
-    if count == len(("one", "two")):
-        return 2
-    return 3 if 3 <= count % 100 <= 10 else 1  # noqa: PLR2004 - CLDR's `few`
+        return "one"
+    if lang != "ar":
+        return "other"
+    if count == 2:  # noqa: PLR2004 - the dual
+        return "two"
+    last = count % 100
+    if 3 <= last <= 10:  # noqa: PLR2004
+        return "few"
+    return "many" if last > 10 else "other"  # noqa: PLR2004
 
 
 def clock(given: str) -> str:

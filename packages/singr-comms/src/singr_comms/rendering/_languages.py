@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from importlib.resources.abc import Traversable
 from typing import Final, Literal
 
-from singr_comms.models._locale import LOCALE_PATTERN
+from singr_comms.models._locale import LOCALE_PATTERN, canonical_locale
 from singr_comms.rendering._formats import USUAL
 
 LOCALE: Final = re.compile(LOCALE_PATTERN, re.ASCII)
@@ -36,12 +36,17 @@ def isolated(text: str, way: str) -> str:
 
 
 def fitting(there: Iterable[str], *wanted: str | None) -> str:
-    """The first of the wanted locales that there are words in, by itself or by its language; else English."""
+    """The first of the wanted locales that there are words in, by itself or by less and less of it; else English.
+
+    What is looked for is the tag without its last part, then without the one before (lookup, RFC 4647 section 3.4).
+    """
     known = frozenset(there)
     for locale in filter(None, wanted):
-        for tag in (locale, locale.replace("_", "-").partition("-")[0].lower()):
+        tag = canonical_locale(locale)
+        while tag:
             if tag in known or tag == USUAL:
                 return tag
+            tag = tag.rpartition("-")[0]
     return USUAL
 
 

@@ -78,9 +78,13 @@ def one_line(subject: str) -> str:
     if len(line) <= _SUBJECT_LIMIT:
         return line
     cut = line[: _SUBJECT_LIMIT - 1]
-    if cut.count(ISOLATE) > cut.count(END):
-        return f"{cut[:-1].rstrip()}…{END}"
-    return f"{cut.rstrip()}…"
+    if _is_open(cut):  # room for its end; unless it began with the very character that makes this room
+        cut = cut[:-1]
+    return f"{cut.rstrip()}…{END if _is_open(cut) else ''}"
+
+
+def _is_open(text: str) -> bool:
+    return text.count(ISOLATE) > text.count(END)
 
 
 def _plural(count: int, noun: str) -> str:
