@@ -12,7 +12,7 @@ _LONGEST: Final = 365 * DAY
 _CATEGORY: Final = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 
 
-def treated_wrong(
+def fault_in_treatment(
     *, category: object, time_to_live: object, quiet: object, channels: Sequence[str], models: Mapping[str, Any]
 ) -> str:
     """What is wrong with a declared treatment, and what would be right; empty where nothing is."""

@@ -10,11 +10,11 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 
 from singr_comms._errors import DeclarationError, InvalidMessageError
 from singr_comms.catalogue._example import Example
-from singr_comms.catalogue._treatment import DAY, Quiet, treated_wrong
+from singr_comms.catalogue._treatment import DAY, Quiet, fault_in_treatment
 from singr_comms.channels import CHANNELS
 from singr_comms.models._locale import canonical_locale
 from singr_comms.models._message import Message, checked
-from singr_comms.rendering._formats import USUAL
+from singr_comms.rendering._formats import DEFAULT_LANGUAGE
 from singr_comms.rendering._languages import LOCALE, languages_of, locales_in
 from singr_comms.rendering._templates import DEFAULT_BRAND, place, render
 
@@ -114,12 +114,12 @@ class MessageType:
         for message in (example(name) for example in self.examples):
             channel = next(channel for channel, model in self.models.items() if model is type(message))
             texts = CHANNELS[channel].texts
-            for language in (USUAL, *sorted(locales_in(self.folder, texts))):
+            for language in (DEFAULT_LANGUAGE, *sorted(locales_in(self.folder, texts))):
                 found.setdefault(channel, []).extend(self._tried(message, channel, language))
         return found
 
     def _tried(self, message: Message, channel: str, language: str) -> list[str]:
-        where = channel if language == USUAL else f"{channel} in {language}"
+        where = channel if language == DEFAULT_LANGUAGE else f"{channel} in {language}"
         try:
             valid = checked(message, type(message))
             texts = render(valid, DEFAULT_BRAND, *CHANNELS[channel].texts, locale=language)
@@ -150,7 +150,7 @@ class MessageType:
                 )
 
     def _check_treatment(self, *, lives_by_itself: bool) -> None:
-        wrong = treated_wrong(
+        wrong = fault_in_treatment(
             category=self.category,
             time_to_live=self.time_to_live,
             quiet=self.quiet,

@@ -9,7 +9,7 @@ import msgspec
 from singr_comms._errors import InvalidMessageError
 from singr_comms._masking import storable_id
 from singr_comms.models._message import Message, checked_whole
-from singr_comms.rendering._formats import USUAL
+from singr_comms.rendering._formats import DEFAULT_LANGUAGE
 from singr_comms.rendering._templates import language_of
 from singr_config import BrandSettings
 
@@ -180,7 +180,7 @@ class Channel(ABC, Generic[_To, _Envelope]):
     def enclose(self, to: _To, message: Message, token: str, locale: str | None = None) -> _Envelope:
         """Put a message into an envelope, in the reader's language where its type has words in it."""
         lang = language_of(type(message), self.texts, locale)
-        spoken = None if lang == USUAL else lang
+        spoken = None if lang == DEFAULT_LANGUAGE else lang
         return self.envelope(to=to, message=message, idempotency_token=token, locale=spoken)
 
     def check(self, envelope: _Envelope) -> _Envelope:

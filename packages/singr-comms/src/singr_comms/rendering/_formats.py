@@ -39,7 +39,7 @@ _UNITS: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
 }
 _ENDS: Final = frozenset(".!?…؟。")
 _CLOSING: Final = '\u2069“”"»)'  # the end of an isolate, of a quotation, of brackets: a sentence ends within them
-USUAL: Final = "en"
+DEFAULT_LANGUAGE: Final = "en"
 """The language of whatever has no words in another."""
 
 
@@ -56,19 +56,19 @@ def sentence(text: str) -> str:
 @jinja2.pass_context
 def money(context: jinja2.runtime.Context, amount: str) -> str:
     """`EUR 12.50` as the mail's language writes it."""
-    return written_amount(amount, context.get("lang", USUAL))
+    return written_amount(amount, context.get("lang", DEFAULT_LANGUAGE))
 
 
 @jinja2.pass_context
 def day(context: jinja2.runtime.Context, given: str) -> str:
     """`2026-11-28` as the mail's language writes it."""
-    return written_day(given, context.get("lang", USUAL))
+    return written_day(given, context.get("lang", DEFAULT_LANGUAGE))
 
 
 @jinja2.pass_context
 def moment(context: jinja2.runtime.Context, given: str) -> str:
     """`2026-11-28T17:00` as the mail's language writes it."""
-    lang = context.get("lang", USUAL)
+    lang = context.get("lang", DEFAULT_LANGUAGE)
     date, _, time = given.partition("T")
     return _TIMES.get(lang, _USUAL_TIME).format(day=written_day(date, lang), time=time)
 
@@ -76,24 +76,24 @@ def moment(context: jinja2.runtime.Context, given: str) -> str:
 @jinja2.pass_context
 def minutes(context: jinja2.runtime.Context, count: int) -> str:
     """So many minutes, as the mail's language counts them."""
-    return counted(count, "minutes", context.get("lang", USUAL))
+    return counted(count, "minutes", context.get("lang", DEFAULT_LANGUAGE))
 
 
 @jinja2.pass_context
 def hours(context: jinja2.runtime.Context, count: int) -> str:
     """So many hours."""
-    return counted(count, "hours", context.get("lang", USUAL))
+    return counted(count, "hours", context.get("lang", DEFAULT_LANGUAGE))
 
 
 @jinja2.pass_context
 def days(context: jinja2.runtime.Context, count: int) -> str:
     """So many days."""
-    return counted(count, "days", context.get("lang", USUAL))
+    return counted(count, "days", context.get("lang", DEFAULT_LANGUAGE))
 
 
 def counted(count: int, unit: str, lang: str) -> str:
     """So many of a unit, by the plural rules of a language (CLDR)."""
-    forms = _UNITS.get(lang, _UNITS[USUAL])[unit]
+    forms = _UNITS.get(lang, _UNITS[DEFAULT_LANGUAGE])[unit]
     return forms.get(_category(count, lang), forms["other"]).format(count)
 
 
@@ -121,11 +121,11 @@ def written_amount(amount: str, lang: str) -> str:
     currency, _, number = amount.partition(" ")
     if lang == "de":
         return f"{number.replace('.', ',')} {currency}"
-    return amount if lang == USUAL else f"{number} {currency}"
+    return amount if lang == DEFAULT_LANGUAGE else f"{number} {currency}"
 
 
 def written_day(given: str, lang: str) -> str:
     """A day with the month in words."""
     year, month, number = given.split("-")
-    months = _MONTHS.get(lang, _MONTHS[USUAL]).split()
+    months = _MONTHS.get(lang, _MONTHS[DEFAULT_LANGUAGE]).split()
     return _DAYS.get(lang, _USUAL_DAY).format(day=int(number), month=months[int(month) - 1], year=year)

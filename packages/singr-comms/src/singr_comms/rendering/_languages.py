@@ -11,7 +11,7 @@ from importlib.resources.abc import Traversable
 from typing import Final, Literal
 
 from singr_comms.models._locale import LOCALE_PATTERN, canonical_locale
-from singr_comms.rendering._formats import USUAL
+from singr_comms.rendering._formats import DEFAULT_LANGUAGE
 
 LOCALE: Final = re.compile(LOCALE_PATTERN, re.ASCII)
 _RIGHT_TO_LEFT: Final = frozenset({"ar", "fa", "he", "ps", "ur", "yi"})
@@ -44,10 +44,10 @@ def fitting(there: Iterable[str], *wanted: str | None) -> str:
     for locale in filter(None, wanted):
         tag = canonical_locale(locale)
         while tag:
-            if tag in known or tag == USUAL:
+            if tag in known or tag == DEFAULT_LANGUAGE:
                 return tag
             tag = tag.rpartition("-")[0]
-    return USUAL
+    return DEFAULT_LANGUAGE
 
 
 def locales_in(folder: Traversable, texts: Iterable[str]) -> frozenset[str]:

@@ -11,7 +11,7 @@ import jinja2
 
 from singr_comms._errors import InvalidMessageError
 from singr_comms.models._message import Message, checked
-from singr_comms.rendering._formats import USUAL, clock, day, days, hours, minutes, moment, money, sentence
+from singr_comms.rendering._formats import DEFAULT_LANGUAGE, clock, day, days, hours, minutes, moment, money, sentence
 from singr_comms.rendering._inert import inert, inert_variables
 from singr_comms.rendering._languages import END, ISOLATE, ISOLATES, LOCALE, direction, fitting, locales_in
 from singr_config import BrandSettings
@@ -37,7 +37,7 @@ def place(model: type[Message], folder: Traversable) -> None:
 def language_of(model: type[Message], texts: tuple[str, ...], *wanted: str | None) -> str:
     """In which language these texts of a model are had, of those that are wanted, the dearest first."""
     name = _places.get(model)
-    return USUAL if name is None else fitting(_locales(name, texts), *wanted)
+    return DEFAULT_LANGUAGE if name is None else fitting(_locales(name, texts), *wanted)
 
 
 @cache
@@ -60,7 +60,7 @@ def render(message: Message, brand: BrandSettings, *texts: str, locale: str | No
     lang = language_of(type(message), texts, locale)
     shown = inert_variables(checked(message, type(message)), way=direction(lang))
     variables = shown | {"brand": brand, "lang": lang, "dir": direction(lang)}
-    place_of = folder if lang == USUAL else f"{folder}/{lang}"
+    place_of = folder if lang == DEFAULT_LANGUAGE else f"{folder}/{lang}"
     return [environment().get_template(f"{place_of}/{text}").render(variables) for text in texts]
 
 
