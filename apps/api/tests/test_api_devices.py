@@ -49,13 +49,36 @@ async def test_a_member_registers_their_own_and_sees_only_that(
     assert (made.status_code, made.json()["token"]) == (201, "device …6789")
     assert [one["id"] for one in (await me.get(MINE)).json()["items"]] == [made.json()["id"]]
     [told] = (await owner.get("/v1/recipients", params={"user_id": str(member.user_id)})).json()["items"]
-    assert told["external_id"] == f"user:{member.user_id}"
+    given = told["external_id"]
+    assert given.startswith("user:")
+    assert given != f"user:{member.user_id}"  # which somebody could have taken
     colleague = client(standing_url, (await someone(member="customer_staff")).acting(None))
     world.problem(await colleague.delete(f"{MINE}/{made.json()['id']}"), 404, "not-found")
     world.problem(await me.get(MINE, params={"organization_id": str(OTHER)}), 404, "not-found")
     nobody = client(standing_url, await someone())
     world.problem(await nobody.post(MINE, json=TOKEN), 404, "not-found")
     assert (await me.delete(f"{MINE}/{made.json()['id']}")).status_code == 204
+
+
+async def test_who_looks_at_their_devices_or_takes_one_off_becomes_nobodys_recipient(
+    owner: Any, world: Any, standing_url: str, client: Any, someone: Any
+) -> None:
+    member = await someone(member="customer_staff")
+    me = client(standing_url, member.acting(None))
+    named = f"/v1/recipients/user:{member.user_id}"
+    row = {"name": "The organization's own", "email": "own@example.org"}
+    assert (await owner.put(named, json=row)).status_code == 201
+    assert (await me.get(MINE)).json() == {"items": []}
+    world.problem(await me.delete(f"{MINE}/{member.user_id}"), 404, "not-found")
+    found = {"user_id": str(member.user_id)}
+    assert (await owner.get("/v1/recipients", params=found)).json()["items"] == []
+    assert (await me.post(MINE, json=TOKEN)).status_code == 201
+    [mine] = (await owner.get("/v1/recipients", params=found)).json()["items"]
+    assert (await owner.get(named)).json()["name"] == row["name"]
+    erased = await owner.post(f"/v1/recipients/{mine['external_id']}/erase", headers=world.key())
+    assert erased.status_code == 202
+    assert (await me.get(MINE)).json() == {"items": []}
+    assert (await owner.get("/v1/recipients", params=found)).json()["items"] == []
 
 
 async def test_a_topic_is_made_by_its_members_and_names_all_who_are_none(

@@ -17,7 +17,9 @@ from singr_api.wiring.services import Services
 from singr_comms.people import (
     DeviceInput,
     DeviceView,
+    RecipientNotFoundError,
     list_devices,
+    member_reached,
     recipient_named,
     recipient_of_member,
     register_device,
@@ -95,7 +97,7 @@ async def register_mine(services: Services, call: UserCall, query: MyQuery, body
     """
     organization_id = await my_organization(services, call, query.organization_id)
     async with services.db.tenant(organization_id) as session:
-        person = await recipient_of_member(session, call.user_id, sealer=services.sealer, directory=services.directory)
+        person = await member_reached(session, call.user_id, sealer=services.sealer, directory=services.directory)
         view, is_new = await register_device(session, person, body, sealer=services.sealer)
     return answer(view, status=201 if is_new else 200)
 
@@ -105,7 +107,10 @@ async def mine(services: Services, call: UserCall, query: MyQuery) -> DeviceList
     """List your devices that get pushes."""
     organization_id = await my_organization(services, call, query.organization_id)
     async with services.db.tenant(organization_id) as session:
-        person = await recipient_of_member(session, call.user_id, sealer=services.sealer, directory=services.directory)
+        try:
+            person = await recipient_of_member(session, call.user_id)
+        except RecipientNotFoundError:  # a member, whom it does not reach
+            return DeviceList(())
         return DeviceList(await list_devices(session, person))
 
 
@@ -114,5 +119,5 @@ async def remove_mine(services: Services, call: UserCall, query: MyQuery, device
     """Take a device of yours off."""
     organization_id = await my_organization(services, call, query.organization_id)
     async with services.db.tenant(organization_id) as session:
-        person = await recipient_of_member(session, call.user_id, sealer=services.sealer, directory=services.directory)
+        person = await recipient_of_member(session, call.user_id)
         await remove_device(session, person, device_id)

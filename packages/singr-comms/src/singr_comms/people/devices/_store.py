@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from typing import Final, Literal
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 from sqlalchemy import select
@@ -157,24 +157,38 @@ async def recipient_named(session: TenantSession, external_id: str) -> Recipient
     return await row_of(session, external_id)
 
 
-async def recipient_of_member(
-    session: TenantSession, user_id: UUID, *, sealer: Sealer, directory: Directory
-) -> Recipient:
+async def recipient_of_member(session: TenantSession, user_id: UUID) -> Recipient:
+    """A person by their account; looks only.
+
+    Raises:
+        RecipientNotFoundError: the organization does not reach them.
+    """
+    asked = select(Recipient).where(Recipient.organization_id == session.organization_id, Recipient.user_id == user_id)
+    row = await session.scalar(asked)
+    if row is None:
+        raise RecipientNotFoundError("organization_id")
+    return row
+
+
+async def member_reached(session: TenantSession, user_id: UUID, *, sealer: Sealer, directory: Directory) -> Recipient:
     """A person by their account; a member whom the organization does not reach yet becomes one whom it does.
+
+    Under an id that is made for them and that nobody can have given to somebody else before.
 
     Raises:
         RecipientNotFoundError: they are neither.
     """
-    asked = select(Recipient).where(Recipient.organization_id == session.organization_id, Recipient.user_id == user_id)
-    row = await session.scalar(asked)
-    if row is not None:
-        return row
-    name = f"user:{user_id}"
     try:
-        await put_recipient(session, name, RecipientInput(user_id=user_id), sealer=sealer, directory=directory)
-    except PeopleError:
-        raise RecipientNotFoundError("organization_id") from None
-    return await row_of(session, name)
+        return await recipient_of_member(session, user_id)
+    except RecipientNotFoundError:
+        pass
+    given = RecipientInput(user_id=user_id)
+    try:
+        async with session.begin_nested():
+            await put_recipient(session, f"user:{uuid4()}", given, sealer=sealer, directory=directory)
+    except PeopleError:  # no member, or somebody put them in this moment
+        pass
+    return await recipient_of_member(session, user_id)
 
 
 def _view(row: PushDevice) -> DeviceView:
