@@ -1,5 +1,7 @@
 """Who is erased is in no row any more, and nothing that waits goes to them."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -13,22 +15,30 @@ from singr_comms.notifications.chores._forget_keys import ForgetKeys
 from singr_comms.people import (
     DeviceInput,
     EraseRecipient,
+    PeopleError,
+    PreferenceChoice,
+    PreferencesHolder,
     RecipientInput,
     RecipientNotFoundError,
+    TopicChange,
+    change_preferences,
+    change_topic,
     erase_recipient,
+    list_devices,
     put_recipient,
     recipient_named,
     register_device,
     remove_recipient,
 )
 from singr_comms.people.privacy._blanking import Blanking
-from singr_db import Database
-from singr_db.tables import Organization
+from singr_db import Database, TenantSession
+from singr_db.tables import Organization, Recipient
 from singr_dev.clock import VirtualClock
 from singr_jobs import PermanentError
 
 CANARY = "canary@example.org"
 TO_HER = EmailRequest(to=EmailAddress(CANARY, "Canary"), message=EMAIL.message)
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 _COPY = """
 UPDATE messages m SET recipient_sealed = r.email_sealed, key_id = r.key_id, recipient_id = r.id,
        recipient_hash = r.email_hash, recipient_masked = r.email_masked FROM recipients r
@@ -147,3 +157,74 @@ async def test_the_key_of_who_was_taken_off_is_destroyed_after_ninety_days(db: D
     clock.advance(days=91)
     assert await chore.work() == 1
     assert await chore.work() == 0
+
+
+async def waiting(db: Database) -> int:
+    async with db.platform() as session:
+        return int(await session.scalar(text(WAITING)) or 0)
+
+
+async def while_erased(db: Database, work: Callable[[TenantSession], Awaitable[object]]) -> Any:
+    """What comes of work that has to wait for an erasure in another transaction: its result, or what it raised."""
+
+    async def worked() -> object:
+        async with db.tenant(ORGANIZATION) as session:
+            return await work(session)
+
+    async with db.tenant(ORGANIZATION) as session:
+        await erase_recipient(session, "u-1")
+        task = asyncio.create_task(worked())
+        async with asyncio.timeout(10):
+            while not await waiting(db):  # noqa: ASYNC110 - PostgreSQL sets no event
+                await asyncio.sleep(0.01)
+    [done] = await asyncio.gather(task, return_exceptions=True)
+    return done
+
+
+@pytest.mark.usefixtures("person")
+async def test_who_is_put_while_they_are_erased_is_somebody_new(db: Database) -> None:
+    given = RecipientInput(email=CANARY)
+    view, is_new = await while_erased(db, lambda session: put_recipient(session, "u-1", given, sealer=SEALER))
+    assert (is_new, view.email) == (True, "c***@example.org")
+
+
+async def devices(session: TenantSession, person: Recipient) -> object:
+    return await register_device(
+        session, person, DeviceInput(token="other-token:012345", platform="ios"), sealer=SEALER
+    )
+
+
+async def choices(session: TenantSession, person: Recipient) -> object:
+    holder = PreferencesHolder(organization_id=ORGANIZATION, recipient_id=person.id)
+    return await change_preferences(session, holder, [PreferenceChoice(scope="all", allowed=False)], source="recipient")
+
+
+async def members(session: TenantSession, _person: Recipient) -> object:
+    return await change_topic(session, "news", TopicChange(add=["u-1"]))
+
+
+@pytest.mark.usefixtures("person")
+@pytest.mark.parametrize(
+    ("work", "raised"),
+    [(devices, RecipientNotFoundError), (choices, RecipientNotFoundError), (members, PeopleError)],
+)
+async def test_who_is_erased_meanwhile_is_not_found(db: Database, work: Any, raised: type[Exception]) -> None:
+    async with db.tenant(ORGANIZATION) as session:
+        person = await recipient_named(session, "u-1")
+    assert isinstance(await while_erased(db, lambda session: work(session, person)), raised)
+
+
+@pytest.mark.usefixtures("person")
+async def test_who_lost_their_key_is_put_with_another_and_can_be_taken_off(db: Database) -> None:
+    async with db.platform() as session:
+        await session.execute(text("DELETE FROM data_keys"))
+    async with db.tenant(ORGANIZATION) as session:
+        view, is_new = await put_recipient(session, "u-1", RecipientInput(name="Ada"), sealer=SEALER)
+        assert (is_new, view.name) == (False, "Ada")
+        assert await list_devices(session, await recipient_named(session, "u-1")) == ()
+    async with db.platform() as session:
+        await session.execute(text("DELETE FROM data_keys"))
+    async with db.tenant(ORGANIZATION) as session:
+        await remove_recipient(session, "u-1")
+        with pytest.raises(RecipientNotFoundError):
+            await recipient_named(session, "u-1")

@@ -16,7 +16,7 @@ from singr_comms.people._directory import Directory
 from singr_comms.people._errors import DeviceNotFoundError, PeopleError, PersonFault, RecipientNotFoundError
 from singr_comms.people.recipients._checks import ZONES
 from singr_comms.people.recipients._model import Locale, RecipientInput, ZoneName
-from singr_comms.people.recipients._store import put_recipient, row_of
+from singr_comms.people.recipients._store import hold_recipient, put_recipient, row_of
 from singr_db import Sealer, TenantSession, new_id, sql_text
 from singr_db.tables import PushDevice, Recipient
 
@@ -103,12 +103,15 @@ async def register_device(
 
     Raises:
         PeopleError: the time zone is none.
+        RecipientNotFoundError: they were taken off meanwhile.
     """
     if given.time_zone is not None and (wrong := await ZONES.wrong(session, given.time_zone)):
         raise PeopleError(PersonFault("time_zone", wrong, "unknown_value"))
+    if not await hold_recipient(session, recipient.id):
+        raise RecipientNotFoundError("external_id")
     keys = await read_keys(session, sealer, {recipient.key_id})
     if recipient.key_id not in keys:
-        raise RecipientNotFoundError  # they are being erased
+        raise RecipientNotFoundError("external_id")  # their key is lost
     made = new_id()
     values = {
         "id": made,

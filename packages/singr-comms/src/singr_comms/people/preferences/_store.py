@@ -20,6 +20,7 @@ from singr_comms.people.preferences._model import (
     TypePreference,
 )
 from singr_comms.people.preferences._rule import Choices, decide
+from singr_comms.people.recipients._store import hold_recipient
 from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, Sealer, TenantSession, new_id, sql_text
 from singr_db.batch import read_arrays
 
@@ -45,8 +46,7 @@ SELECT recipient_id, scope, name, channel, allowed, source, updated_at FROM pref
     roles=("platform", "tenant"),
 )
 _ROWS: Final = {"id": "uuid", "scope": "text", "name": "text", "channel": "text", "allowed": "boolean"}
-# In one order, so that those who change the same ones at once wait for one another and not crosswise. What is chosen
-# and the recipient stand in each other's way as the foreign key has it: who is taken off meanwhile is not found.
+# In one order, so that those who change the same ones at once wait for one another and not crosswise.
 _KEEP: Final = sql_text(
     f"""
 INSERT INTO preferences (id, organization_id, recipient_id, scope, name, channel, allowed, source)
@@ -164,8 +164,11 @@ async def change_preferences(
 
     Raises:
         PreferenceError: some cannot be kept; it names every field.
+        RecipientNotFoundError: the recipient was taken off meanwhile.
     """
     check_choices(choices)
+    if holder.recipient_id is not None and not await hold_recipient(session, holder.recipient_id):
+        raise RecipientNotFoundError
     rows = [(new_id(), one.scope, one.name, one.channel, one.allowed) for one in choices]
     values = {
         "organization_id": holder.organization_id,

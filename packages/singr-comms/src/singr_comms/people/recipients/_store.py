@@ -1,6 +1,6 @@
 """Recipients: put, imported, read, listed and taken off, in the caller's transaction."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -24,7 +24,7 @@ from singr_comms.people.recipients._model import (
     view_of,
 )
 from singr_comms.people.recipients._sealing import COLUMNS, name_of, written
-from singr_db import PersonKey, Sealer, TenantSession, new_id, sql_text
+from singr_db import PersonKey, PlatformSession, Sealer, TenantSession, new_id, sql_text
 from singr_db.batch import read_arrays
 from singr_db.pages import Page, search_page
 from singr_db.tables import Recipient, Topic, TopicMember
@@ -48,8 +48,20 @@ SELECT id, :organization_id, wrapped FROM {read_arrays({"id": "uuid", "wrapped":
     roles=("tenant",),
 )
 _LOCKED: Final = sql_text(
-    "SELECT external_id, key_id FROM recipients WHERE external_id = ANY(CAST(:ids AS text[]))"
+    "SELECT id, external_id, key_id FROM recipients WHERE external_id = ANY(CAST(:ids AS text[]))"
     " ORDER BY external_id FOR NO KEY UPDATE",
+    roles=("tenant",),
+)
+# Of people whose keys are lost; what these sealed is written anew, but for tokens, which nobody can read any more.
+_GIVE_KEYS: Final = sql_text(
+    f"""
+UPDATE recipients AS r SET key_id = row.key_id
+  FROM {read_arrays({"id": "uuid", "key_id": "uuid"}, ":rows")} WHERE r.id = row.id
+""",  # noqa: S608 - constants
+    roles=("tenant",),
+)
+_FORGET_TOKENS: Final = sql_text(
+    "DELETE FROM push_devices WHERE organization_id = :organization_id AND recipient_id = ANY(CAST(:ids AS uuid[]))",
     roles=("tenant",),
 )
 _VALUES: Final = ", ".join(
@@ -74,11 +86,13 @@ SELECT user_id, external_id FROM recipients
 # What the key sealed is kept for as long as messages are; after that a chore destroys it.
 _TAKE_OFF: Final = sql_text(
     """
-WITH gone AS (DELETE FROM recipients WHERE external_id = :external_id RETURNING key_id)
-UPDATE data_keys SET released_at = now() WHERE id = (SELECT key_id FROM gone) RETURNING id
+WITH gone AS (DELETE FROM recipients WHERE external_id = :external_id RETURNING id, key_id),
+     released AS (UPDATE data_keys SET released_at = now() WHERE id = (SELECT key_id FROM gone))
+SELECT id FROM gone
 """,
     roles=("tenant",),
 )
+_HOLD: Final = sql_text("SELECT id FROM recipients WHERE id = :id FOR KEY SHARE", roles=("platform", "tenant"))
 _OTHERS: Final = "is another recipient's: take it from them first"
 
 
@@ -219,6 +233,11 @@ async def row_of(session: TenantSession, external_id: str) -> Recipient:
     return row
 
 
+async def hold_recipient(session: TenantSession | PlatformSession, recipient_id: UUID) -> bool:
+    """Keep a person there until the caller's transaction ends; False where they are gone."""
+    return await session.scalar(_HOLD, {"id": recipient_id}) is not None
+
+
 async def _views(session: TenantSession, rows: Collection[Recipient], sealer: Sealer) -> list[RecipientView]:
     keys = await read_keys(session, sealer, {row.key_id for row in rows if row.name_sealed is not None})
     return [view_of(row, name_of(row.name_sealed, keys, row.key_id)) for row in rows]
@@ -235,16 +254,7 @@ async def _keep(
 ) -> int:
     """Write all of them; returns how many are new."""
     complete = await _checked(session, given, directory, allow_test=allow_test, paths=paths)
-    ids = [one.external_id for one in complete]
-    made = {one: PersonKey.made() for one in await _missing(session, ids)}
-    places = [(new_id(), one, key.id) for one, key in made.items()]
-    created = {row.key_id for row in await session.execute(_PLACES, _rows(session, places))} if places else set()
-    wrapped = [(key.id, key.wrapped(sealer)) for key in made.values() if key.id in created]
-    if wrapped:
-        await session.execute(_KEYS, _rows(session, wrapped))
-    rows = (await session.execute(_LOCKED, {"ids": ids})).all()
-    known = await read_keys(session, sealer, {row.key_id for row in rows})
-    keys = {row.external_id: known[row.key_id] for row in rows}
+    created, keys = await _held(session, [one.external_id for one in complete], sealer)
     values = {"rows": msgspec.json.encode([written(one, keys[one.external_id], sealer) for one in complete]).decode()}
     try:
         async with session.begin_nested():
@@ -253,7 +263,36 @@ async def _keep(
         if not isinstance(error.orig, UniqueViolation):
             raise
         raise PeopleError(*(_taken(path) for path, one in zip(paths, complete, strict=True) if one.user_id)) from None
+    return created
+
+
+async def _held(session: TenantSession, ids: list[str], sealer: Sealer) -> tuple[int, dict[str, PersonKey]]:
+    """Make who is missing, and hold all; returns how many were, and everybody's key."""
+    created = 0
+    rows: Sequence[Any] = ()
+    while len(rows) < len(ids):  # again: somebody was taken off between the look and the lock
+        created += await _made(session, await _missing(session, ids), sealer)
+        rows = (await session.execute(_LOCKED, {"ids": ids})).all()
+    known = await read_keys(session, sealer, {row.key_id for row in rows})
+    lost = {row.id: PersonKey.made() for row in rows if row.key_id not in known}
+    if lost:
+        await _keep_keys(session, lost.values(), sealer)
+        await session.execute(_GIVE_KEYS, _rows(session, [(one, key.id) for one, key in lost.items()]))
+        await session.execute(_FORGET_TOKENS, {"organization_id": session.organization_id, "ids": list(lost)})
+    return created, {row.external_id: lost.get(row.id) or known[row.key_id] for row in rows}
+
+
+async def _made(session: TenantSession, missing: list[str], sealer: Sealer) -> int:
+    made = {one: PersonKey.made() for one in missing}
+    places = [(new_id(), one, key.id) for one, key in made.items()]
+    created = {row.key_id for row in await session.execute(_PLACES, _rows(session, places))} if places else set()
+    if created:
+        await _keep_keys(session, [key for key in made.values() if key.id in created], sealer)
     return len(created)
+
+
+async def _keep_keys(session: TenantSession, keys: Iterable[PersonKey], sealer: Sealer) -> None:
+    await session.execute(_KEYS, _rows(session, [(key.id, key.wrapped(sealer)) for key in keys]))
 
 
 async def _missing(session: TenantSession, ids: list[str]) -> list[str]:

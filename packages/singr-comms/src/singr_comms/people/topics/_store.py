@@ -152,8 +152,11 @@ async def remove_topic(session: TenantSession, key: str) -> None:
 
 
 async def _check(session: TenantSession, change: TopicChange) -> None:
-    asked = select(Recipient.external_id).where(
-        Recipient.organization_id == session.organization_id, Recipient.external_id.in_(change.add)
+    asked = (
+        select(Recipient.external_id)
+        .where(Recipient.organization_id == session.organization_id, Recipient.external_id.in_(change.add))
+        .order_by(Recipient.external_id)
+        .with_for_update(read=True, key_share=True)  # they stay until this is committed
     )
     known = set((await session.scalars(asked)).all()) if change.add else set()
     gone = set(change.remove)
