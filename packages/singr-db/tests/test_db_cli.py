@@ -5,9 +5,10 @@ from datetime import timedelta
 import psycopg
 import pytest
 
+from singr_config import Secret
 from singr_config.clock import clock
 from singr_config.constants import PERMISSIONS, ROLE_PERMISSIONS, ROLES
-from singr_db import DEMO_ORGANIZATION_ID, PLATFORM_ORGANIZATION_ID, first_id
+from singr_db import DEMO_ORGANIZATION_ID, PLATFORM_ORGANIZATION_ID, PersonKey, Sealer, first_id
 from singr_db._cli import main
 from singr_db._partitions import week_of
 
@@ -169,3 +170,31 @@ def test_check_takes_the_connections_settings_from_the_environment_too(
     assert "the tables are in the schema public" in capsys.readouterr().out
     assert main(["grant", "somebody"], environ=environ) == 1
     assert "would build a second schema" in capsys.readouterr().err
+
+
+def test_keys_of_people_outlive_a_secret_that_is_taken_out(migrated_url: str, capsys: pytest.CaptureFixture[str]):
+    old, new = "o" * 40, "n" * 40
+    environ = {"APP_ENV": "test", "DATABASE_URL": migrated_url, "AUTH_SECRET": new, "AUTH_SECRET_PREVIOUS": old}
+    main(["seed"], environ=environ)
+    capsys.readouterr()
+    made = {PersonKey.made(): secret for secret in (old, new, "x" * 40)}
+    with psycopg.connect(migrated_url) as connection:
+        for key, secret in made.items():
+            connection.execute(
+                "INSERT INTO data_keys (id, organization_id, wrapped) VALUES (%s, %s, %s)",
+                (key.id, PLATFORM_ORGANIZATION_ID, key.wrapped(Sealer(Secret(secret)))),
+            )
+    theirs, _, lost = made
+    sealed = theirs.seal(b"Ada", context="c")
+    assert main(["rewrap-keys"], environ=environ) == 1
+    said = capsys.readouterr()
+    assert said.out.startswith("1 keys")
+    assert "1 were wrapped with a secret" in said.err
+    with psycopg.connect(migrated_url) as connection:
+        connection.execute("UPDATE data_keys SET wrapped = NULL, destroyed_at = now() WHERE id = %s", (lost.id,))
+    assert main(["rewrap-keys"], environ=environ) == 0
+    assert capsys.readouterr().out.startswith("0 keys")
+    [(wrapped,)] = rows(migrated_url, f"SELECT wrapped FROM data_keys WHERE id = '{theirs.id}'")
+    assert isinstance(wrapped, bytes)
+    opened = PersonKey.unwrapped(Sealer(Secret(new)), theirs.id, wrapped)
+    assert opened.open(sealed, context="c") == b"Ada"

@@ -8,13 +8,23 @@ from uuid import UUID
 
 from sqlalchemy.exc import DBAPIError
 
-from singr_config import AppEnv, AppSettings, ConfigurationError, DatabaseSettings, RetentionSettings, load_section
+from singr_config import (
+    AppEnv,
+    AppSettings,
+    AuthSettings,
+    ConfigurationError,
+    DatabaseSettings,
+    RetentionSettings,
+    load_section,
+)
 from singr_db._errors import SingrDbError
 from singr_db.retention import foresee, retaining
 from singr_db.schema._check import check
 from singr_db.schema._grants import grant, revoke
 from singr_db.schema._migrate import downgrade, drop_everything, upgrade
 from singr_db.schema._seed import seed
+from singr_db.sealing._rewrap import rewrap_keys
+from singr_db.sealing._sealer import Sealer
 from singr_db.sessions._database import Database
 from singr_db.sessions._poolers import refuse_transaction_pooling
 
@@ -37,6 +47,9 @@ def main(arguments: Sequence[str] | None = None, *, environ: Mapping[str, str] |
         if chosen.command == "retention":
             asyncio.run(_foresee(load_section(DatabaseSettings, environ), load_section(RetentionSettings, environ)))
             return 0
+        if chosen.command == "rewrap-keys":
+            known = load_section(AuthSettings, environ)
+            return asyncio.run(_rewrap(load_section(DatabaseSettings, environ), known))
         return _run(chosen, load_section(DatabaseSettings, environ))
     except _RefusedError as error:
         print(f"singr-db: {error}", file=sys.stderr)
@@ -106,6 +119,16 @@ async def _foresee(settings: DatabaseSettings, kept: RetentionSettings) -> None:
             print(f"{span.name}: {when}")
 
 
+async def _rewrap(settings: DatabaseSettings, known: AuthSettings) -> int:
+    async with Database(settings, application_name="singr-db") as db:
+        keys = await rewrap_keys(db, Sealer(known.secret, known.previous_secrets))
+    print(f"{keys.done} keys of people were wrapped anew with AUTH_SECRET.")
+    if not keys.unknown:
+        return 0
+    print(f"singr-db: {keys.unknown} were wrapped with a secret that AUTH_SECRET_PREVIOUS lacks.", file=sys.stderr)
+    return _FAILED
+
+
 def _check(settings: DatabaseSettings) -> int:
     findings = check(settings.url)
     for finding in findings:
@@ -135,6 +158,7 @@ def _parser() -> argparse.ArgumentParser:
     revoking = commands.add_parser("revoke", help="take back what grant gave")
     revoking.add_argument("name", help="the role")
     commands.add_parser("retention", help="say which weeks of jobs a worker would drop, and when; changes nothing")
+    commands.add_parser("rewrap-keys", help="wrap people's keys with AUTH_SECRET, before a former one is taken out")
     commands.add_parser("check", help="is the database fit for this version? exit code 1 if not")
     for command in (seeding, reset):
         command.add_argument("--demo", action="store_true", help="add the organization Demo Karaoke")
