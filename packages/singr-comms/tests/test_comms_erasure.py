@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 from comms_queueing import EMAIL, ORGANIZATION, SEALER, queued_for, sender_for
 from sqlalchemy import text
@@ -31,7 +32,8 @@ from singr_comms.people import (
     remove_recipient,
 )
 from singr_comms.people.privacy._blanking import Blanking
-from singr_db import Database, TenantSession
+from singr_config import Secret
+from singr_db import Database, Sealer, TenantSession
 from singr_db.tables import Organization, Recipient
 from singr_dev.clock import VirtualClock
 from singr_jobs import PermanentError
@@ -74,10 +76,10 @@ async def messages(db: Database) -> list[UUID]:
 
 async def erased(db: Database) -> EraseRecipient:
     async with db.tenant(ORGANIZATION) as session:
-        await erase_recipient(session, "u-1")
+        await erase_recipient(session, "u-1", sealer=SEALER)
     async with db.platform() as session:
         [told] = (await session.scalars(text("SELECT payload FROM jobs WHERE type = 'recipient.erase'"))).all()
-    return EraseRecipient(UUID(told["recipient_id"]), tuple(told["prints"]), is_last=told["is_last"])
+    return msgspec.convert(told | {"type": "recipient.erase"}, EraseRecipient)
 
 
 async def rows(db: Database, ids: list[UUID]) -> list[Any]:
@@ -131,7 +133,7 @@ async def test_what_was_decided_meanwhile_is_blanked_by_the_second_look_and_a_se
     job = await erased(db)
     with pytest.raises(RecipientNotFoundError):
         async with db.tenant(ORGANIZATION) as session:
-            await erase_recipient(session, "u-1")
+            await erase_recipient(session, "u-1", sealer=SEALER)
     assert await Blanking(db).run(job, organization_id=ORGANIZATION) == 0
     [late] = await queued_for(db, ORGANIZATION, [TO_HER])
     last = EraseRecipient(job.recipient_id, job.prints, is_last=True)
@@ -172,7 +174,7 @@ async def while_erased(db: Database, work: Callable[[TenantSession], Awaitable[o
             return await work(session)
 
     async with db.tenant(ORGANIZATION) as session:
-        await erase_recipient(session, "u-1")
+        await erase_recipient(session, "u-1", sealer=SEALER)
         task = asyncio.create_task(worked())
         async with asyncio.timeout(10):
             while not await waiting(db):  # noqa: ASYNC110 - PostgreSQL sets no event
@@ -228,3 +230,84 @@ async def test_who_lost_their_key_is_put_with_another_and_can_be_taken_off(db: D
         await remove_recipient(session, "u-1")
         with pytest.raises(RecipientNotFoundError):
             await recipient_named(session, "u-1")
+
+
+@pytest.mark.usefixtures("person")
+async def test_who_was_taken_off_and_came_back_is_erased_as_a_whole(db: Database) -> None:
+    made = await messages(db)
+    async with db.tenant(ORGANIZATION) as session:
+        await remove_recipient(session, "u-1")
+        await put_recipient(session, "u-1", RecipientInput(phone="+15555550178"), sealer=SEALER)
+    job = await erased(db)
+    assert (len(job.prints), len(job.former)) == (4, 1)
+    assert await Blanking(db).run(job, organization_id=ORGANIZATION) == 2
+    hers, alone, _ = await rows(db, made)
+    assert hers == alone == ("suppressed", "erased", "erased", 0, 0)
+    async with db.platform() as session:
+        kept = text("SELECT wrapped, external_id, recipient_id, prints FROM data_keys")
+        assert {tuple(row) for row in await session.execute(kept)} == {(None, None, None, None)}
+
+
+@pytest.mark.usefixtures("person")
+async def test_who_was_taken_off_is_erased_once(db: Database) -> None:
+    [hers, *_] = await messages(db)
+    async with db.tenant(ORGANIZATION) as session:
+        await remove_recipient(session, "u-1")
+    job = await erased(db)
+    assert await tries(db, hers) == "erased"
+    assert await Blanking(db).run(job, organization_id=ORGANIZATION) == 2
+    with pytest.raises(RecipientNotFoundError):
+        async with db.tenant(ORGANIZATION) as session:
+            await erase_recipient(session, "u-1", sealer=SEALER)
+
+
+@pytest.mark.usefixtures("person")
+async def test_what_was_sent_before_under_another_id_is_blanked_and_its_key_destroyed(db: Database) -> None:
+    [hers, *_] = await messages(db)
+    async with db.tenant(ORGANIZATION) as session:
+        await remove_recipient(session, "u-1")
+        await put_recipient(session, "u-2", RecipientInput(email=CANARY), sealer=SEALER)
+        await erase_recipient(session, "u-2", sealer=SEALER)
+    async with db.platform() as session:
+        [told] = (await session.scalars(text("SELECT payload FROM jobs WHERE type = 'recipient.erase'"))).all()
+    job = EraseRecipient(UUID(told["recipient_id"]), tuple(told["prints"]))
+    assert await Blanking(db).run(job, organization_id=ORGANIZATION) == 2
+    assert await rows(db, [hers]) == [("suppressed", "erased", "erased", 0, 0)]
+    async with db.platform() as session:
+        assert await session.scalar(text("SELECT bool_and(wrapped IS NULL) FROM data_keys"))
+
+
+@pytest.mark.usefixtures("person")
+async def test_the_mask_of_an_address_that_somebody_else_has_too_is_kept(db: Database) -> None:
+    await messages(db)
+    async with db.tenant(ORGANIZATION) as session:
+        await put_recipient(session, "u-2", RecipientInput(email=CANARY), sealer=SEALER)
+    await Blanking(db).run(await erased(db), organization_id=ORGANIZATION)
+    async with db.platform() as session:
+        assert await session.scalar(text("SELECT address_masked FROM suppressions")) == "c***@example.org"
+
+
+@pytest.mark.usefixtures("person")
+async def test_what_was_blanked_on_its_way_and_waits_again_ends_as_erased(db: Database) -> None:
+    [hers, *_] = await messages(db)
+    status = text("UPDATE messages SET status = :status, key_id = NULL WHERE id = :id")
+    async with db.platform() as session:
+        await session.execute(status, {"id": hers, "status": "dispatched"})
+    await Blanking(db).run(await erased(db), organization_id=ORGANIZATION)
+    async with db.platform() as session:
+        await session.execute(status, {"id": hers, "status": "queued"})
+    assert await tries(db, hers) == "erased"
+
+
+@pytest.mark.usefixtures("person")
+async def test_what_was_sent_under_a_former_secret_is_found(db: Database) -> None:
+    rotated = Sealer(Secret("n" * 40), [Secret("s" * 40)])
+    [before] = await queued_for(db, ORGANIZATION, [TO_HER])
+    async with db.tenant(ORGANIZATION) as session:
+        await put_recipient(session, "u-1", RecipientInput(email=CANARY), sealer=rotated)
+        await erase_recipient(session, "u-1", sealer=rotated)
+    async with db.platform() as session:
+        [told] = (await session.scalars(text("SELECT payload FROM jobs WHERE type = 'recipient.erase'"))).all()
+    job = EraseRecipient(UUID(told["recipient_id"]), tuple(told["prints"]))
+    assert await Blanking(db).run(job, organization_id=ORGANIZATION) == 1
+    assert await rows(db, [before]) == [("suppressed", "erased", "erased", 0, 0)]

@@ -77,7 +77,7 @@ async def test_a_person_is_reached_and_who_is_erased_between_queue_and_call_is_n
     await sender.send(channel, sent, organization_id=ORGANIZATION, is_last_attempt=True)
     assert [envelope.to for envelope in providers[channel].sent] == [to]
     async with crowd.db.tenant(ORGANIZATION) as session:
-        await erase_recipient(session, "u-1")
+        await erase_recipient(session, "u-1", sealer=SEALER)
     with pytest.raises(PermanentError) as caught:
         await sender.send(channel, stopped, organization_id=ORGANIZATION, is_last_attempt=True)
     assert (caught.value.code, len(providers[channel].sent)) == ("erased", 1)

@@ -16,6 +16,8 @@ from singr_db.tables import DataKey
 
 def is_erased(row: Any) -> bool:
     """Whether a message's row, read with its `key_wrapped`, can be opened by nobody any more."""
+    if not row.recipient_sealed:  # blanked, whatever its status was then
+        return True
     return row.key_wrapped is None and (key_of(row.recipient_sealed) or key_of(row.content_sealed)) is not None
 
 

@@ -148,15 +148,15 @@ async def read(session: TenantSession, services: Services, external_id: str) -> 
     idempotent=True,
     **IN_PATH,
 )
-async def erase(session: TenantSession, external_id: str) -> Erasing:
+async def erase(session: TenantSession, services: Services, external_id: str) -> Erasing:
     """Forget a person.
 
     At once nobody opens their name, addresses and devices any more, nor sends what waits for them; devices, topics and
     choices are gone. The job then blanks what is left in the log of deliveries, also of messages that named only their
     address. Fingerprints of addresses that want nothing more are kept, so that nobody writes to them again. There is
-    no way back.
+    no way back. Who was taken off the list can be erased as well.
     """
-    return Erasing(job_id=await erase_recipient(session, checked_id(external_id)))
+    return Erasing(job_id=await erase_recipient(session, checked_id(external_id), sealer=services.sealer))
 
 
 @recipients.route(f"DELETE {_ONE}", "removeRecipient", Answer("Gone."), problems=(NOT_FOUND,), **IN_PATH, **_CHANGES)

@@ -16,9 +16,18 @@ _AT_ONCE: Final = 1_000
 _AGAIN: Final = timedelta(minutes=5)
 _ERASED: Final = '{"code": "erased", "message": "what was known of its recipient was erased"}'
 
+# An address that somebody else has too is theirs.
+_SHARED: Final = """EXISTS (SELECT FROM recipients AS r WHERE r.organization_id = :organization_id
+                              AND (r.email_hash = {hash} OR r.phone_hash = {hash}))"""
 _BLANK: Final = f"""
 WITH theirs AS (
-    SELECT id FROM messages AS m WHERE organization_id = :organization_id AND {{whose}} LIMIT {_AT_ONCE} FOR UPDATE
+    SELECT id, key_id FROM messages AS m
+     WHERE organization_id = :organization_id AND {{whose}} LIMIT {_AT_ONCE} FOR UPDATE
+), destroyed AS (
+    UPDATE data_keys SET wrapped = NULL, destroyed_at = clock_timestamp(), external_id = NULL, recipient_id = NULL,
+           prints = NULL
+     WHERE id IN (SELECT key_id FROM theirs) AND wrapped IS NOT NULL
+       AND NOT EXISTS (SELECT FROM recipients AS r WHERE r.key_id = data_keys.id)
 )
 UPDATE messages AS m
    SET recipient_sealed = ''::bytea, recipient_hash = ''::bytea, recipient_masked = 'erased',
@@ -28,37 +37,41 @@ UPDATE messages AS m
   FROM theirs WHERE m.id = theirs.id
 """  # noqa: S608 - constants
 _THEIRS: Final = sql_text(
-    _BLANK.format(whose="recipient_id = :recipient_id AND recipient_masked <> 'erased'"), roles=("tenant",)
+    _BLANK.format(whose="recipient_id = ANY(CAST(:recipient_ids AS uuid[])) AND recipient_masked <> 'erased'"),
+    roles=("tenant",),
 )
-# Of messages that named nobody; where somebody else has the address too, they may be theirs.
+# Of messages that named nobody, or whom nobody has on the list any more.
 _TO_ADDRESS: Final = sql_text(
     _BLANK.format(
-        whose="""recipient_hash = ANY(CAST(:hashes AS bytea[])) AND recipient_id IS NULL
-           AND NOT EXISTS (SELECT FROM recipients r WHERE r.organization_id = :organization_id
-                              AND (r.email_hash = m.recipient_hash OR r.phone_hash = m.recipient_hash))"""
+        whose=f"""recipient_hash = ANY(CAST(:hashes AS bytea[]))
+           AND NOT EXISTS (SELECT FROM recipients AS r WHERE r.id = m.recipient_id)
+           AND NOT {_SHARED.format(hash="m.recipient_hash")}"""
     ),
     roles=("tenant",),
 )
 _WORDS: Final = sql_text(
-    """
+    f"""
 DELETE FROM notification_contents AS c USING notification_targets AS t
  WHERE t.organization_id = :organization_id AND c.notification_id = t.notification_id AND c.ordinal = t.ordinal
-   AND (t.recipient_id = :recipient_id OR t.address_hash = ANY(CAST(:hashes AS bytea[])))
-""",
+   AND (t.recipient_id = ANY(CAST(:recipient_ids AS uuid[]))
+        OR t.address_hash = ANY(CAST(:hashes AS bytea[])) AND NOT {_SHARED.format(hash="t.address_hash")})
+""",  # noqa: S608 - constants
     roles=("tenant",),
 )
 _TARGETS: Final = sql_text(
-    """
-DELETE FROM notification_targets
- WHERE organization_id = :organization_id AND address_hash = ANY(CAST(:hashes AS bytea[]))
-""",
+    f"""
+DELETE FROM notification_targets AS t
+ WHERE t.organization_id = :organization_id AND t.address_hash = ANY(CAST(:hashes AS bytea[]))
+   AND NOT {_SHARED.format(hash="t.address_hash")}
+""",  # noqa: S608 - constants
     roles=("tenant",),
 )
 _MASKS: Final = sql_text(
-    """
-UPDATE suppressions SET address_masked = 'erased'
- WHERE organization_id = :organization_id AND address_hash = ANY(CAST(:hashes AS bytea[]))
-""",
+    f"""
+UPDATE suppressions AS s SET address_masked = 'erased'
+ WHERE s.organization_id = :organization_id AND s.address_hash = ANY(CAST(:hashes AS bytea[]))
+   AND NOT {_SHARED.format(hash="s.address_hash")}
+""",  # noqa: S608 - constants
     roles=("tenant",),
 )
 
@@ -76,8 +89,8 @@ class Blanking:
     async def run(self, job: EraseRecipient, *, organization_id: UUID) -> int:
         """Blank all that there is of one; returns how many messages that were. Again is as once."""
         hashes = [bytes.fromhex(one) for one in job.prints]
-        values = {"organization_id": organization_id, "recipient_id": job.recipient_id, "hashes": hashes}
-        values |= {"error": _ERASED}
+        values = {"organization_id": organization_id, "hashes": hashes, "error": _ERASED}
+        values |= {"recipient_ids": [job.recipient_id, *job.former]}
         blanked = 0
         for statement in (_THEIRS, _TO_ADDRESS):
             some = _AT_ONCE

@@ -5,48 +5,94 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from singr_comms.channels.email import CHANNEL as EMAIL
+from singr_comms.channels.push import CHANNEL as PUSH
+from singr_comms.channels.sms import CHANNEL as SMS
+from singr_comms.notifications._person_keys import read_keys
+from singr_comms.notifications._rows import RECIPIENT, prints_of
 from singr_comms.people._errors import RecipientNotFoundError
 from singr_comms.people.privacy._job import EraseRecipient
-from singr_db import TenantSession, sql_text
+from singr_db import Sealer, SealError, TenantSession, sql_text
 from singr_db.operation_log import log_operation
 from singr_db.tables import PushDevice, Recipient
 from singr_jobs import enqueue
 
+_RELEASED: Final = sql_text(
+    """
+SELECT id, recipient_id, prints FROM data_keys
+ WHERE organization_id = :organization_id AND external_id = :external_id ORDER BY id FOR UPDATE
+""",
+    roles=("tenant",),
+)
 _DESTROY: Final = sql_text(
-    "UPDATE data_keys SET wrapped = NULL, destroyed_at = clock_timestamp() WHERE id = :key_id AND wrapped IS NOT NULL",
+    """
+UPDATE data_keys SET wrapped = NULL, destroyed_at = coalesce(destroyed_at, clock_timestamp()), external_id = NULL,
+       recipient_id = NULL, prints = NULL
+ WHERE id = ANY(CAST(:key_ids AS uuid[]))
+""",
     roles=("tenant",),
 )
 _DELETE: Final = sql_text("DELETE FROM recipients WHERE id = :id", roles=("tenant",))
 
 
-async def erase_recipient(session: TenantSession, external_id: str) -> UUID:
+async def erase_recipient(session: TenantSession, external_id: str, *, sealer: Sealer) -> UUID:
     """Forget a person; returns the job that blanks what is left of them.
 
     Once the caller's transaction commits, nobody opens anything that their key sealed: name, addresses, tokens of
     devices and whom messages go to; in backups, too, where the key is not in them. The row, their devices, topics and
     choices are gone. The job then ends what waits (`suppressed`, `erased`), and blanks addresses, masks and words in
     the log of deliveries, of messages that named only their address too. The fingerprints of addresses that want
-    nothing more are kept: they go on holding messages back, and nobody is found by them.
+    nothing more are kept: they go on holding messages back, and nobody is found by them. Who was taken off the list is
+    erased as well, and so is what they were before they came back.
 
     Args:
         session: the caller's transaction, fenced to the organization; who acts in it is put down.
         external_id: the organization's own id of the person.
+        sealer: finds what was sent to them under former secrets, too.
 
     Raises:
-        RecipientNotFoundError: there is none.
+        RecipientNotFoundError: there is none, and never was, or they are erased already.
     """
     asked = select(Recipient).where(
         Recipient.organization_id == session.organization_id, Recipient.external_id == external_id
     )
     row = await session.scalar(asked.with_for_update())
-    if row is None:
+    which = {"organization_id": session.organization_id, "external_id": external_id}
+    released = (await session.execute(_RELEASED, which)).all()
+    if row is None and not released:
         raise RecipientNotFoundError("external_id")
-    tokens = select(PushDevice.token_hash).where(
+    ids = [one.recipient_id for one in released]
+    key_ids = [one.id for one in released]
+    prints = {bytes(one) for former in released for one in former.prints}
+    if row is not None:
+        ids.insert(0, row.id)
+        key_ids.append(row.key_id)
+        prints |= await _prints(session, row, sealer)
+    await session.execute(_DESTROY, {"key_ids": key_ids})
+    if row is not None:
+        await session.execute(_DELETE, {"id": row.id})
+    await log_operation(session, "recipient.erase", ids[0])
+    job = EraseRecipient(ids[0], tuple(sorted(one.hex() for one in prints)), former=tuple(ids[1:]))
+    return await enqueue(session, job, organization_id=session.organization_id)
+
+
+async def _prints(session: TenantSession, row: Recipient, sealer: Sealer) -> set[bytes]:
+    """The fingerprints of a person's addresses: as they are stored and, where they can be opened, of every secret."""
+    asked = select(PushDevice.token_hash, PushDevice.token_sealed).where(
         PushDevice.organization_id == session.organization_id, PushDevice.recipient_id == row.id
     )
-    hashes: list[Any] = [row.email_hash, row.phone_hash, *(await session.scalars(tokens))]
-    job = EraseRecipient(row.id, tuple(one.hex() for one in hashes if one is not None))
-    await session.execute(_DESTROY, {"key_id": row.key_id})
-    await session.execute(_DELETE, {"id": row.id})
-    await log_operation(session, "recipient.erase", row.id)
-    return await enqueue(session, job, organization_id=session.organization_id)
+    kept: list[tuple[Any, bytes | None, bytes | None]] = [
+        (EMAIL, row.email_hash, row.email_sealed),
+        (SMS, row.phone_hash, row.phone_sealed),
+        *((PUSH, one.token_hash, one.token_sealed) for one in await session.execute(asked)),
+    ]
+    prints = {stored for _, stored, _ in kept if stored is not None}
+    try:
+        key = (await read_keys(session, sealer, {row.key_id})).get(row.key_id)
+        for channel, _, sealed in kept:
+            if key is not None and sealed is not None:
+                address = channel.address(channel.decoded(key.open(sealed, context=RECIPIENT)))
+                prints.update(prints_of(sealer, address))
+    except SealError:  # by a secret that is not known here: what is stored has to do
+        pass
+    return prints

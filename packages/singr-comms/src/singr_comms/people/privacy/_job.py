@@ -11,9 +11,11 @@ class EraseRecipient(msgspec.Struct, frozen=True, tag="recipient.erase"):
     Args:
         recipient_id: whom messages name.
         prints: fingerprints of their addresses, as hexadecimal digits.
+        former: whom messages name that were sent before they were taken off the list.
         is_last: it has been done once: nothing that was decided before is still to come.
     """
 
     recipient_id: UUID
     prints: tuple[str, ...]
     is_last: bool = False
+    former: tuple[UUID, ...] = ()

@@ -86,8 +86,15 @@ SELECT user_id, external_id FROM recipients
 # What the key sealed is kept for as long as messages are; after that a chore destroys it.
 _TAKE_OFF: Final = sql_text(
     """
-WITH gone AS (DELETE FROM recipients WHERE external_id = :external_id RETURNING id, key_id),
-     released AS (UPDATE data_keys SET released_at = now() WHERE id = (SELECT key_id FROM gone))
+WITH gone AS (
+    DELETE FROM recipients WHERE external_id = :external_id RETURNING id, external_id, key_id, email_hash, phone_hash
+), released AS (
+    UPDATE data_keys
+       SET released_at = now(), external_id = gone.external_id, recipient_id = gone.id,
+           prints = array_remove(ARRAY[gone.email_hash, gone.phone_hash], NULL)
+                    || ARRAY(SELECT token_hash FROM push_devices AS d WHERE d.recipient_id = gone.id)
+      FROM gone WHERE data_keys.id = gone.key_id
+)
 SELECT id FROM gone
 """,
     roles=("tenant",),
@@ -213,7 +220,7 @@ async def remove_recipient(session: TenantSession, external_id: str) -> None:
     """Take a person off an organization's list, with devices, topics and what they chose.
 
     What is on its way to them still goes, and the log of deliveries keeps what it has for its time: whoever wants to be
-    forgotten is erased (`erase_recipient`).
+    forgotten is erased (`erase_recipient`), also afterwards.
 
     Raises:
         RecipientNotFoundError: there is none.

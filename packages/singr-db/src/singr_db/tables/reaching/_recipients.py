@@ -9,6 +9,7 @@ from sqlalchemy import (
     ForeignKey,
     ForeignKeyConstraint,
     Index,
+    LargeBinary,
     PrimaryKeyConstraint,
     SmallInteger,
     Text,
@@ -35,7 +36,8 @@ class DataKey(Base):
     """A key that seals what belongs to one person, wrapped by the master key.
 
     Without `wrapped` it was destroyed, and nothing that it sealed can be read again. `released_at`: nobody's any more,
-    and kept while messages that it sealed are.
+    and kept while messages that it sealed are; `external_id`, `recipient_id` and `prints` then say whose it was, and
+    the fingerprints of their addresses, until they are erased.
     """
 
     __tablename__ = "data_keys"
@@ -43,6 +45,7 @@ class DataKey(Base):
         CheckConstraint("(wrapped IS NULL) = (destroyed_at IS NOT NULL)", name="destroyed"),
         Index("ix_data_keys_organization_id", "organization_id"),
         Index("data_keys_released", "released_at", postgresql_where=text("wrapped IS NOT NULL")),
+        Index("data_keys_by_name", "organization_id", "external_id", postgresql_where=text("external_id IS NOT NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -51,6 +54,9 @@ class DataKey(Base):
     created_at: Mapped[CreatedAt]
     released_at: Mapped[datetime | None]
     destroyed_at: Mapped[datetime | None]
+    external_id: Mapped[str | None]
+    recipient_id: Mapped[UUID | None]
+    prints: Mapped[list[bytes] | None] = mapped_column(ARRAY(LargeBinary))
 
 
 class Recipient(Base):
