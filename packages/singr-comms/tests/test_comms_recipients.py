@@ -98,6 +98,13 @@ def test_keys_of_two_people_open_nothing_of_each_other() -> None:
             wrong()
 
 
+async def test_who_is_written_to_in_a_language_is_found_however_it_is_written(db: Database) -> None:
+    await put(db, "u-1")
+    async with db.tenant(ORGANIZATION) as session:
+        found = [await list_recipients(session, sealer=SEALER, locale=one) for one in ("de-AT", "de_at", "fr")]
+    assert [len(page.items) for page in found] == [1, 1, 0]
+
+
 async def test_put_again_keeps_the_key_and_clears_what_is_left_out(db: Database) -> None:
     await put(db, "u-1")
     before, _ = await row(db, "u-1")

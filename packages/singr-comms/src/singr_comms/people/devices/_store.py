@@ -11,7 +11,7 @@ from singr_comms.channels.push import CHANNEL as PUSH
 from singr_comms.models._fields import DeviceToken
 from singr_comms.models._locale import canonical_locale
 from singr_comms.notifications._person_keys import read_keys
-from singr_comms.notifications._rows import RECIPIENT, recipient_hash
+from singr_comms.notifications._rows import RECIPIENT, prints_of, recipient_hash
 from singr_comms.people._directory import Directory
 from singr_comms.people._errors import DeviceNotFoundError, PeopleError, PersonFault, RecipientNotFoundError
 from singr_comms.people.recipients._checks import ZONES
@@ -35,6 +35,24 @@ ON CONFLICT (organization_id, token_hash) DO UPDATE
        recipient_id = excluded.recipient_id, token_sealed = excluded.token_sealed, platform = excluded.platform,
        locale = excluded.locale, time_zone = excluded.time_zone, last_used_at = now(), off_at = NULL, off_reason = NULL
 RETURNING id
+""",
+    roles=("tenant",),
+)
+# Of the rows of one token under former secrets, one is kept, and is found by the current one from then on.
+_FORGET_COPIES: Final = sql_text(
+    """
+DELETE FROM push_devices
+ WHERE organization_id = :organization_id AND token_hash = ANY(CAST(:hashes AS bytea[])) AND id <> (
+    SELECT id FROM push_devices
+     WHERE organization_id = :organization_id AND token_hash = ANY(CAST(:hashes AS bytea[]))
+     ORDER BY token_hash = :current DESC, last_used_at DESC, id DESC LIMIT 1)
+""",
+    roles=("tenant",),
+)
+_RENEW: Final = sql_text(
+    """
+UPDATE push_devices SET token_hash = :current
+ WHERE organization_id = :organization_id AND token_hash = ANY(CAST(:hashes AS bytea[])) AND token_hash <> :current
 """,
     roles=("tenant",),
 )
@@ -124,6 +142,11 @@ async def register_device(
         "locale": given.locale and canonical_locale(given.locale),
         "time_zone": given.time_zone,
     }
+    hashes = prints_of(sealer, given.token)
+    if len(hashes) > 1:
+        renewed = {"organization_id": session.organization_id, "hashes": hashes, "current": values["token_hash"]}
+        await session.execute(_FORGET_COPIES, renewed)
+        await session.execute(_RENEW, renewed)
     device_id = (await session.execute(_REGISTER, values)).scalar_one()
     which = {"organization_id": session.organization_id, "recipient_id": recipient.id, "most": MOST_DEVICES}
     await session.execute(_FORGET_MANY, which)

@@ -88,8 +88,8 @@ class RecipientInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """A person as they are to be kept; what is left out, they have not.
 
     Args:
-        user_id: the account, where they are a member of the organization. Name, address and number that are left out
-            are then the account's own.
+        user_id: the account, where they are a member of the organization. Name and address that are left out are then
+            the account's own; a number is theirs only where it is given.
         name: how to address them.
         email: an e-mail address.
         phone: a phone number in E.164 form.

@@ -21,6 +21,7 @@ from singr_comms.people.recipients._model import (
     NamedRecipient,
     RecipientInput,
     RecipientView,
+    canonical_locale,
     view_of,
 )
 from singr_comms.people.recipients._sealing import COLUMNS, name_of, written
@@ -210,7 +211,7 @@ async def list_recipients(
         statement = statement.where(Recipient.user_id == user_id)
 
     def fits(one: Any) -> list[ColumnElement[bool]]:
-        return [] if locale is None else [one.locale == locale]
+        return [] if locale is None else [one.locale == canonical_locale(locale)]
 
     page = await search_page(session, statement, fits, entity=Recipient, limit=limit, cursor=cursor)
     return Page(tuple(await _views(session, page.items, sealer)), page.next_cursor, page.looked_back_to)
