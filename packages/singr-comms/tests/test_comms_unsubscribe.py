@@ -31,9 +31,11 @@ from singr_comms.notifications import (
     organization_of_link,
     unsubscribe,
 )
+from singr_comms.people import RecipientInput, preferences_holder_of_link, put_recipient
 from singr_comms.rendering._mime import HEADERS, UnsafeMailError, write_mail
 from singr_config import LimitSettings, Secret
 from singr_db import PLATFORM_ORGANIZATION_ID, Database, Sealer
+from singr_db.tables import Organization
 from singr_dev.simulators import MailjetSimulator, ResendSimulator
 from singr_jobs import PermanentError
 from singr_observability import build_metrics
@@ -191,6 +193,17 @@ async def test_link_works_after_the_message_is_gone_and_the_secret_has_changed(s
     assert await sending.send(EMAIL, sealer=rotated) == "opt_out"
     with pytest.raises(UnsubscribeLinkError):
         await sending.follow(token, sealer=Sealer(Secret("n" * 40)))
+
+
+async def test_link_leads_to_its_readers_choices_also_after_the_secret_has_changed(sending: Sending) -> None:
+    token = await sending.token()
+    rotated = Sealer(Secret("n" * 40), [Secret("s" * 40)])
+    async with sending.db.platform() as session:
+        session.add(Organization(id=ORGANIZATION, name="Blue Note", slug="blue-note"))
+    async with sending.db.tenant(ORGANIZATION) as session:
+        await put_recipient(session, "u-1", RecipientInput(email=JANE.email), sealer=rotated)
+    async with sending.db.platform() as session:
+        assert (await preferences_holder_of_link(session, rotated, token)).external_id == "u-1"
 
 
 async def test_link_of_a_message_is_the_same_on_every_try_also_after_the_secret_has_changed(sending: Sending) -> None:

@@ -7,6 +7,9 @@ from uuid import UUID
 import msgspec
 
 from singr_comms.catalogue import MessageType, message_types
+from singr_comms.channels.email import CHANNEL as EMAIL
+from singr_comms.notifications._person_keys import open_sealed
+from singr_comms.notifications._rows import RECIPIENT, prints_of
 from singr_comms.notifications._unsubscribing import reader_of_link
 from singr_comms.people._errors import RecipientNotFoundError
 from singr_comms.people.preferences._checks import check_choices
@@ -21,7 +24,7 @@ from singr_comms.people.preferences._model import (
 )
 from singr_comms.people.preferences._rule import Choices, decide
 from singr_comms.people.recipients._store import hold_recipient
-from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, Sealer, TenantSession, new_id, sql_text
+from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, Sealer, SealError, TenantSession, new_id, sql_text
 from singr_db.batch import read_arrays
 
 _NAMED: Final = sql_text(
@@ -34,8 +37,12 @@ _OF_USER: Final = sql_text(
 # Of an address that several share, nobody knows whose choice it would be.
 _OF_ADDRESS: Final = sql_text("""
 SELECT min(id::text)::uuid AS id, min(external_id) AS external_id FROM recipients
- WHERE organization_id = :organization_id AND email_hash = :named
+ WHERE organization_id = :organization_id AND email_hash = ANY(CAST(:named AS bytea[]))
 HAVING count(*) = 1
+""")
+_MAIL: Final = sql_text("""
+SELECT recipient_sealed, (SELECT wrapped FROM data_keys WHERE data_keys.id = key_id) AS key_wrapped FROM messages
+ WHERE organization_id = :organization_id AND recipient_hash = :named AND channel = 'email' ORDER BY id DESC LIMIT 1
 """)
 _READ: Final = sql_text(
     """
@@ -107,14 +114,17 @@ async def preferences_holder_of_link(session: PlatformSession, sealer: Sealer, t
 
     Args:
         session: the caller's transaction.
-        sealer: made from `AUTH_SECRET`; links of secrets of before work as well.
+        sealer: made from `AUTH_SECRET`; links of secrets of before work as well, as long as a mail to the address is in
+            the log of deliveries.
         token: the last part of the link.
 
     Raises:
         UnsubscribeLinkError: it is no such link.
         RecipientNotFoundError: its address is no recipient's of the organization, or that of several.
     """
-    return await _holder(session, _OF_ADDRESS, *reader_of_link(sealer, token))
+    organization_id, named = reader_of_link(sealer, token)
+    prints = {named, *await _prints_of_reader(session, sealer, organization_id, named)}
+    return await _holder(session, _OF_ADDRESS, organization_id, sorted(prints))
 
 
 async def read_preferences(session: TenantSession | PlatformSession, holder: PreferencesHolder) -> PreferencesView:
@@ -181,11 +191,27 @@ async def change_preferences(
     return await read_preferences(session, holder)
 
 
-async def _holder(session: Any, statement: Any, organization_id: UUID, named: str | UUID | bytes) -> PreferencesHolder:
+async def _holder(
+    session: Any, statement: Any, organization_id: UUID, named: str | UUID | list[bytes]
+) -> PreferencesHolder:
     row = (await session.execute(statement, {"organization_id": organization_id, "named": named})).one_or_none()
     if row is None:
         raise RecipientNotFoundError
     return PreferencesHolder(organization_id=organization_id, recipient_id=row.id, external_id=row.external_id)
+
+
+async def _prints_of_reader(
+    session: PlatformSession, sealer: Sealer, organization_id: UUID, named: bytes
+) -> list[bytes]:
+    """Every fingerprint of the address that has this one, where a mail that went to it can be opened."""
+    row = (await session.execute(_MAIL, {"organization_id": organization_id, "named": named})).one_or_none()
+    if row is None:
+        return []
+    try:
+        opened = open_sealed(sealer, row.recipient_sealed, row.key_wrapped, context=RECIPIENT)
+    except SealError:
+        return []
+    return prints_of(sealer, EMAIL.address(EMAIL.decoded(opened)))
 
 
 async def _rows(session: TenantSession | PlatformSession, holder: PreferencesHolder) -> Sequence[Any]:
