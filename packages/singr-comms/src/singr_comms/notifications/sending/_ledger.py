@@ -57,7 +57,7 @@ class Ledger:
         in_flight: seconds for which a provider call may still be on its way after its attempt began; longer than any
             provider's deadline.
         life: gives the seconds for which a message of a kind, with its content, is of use.
-        last_look: asked when each attempt begins whether a recipient still wants the message.
+        last_look: asked when each attempt begins whether a message may still go to its recipient.
     """
 
     def __init__(
@@ -272,7 +272,7 @@ class Ledger:
             return await _expire(session, message_id, row, "its time was over before it could be sent")
         over = await self._suppressions.holds_back(session, row)
         if over is None and self._last_look is not None:
-            over = await self._last_look.stops(session, row)
+            over = await self._last_look.stops(session, row, self._suppressions.prints(row))
         if over is None and row.attempts == 0:
             over = await self._quotas.count(session, message_id, row)
         if over is not None:

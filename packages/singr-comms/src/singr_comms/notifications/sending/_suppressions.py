@@ -13,7 +13,7 @@ from singr_comms.notifications._person_keys import open_sealed
 from singr_comms.notifications._reachable import as_sent_to, ways_to_write
 from singr_comms.notifications._rows import RECIPIENT, normalized, prints_of
 from singr_comms.notifications.sending._quotas import LIMITS
-from singr_comms.notifications.sending._try import ERASED, PREFERENCE
+from singr_comms.notifications.sending._try import ERASED, NO_DEVICE, PREFERENCE
 from singr_comms.providers.fcm import DEAD_TOKENS
 from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, Sealer, SealError, TenantSession, new_id, sql_text
 
@@ -113,7 +113,7 @@ CODES: Final = {
     "bounced_softly": ("bounced_before", "messages to this address were turned away within a week"),
 }
 """By the reason of a suppression, code and words of what it stops."""
-HELD_BACK: Final = LIMITS | {code for code, _ in CODES.values()} | {ERASED.code, PREFERENCE}
+HELD_BACK: Final = LIMITS | {code for code, _ in CODES.values()} | {ERASED.code, NO_DEVICE.code, PREFERENCE}
 """The codes of what was not sent by decision."""
 
 
@@ -144,7 +144,7 @@ class Suppressions:
     def looked_for(self, organization_id: UUID, row: Any) -> dict[str, Any]:
         """The values by which what may stop a message is found."""
         return {
-            "hashes": self._prints(row),
+            "hashes": self.prints(row),
             "channel": row.channel,
             "organization_id": organization_id,
             "platform": PLATFORM_ORGANIZATION_ID,
@@ -157,7 +157,8 @@ class Suppressions:
         if code in DEAD_TOKENS:
             await session.execute(_OFF, {"message_id": message_id, "code": code})
 
-    def _prints(self, row: Any) -> list[bytes]:
+    def prints(self, row: Any) -> list[bytes]:
+        """Every fingerprint of the address that a message goes to."""
         channel = CHANNELS[row.channel]
         try:
             opened = open_sealed(self._sealer, row.recipient_sealed, row.key_wrapped, context=RECIPIENT)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Any, Final, Literal, Protocol, TypeAlias
 from uuid import UUID
 
@@ -144,6 +145,8 @@ FLAGGED: Final = Refused(
 )
 
 ERASED: Final = Refused("erased", "what was known of its recipient was erased")
+REMOVED: Final = Refused(ERASED.code, "its recipient was taken off the list or erased")
+NO_DEVICE: Final = Refused("no_device", "its recipient does not take pushes on that device any more")
 PREFERENCE: Final = "preference"
 """The code of what its reader does not want."""
 
@@ -181,10 +184,11 @@ class LastLook(Protocol):
     def values(self, kind: str) -> dict[str, Any]:
         """What `begin` takes beside the values of an ordinary one, of a message of this type."""
 
-    async def stops(self, session: TenantSession, row: Any) -> tuple[str, str] | None:
+    async def stops(self, session: TenantSession, row: Any, hashes: Sequence[bytes]) -> tuple[str, str] | None:
         """Return code and words of what stops a message; None where it may go.
 
         Args:
             session: fenced to the message's organization.
             row: of the message: its `recipient_id`, `kind` and `channel`.
+            hashes: every fingerprint of the address that it goes to.
         """

@@ -1,32 +1,52 @@
-"""The look at what a recipient wants as an attempt begins: in the statement that begins it, where that is one."""
+"""The look at a recipient as an attempt begins: in the statement that begins it, where that is one.
 
+Are they there still, is the device theirs, and do they want it?
+"""
+
+from collections.abc import Sequence
 from typing import Any, Final
 
 from singr_comms.catalogue import message_types
 from singr_comms.notifications.sending._ordinary import begin_statement
-from singr_comms.notifications.sending._try import PREFERENCE
+from singr_comms.notifications.sending._try import NO_DEVICE, PREFERENCE, REMOVED
 from singr_comms.people.preferences._rule import RULE_SQL
 from singr_db import TenantSession, sql, sql_text
 
+_IS_THERE: Final = """EXISTS (SELECT FROM recipients AS person
+                        WHERE person.organization_id = CAST(%(organization_id)s AS uuid) AND person.id = r.id)"""
+# By every fingerprint of its token: one that was registered again under another secret is the same device.
+_IS_THEIRS: Final = """(CAST(%(channel)s AS text) <> 'push'
+              OR EXISTS (SELECT FROM push_devices AS device
+                          WHERE device.organization_id = CAST(%(organization_id)s AS uuid)
+                            AND device.token_hash = ANY (CAST(%(hashes)s AS bytea[]))
+                            AND device.recipient_id = r.id AND device.off_at IS NULL))"""
 _BEGIN: Final = sql(
     begin_statement(
         f"""NOT EXISTS (SELECT FROM (SELECT mine.recipient_id AS id) AS r CROSS JOIN {RULE_SQL} AS choice
-                        WHERE NOT choice.allowed)"""
+                        WHERE NOT choice.allowed)
+            AND EXISTS (SELECT FROM (SELECT mine.recipient_id AS id) AS r
+                         WHERE {_IS_THERE} AND {_IS_THEIRS})"""  # noqa: S608 - constants
     )
 )
 _ASK: Final = sql_text(
-    "SELECT choice.allowed, choice.rule FROM (SELECT CAST(:recipient_id AS uuid) AS id) AS r"  # noqa: S608 - constants
-    f" CROSS JOIN {RULE_SQL} AS choice",
+    f"""
+SELECT choice.allowed, choice.rule, {_IS_THERE} AS is_there, {_IS_THEIRS} AS is_theirs
+  FROM (SELECT CAST(:recipient_id AS uuid) AS id) AS r CROSS JOIN {RULE_SQL} AS choice
+""",  # noqa: S608 - constants
     roles=("tenant",),
 )
 
 
 class PreferencesLook:
-    """Whether a recipient wants a message, asked as each attempt at it begins (`MessageSender(last_look=…)`).
+    """Whether a message may still go to its recipient, asked as each attempt begins (`MessageSender(last_look=…)`).
 
-    An opt-out that is committed before stops a message, however long it was queued: it ends as `suppressed`, with the
-    code `preference`. The first attempt asks in the statement that begins it; of a message without a recipient nothing
-    is asked.
+    What is committed before stops a message, however long it was queued. It ends as `suppressed`, with the code
+
+    - `erased` where its recipient was taken off the list: what they had chosen is gone, so that nothing goes to them;
+    - `no_device` where it is a push, and its device was taken off, turned off or registered by somebody else;
+    - `preference` where its recipient does not want it.
+
+    The first attempt asks in the statement that begins it; of a message without a recipient nothing is asked.
     """
 
     begin = _BEGIN
@@ -41,14 +61,19 @@ class PreferencesLook:
             "type_allows": True,
         }
 
-    async def stops(self, session: TenantSession, row: Any) -> tuple[str, str] | None:
-        """Return code and words of what its recipient does not want; None where they do, or there is none."""
+    async def stops(self, session: TenantSession, row: Any, hashes: Sequence[bytes]) -> tuple[str, str] | None:
+        """Return code and words of what stops a message to a recipient; None where nothing does, or there is none."""
         if row.recipient_id is None:
             return None
         values = self.values(row.kind) | {
             "organization_id": session.organization_id,
             "recipient_id": row.recipient_id,
             "channel": row.channel,
+            "hashes": hashes,
         }
         found = (await session.execute(_ASK, values)).one()
+        if not found.is_there:
+            return REMOVED.code, REMOVED.message
+        if not found.is_theirs:
+            return NO_DEVICE.code, NO_DEVICE.message
         return None if found.allowed else (PREFERENCE, f"its recipient does not want it: {found.rule} is off")
