@@ -5,10 +5,10 @@ from uuid import UUID
 
 import pytest
 from api_callers import ORGANIZATION, OTHER
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from singr_db import Database, new_id
-from singr_db.tables import Recipient
+from singr_db.tables import Preference, Recipient
 
 PATH, MINE, DEFAULTS = "/v1/preferences", "/v1/me/preferences", "/v1/preferences/defaults"
 JANE = {"recipient": "u-17"}
@@ -86,6 +86,20 @@ async def test_every_fault_is_named_by_its_path_and_nothing_is_kept(
         "choices[6]": "repeated",
     }
     assert (await desk.get(PATH, params=JANE)).json()["choices"] == []
+
+
+async def test_what_is_declared_no_more_can_be_taken_back(
+    api_url: str, client: Any, callers: Any, jane: None, db: Database
+) -> None:
+    gone = [("type", "of_before", None), ("category", "of_before", "fax"), ("all", None, "fax")]
+    async with db.platform() as session:
+        whose = {"organization_id": ORGANIZATION, "recipient_id": await session.scalar(select(Recipient.id))}
+        for scope, name, channel in gone:
+            row = {"scope": scope, "name": name, "channel": channel, "allowed": False, "source": "recipient"}
+            await session.execute(insert(Preference).values(id=new_id(), **whose, **row))
+    sent = change(*(choice(*one, allowed=None) for one in gone))
+    answer = await client(api_url, callers.own).patch(PATH, params=JANE, **sent)
+    assert (answer.status_code, answer.json().get("choices")) == (200, []), answer.text
 
 
 async def test_nobody_reads_or_sets_what_people_of_others_want(

@@ -48,7 +48,8 @@ async def change(session: TenantSession, query: RecipientQuery, body: ChangePref
     """Change what a person wants to be told.
 
     All choices that are sent, or none. What they do not name stays: a wider choice never takes a narrower one away.
-    `allowed: null` takes a choice back. It holds for messages that are queued already, too.
+    `allowed: null` takes a choice back, also of what is declared no more. It holds for messages that are queued
+    already, too.
     """
     holder = await preferences_holder(session, query.recipient)
     return await change_preferences(session, holder, body.choices, source="organization")

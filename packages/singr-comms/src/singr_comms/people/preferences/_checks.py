@@ -44,6 +44,8 @@ def _faults(path: str, one: PreferenceChoice) -> Iterator[PreferenceFault]:
     elif one.scope != "all" and one.name is None:
         yield PreferenceFault(f"{path}.name", f"is required: which {one.scope} is meant", "required")
         return
+    elif one.allowed is None:
+        return  # it may be of what is declared no more
     elif not about:
         names = {each.name if one.scope == "type" else each.category for each in message_types}
         yield PreferenceFault(f"{path}.name", f"must be a {one.scope} of messages: {_listed(names)}", "unknown_value")
