@@ -1,32 +1,18 @@
 """Where the link of a mail leads by which its reader ends such mails. Opening it changes nothing: its button posts."""
 
-from functools import cache
-from html import escape
-from importlib.resources import files
-from string import Template
-from typing import Any, Final
+from typing import Final
 
 from litestar import Response
 
 from singr_api.admission.policy import Limit
 from singr_api.http.problems import NOT_FOUND
-from singr_api.routing.route import Answer, Section
-from singr_api.wiring.brand import branded, icon_source
+from singr_api.routing.route import Section
+from singr_api.wiring.reader_pages import BY_TOKEN, PAGE, reader_page
 from singr_api.wiring.services import Services
 from singr_comms.notifications import organization_of_link, unsubscribe
 from singr_comms.people import RecipientNotFoundError, preferences_holder_of_link
-from singr_config import BrandSettings
 from singr_db import PlatformSession
 
-_CSP: Final = Template(
-    "default-src 'none'; style-src 'self'; img-src $icons; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
-_TOKEN: Final[dict[str, Any]] = {
-    "type": "string",
-    "maxLength": 200,
-    "description": "As the link has it.",
-    "examples": ["A" * 108],
-}
 _ASK: Final = """<h1>Unsubscribe</h1>
 <p>Press the button if you want no more mail from {sender}.
 You will still get what concerns your account and its security.</p>
@@ -42,11 +28,9 @@ _DONE: Final = """<h1>You are unsubscribed</h1>
 """
 
 pages = Section("Pages", problems=(NOT_FOUND,))
-_PAGE: Final = Answer("The page.", media="text/html")
-_RULES: Final[dict[str, Any]] = {"path_schemas": {"token": _TOKEN}}
 
 
-@pages.route("GET /v1/unsubscribe/{token}", "unsubscribePage", _PAGE, **_RULES)
+@pages.route("GET /v1/unsubscribe/{token}", "unsubscribePage", PAGE, **BY_TOKEN)
 async def ask(services: Services, session: PlatformSession, token: str) -> Response[bytes]:
     """Page: end what an organization sends.
 
@@ -56,19 +40,19 @@ async def ask(services: Services, session: PlatformSession, token: str) -> Respo
     try:
         await preferences_holder_of_link(session, services.sealer, token)
     except RecipientNotFoundError:  # an address alone has nothing to choose
-        return _page(services, "Unsubscribe", _ASK, sender)
-    return _page(services, "Unsubscribe", _ASK + _CHOOSE.replace("{token}", token), sender)
+        return reader_page(services, "Unsubscribe", _ASK, sender)
+    return reader_page(services, "Unsubscribe", _ASK + _CHOOSE.replace("{token}", token), sender)
 
 
 # Those who post for readers, as providers of mailboxes do, come many from a few addresses: a forged link costs a hash.
 @pages.route(
     "POST /v1/unsubscribe/{token}",
     "unsubscribe",
-    _PAGE,
+    PAGE,
     limit=Limit.NONE,
     unguessable=True,
     any_origin=True,
-    **_RULES,
+    **BY_TOKEN,
 )
 async def end(services: Services, session: PlatformSession, token: str) -> Response[bytes]:
     """End what an organization sends.
@@ -78,20 +62,4 @@ async def end(services: Services, session: PlatformSession, token: str) -> Respo
     """
     sender = await organization_of_link(session, services.sealer, token)
     await unsubscribe(session, services.sealer, token)
-    return _page(services, "Unsubscribed", _DONE, sender)
-
-
-@cache
-def _shell(brand: BrandSettings) -> str:
-    return branded((files("singr_api.messages.unsubscribe") / "page.html").read_text("utf-8"), brand, html=True)
-
-
-def _page(services: Services, title: str, content: str, sender: str | None) -> Response[bytes]:
-    words = content.replace("{sender}", escape(sender or "this sender", quote=True))
-    page = _shell(services.brand).replace("{title}", title).replace("{content}", words)
-    headers = {
-        "cache-control": "no-store",
-        "cross-origin-opener-policy": "same-origin",
-        "content-security-policy": _CSP.substitute(icons=icon_source(services.brand)),
-    }
-    return Response(page.encode(), media_type="text/html", headers=headers)
+    return reader_page(services, "Unsubscribed", _DONE, sender)

@@ -1,11 +1,8 @@
 """Where readers of a mail choose what they get: a page that needs no script. Opening it changes nothing."""
 
 from collections.abc import Iterator
-from functools import cache
 from html import escape
-from importlib.resources import files
-from string import Template
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qs
 
 from litestar import Response
@@ -13,8 +10,8 @@ from litestar import Response
 from singr_api.admission.call import AnonymousCall
 from singr_api.admission.policy import Limit
 from singr_api.http.problems import NOT_FOUND
-from singr_api.routing.route import Answer, Section
-from singr_api.wiring.brand import branded, icon_source
+from singr_api.routing.route import Section
+from singr_api.wiring.reader_pages import BY_TOKEN, PAGE, reader_page
 from singr_api.wiring.services import Services
 from singr_comms.notifications import organization_of_link
 from singr_comms.people import (
@@ -24,18 +21,8 @@ from singr_comms.people import (
     preferences_holder_of_link,
     read_preferences,
 )
-from singr_config import BrandSettings
 from singr_db import PlatformSession
 
-_CSP: Final = Template(
-    "default-src 'none'; style-src 'self'; img-src $icons; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
-_TOKEN: Final[dict[str, Any]] = {
-    "type": "string",
-    "maxLength": 200,
-    "description": "As the unsubscribe link of a mail has it.",
-    "examples": ["A" * 108],
-}
 _MOST_FIELDS: Final = 400
 _CHANNELS: Final = {"email": "E-mail", "sms": "Text message", "push": "Push", "inbox": "In the app"}
 _ASK: Final = """<h1>What you get</h1>
@@ -48,11 +35,9 @@ _SAVED: Final = '<p role="status"><strong>Saved.</strong> It holds from now on, 
 _NOTHING: Final = "<p>There is nothing to choose here at present.</p>\n"
 
 pages = Section("Pages", problems=(NOT_FOUND,))
-_PAGE: Final = Answer("The page.", media="text/html")
-_RULES: Final[dict[str, Any]] = {"path_schemas": {"token": _TOKEN}}
 
 
-@pages.route("GET /preferences/{token}", "choicesPage", _PAGE, **_RULES)
+@pages.route("GET /preferences/{token}", "choicesPage", PAGE, **BY_TOKEN)
 async def ask(services: Services, session: PlatformSession, token: str) -> Response[bytes]:
     """Page: choose what an organization sends.
 
@@ -68,11 +53,11 @@ async def ask(services: Services, session: PlatformSession, token: str) -> Respo
 @pages.route(
     "POST /preferences/{token}",
     "saveChoices",
-    _PAGE,
+    PAGE,
     limit=Limit.NONE,
     unguessable=True,
     any_origin=True,
-    **_RULES,
+    **BY_TOKEN,
 )
 async def save(services: Services, session: PlatformSession, call: AnonymousCall, token: str) -> Response[bytes]:
     """Keep what was chosen on the page.
@@ -117,18 +102,6 @@ def _boxes(view: PreferencesView) -> Iterator[str]:
         yield "</fieldset>\n"
 
 
-@cache
-def _shell(brand: BrandSettings) -> str:
-    return branded((files("singr_api.people.choices") / "page.html").read_text("utf-8"), brand, html=True)
-
-
 def _page(services: Services, sender: str | None, view: PreferencesView, *, saved: bool = False) -> Response[bytes]:
     content = _ASK.replace("{saved}", _SAVED if saved else "").replace("{boxes}", "".join(_boxes(view)) or _NOTHING)
-    content = content.replace("{sender}", escape(sender or "this sender", quote=True))
-    page = _shell(services.brand).replace("{title}", "Saved" if saved else "What you get")
-    headers = {
-        "cache-control": "no-store",
-        "cross-origin-opener-policy": "same-origin",
-        "content-security-policy": _CSP.substitute(icons=icon_source(services.brand)),
-    }
-    return Response(page.replace("{content}", content).encode(), media_type="text/html", headers=headers)
+    return reader_page(services, "Saved" if saved else "What you get", content, sender)
