@@ -76,8 +76,10 @@ async def test_only_the_reader_of_the_mail_chooses_and_only_what_the_page_showed
     for altered in ("A" * 108, "x", token[:-1] + ("A" if token[-1] != "A" else "B")):
         for method in ("GET", "POST"):
             world.problem(await api.request(method, f"/preferences/{altered}", data=form), 404, "not-found")
-    for body in (b"", b"\xff\xfe", b"shown=" + b"&shown=" * 1000, b"on=requests+sms"):
-        assert (await api.post(path, content=body)).status_code == 200
+    for body in (b"\xff\xfe", b"shown=" + b"&shown=" * 1000, b"on=requests+sms", b"no form", b"shown=a&other=b"):
+        world.problem(await api.post(path, content=body), 422, "invalid")
+    nothing = await api.post(path, content=b"")
+    assert (nothing.status_code, "Saved" in nothing.text) == (200, False)
     assert await chosen(db) == []
     for _ in range(2):
         saved = await api.post(path, data=form, headers={"origin": "null"})
@@ -90,3 +92,23 @@ async def test_only_the_reader_of_the_mail_chooses_and_only_what_the_page_showed
         await session.execute(delete(Recipient))
     world.problem(await api.post(path, data=form), 404, "not-found")
     assert "/preferences/" not in (await api.get(f"/v1/unsubscribe/{token}")).text
+
+
+async def test_who_has_unsubscribed_sees_that_no_choice_brings_mail_until_it_is_lifted(
+    link: str, api: httpx.AsyncClient, db: Database
+) -> None:
+    token = link.rpartition("/")[2]
+    path, shown = f"/preferences/{token}", 'name="shown" value="requests email"'
+    before = (await api.get(path)).text
+    assert (shown in before, "disabled" in before, "You unsubscribed" in before) == (True, False, False)
+    assert (await api.post(f"/v1/unsubscribe/{token}")).status_code == 200
+    form = {"shown": "requests sms", "was": "requests sms"}
+    for after in (await api.get(path), await api.post(path, data=form)):
+        assert (shown in after.text, "requests email" in after.text) == (False, False)
+        assert '<input type="checkbox" disabled> E-mail<' in after.text
+        assert "You unsubscribed" in after.text
+    assert await chosen(db) == [("requests", "sms", False, "link")]
+    async with db.platform() as session:
+        await session.execute(text("UPDATE suppressions SET lifted_at = now(), lifted_by = 'user', lifted_note = 'x'"))
+    again = (await api.get(path)).text
+    assert (shown in again, "disabled" in again, "You unsubscribed" in again) == (True, False, False)

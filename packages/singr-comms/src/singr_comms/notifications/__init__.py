@@ -49,7 +49,12 @@ from singr_comms.notifications._suppression_list import (
     lift_suppression,
     list_suppressions,
 )
-from singr_comms.notifications._unsubscribing import UnsubscribeLinkError, organization_of_link, unsubscribe
+from singr_comms.notifications._unsubscribing import (
+    UnsubscribeLinkError,
+    mail_ended_by_reader,
+    organization_of_link,
+    unsubscribe,
+)
 from singr_comms.notifications._wiring import SenderSettings, explainer, message_sender, webhooks
 from singr_comms.notifications.callbacks._intake import WebhookIntake
 from singr_comms.notifications.callbacks._job import ProcessWebhook
@@ -165,6 +170,7 @@ __all__ = [
     "list_providers",
     "list_suppressions",
     "list_webhooks",
+    "mail_ended_by_reader",
     "message_intakes",
     "message_jobs",
     "message_sender",

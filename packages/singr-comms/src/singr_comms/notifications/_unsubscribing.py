@@ -3,6 +3,7 @@
 import hmac
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterable
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from singr_comms._errors import CommsError
 from singr_comms.catalogue import message_types
 from singr_comms.channels.email import EmailEnvelope
 from singr_comms.notifications._rows import RECIPIENT, normalized
-from singr_comms.notifications.sending._suppressions import suppress_by_reader
+from singr_comms.notifications.sending._suppressions import mail_held_back, suppress_by_reader
 from singr_db import PlatformSession, Sealer, sql_text
 
 PATH: Final = "/v1/unsubscribe/"
@@ -90,6 +91,24 @@ async def unsubscribe(session: PlatformSession, sealer: Sealer, token: str) -> N
     """
     organization_id, recipient_hash = _read(sealer, token)
     await suppress_by_reader(session, organization_id=organization_id, recipient_hash=recipient_hash)
+
+
+async def mail_ended_by_reader(
+    session: PlatformSession, sealer: Sealer, token: str, kinds: Iterable[str]
+) -> frozenset[str]:
+    """Of some types, those of which the reader of a link gets no mail: they unsubscribed, or their address takes none.
+
+    Args:
+        session: the caller's transaction; nothing is changed.
+        sealer: made from `AUTH_SECRET`; links of secrets of before work as well.
+        token: the last part of the link.
+        kinds: names of types.
+
+    Raises:
+        UnsubscribeLinkError: it is no such link.
+    """
+    organization_id, recipient_hash = _read(sealer, token)
+    return await mail_held_back(session, kinds, organization_id=organization_id, recipient_hash=recipient_hash)
 
 
 def _may_be_ended(kind: str) -> bool:

@@ -26,7 +26,7 @@ IN_FORCE: Final = """
 _IN_FORCE: Final = sql_text(
     "SELECT reason, scope FROM suppressions WHERE"  # noqa: S608 - constants
     + IN_FORCE.format(":hashes", ":channel", ":organization_id", ":platform"),
-    roles=("tenant",),
+    roles=("platform", "tenant"),
 )
 _AT: Final = "coalesce(CAST(:at AS timestamptz), now())"
 _IN_FORCE_AT: Final = sql_text(
@@ -222,6 +222,20 @@ async def suppress_by_reader(session: PlatformSession, *, organization_id: UUID,
     """Put down that a reader unsubscribed from what an organization sends in its own name; again is as once."""
     values = {"id": new_id(), "organization_id": organization_id, "address_hash": recipient_hash}
     await session.execute(_UNSUBSCRIBE, values)
+
+
+async def mail_held_back(
+    session: PlatformSession, kinds: Iterable[str], *, organization_id: UUID, recipient_hash: bytes
+) -> frozenset[str]:
+    """Of some types, those of which an address gets no mail of an organization, whatever its reader chooses."""
+    values = {
+        "hashes": [recipient_hash],
+        "channel": "email",
+        "organization_id": organization_id,
+        "platform": PLATFORM_ORGANIZATION_ID,
+    }
+    found = (await session.execute(_IN_FORCE, values)).all()
+    return frozenset(kind for kind in kinds if _first(kind, found) is not None)
 
 
 async def answer_by_address(
