@@ -10,6 +10,7 @@ from psycopg.errors import UniqueViolation
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.exc import IntegrityError
 
+from singr_comms.models._locale import canonical_locale
 from singr_comms.notifications._person_keys import read_keys
 from singr_comms.notifications._rows import prints_of
 from singr_comms.people._directory import Directory, NoDirectory
@@ -21,7 +22,6 @@ from singr_comms.people.recipients._model import (
     NamedRecipient,
     RecipientInput,
     RecipientView,
-    canonical_locale,
     view_of,
 )
 from singr_comms.people.recipients._sealing import COLUMNS, name_of, written
