@@ -40,6 +40,18 @@ class Crowd:
         self.db, self.sealer, self.organization = db, sealer, organization
         self.ids: dict[str, UUID] = {}
 
+    @classmethod
+    async def of(cls, bench: Any) -> "Crowd":
+        """The organization of a bench, written down."""
+        found = cls(bench.db, bench.sealer, bench.organization)
+        await found.run("INSERT INTO organizations (id, name, slug) VALUES (:organization, 'Farms', 'farms')")
+        return found
+
+    async def run(self, statement: str, **values: Any) -> None:
+        """Change what is stored; `:organization` is this one."""
+        async with self.db.platform() as session:
+            await session.execute(text(statement), values | {"organization": self.organization})
+
     async def add(self, *names: str, phone: bool = True, email: bool = True, tags: list[str] | None = None) -> None:
         """Recipients of these ids, each with an address of its own."""
         rows = []

@@ -32,14 +32,11 @@ NAMES = [f"u-{number:03}" for number in range(25)]
 @pytest.fixture
 async def crowd(bench: Any) -> Crowd:
     """An organization's recipients."""
-    found = Crowd(bench.db, bench.sealer, bench.organization)
-    await run(found, "INSERT INTO organizations (id, name, slug) VALUES (:organization, 'Farms', 'farms')")
-    return found
+    return await Crowd.of(bench)
 
 
 async def run(crowd: Crowd, statement: str, **values: Any) -> None:
-    async with crowd.db.platform() as session:
-        await session.execute(text(statement), values | {"organization": crowd.organization})
+    await crowd.run(statement, **values)
 
 
 async def test_everybody_gets_one_message_with_a_job_of_its_own(crowd: Crowd, bench: Any) -> None:

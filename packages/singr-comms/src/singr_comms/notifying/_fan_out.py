@@ -13,10 +13,10 @@ from singr_comms.catalogue import MessageType, message_types
 from singr_comms.notifications.channels import WORK
 from singr_comms.notifying import _sql as sql
 from singr_comms.notifying._fan_out_sql import DECIDE, NOWHERE, WORDS
-from singr_comms.notifying._job import FanOutNotification
+from singr_comms.notifying._queueing import give_to_job
 from singr_config.clock import clock
 from singr_db import Database, PlatformSession, new_id, past_deadlock
-from singr_jobs import Priority, RetryLater, enqueue, job_values, wake
+from singr_jobs import RetryLater, job_values, wake
 
 BITE: Final = 1_000
 """So many recipients are decided in a transaction."""
@@ -145,11 +145,5 @@ def _values(which: dict[str, Any], row: Any, declared: MessageType, channel: str
 async def _continue(session: PlatformSession, which: dict[str, Any], priority: int, *, after: float = 0.0) -> None:
     """Queue a job that goes on, in the place of the one at work."""
     turn = (await session.execute(sql.NEXT_TURN, which)).scalar_one()
-    job_id = await enqueue(
-        session,
-        FanOutNotification(which["id"], turn),
-        organization_id=which["organization_id"],
-        run_at=clock.now() + timedelta(seconds=after) if after else None,
-        priority=Priority(priority),
-    )
-    await session.execute(sql.GIVEN, {**which, "job_id": job_id})
+    run_at = clock.now() + timedelta(seconds=after) if after else None
+    await give_to_job(session, which, turn, priority=priority, run_at=run_at)

@@ -22,9 +22,9 @@ from singr_comms.notifying._asked import (
     To,
 )
 from singr_comms.notifying._checking import Checked, checked_request
-from singr_comms.notifying._job import FanOutNotification
+from singr_comms.notifying._queueing import give_to_job
 from singr_db import Sealer, TenantSession, new_id
-from singr_jobs import Priority, enqueue
+from singr_jobs import Priority
 from singr_observability import correlation_id
 
 _encode = msgspec.json.Encoder().encode
@@ -75,7 +75,8 @@ async def notify(
         send_at: when (aware, within a year); at once unless given.
         expires_at: after this nothing is sent any more; otherwise the type's time to live says.
         deduplication_key: a second notification of the organization with this key is not made.
-        replace: it takes the place of the one that has the key, as long as that is scheduled.
+        replace: it takes the place of the one that has the key, as long as that is scheduled: it begins anew, neither
+            paused nor without those who were left out of the other.
         per_minute: so many recipients at most are decided in a minute, for campaigns.
 
     Raises:
@@ -118,32 +119,32 @@ async def store(session: TenantSession, asked: NotificationRequest, checked: Che
         "deduplication_key": asked.deduplication_key,
         "correlation_id": correlation_id.get(None),
     }
-    row, is_new = (await session.execute(sql.STORE, values)).one_or_none(), True
-    if row is None:
-        known = (await session.execute(sql.BY_KEY, values)).one()
+    row, known = await _stored(session, values, replaces=asked.replace)
+    if known is not None:
         if not asked.replace:
             return Notified(known.id, known.state, is_new=False)
         if known.state != "scheduled":
             words = f"the notification {known.id} has begun ({known.state}): it is not replaced any more"
             raise NotificationStateError(known.id, known.state, words)
-        values["id"], is_new = known.id, False
+        values["id"] = known.id
         for statement in sql.FORGET:
             await session.execute(statement, values)
         row = (await session.execute(sql.REPLACE, values)).one()
     await _fill(session, row.id, checked, recipients, sealer)
-    await give_to_job(session, row.id, row.turn, priority=asked.priority, run_at=asked.send_at)
-    return Notified(row.id, row.state, is_new=is_new)
+    which = {"id": row.id, "organization_id": session.organization_id}
+    await give_to_job(session, which, row.turn, priority=asked.priority, run_at=asked.send_at)
+    return Notified(row.id, row.state, is_new=known is None)
 
 
-async def give_to_job(
-    session: TenantSession, notification_id: UUID, turn: int, *, priority: Priority, run_at: datetime | None
-) -> None:
-    """Queue the job that decides a notification from here on."""
-    organization_id = session.organization_id
-    job = FanOutNotification(notification_id, turn)
-    job_id = await enqueue(session, job, organization_id=organization_id, run_at=run_at, priority=priority)
-    values = {"id": notification_id, "organization_id": organization_id, "job_id": job_id}
-    await session.execute(sql.GIVEN, values)
+async def _stored(session: TenantSession, values: dict[str, Any], *, replaces: bool) -> tuple[Any, Any]:
+    """The row that was made, else the one that has the key already; locked where it may be replaced."""
+    by_key = sql.BY_KEY_LOCKED if replaces else sql.BY_KEY
+    while True:
+        row = (await session.execute(sql.STORE, values)).one_or_none()
+        known = None if row is not None else (await session.execute(by_key, values)).one_or_none()
+        if row is not None or known is not None:
+            return row, known
+        # The one that had the key was cancelled between the two: the key is free.
 
 
 async def _audience(session: TenantSession, asked: NotificationRequest) -> tuple[dict[str, Any], dict[int, UUID]]:

@@ -30,20 +30,18 @@ RETURNING id, state, turn
 """,
     roles=("tenant",),
 )
-BY_KEY: Final = sql_text(
-    """
-SELECT id, state, turn FROM notifications
+_BY_KEY: Final = """
+SELECT id, state FROM notifications
  WHERE organization_id = :organization_id AND deduplication_key = :deduplication_key AND state <> 'cancelled'
-   FOR UPDATE
-""",
-    roles=("tenant",),
-)
+"""
+BY_KEY: Final = sql_text(_BY_KEY, roles=("tenant",))
+BY_KEY_LOCKED: Final = sql_text(f"{_BY_KEY} FOR UPDATE", roles=("tenant",))
 REPLACE: Final = sql_text(
     """
 UPDATE notifications SET type = :type, audience = CAST(:audience AS jsonb), channels = :channels, priority = :priority,
        per_minute = :per_minute, send_at = :send_at, expires_at = :expires_at, correlation_id = :correlation_id,
        state = CASE WHEN CAST(:send_at AS timestamptz) > now() THEN 'scheduled' ELSE 'deciding' END,
-       turn = turn + 1, updated_at = now()
+       paused_at = NULL, turn = turn + 1, updated_at = now()
  WHERE id = :id AND organization_id = :organization_id
 RETURNING id, state, turn
 """,
@@ -116,9 +114,10 @@ SELECT recipient_id AS id FROM topic_members
 NAMED: Final = sql_text("""
 SELECT count(*) FROM notification_targets WHERE notification_id = :id AND organization_id = :organization_id
 """)
+# What has ended is paused no more: nobody could resume it, and its messages in doubt would wait for ever.
 CANCEL: Final = sql_text(
     """
-UPDATE notifications SET state = 'cancelled', ended_at = now(), updated_at = now(), turn = turn + 1
+UPDATE notifications SET state = 'cancelled', paused_at = NULL, ended_at = now(), updated_at = now(), turn = turn + 1
  WHERE id = :id AND organization_id = :organization_id
 """,
     roles=("tenant",),
@@ -126,7 +125,9 @@ UPDATE notifications SET state = 'cancelled', ended_at = now(), updated_at = now
 WITHHOLD: Final = sql_text(
     """
 UPDATE notifications SET updated_at = now(), audience = jsonb_set(
-       audience, '{without}', coalesce(audience -> 'without', '[]') || to_jsonb(CAST(:recipients AS uuid[])))
+       audience, '{without}', coalesce((
+       SELECT jsonb_agg(DISTINCT one) FROM jsonb_array_elements(
+              coalesce(audience -> 'without', '[]') || to_jsonb(CAST(:recipients AS uuid[]))) AS one), '[]'))
  WHERE id = :id AND organization_id = :organization_id
 """,
     roles=("tenant",),

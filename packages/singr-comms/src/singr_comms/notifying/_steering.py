@@ -13,9 +13,9 @@ from singr_comms.notifying._asked import (
     NotificationNotFoundError,
     NotificationStateError,
 )
-from singr_comms.notifying._notify import give_to_job
+from singr_comms.notifying._queueing import give_to_job
 from singr_db import TenantSession
-from singr_jobs import Priority, cancel_jobs
+from singr_jobs import cancel_jobs
 
 _BITE: Final = 5_000
 _FIRST: Final = UUID(int=0)
@@ -90,9 +90,10 @@ async def resume_notification(session: TenantSession, notification_id: UUID) -> 
         raise NotificationStateError(row.id, row.state, f"the notification is {row.state} already")
     if row.paused_at is None:
         return
-    turn = (await session.execute(sql.RESUME, {"id": row.id, "organization_id": session.organization_id})).scalar_one()
+    which = {"id": row.id, "organization_id": session.organization_id}
+    turn = (await session.execute(sql.RESUME, which)).scalar_one()
     if row.state != "sending":
-        await give_to_job(session, row.id, turn, priority=Priority(row.priority), run_at=row.send_at)
+        await give_to_job(session, which, turn, priority=row.priority, run_at=row.send_at)
 
 
 async def _lock(session: TenantSession, notification_id: UUID) -> Any:

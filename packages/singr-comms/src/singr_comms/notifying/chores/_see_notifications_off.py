@@ -1,22 +1,30 @@
 """The chore that ends notifications whose messages have an outcome, and goes on with those that nobody decides."""
 
 from datetime import timedelta
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
+from uuid import UUID
 
-from singr_comms.notifying._job import FanOutNotification
-from singr_db import PlatformSession, sql_text
+from singr_comms.notifying._queueing import give_to_job
+from singr_db import sql_text
 from singr_db.chores import DatabaseChore
-from singr_jobs import Priority, enqueue
 
 _AT_ONCE: Final = 200
-# What is in doubt and left to people is an outcome: a notification does not wait for them.
+_BEGINNING: Final = UUID(int=0)
+# What is in doubt and left to people is an outcome: a notification does not wait for them. Those that wait for their
+# messages are looked through piece by piece: however many there are, each has its turn.
 _DONE: Final = sql_text("""
-UPDATE notifications AS n SET state = 'done', ended_at = now(), updated_at = now()
- WHERE n.id = ANY (ARRAY(SELECT id FROM notifications
-                          WHERE ended_at IS NULL AND state = 'sending' ORDER BY updated_at LIMIT :limit
-                            FOR UPDATE SKIP LOCKED))
-   AND NOT EXISTS (SELECT FROM messages AS m WHERE m.notification_id = n.id
-                      AND m.status IN ('queued', 'dispatched'))
+WITH looked AS MATERIALIZED (
+    SELECT id FROM notifications WHERE ended_at IS NULL AND state = 'sending' AND id > CAST(:after AS uuid)
+     ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+), done AS (
+    UPDATE notifications AS n SET state = 'done', paused_at = NULL, ended_at = now(), updated_at = now()
+     WHERE n.id = ANY (ARRAY(SELECT id FROM looked))
+       AND NOT EXISTS (SELECT FROM messages AS m WHERE m.notification_id = n.id
+                          AND m.status IN ('queued', 'dispatched'))
+    RETURNING n.id
+)
+SELECT (SELECT count(*) FROM done) AS done, (SELECT count(*) FROM looked) AS looked,
+       (SELECT id FROM looked ORDER BY id DESC LIMIT 1) AS last
 """)
 # Its job was cancelled by hand, has failed at every try, or went with its week.
 _ABANDONED: Final = sql_text("""
@@ -29,7 +37,6 @@ UPDATE notifications AS n SET turn = turn + 1, updated_at = now()
                           ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED))
 RETURNING n.id, n.organization_id, n.turn, n.priority
 """)
-_GIVEN: Final = sql_text("UPDATE notifications SET job_id = :job_id WHERE id = :id")
 _FORGET: Final = sql_text("""
 DELETE FROM notifications WHERE id = ANY (ARRAY(
        SELECT id FROM notifications WHERE ended_at < now() - CAST(:kept AS interval) ORDER BY ended_at LIMIT :limit))
@@ -44,19 +51,18 @@ class SeeNotificationsOff(DatabaseChore):
     name: ClassVar = "seeing notifications off"
     seen_as: ClassVar = "notifications.see_off"
     every = 5.0
+    piece = _AT_ONCE
+    _after: UUID = _BEGINNING
 
     async def work(self) -> int:
         """End those whose messages have an outcome, go on with those whose job is gone, forget the oldest."""
+        limit = self.piece
         async with self.db.platform() as session:
-            done = await session.execute(_DONE, {"limit": _AT_ONCE})
-            abandoned = (await session.execute(_ABANDONED, {"limit": _AT_ONCE})).all()
+            found = (await session.execute(_DONE, {"after": self._after, "limit": limit})).one()
+            abandoned = (await session.execute(_ABANDONED, {"limit": limit})).all()
             for row in abandoned:
-                await _go_on(session, row)
-            await session.execute(_FORGET, {"kept": _KEPT, "limit": _AT_ONCE})
-        return int(getattr(done, "rowcount", 0)) + len(abandoned)
-
-
-async def _go_on(session: PlatformSession, row: Any) -> None:
-    job = FanOutNotification(row.id, row.turn)
-    job_id = await enqueue(session, job, organization_id=row.organization_id, priority=Priority(row.priority))
-    await session.execute(_GIVEN, {"id": row.id, "job_id": job_id})
+                which = {"id": row.id, "organization_id": row.organization_id}
+                await give_to_job(session, which, row.turn, priority=row.priority)
+            await session.execute(_FORGET, {"kept": _KEPT, "limit": limit})
+        self._after = _BEGINNING if found.looked < limit else found.last
+        return int(found.done) + len(abandoned)

@@ -1,0 +1,107 @@
+"""A notification is stored, moved, paused and ended as if nobody else were at it, and however many there are."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from comms_crowds import Crowd
+from sqlalchemy import text
+
+from singr_comms import PlainSms
+from singr_comms.notifying import Audience, cancel_notification, pause_notification
+from singr_comms.notifying.chores._see_notifications_off import SeeNotificationsOff
+
+EVERYBODY = Audience(all=True)
+SMS = PlainSms(text="Come on.")
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+
+@pytest.fixture
+async def crowd(bench: Any) -> Crowd:
+    """An organization's recipients."""
+    return await Crowd.of(bench)
+
+
+def soon(hours: int = 1) -> datetime:
+    return datetime.now(UTC) + timedelta(hours=hours)
+
+
+async def until_it_waits(crowd: Crowd) -> None:
+    async with asyncio.timeout(20), crowd.db.platform() as session:
+        while not await session.scalar(text(WAITING)):  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+
+
+async def test_a_key_is_free_for_whoever_waited_while_its_notification_was_cancelled(crowd: Crowd) -> None:
+    first = await crowd.tell(SMS, EVERYBODY, send_at=soon(), deduplication_key="pickup-7")
+    async with crowd.db.tenant(crowd.organization) as session:
+        await session.execute(text("SELECT FROM notifications WHERE id = :id FOR UPDATE"), {"id": first.id})
+        telling = asyncio.create_task(crowd.tell(SMS, EVERYBODY, deduplication_key="pickup-7", replace=True))
+        await until_it_waits(crowd)
+        await cancel_notification(session, first.id)
+    second = await telling
+    assert second.is_new
+    assert second.id != first.id
+
+
+async def test_a_known_key_is_told_though_its_notification_is_at_work(crowd: Crowd) -> None:
+    first = await crowd.tell(SMS, EVERYBODY, send_at=soon(), deduplication_key="pickup-7")
+    async with crowd.db.tenant(crowd.organization) as session:
+        await session.execute(text("SELECT FROM notifications WHERE id = :id FOR UPDATE"), {"id": first.id})
+        async with asyncio.timeout(20):
+            again = await crowd.tell(SMS, EVERYBODY, deduplication_key="pickup-7")
+    assert (again.id, again.is_new) == (first.id, False)
+
+
+async def test_what_takes_the_place_of_another_is_neither_paused_nor_leaves_anybody_out(crowd: Crowd) -> None:
+    await crowd.add("u-1", "u-2")
+    first = await crowd.tell(SMS, EVERYBODY, send_at=soon(), deduplication_key="pickup-7")
+    async with crowd.db.tenant(crowd.organization) as session:
+        await cancel_notification(session, first.id, recipients=["u-2"])
+        await pause_notification(session, first.id)
+    moved = await crowd.tell(SMS, EVERYBODY, deduplication_key="pickup-7", replace=True)
+    assert moved.id == first.id
+    assert await crowd.decide(moved, turn=2) == 2
+    assert [(row.external_id, row.code) for row in await crowd.messages(moved)] == [("u-1", None), ("u-2", None)]
+
+
+async def test_whoever_is_left_out_again_is_noted_once(crowd: Crowd) -> None:
+    await crowd.add("u-1", "u-2")
+    told = await crowd.tell(SMS, EVERYBODY)
+    async with crowd.db.tenant(crowd.organization) as session:
+        for names in ([], ["u-1"], ["u-2", "u-1"], []):
+            await cancel_notification(session, told.id, recipients=names)
+    standing = await crowd.standing(told)
+    assert sorted(standing.audience["without"]) == sorted(str(crowd.ids[name]) for name in ("u-1", "u-2"))
+
+
+async def test_those_that_wait_for_their_messages_keep_no_other_one_from_ending(crowd: Crowd) -> None:
+    await crowd.add("u-1")
+    waiting = [await crowd.tell(SMS, EVERYBODY) for _ in range(2)]
+    last = await crowd.tell(SMS, EVERYBODY)
+    for told in (*waiting, last):
+        await crowd.decide(told)
+    await crowd.run("UPDATE messages SET status = 'sent' WHERE notification_id = :id", id=last.id)
+    chore = SeeNotificationsOff(crowd.db)
+    chore.piece = 2
+    assert [await chore.work(), await chore.work()] == [0, 1]
+    assert (await crowd.standing(last)).state == "done"
+    await crowd.run("UPDATE messages SET status = 'sent'")
+    assert await chore.work() == 2  # from the first one again
+
+
+async def test_what_has_ended_is_paused_no_more(crowd: Crowd) -> None:
+    await crowd.add("u-1")
+    done, cancelled = [await crowd.tell(SMS, EVERYBODY) for _ in range(2)]
+    for told in (done, cancelled):
+        await crowd.decide(told)
+        async with crowd.db.tenant(crowd.organization) as session:
+            await pause_notification(session, told.id)
+    async with crowd.db.tenant(crowd.organization) as session:
+        await cancel_notification(session, cancelled.id)
+    await crowd.run("UPDATE messages SET status = 'unknown' WHERE notification_id = :id", id=done.id)
+    assert await SeeNotificationsOff(crowd.db).work() == 1
+    for told, state in ((done, "done"), (cancelled, "cancelled")):
+        standing = await crowd.standing(told)
+        assert (standing.state, standing.paused_at) == (state, None)
