@@ -9,11 +9,18 @@ from comms_crowds import Crowd
 from sqlalchemy import text
 
 from singr_comms import PlainSms
+from singr_comms.catalogue import message_types
+from singr_comms.notifications.sending._suppressions import CODES, _stops
 from singr_comms.notifying import Audience, cancel_notification, pause_notification
 from singr_comms.notifying.chores._see_notifications_off import SeeNotificationsOff
+from singr_db import new_id
 
 EVERYBODY = Audience(all=True)
 SMS = PlainSms(text="Come on.")
+STOP = """
+INSERT INTO suppressions (id, organization_id, channel, address_hash, address_masked, scope, reason)
+SELECT :id, :organization, 'email', email_hash, '***', :scope, :reason FROM recipients WHERE external_id = :name
+"""
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
@@ -105,3 +112,25 @@ async def test_what_has_ended_is_paused_no_more(crowd: Crowd) -> None:
     for told, state in ((done, "done"), (cancelled, "cancelled")):
         standing = await crowd.standing(told)
         assert (standing.state, standing.paused_at) == (state, None)
+
+
+@pytest.mark.parametrize("kind", ["plain", "news", "password_reset", "security_notice"])
+async def test_an_address_that_is_stopped_is_so_at_the_decision_as_it_is_when_an_attempt_begins(
+    crowd: Crowd, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declared = message_types.named("plain" if kind == "news" else kind)
+    assert declared is not None
+    monkeypatch.setattr(declared, "mandatory", kind != "plain")  # as `news` would be, of which none comes along
+    [message] = [message for channel, message in declared.samples() if channel == "email"][:1]
+    stops = [(reason, scope) for reason in CODES for scope in ("all", "marketing")]
+    for reason, scope in stops:
+        await crowd.add(f"{reason}-{scope}")
+        values = {"id": new_id(), "name": f"{reason}-{scope}", "reason": reason, "scope": scope}
+        await crowd.run(STOP, **values)
+    told = await crowd.tell(message, EVERYBODY)
+    await crowd.decide(told)
+    found = {row.external_id: row.code for row in await crowd.messages(told)}
+    assert found == {
+        f"{reason}-{scope}": CODES[reason][0] if _stops(declared.name, reason, scope) else None
+        for reason, scope in stops
+    }

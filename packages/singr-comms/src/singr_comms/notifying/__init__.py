@@ -12,7 +12,6 @@ from singr_comms.notifying._asked import (
     NotificationStateError,
     Target,
 )
-from singr_comms.notifying._checking import checked_request
 from singr_comms.notifying._fan_out import FanOut
 from singr_comms.notifying._job import FanOutNotification
 from singr_comms.notifying._jobs import jobs
@@ -44,7 +43,6 @@ __all__ = [
     "Notified",
     "Target",
     "cancel_notification",
-    "checked_request",
     "jobs",
     "list_notifications",
     "notify",

@@ -1,4 +1,4 @@
-"""What is wrong with a notification that is asked for, all of it at once; and what it says on each channel."""
+"""What is wrong with a notification that is asked for, but for what the database knows; and what it says."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -18,7 +18,6 @@ from singr_comms.notifying._asked import (
     MOST_HIGH,
     MOST_NAMED,
     Audience,
-    InvalidNotificationError,
     NotificationFault,
     NotificationRequest,
     Target,
@@ -51,16 +50,20 @@ class Checked(NamedTuple):
     addresses: Mapping[int, Address]
 
 
-def checked_request(asked: NotificationRequest, *, allow_test: bool, intake: MessageIntake | None = None) -> Checked:
+class Looked(NamedTuple):
+    """What a look found: everything that is wrong, and what was asked for as far as it could be understood."""
+
+    faults: tuple[NotificationFault, ...]
+    checked: Checked | None
+
+
+def look_at(asked: NotificationRequest, *, allow_test: bool, intake: MessageIntake | None = None) -> Looked:
     """Look at all that can be looked at without the database.
 
     Args:
         asked: what is asked for.
         allow_test: take addresses of `.test` too.
         intake: says what an organization may not ask for; None: it is asked for by code of ours.
-
-    Raises:
-        InvalidNotificationError: with everything that is wrong.
     """
     faults: list[NotificationFault] = list(_moments(asked))
     declared = message_types.named(asked.type)
@@ -74,13 +77,12 @@ def checked_request(asked: NotificationRequest, *, allow_test: bool, intake: Mes
     faults += _whom(asked.to, channels, addresses, allow_test=allow_test)
     faults += _urgency(asked)
     if declared is not None and not any(fault.field == "channels" for fault in faults):
-        faults += _words(asked, declared, channels, addresses, contents)
+        faults += _words(asked, declared, channels, contents)
     if intake is not None:
         for (ordinal, channel), message in contents.items():
             faults += _reserved(intake, ordinal, channel, message)
-    if faults or declared is None:
-        raise InvalidNotificationError(tuple(dict.fromkeys(faults)))
-    return Checked(declared, channels, contents, addresses)
+    checked = None if declared is None else Checked(declared, channels, contents, addresses)
+    return Looked(tuple(dict.fromkeys(faults)), checked)
 
 
 def _reserved(intake: MessageIntake, ordinal: int, channel: str, message: Message) -> Iterator[NotificationFault]:
@@ -103,17 +105,21 @@ def _usual(declared: MessageType | None) -> Sequence[str]:
 
 def _moments(asked: NotificationRequest) -> Iterator[NotificationFault]:
     now = clock.now()
-    for field in ("send_at", "expires_at"):
-        moment: datetime | None = getattr(asked, field)
+    aware: dict[str, datetime] = {}
+    for field, moment in (("send_at", asked.send_at), ("expires_at", asked.expires_at)):
         if moment is not None and moment.tzinfo is None:
             yield NotificationFault(field, "must have a time zone", "malformed")
-            return
-    if asked.send_at is not None and asked.send_at > now + _FARTHEST:
+        elif moment is not None:
+            aware[field] = moment
+    begins = aware.get("send_at", now)
+    if begins > now + _FARTHEST:
         yield NotificationFault("send_at", "must be within a year", "out_of_range")
-    if asked.expires_at is not None and asked.expires_at <= max(now, asked.send_at or now):
+    if "expires_at" in aware and aware["expires_at"] <= max(now, begins):
         yield NotificationFault("expires_at", "must be in the future, and after send_at", "out_of_range")
     if asked.per_minute is not None and asked.per_minute < 1:
         yield NotificationFault("per_minute", "must be 1 or more", "out_of_range")
+    if asked.per_minute is not None and not isinstance(asked.to, Audience):
+        yield NotificationFault("per_minute", "is for a topic, tags or all: named ones are decided at once")
     if asked.replace and asked.deduplication_key is None:
         yield NotificationFault("replace", "needs a deduplication_key: it moves the notification that has it")
 
@@ -189,17 +195,22 @@ def _words(
     asked: NotificationRequest,
     declared: MessageType,
     channels: Sequence[str],
-    addresses: Mapping[int, Address],
     contents: dict[tuple[int, str], Message],
 ) -> Iterator[NotificationFault]:
-    """Make what is said: to all, where somebody gets that, and to each who gets something else."""
+    """Make what is said: to all, by what reaches somebody who gets that, and to each who gets something else."""
     named = () if isinstance(asked.to, Audience) else asked.to
-    own = {place + 1: target.data for place, target in enumerate(named) if target.data is not None}
-    if len(own) < len(named) or not named:
-        yield from _said(declared, channels, asked.data, EVERYBODY, contents)
-    for ordinal, data in own.items():
-        by = (addresses[ordinal].channel,) if ordinal in addresses else channels
-        yield from _said(declared, by, {**asked.data, **data}, ordinal, contents)
+    reached = {name for one in named if one.data is None for name in _reach(one, channels)} if named else channels
+    if shared := [channel for channel in channels if channel in reached]:
+        yield from _said(declared, shared, asked.data, EVERYBODY, contents)
+    for ordinal, one in enumerate(named, start=1):
+        if one.data is not None and (by := _reach(one, channels)):
+            yield from _said(declared, by, {**asked.data, **one.data}, ordinal, contents)
+
+
+def _reach(target: Target, channels: Sequence[str]) -> Sequence[str]:
+    """By which of the channels somebody is told: a bare address is one of its own."""
+    bare = {_WAYS[name] for name in _WAYS if getattr(target, name) is not None}
+    return [channel for channel in channels if channel in bare] if bare else channels
 
 
 def _said(

@@ -130,6 +130,7 @@ def _values(which: dict[str, Any], row: Any, declared: MessageType, channel: str
         "category": declared.category,
         "mandatory": declared.mandatory,
         "type_allows": True,
+        "must_arrive": declared.concerns_security or declared.carries_code,
         "is_ours": declared.speaks_for == "organization",
         "is_over": bool(row.is_over),
         "without": row.audience.get("without", []),

@@ -63,6 +63,7 @@ def _named(channel: str) -> str:
 
 
 def _stop() -> str:
+    """What `Suppressions` decides as an attempt begins, of the one fingerprint that is known here."""
     codes = " ".join(f"WHEN '{reason}' THEN '{code}'" for reason, (code, _) in CODES.items())
     ranks = " ".join(f"WHEN '{reason}' THEN {rank}" for rank, reason in enumerate(CODES))
     force = IN_FORCE.format("ARRAY[r.hash]", ":channel", ":organization_id", f"'{PLATFORM_ORGANIZATION_ID}'")
@@ -70,7 +71,7 @@ def _stop() -> str:
     SELECT CASE reason {codes} END AS code FROM suppressions
      WHERE {force}
        AND (reason IN ('bounced', 'stopped')
-            OR NOT CAST(:mandatory AS boolean) AND (scope = 'all' OR CAST(:is_ours AS boolean)))
+            OR NOT CAST(:must_arrive AS boolean) AND (scope = 'all' OR CAST(:is_ours AS boolean)))
      ORDER BY CASE reason {ranks} END LIMIT 1"""  # noqa: S608 - constants
 
 

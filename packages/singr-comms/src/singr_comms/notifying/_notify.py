@@ -10,9 +10,11 @@ import msgspec
 from singr_comms.catalogue import Message, message_types
 from singr_comms.channels import CHANNELS
 from singr_comms.models._message import kind_of
+from singr_comms.notifications._intake import MessageIntake
 from singr_comms.notifications._rows import CONTENT, RECIPIENT, recipient_hash
 from singr_comms.notifying import _sql as sql
 from singr_comms.notifying._asked import (
+    MOST_NAMED,
     Audience,
     InvalidNotificationError,
     NotificationFault,
@@ -21,7 +23,7 @@ from singr_comms.notifying._asked import (
     Target,
     To,
 )
-from singr_comms.notifying._checking import Checked, checked_request
+from singr_comms.notifying._checking import Checked, look_at
 from singr_comms.notifying._queueing import give_to_job
 from singr_db import Sealer, TenantSession, new_id
 from singr_jobs import Priority
@@ -77,7 +79,8 @@ async def notify(
         deduplication_key: a second notification of the organization with this key is not made.
         replace: it takes the place of the one that has the key, as long as that is scheduled: it begins anew, neither
             paused nor without those who were left out of the other.
-        per_minute: so many recipients at most are decided in a minute, for campaigns.
+        per_minute: so many recipients at most are decided in a minute, for campaigns; of a topic, tags or all. After
+            each pause it goes on at once.
 
     Raises:
         InvalidNotificationError: with everything that is wrong; nothing was stored.
@@ -100,12 +103,30 @@ async def notify(
         replace=replace,
         per_minute=per_minute,
     )
-    return await store(session, asked, checked_request(asked, allow_test=True), sealer=sealer)
+    return await store(session, asked, sealer=sealer, allow_test=True)
 
 
-async def store(session: TenantSession, asked: NotificationRequest, checked: Checked, *, sealer: Sealer) -> Notified:
-    """Store what was looked at, with the job that decides it; raises as `notify`."""
-    audience, recipients = await _audience(session, asked)
+async def store(
+    session: TenantSession,
+    asked: NotificationRequest,
+    *,
+    sealer: Sealer,
+    allow_test: bool,
+    intake: MessageIntake | None = None,
+) -> Notified:
+    """Look at what is asked for and store it, with the job that decides it; raises as `notify`.
+
+    Args:
+        session: the caller's open transaction; whose organization it is of.
+        asked: what is asked for.
+        sealer: seals what is said, and bare addresses.
+        allow_test: take addresses of `.test` too.
+        intake: says what an organization may not ask for; None: it is asked for by code of ours.
+    """
+    faults, checked = look_at(asked, allow_test=allow_test, intake=intake)
+    audience, recipients, unknown = await _audience(session, asked)
+    if faults or unknown or checked is None:
+        raise InvalidNotificationError((*faults, *unknown))
     values = {
         "id": new_id(),
         "organization_id": session.organization_id,
@@ -147,11 +168,15 @@ async def _stored(session: TenantSession, values: dict[str, Any], *, replaces: b
         # The one that had the key was cancelled between the two: the key is free.
 
 
-async def _audience(session: TenantSession, asked: NotificationRequest) -> tuple[dict[str, Any], dict[int, UUID]]:
-    """Whom, as it is stored, and the recipients that are named; raises InvalidNotificationError."""
+async def _audience(
+    session: TenantSession, asked: NotificationRequest
+) -> tuple[dict[str, Any], dict[int, UUID], list[NotificationFault]]:
+    """Whom, as it is stored, the recipients that are named, and who is not there."""
     if isinstance(asked.to, Audience):
-        return await _crowd(session, asked.to), {}
-    wanted = {place: one for place, one in enumerate(asked.to) if one.recipient is not None or one.user_id is not None}
+        crowd, missing = await _crowd(session, asked.to)
+        return crowd, {}, missing
+    several = asked.to if len(asked.to) <= MOST_NAMED else ()  # they are refused for their number
+    wanted = {place: one for place, one in enumerate(several) if one.recipient is not None or one.user_id is not None}
     values = {
         "organization_id": session.organization_id,
         "external_ids": [one.recipient for one in wanted.values() if one.recipient is not None],
@@ -167,26 +192,23 @@ async def _audience(session: TenantSession, asked: NotificationRequest) -> tuple
         if known is None:
             words = "is no recipient of this organization: PUT /v1/recipients/{external_id} makes one"
             faults.append(NotificationFault(f"to[{place}].{name}", words, "not_found"))
-        elif first.setdefault(known, place) != place:
-            words = f"is the same person as to[{first[known]}]: name each once"
-            faults.append(NotificationFault(f"to[{place}].{name}", words, "repeated"))
-        else:
+        elif (before := first.setdefault(known, place)) == place:
             found[place + 1] = known
-    if faults:
-        raise InvalidNotificationError(faults)
-    return {"kind": "named", "named": len(asked.to)}, found
+        elif getattr(wanted[before], name) != getattr(one, name):  # the same word twice is seen without the database
+            words = f"is the same person as to[{before}]: name each once"
+            faults.append(NotificationFault(f"to[{place}].{name}", words, "repeated"))
+    return {"kind": "named", "named": len(asked.to)}, found, faults
 
 
-async def _crowd(session: TenantSession, audience: Audience) -> dict[str, Any]:
+async def _crowd(session: TenantSession, audience: Audience) -> tuple[dict[str, Any], list[NotificationFault]]:
     if audience.tags is not None:
-        return {"kind": "tags", "tags": audience.tags}
+        return {"kind": "tags", "tags": audience.tags}, []
     if audience.topic is None:
-        return {"kind": "all"}
+        return {"kind": "all"}, []
     values = {"organization_id": session.organization_id, "key": audience.topic}
     topic_id = await session.scalar(sql.TOPIC, values)
-    if topic_id is None:
-        raise InvalidNotificationError([NotificationFault("to.topic", "there is no topic of this key", "not_found")])
-    return {"kind": "topic", "topic": audience.topic, "topic_id": str(topic_id)}
+    missing = [NotificationFault("to.topic", "there is no topic of this key", "not_found")] if topic_id is None else []
+    return {"kind": "topic", "topic": audience.topic, "topic_id": str(topic_id)}, missing
 
 
 async def _fill(

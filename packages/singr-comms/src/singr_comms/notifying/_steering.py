@@ -81,6 +81,8 @@ async def pause_notification(session: TenantSession, notification_id: UUID) -> N
 async def resume_notification(session: TenantSession, notification_id: UUID) -> None:
     """Let a paused one go on; one that is not paused goes on as it is.
 
+    It decides at once as many recipients as may go in ten seconds (`per_minute`), however short the pause was.
+
     Raises:
         NotificationNotFoundError: there is no such notification in this organization.
         NotificationStateError: it has ended.

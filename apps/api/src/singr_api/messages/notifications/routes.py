@@ -28,7 +28,6 @@ from singr_comms.notifying import (
     NotificationDetail,
     NotificationNotFoundError,
     cancel_notification,
-    checked_request,
     list_notifications,
     pause_notification,
     read_notification,
@@ -68,9 +67,13 @@ async def send(session: TenantSession, services: Services, body: schemas.SendNot
     moment; who gets nothing has a message with the reason. Everything that is wrong is told at once, by its path, and
     nothing is stored then.
     """
-    asked = body.request()
-    checked = checked_request(asked, allow_test=services.allow_test, intake=services.message_intake)
-    told = await store(session, asked, checked, sealer=services.sealer)
+    told = await store(
+        session,
+        body.request(),
+        sealer=services.sealer,
+        allow_test=services.allow_test,
+        intake=services.message_intake,
+    )
     accepted = schemas.Accepted(told.id, told.state, told.is_new)  # type: ignore[arg-type] # a state of the table
     return Reply(_MADE if told.is_new else 200, msgspec.json.encode(accepted))
 
@@ -167,7 +170,8 @@ async def pause(session: TenantSession, notification_id: UUID) -> NotificationDe
 async def resume(session: TenantSession, notification_id: UUID) -> NotificationDetail:
     """Resume a notification.
 
-    It goes on where it was paused. Messages that waited meanwhile go within a minute.
+    It goes on where it was paused. Messages that waited meanwhile go within a minute. Where `per_minute` is set, as
+    many recipients as may go in ten seconds are decided at once, however short the pause was.
     """
     await resume_notification(session, notification_id)
     return await _read(session, notification_id)

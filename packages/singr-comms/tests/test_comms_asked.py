@@ -1,0 +1,79 @@
+"""What is wrong with a notification is told at once, whatever knows it; and nothing is wrong that hinders nobody."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from comms_crowds import Crowd
+from sqlalchemy import text
+
+from singr_comms import PlainSms
+from singr_comms.notifying import Audience, InvalidNotificationError, Target
+
+EVERYBODY = Audience(all=True)
+SMS = PlainSms(text="Come on.")
+NAIVE = datetime(2030, 1, 1)  # noqa: DTZ001 - it is what is wrong
+
+
+@pytest.fixture
+async def crowd(bench: Any) -> Crowd:
+    """An organization's recipients."""
+    return await Crowd.of(bench)
+
+
+async def faults(crowd: Crowd, what: Any, to: Any, **options: Any) -> list[tuple[str, str]]:
+    with pytest.raises(InvalidNotificationError) as caught:
+        await crowd.tell(what, to, **options)
+    return [(one.field, one.code) for one in caught.value.faults]
+
+
+async def test_whom_the_database_does_not_know_is_told_beside_all_else(crowd: Crowd) -> None:
+    await crowd.add("u-1")
+    async with crowd.db.platform() as session:
+        user_id = await session.scalar(text("SELECT user_id FROM recipients"))
+    to = [Target(recipient="u-1"), Target(recipient="u-9"), Target(user_id=user_id), Target(phone="0171")]
+    assert await faults(crowd, SMS, to, channels=["sms"], replace=True) == [
+        ("replace", "invalid"),
+        ("to[3].phone", "malformed"),
+        ("to[1].recipient", "not_found"),
+        ("to[2].user_id", "repeated"),
+    ]
+    found = await faults(crowd, "plain", Audience(topic="nothing"), channels=["sms"], data={})
+    assert found == [("data.text", "required"), ("to.topic", "not_found")]
+
+
+async def test_of_two_moments_each_is_told_what_is_wrong_with_it(crowd: Crowd) -> None:
+    wrong = [("send_at", "malformed"), ("expires_at", "malformed"), ("replace", "invalid")]
+    assert await faults(crowd, SMS, EVERYBODY, send_at=NAIVE, expires_at=NAIVE, replace=True) == wrong
+    past = datetime.now(UTC) - timedelta(hours=1)
+    wrong = [("send_at", "malformed"), ("expires_at", "out_of_range")]
+    assert await faults(crowd, SMS, EVERYBODY, send_at=NAIVE, expires_at=past) == wrong
+
+
+async def test_a_rate_is_for_crowds_since_named_ones_are_decided_at_once(crowd: Crowd) -> None:
+    to = [Target(phone="+15555550199")]
+    assert await faults(crowd, SMS, to, per_minute=60) == [("per_minute", "invalid")]
+    assert (await crowd.tell(SMS, EVERYBODY, per_minute=60)).is_new
+
+
+async def test_what_is_said_need_fit_no_channel_that_reaches_nobody(crowd: Crowd) -> None:
+    await crowd.add("u-1")
+    phone = Target(phone="+15555550199")
+    told = await crowd.tell("plain", [phone], data={"text": "Come on."}, channels=["email", "sms"])
+    assert await crowd.decide(told) == 1
+    assert [(row.channel, row.status) for row in await crowd.messages(told)] == [("sms", "queued")]
+    own = Target(recipient="u-1", data={"title": "You"})
+    told = await crowd.tell("plain", [phone, own], data={"text": "Come on."}, channels=["email", "sms"])
+    # A title says nothing by text message, so that nobody but the recipient needs one.
+    await crowd.decide(told)
+    assert sorted((row.channel, row.status) for row in await crowd.messages(told)) == [
+        ("email", "queued"), ("sms", "queued"), ("sms", "queued"),
+    ]  # fmt: skip
+    everybody = [phone, Target(recipient="u-1")]
+    found = await faults(crowd, "plain", everybody, data={"text": "Come on."}, channels=["email", "sms"])
+    assert found == [("data.title", "required")]
+
+
+async def test_an_address_by_no_channel_of_the_type_is_a_fault_whatever_is_said_to_it(crowd: Crowd) -> None:
+    to = [Target(phone="+15555550199", data={"text": "You."})]
+    assert await faults(crowd, "digest", to) == [("to[0].phone", "invalid")]
