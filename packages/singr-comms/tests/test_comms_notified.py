@@ -4,15 +4,22 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from comms_crowds import Crowd
 from sqlalchemy import text
 
 from singr_comms import PlainSms
 from singr_comms.catalogue import message_types
-from singr_comms.notifications.sending._suppressions import CODES, _stops
+from singr_comms.notifications.channels import rates_of
+from singr_comms.notifications.sending._guards import SmsGuards
+from singr_comms.notifications.sending._ordinary import OrdinaryWay
+from singr_comms.notifications.sending._quotas import Quotas
+from singr_comms.notifications.sending._suppressions import CODES, Suppressions, _stops
+from singr_comms.notifications.sending._try import OVER, UNWANTED
 from singr_comms.notifying import Audience, cancel_notification, pause_notification
 from singr_comms.notifying.chores._see_notifications_off import SeeNotificationsOff
+from singr_config import LimitSettings
 from singr_db import new_id
 
 EVERYBODY = Audience(all=True)
@@ -134,3 +141,47 @@ async def test_an_address_that_is_stopped_is_so_at_the_decision_as_it_is_when_an
         f"{reason}-{scope}": CODES[reason][0] if _stops(declared.name, reason, scope) else None
         for reason, scope in stops
     }
+
+
+async def test_what_is_paused_after_it_was_read_begins_no_attempt(crowd: Crowd, bench: Any, database_url: str) -> None:
+    await crowd.add("u-1")
+    told = await crowd.tell("plain", EVERYBODY, channels=["email"], data={"title": "You", "text": "Come on."})
+    await crowd.decide(told)
+    [message] = await crowd.messages(told)
+
+    def paused_meanwhile(_row: Any) -> float:
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            connection.execute("UPDATE notifications SET paused_at = now()")
+        return 60.0
+
+    limits = LimitSettings()
+    quotas = Quotas(bench.sealer, **rates_of(limits), guards=SmsGuards(bench.sealer, limits))
+    way = OrdinaryWay(crowd.db, quotas, Suppressions(bench.sealer))
+    opened = await way.begin(
+        message.id,
+        organization_id=crowd.organization,
+        channel="email",
+        provider="memory",
+        token="a",
+        remaining=paused_meanwhile,
+    )
+    assert opened is None
+    assert [row.status for row in await crowd.messages(told)] == ["queued"]
+
+
+async def test_a_reason_is_told_in_the_same_words_at_the_decision_and_when_an_attempt_begins(crowd: Crowd) -> None:
+    await crowd.add("expired", "unwilling")
+    await crowd.run(
+        "INSERT INTO preferences (id, organization_id, recipient_id, scope, name, channel, allowed, source)"
+        " VALUES (:id, :organization, :who, 'type', 'plain', 'sms', false, 'recipient')",
+        id=new_id(),
+        who=crowd.ids["unwilling"],
+    )
+    told = await crowd.tell(SMS, EVERYBODY)
+    await crowd.decide(told)
+    late = await crowd.tell(SMS, EVERYBODY, expires_at=soon())
+    await crowd.run("UPDATE notifications SET expires_at = now() WHERE id = :id", id=late.id)
+    await crowd.decide(late)
+    async with crowd.db.platform() as session:
+        words = await session.scalars(text("SELECT error ->> 'message' FROM messages"))
+    assert set(words) == {UNWANTED.format(rule="recipient:type+channel"), OVER.message, None}

@@ -12,8 +12,9 @@ import msgspec
 from singr_comms.catalogue import MessageType, message_types
 from singr_comms.notifications.channels import WORK
 from singr_comms.notifying import _sql as sql
-from singr_comms.notifying._fan_out_sql import DECIDE, NOWHERE, WORDS
+from singr_comms.notifying._fan_out_sql import DECIDE
 from singr_comms.notifying._queueing import give_to_job
+from singr_comms.notifying._words import NOWHERE, WORDS
 from singr_config.clock import clock
 from singr_db import Database, PlatformSession, new_id, past_deadlock
 from singr_jobs import RetryLater, job_values, wake
@@ -92,8 +93,7 @@ class FanOut:
         decided = (await session.scalar(sql.NAMED, which) or 0) if ids is None else len(ids)
         for channel in row.channels if decided else ():
             values = _values(which, row, declared, channel) | {"ids": ids and list(ids)}
-            made = (await session.execute(DECIDE["named" if ids is None else "crowd", channel], values)).one()
-            if made.queued:
+            if await session.scalar(DECIDE["named" if ids is None else "crowd", channel], values):
                 wake(session, WORK[channel].job(which["id"]))
         is_over = ids is None or len(ids) < limit
         state = "sending" if is_over else "deciding"
@@ -108,7 +108,11 @@ class FanOut:
 
 
 async def _next(session: PlatformSession, which: dict[str, Any], row: Any, limit: int) -> Sequence[UUID]:
-    """The recipients behind the cursor, in the order of their ids: whoever comes meanwhile has a later one."""
+    """The recipients behind the cursor, in the order of their ids.
+
+    Whoever is made meanwhile has a later one. Whoever is there and joins the topic, or gets the tags, may have an
+    earlier one, and then has no turn.
+    """
     values = {"organization_id": which["organization_id"], "after": row.cursor or _FIRST, "limit": limit}
     match row.audience["kind"]:
         case "topic":

@@ -23,18 +23,6 @@ _ADDRESS: Final = {
            AND device.recipient_id = r.id AND device.off_at IS NULL""",
     ),
 }
-NOWHERE: Final = {"email": "no_address", "sms": "no_address", "push": "no_device"}
-"""Why somebody gets nothing by a channel who cannot be reached by it."""
-WORDS: Final = {
-    "cancelled": "it was cancelled for this recipient before it was decided",
-    "erased": "what was known of the recipient has been erased",
-    "expired": "its time was over before it was decided",
-    "no_address": "the recipient has no address for this channel",
-    "no_device": "the recipient has no device that takes pushes",
-    "preference": "the recipient does not want it, or the organization does not send it",
-    **dict(CODES.values()),
-}
-"""What the codes of what is not sent by decision mean, in words."""
 
 
 def _crowd(channel: str) -> str:
@@ -106,13 +94,13 @@ WITH shared AS MATERIALIZED (
            CASE WHEN code IS NULL THEN 'queued' ELSE 'suppressed' END, coalesce(sealed, ''::bytea),
            coalesce(hash, ''::bytea), coalesce(masked, '***'), CASE WHEN code IS NULL THEN content ELSE ''::bytea END,
            CASE WHEN code IS NOT NULL THEN jsonb_strip_nulls(jsonb_build_object(
-                'code', code, 'message', CAST(:words AS jsonb) ->> code,
+                'code', code, 'message', replace(CAST(:words AS jsonb) ->> code, '{{rule}}', rule),
                 'rule', CASE WHEN code = 'preference' THEN rule END)) END,
            :correlation_id, :id, whom, key_id, locale,
            CAST(:expires_at AS timestamptz)
       FROM judged
 )
-SELECT count(*) FILTER (WHERE code IS NULL) AS queued, count(*) AS messages FROM judged
+SELECT count(*) FILTER (WHERE code IS NULL) AS queued FROM judged
 """)  # noqa: S608 - constants
 
 

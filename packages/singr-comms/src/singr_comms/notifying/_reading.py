@@ -11,9 +11,9 @@ from singr_comms.notifying import _sql as sql
 from singr_db import TenantSession
 from singr_db.pages import Page, fetch_page
 from singr_db.tables import Notification
+from singr_jobs import Priority
 
 _DEFAULT_LIMIT: Final = 20
-_PRIORITIES: Final = ("high", "normal", "low")
 State = Literal["scheduled", "deciding", "sending", "done", "cancelled"]
 
 
@@ -132,7 +132,7 @@ def _fields(row: Notification) -> dict[str, Any]:
         "type": row.type,
         "audience": msgspec.convert(row.audience, NotificationAudience),
         "channels": tuple(row.channels),
-        "priority": _PRIORITIES[row.priority],
+        "priority": Priority(row.priority).name.lower(),
         "per_minute": row.per_minute,
         "send_at": row.send_at,
         "expires_at": row.expires_at,

@@ -14,12 +14,13 @@ from singr_comms.notifying._asked import (
     NotificationStateError,
 )
 from singr_comms.notifying._queueing import give_to_job
+from singr_comms.notifying._words import CANCELLED
 from singr_db import TenantSession
 from singr_jobs import cancel_jobs
 
 _BITE: Final = 5_000
 _FIRST: Final = UUID(int=0)
-_CANCELLED: Final = '{"code": "cancelled", "message": "its notification was cancelled before it was sent"}'
+_CANCELLED: Final = msgspec.json.encode(CANCELLED).decode()
 _ENDED: Final = ("done", "cancelled")
 
 

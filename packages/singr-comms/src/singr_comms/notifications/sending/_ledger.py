@@ -20,6 +20,7 @@ from singr_comms.notifications.sending._suppressions import Suppressions
 from singr_comms.notifications.sending._try import (
     ERASED,
     FLAGGED,
+    OVER,
     SETTLING,
     AlreadySent,
     Begun,
@@ -38,8 +39,6 @@ from singr_jobs import RetryLater
 _OPEN: Final = frozenset({"queued", "dispatched", "unknown"})
 _GIVEN_UP: Final = frozenset({Step.SEND, Step.SETTLE, Step.LOOK_UP, Step.FLAG})
 _LOST_ERROR: Final = {"code": "lost", "message": "the process that was sending it ended before an outcome was recorded"}
-
-_OVER: Final = Refused("expired", "it was to be sent by then or not at all: its time was over")
 # Seconds between looks at a message whose notification is paused.
 _PAUSE: Final = 60.0
 
@@ -263,8 +262,8 @@ class Ledger:
             await _end(session, message_id, row.kind, "suppressed", ERASED)
             return ERASED
         if row.is_over and not pinned:
-            await _end(session, message_id, row.kind, "suppressed", _OVER)
-            return _OVER
+            await _end(session, message_id, row.kind, "suppressed", OVER)
+            return OVER
         if row.is_paused:
             raise RetryLater(_PAUSE, "paused", "its notification is paused", counts=False)
         remaining = self._remaining(row)

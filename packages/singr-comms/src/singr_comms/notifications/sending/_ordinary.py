@@ -18,7 +18,9 @@ from singr_comms.notifications.sending._suppressions import IN_FORCE, Suppressio
 from singr_comms.notifications.sending._try import LastLook
 from singr_db import Database, sql
 
-_READ: Final = sql("""
+_NOT_PAUSED: Final = """NOT EXISTS (
+       SELECT FROM notifications AS n WHERE n.id = notification_id AND n.paused_at IS NOT NULL)"""
+_READ: Final = sql(f"""
 SELECT channel, kind, status, user_id, locale, recipient_sealed, recipient_hash, content_sealed,
        extract(epoch FROM clock_timestamp() - created_at)::float8 AS age,
        extract(epoch FROM clock_timestamp() - held_since)::float8 AS held,
@@ -26,14 +28,15 @@ SELECT channel, kind, status, user_id, locale, recipient_sealed, recipient_hash,
   FROM messages
  WHERE id = %(id)s AND organization_id = %(organization_id)s AND channel = %(channel)s
    AND status = 'queued' AND attempts = 0 AND (expires_at IS NULL OR expires_at > clock_timestamp())
-   AND NOT EXISTS (SELECT FROM notifications AS n WHERE n.id = notification_id AND n.paused_at IS NOT NULL)
-""")
+   AND {_NOT_PAUSED}
+""")  # noqa: S608 - constants
 _STOPS: Final = IN_FORCE.format("%(hashes)s", "%(channel)s", "%(organization_id)s", "%(platform)s")
 # All or nothing but for one race: of counts that fill up in this moment, those before the full one are counted.
 _BEGIN: Final = f"""
 WITH mine AS MATERIALIZED (
     SELECT id, recipient_id FROM messages
      WHERE id = %(id)s AND organization_id = %(organization_id)s AND status = 'queued' AND attempts = 0
+       AND {_NOT_PAUSED}
        FOR UPDATE
 ), wanted AS MATERIALIZED (
     SELECT subject, CASE WHEN daily THEN {DAY} ELSE {HOUR} END AS window_start, most

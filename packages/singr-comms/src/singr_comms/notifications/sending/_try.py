@@ -147,8 +147,11 @@ FLAGGED: Final = Refused(
 ERASED: Final = Refused("erased", "what was known of its recipient was erased")
 REMOVED: Final = Refused(ERASED.code, "its recipient was taken off the list or erased")
 NO_DEVICE: Final = Refused("no_device", "its recipient does not take pushes on that device any more")
+OVER: Final = Refused("expired", "it was to be sent by then or not at all: its time was over")
 PREFERENCE: Final = "preference"
 """The code of what its reader does not want."""
+UNWANTED: Final = "its recipient does not want it: {rule} is off"
+"""That in words, with the rule that decided."""
 
 Opening: TypeAlias = Begun | AlreadySent | InFlight | Pinned | Settling | InDoubt | Refused
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from singr_comms.catalogue import message_types
 from singr_comms.notifications.sending._ordinary import begin_statement
-from singr_comms.notifications.sending._try import NO_DEVICE, PREFERENCE, REMOVED
+from singr_comms.notifications.sending._try import NO_DEVICE, PREFERENCE, REMOVED, UNWANTED
 from singr_comms.people.preferences._rule import RULE_SQL
 from singr_db import TenantSession, sql, sql_text
 
@@ -76,4 +76,4 @@ class PreferencesLook:
             return REMOVED.code, REMOVED.message
         if not found.is_theirs:
             return NO_DEVICE.code, NO_DEVICE.message
-        return None if found.allowed else (PREFERENCE, f"its recipient does not want it: {found.rule} is off")
+        return None if found.allowed else (PREFERENCE, UNWANTED.format(rule=found.rule))

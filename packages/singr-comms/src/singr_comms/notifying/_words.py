@@ -1,0 +1,18 @@
+"""Why somebody gets nothing by a channel: what each code means, in the same words as when an attempt says so."""
+
+from typing import Final
+
+from singr_comms.notifications.sending._suppressions import CODES
+from singr_comms.notifications.sending._try import ERASED, OVER, PREFERENCE, UNWANTED, Refused
+
+CANCELLED: Final = Refused("cancelled", "its notification was cancelled before it was sent")
+NOWHERE: Final = {"email": "no_address", "sms": "no_address", "push": "no_device"}
+"""Why somebody gets nothing by a channel who cannot be reached by it."""
+WORDS: Final = {
+    **{one.code: one.message for one in (CANCELLED, ERASED, OVER)},
+    "no_address": "the recipient has no address for this channel",
+    "no_device": "the recipient has no device that takes pushes",
+    PREFERENCE: UNWANTED,
+    **dict(CODES.values()),
+}
+"""By its code; `{rule}` is the rule that decided."""
