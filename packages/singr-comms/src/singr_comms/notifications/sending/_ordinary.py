@@ -35,8 +35,8 @@ _STOPS: Final = IN_FORCE.format("%(hashes)s", "%(channel)s", "%(organization_id)
 _BEGIN: Final = f"""
 WITH mine AS MATERIALIZED (
     SELECT id, recipient_id FROM messages
-     WHERE id = %(id)s AND organization_id = %(organization_id)s AND status = 'queued' AND attempts = 0
-       AND {_NOT_PAUSED}
+     WHERE id = %(id)s AND organization_id = %(organization_id)s
+       AND {_NOT_PAUSED} AND status = 'queued' AND attempts = 0
        FOR UPDATE
 ), wanted AS MATERIALIZED (
     SELECT subject, CASE WHEN daily THEN {DAY} ELSE {HOUR} END AS window_start, most
