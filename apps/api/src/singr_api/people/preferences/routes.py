@@ -5,7 +5,7 @@ from typing import Final
 from singr_api.admission.policy import Access
 from singr_api.http.fields import OrganizationQuery
 from singr_api.http.problems import NOT_FOUND
-from singr_api.people.preferences.schemas import RecipientQuery
+from singr_api.people.preferences.schemas import PreferencesQuery
 from singr_api.people.shared import CHANGE, PREFERENCES, ChangePreferences
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer, Section
@@ -27,7 +27,7 @@ _BODY: Final = {"choices": Example("One off, one left open again", CHANGE)}
 
 
 @preferences.route("GET /v1/preferences", "readPreferences", _NOW, problems=(NOT_FOUND,), scope="notifications:read")
-async def read(session: TenantSession, query: RecipientQuery) -> PreferencesView:
+async def read(session: TenantSession, query: PreferencesQuery) -> PreferencesView:
     """Read what a person wants to be told.
 
     What they chose, and what that comes to for each type and category by each channel, with the rule that decides it.
@@ -44,7 +44,7 @@ async def read(session: TenantSession, query: RecipientQuery) -> PreferencesView
     scope="notifications:write",
     one_factor="It is the organization's daily work, and gives nobody lasting power.",
 )
-async def change(session: TenantSession, query: RecipientQuery, body: ChangePreferences) -> PreferencesView:
+async def change(session: TenantSession, query: PreferencesQuery, body: ChangePreferences) -> PreferencesView:
     """Change what a person wants to be told.
 
     All choices that are sent, or none. What they do not name stays: a wider choice never takes a narrower one away.

@@ -8,7 +8,7 @@ from msgspec import Meta
 from singr_api.http.fields import END, OrganizationId
 
 
-class RecipientQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PreferencesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whose."""
 
     recipient: Annotated[
