@@ -1,6 +1,7 @@
 """The object store: one suite over an S3 server that runs here and over a folder."""
 
 import asyncio
+import os
 import secrets
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -13,6 +14,7 @@ from moto.server import ThreadedMotoServer
 
 from singr_config import ObjectStoreSettings, Secret
 from singr_db import FolderObjectStore, ObjectNotFoundError, ObjectStore, open_object_store
+from singr_db.objects._parts import PART_BYTES
 from singr_dev._serving import listen
 from singr_dev.objects import application, serving
 
@@ -121,6 +123,34 @@ async def test_impossible_key_is_refused(key: str, store: Store):
     for call in (store.put(key, b""), store.get(key), store.delete(key), store.presign(key, 60)):
         with pytest.raises(ValueError, match="key"):
             await call
+
+
+async def chunks(*sizes: int, broken: bool = False) -> AsyncIterator[bytes]:
+    for number, size in enumerate(sizes):
+        yield bytes([number]) * size
+    if broken:
+        raise RuntimeError("what should have come did not")
+
+
+@pytest.mark.parametrize("sizes", [(), (3, 0, 5), (PART_BYTES,), (PART_BYTES, 1), (7, 2 * PART_BYTES + 7, 9)])
+async def test_what_comes_bit_by_bit_is_one_object(store: Store, sizes: tuple[int, ...]):
+    whole = b"".join([one async for one in chunks(*sizes)])
+    assert await store.put_stream("key", chunks(*sizes), "text/plain") == len(whole)
+    assert await store.get("key") == whole
+
+
+@pytest.mark.parametrize("sizes", [(3,), (2 * PART_BYTES, 1)])
+async def test_what_breaks_off_leaves_what_was_there(store: Store, sizes: tuple[int, ...]):
+    await store.put("key", b"before")
+    with pytest.raises(RuntimeError, match="should have come"):
+        await store.put_stream("key", chunks(*sizes, broken=True))
+    assert await store.get("key") == b"before"
+
+
+async def test_what_breaks_off_leaves_nothing_beside_it(wanted_folder: ObjectStoreSettings, tmp_path: Path):
+    with pytest.raises(RuntimeError):
+        await FolderObjectStore(wanted_folder).put_stream("key", chunks(3, broken=True))
+    assert [name for _, _, names in os.walk(tmp_path) for name in names] == []
 
 
 async def test_many_at_once_see_each_other_s_objects(wanted: ObjectStoreSettings):

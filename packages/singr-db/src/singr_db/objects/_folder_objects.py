@@ -6,8 +6,9 @@ import hashlib
 import hmac
 import os
 import secrets
+from collections.abc import AsyncIterable
 from pathlib import Path
-from typing import Final, Self
+from typing import BinaryIO, Final, Self
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import msgspec
@@ -36,6 +37,36 @@ class _About(msgspec.Struct):
     content_type: str
 
 
+class _Writing:
+    """A file that takes the place of another once it is whole."""
+
+    def __init__(self, path: Path, about: _About) -> None:
+        self._path, self._about = path, about
+        self._scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        self._file: BinaryIO | None = None
+
+    def begin(self) -> None:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._file = os.fdopen(os.open(self._scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE), "wb")
+        self.add(msgspec.json.encode(self._about) + b"\n")
+
+    def add(self, data: bytes) -> None:
+        assert self._file is not None  # noqa: S101 - begun
+        self._file.write(data)
+
+    def end(self) -> None:
+        assert self._file is not None  # noqa: S101 - begun
+        self._file.close()
+        self._scratch.replace(self._path)
+
+    def clear(self) -> None:
+        """Leave nothing beside it, however it ended."""
+        with contextlib.suppress(OSError):
+            if self._file is not None:
+                self._file.close()
+            self._scratch.unlink()
+
+
 class FolderObjectStore:
     """Bytes under keys, each in a file of its own, readable by this user alone.
 
@@ -61,6 +92,33 @@ class FolderObjectStore:
         """
         check_key(key)
         await asyncio.to_thread(self._write, key, data, content_type)
+
+    async def put_stream(
+        self, key: str, chunks: AsyncIterable[bytes], content_type: str = "application/octet-stream"
+    ) -> int:
+        """Store what comes, in place of what was there: whole, once it has come to its end, or not at all.
+
+        Returns:
+            How many bytes it was.
+
+        Raises:
+            ObjectStoreError: the folder cannot be written.
+            ValueError: the key cannot be one.
+        """
+        check_key(key)
+        writing = _Writing(self._file(key), _About(key, content_type))
+        size = 0
+        try:
+            await asyncio.to_thread(writing.begin)
+            async for chunk in chunks:
+                size += len(chunk)
+                await asyncio.to_thread(writing.add, chunk)
+            await asyncio.to_thread(writing.end)
+        except OSError as error:
+            raise _failed("put", error) from error
+        finally:
+            writing.clear()
+        return size
 
     async def get(self, key: str) -> bytes:
         """Fetch what lies under `key`.
@@ -135,18 +193,15 @@ class FolderObjectStore:
         return self._folder / name[:2] / name
 
     def _write(self, key: str, data: bytes, content_type: str) -> None:
-        path = self._file(key)
-        scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        writing = _Writing(self._file(key), _About(key, content_type))
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE), "wb") as file:
-                file.write(msgspec.json.encode(_About(key, content_type)) + b"\n")
-                file.write(data)
-            scratch.replace(path)
+            writing.begin()
+            writing.add(data)
+            writing.end()
         except OSError as error:
-            with contextlib.suppress(OSError):
-                scratch.unlink()
             raise _failed("put", error) from error
+        finally:
+            writing.clear()
 
     def _read(self, key: str) -> StoredObject:
         try:

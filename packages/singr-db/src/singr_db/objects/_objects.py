@@ -1,8 +1,9 @@
 """The object store: S3 and what speaks its protocol, through boto3 in a few threads of its own."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -10,6 +11,7 @@ from singr_config import ObjectStoreSettings
 from singr_db._errors import MissingExtraError, ObjectNotFoundError, ObjectStoreError
 from singr_db.objects._folder_objects import FolderObjectStore
 from singr_db.objects._object_rules import check_key, check_link
+from singr_db.objects._parts import Upload, parts_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -64,6 +66,33 @@ class ObjectStore:
         await self._run(
             lambda: self._client.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=content_type)
         )
+
+    async def put_stream(
+        self, key: str, chunks: AsyncIterable[bytes], content_type: str = "application/octet-stream"
+    ) -> int:
+        """Store what comes, in place of what was there: whole, once it has come to its end, or not at all.
+
+        Holds 8 MiB of it at a time.
+
+        Returns:
+            How many bytes it was.
+
+        Raises:
+            ObjectStoreError: the store refused, or did not answer.
+            ValueError: the key cannot be one.
+        """
+        check_key(key)
+        await self._prepare()
+        upload = Upload(self._client, self._bucket, key, content_type)
+        try:
+            async for part in parts_of(chunks):
+                await self._run(lambda part=part: upload.add(part))  # type: ignore[misc] # bound at once
+            await self._run(upload.end)
+        except BaseException:
+            with suppress(ObjectStoreError):
+                await asyncio.shield(self._run(upload.abort))
+            raise
+        return upload.size
 
     async def get(self, key: str) -> bytes:
         """Fetch what lies under `key`.

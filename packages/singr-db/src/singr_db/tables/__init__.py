@@ -93,6 +93,7 @@ from singr_db.tables._sign_in import (
     SignInFailure,
 )
 from singr_db.tables._suppressions import AddressAnswer, Suppression, SuppressionReason, SuppressionScope
+from singr_db.tables.reaching._exports import DataExport, ExportState
 from singr_db.tables.reaching._inbox import InboxCounter, InboxItem
 from singr_db.tables.reaching._notifications import (
     Notification,
@@ -120,6 +121,7 @@ __all__ = [
     "ChallengeKind",
     "Channel",
     "CredentialKind",
+    "DataExport",
     "DataKey",
     "DeadLetter",
     "DeadLetterState",
@@ -128,6 +130,7 @@ __all__ = [
     "Device",
     "DroppedPartition",
     "EmailChange",
+    "ExportState",
     "FireOutcome",
     "FirstPriority",
     "Flow",
