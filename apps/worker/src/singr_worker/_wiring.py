@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from singr_comms.notifications import MessageSender, Webhooks, message_sender, webhooks
 from singr_comms.people import PreferencesLook
+from singr_comms.people.inbox import InboxNews
 from singr_config import Settings
 from singr_db import Database
 from singr_jobs import (
@@ -59,6 +60,9 @@ async def build_worker(
     parts = Parts(settings, name=name)
     async with parts.running(), AsyncExitStack() as ends:
         types = jobs if jobs is not None else all_jobs()
+        news = InboxNews(parts.redis)
+        news.attach(parts.db.session_info)  # what goes into inboxes here is on screens at once
+        ends.push_async_callback(news.close)
         sender = message_sender(
             settings,
             db=parts.db,

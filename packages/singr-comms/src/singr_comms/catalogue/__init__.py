@@ -5,7 +5,7 @@ What a type's folder imports to declare itself: `Message`, `MessageType`, and th
 
 from singr_comms.catalogue._catalogue import MessageTypes, message_types
 from singr_comms.catalogue._treatment import Quiet
-from singr_comms.catalogue._type import EXAMPLE_LINK, MessageType
+from singr_comms.catalogue._type import EXAMPLE_LINK, INBOX, MessageType
 from singr_comms.models._fields import (
     E164,
     Amount,
@@ -37,6 +37,7 @@ from singr_comms.rendering._templates import forget_texts
 __all__ = [
     "E164",
     "EXAMPLE_LINK",
+    "INBOX",
     "Amount",
     "Code",
     "Count",

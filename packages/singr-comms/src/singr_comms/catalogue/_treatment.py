@@ -13,7 +13,7 @@ _CATEGORY: Final = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 
 
 def fault_in_treatment(
-    *, category: object, time_to_live: object, quiet: object, channels: Sequence[str], models: Mapping[str, Any]
+    *, category: object, time_to_live: object, quiet: object, channels: Sequence[str], ways: Mapping[str, Any]
 ) -> str:
     """What is wrong with a declared treatment, and what would be right; empty where nothing is."""
     if not (isinstance(category, str) and _CATEGORY.fullmatch(category)):
@@ -25,10 +25,10 @@ def fault_in_treatment(
         return f"quiet must be {', '.join(rest)} or {last} (quiet hours are not in force yet)"
     if not channels or len(set(channels)) != len(channels):
         return "default_channels must name at least one channel, and each once"
-    strange = sorted(set(channels) - set(models))
+    strange = sorted(set(channels) - set(ways))
     if strange:
         return (
             f"default_channels names {', '.join(strange)}, for which it has no model: add one, or name "
-            f"{', '.join(sorted(models))}"
+            f"{', '.join(sorted(ways))}"
         )
     return ""

@@ -18,6 +18,8 @@ from singr_comms.rendering._formats import DEFAULT_LANGUAGE
 from singr_comms.rendering._languages import LOCALE, languages_of, locales_in
 from singr_comms.rendering._templates import DEFAULT_BRAND, place, render
 
+INBOX: Final = "inbox"
+"""What people read in an app; it shows what a push says."""
 WhenUnknown: TypeAlias = Literal["repeat", "settle", "flag"]
 """What becomes of a message that was perhaps sent."""
 EXAMPLE_LINK: Final = "https://singr.example/go?token=a&b=c"
@@ -51,7 +53,8 @@ class MessageType:
             code lives as long as its own expiry says.
         quiet: what is to become of it in its reader's quiet hours, which are not in force yet (it comes at any hour):
             `hold` until they end, `drop`, keep it for the `digest`, or `pass`, as what is mandatory always does.
-        default_channels: by which it goes where nobody names channels; all that it has models for, unless said.
+        default_channels: by which it goes where nobody names channels; all that it has models for, unless said. What
+            has a push may go into `inbox`es too, which show what that says.
         models: a model for each channel that it travels by: `email=ParcelReady`.
 
     Raises:
@@ -77,6 +80,8 @@ class MessageType:
     ) -> None:
         self.models: Final[Mapping[str, type[Message]]] = MappingProxyType(models)
         self.name: Final = _name_of(where, models)
+        shown = {INBOX: models["push"]} if "push" in models else {}
+        self.ways: Final[Mapping[str, type[Message]]] = MappingProxyType(models | shown)
         self.folder: Final = _folder_of(self.name, where)
         self.examples: Final = tuple(map(Example, examples))
         self.when_unknown: Final = when_unknown
@@ -155,7 +160,7 @@ class MessageType:
             time_to_live=self.time_to_live,
             quiet=self.quiet,
             channels=self.default_channels,
-            models=self.models,
+            ways=self.ways,
         )
         if wrong:
             raise self._wrong(wrong)

@@ -137,7 +137,7 @@ class Deliveries:
 
         Args:
             session: fences the query to its organization.
-            channel: `email`, `sms` or `push`.
+            channel: `email`, `sms`, `push` or `inbox`.
             status: a message status.
             kind: a message kind.
             job_id: only the messages of this job.

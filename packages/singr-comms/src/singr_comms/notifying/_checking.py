@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from singr_comms._errors import InvalidMessageError
-from singr_comms.catalogue import MessageType, message_types
+from singr_comms.catalogue import INBOX, MessageType, message_types
 from singr_comms.channels import CHANNELS
 from singr_comms.channels.email import EmailAddress
 from singr_comms.models._message import Message, checked
@@ -27,6 +27,8 @@ from singr_jobs import Priority
 
 _WAYS: Final = {"email": "email", "phone": "sms", "device": "push"}
 """The fields of a target that are bare addresses, each with its channel."""
+_SHOWS: Final = {INBOX: "push"}
+"""By what a way says what it says, where it is none itself."""
 _NAMES: Final = ("recipient", "user_id", *_WAYS)
 _GROUPS: Final = ("topic", "tags", "all")
 _FARTHEST: Final = timedelta(days=366)
@@ -86,7 +88,7 @@ def look_at(asked: NotificationRequest, *, allow_test: bool, intake: MessageInta
 
 
 def _reserved(intake: MessageIntake, ordinal: int, channel: str, message: Message) -> Iterator[NotificationFault]:
-    for name, wrong in intake.reserved(channel, message):
+    for name, wrong in intake.reserved(_SHOWS.get(channel, channel), message):
         if name != "kind":
             yield NotificationFault(f"{_at(ordinal)}.{name}", wrong, "forbidden")
         else:
@@ -130,8 +132,8 @@ def _ways(channels: Sequence[str], declared: MessageType | None) -> Iterator[Not
     if not channels:
         yield NotificationFault("channels", "must name one channel at least", "required")
     for channel in channels:
-        if channel not in declared.models:
-            there = ", ".join(sorted(declared.models))
+        if channel not in declared.ways:
+            there = ", ".join(sorted(declared.ways))
             yield NotificationFault("channels", f"{declared.name} has no {channel}; it has {there}", "unknown_value")
 
 
@@ -222,7 +224,7 @@ def _said(
 ) -> Iterator[NotificationFault]:
     at = _at(ordinal)
     found: dict[str, NotificationFault] = {}
-    models = {channel: declared.models[channel] for channel in channels}
+    models = {channel: declared.ways[channel] for channel in channels}
     there = sorted({name for model in models.values() for name in model.__struct_fields__})
     for name in sorted(data.keys() - set(there)):
         found[name] = NotificationFault(f"{at}.{name}", f"is none of {', '.join(there)}", "unknown_field")
@@ -236,7 +238,7 @@ def _said(
         known = {name: value for name, value in data.items() if name in model.__struct_fields__}
         try:
             message = checked({"kind": declared.name, **known}, model)
-            CHANNELS[channel].check_size(message)
+            CHANNELS[_SHOWS.get(channel, channel)].check_size(message)
         except InvalidMessageError as error:
             yield NotificationFault(".".join(filter(None, (at, error.field))), error.message)
         else:

@@ -9,12 +9,13 @@ from uuid import UUID
 
 import msgspec
 
-from singr_comms.catalogue import MessageType, message_types
+from singr_comms.catalogue import INBOX, MessageType, message_types
 from singr_comms.notifications.channels import WORK
 from singr_comms.notifying import _sql as sql
 from singr_comms.notifying._fan_out_sql import DECIDE
 from singr_comms.notifying._queueing import give_to_job
 from singr_comms.notifying._words import NOWHERE, WORDS
+from singr_comms.people.inbox import note_news
 from singr_config.clock import clock
 from singr_db import Database, PlatformSession, new_id, past_deadlock
 from singr_jobs import RetryLater, job_values, wake
@@ -93,7 +94,10 @@ class FanOut:
         decided = (await session.scalar(sql.NAMED, which) or 0) if ids is None else len(ids)
         for channel in row.channels if decided else ():
             values = _values(which, row, declared, channel) | {"ids": ids and list(ids)}
-            if await session.scalar(DECIDE["named" if ids is None else "crowd", channel], values):
+            told = (await session.execute(DECIDE["named" if ids is None else "crowd", channel], values)).one()
+            if channel == INBOX:
+                note_news(session, told.news)
+            elif told.queued:
                 wake(session, WORK[channel].job(which["id"]))
         is_over = ids is None or len(ids) < limit
         state = "sending" if is_over else "deciding"
@@ -128,7 +132,9 @@ def _values(which: dict[str, Any], row: Any, declared: MessageType, channel: str
     lives = clock.now() + timedelta(seconds=declared.time_to_live)
     return {
         **which,
-        **job_values(WORK[channel].job(which["id"])),  # what jobs of the channel are, of whichever message
+        # What jobs of the channel are, of whichever message; an inbox has none.
+        **(job_values(WORK[channel].job(which["id"])) if channel in WORK else {}),
+        "nowhere": NOWHERE.get(channel),
         "channel": channel,
         "type": row.type,
         "category": declared.category,
@@ -138,7 +144,6 @@ def _values(which: dict[str, Any], row: Any, declared: MessageType, channel: str
         "is_ours": declared.speaks_for == "organization",
         "is_over": bool(row.is_over),
         "without": row.audience.get("without", []),
-        "nowhere": NOWHERE[channel],
         "priority": row.priority,
         "correlation_id": row.correlation_id,
         "expires_at": min(row.expires_at or lives, lives),

@@ -1,14 +1,17 @@
 """The statement that decides a bite of recipients on one channel: messages, those not sent with their reason, and jobs.
 
-One for each channel and way to find people: Python touches none of the rows.
+One for each channel and way to find people: Python touches none of the rows. By `inbox` there are items in place of
+jobs.
 """
 
 from typing import Final
 
 from sqlalchemy import TextClause
 
+from singr_comms.catalogue import INBOX
 from singr_comms.notifications.sending._suppressions import CODES, IN_FORCE
 from singr_comms.people import RULE_SQL
+from singr_comms.people.inbox import ADDED
 from singr_db import PLATFORM_ORGANIZATION_ID, sql_text
 from singr_jobs import insert_jobs_from
 
@@ -22,6 +25,7 @@ _ADDRESS: Final = {
         """LEFT JOIN push_devices AS device ON device.organization_id = r.organization_id
            AND device.recipient_id = r.id AND device.off_at IS NULL""",
     ),
+    INBOX: ("''::bytea", "''::bytea", "CAST(NULL AS text)", ""),
 }
 
 
@@ -63,13 +67,17 @@ def _stop() -> str:
      ORDER BY CASE reason {ranks} END LIMIT 1"""  # noqa: S608 - constants
 
 
+# An inbox has no address that anything could hold for.
+_NOTHING: Final = "SELECT CAST(NULL AS text) AS code"
+_WHY_NOT: Final = """CASE WHEN code IS NOT NULL THEN jsonb_strip_nulls(jsonb_build_object(
+                'code', code, 'message', replace(CAST(:words AS jsonb) ->> code, '{rule}', rule),
+                'rule', CASE WHEN code = 'preference' THEN rule END)) END"""
 _ID: Final = "CAST(:time || '7' || substr(replace(CAST(gen_random_uuid() AS text), '-', ''), 14) AS uuid)"
 
 
-def _decide(people: str) -> TextClause:
-    """The statement. A message and its job have one id, which is made here: nobody knows before how many there are."""
-    return sql_text(f"""
-WITH shared AS MATERIALIZED (
+def _judged(people: str, stop: str) -> str:
+    """Who gets it, and why not: a message and its job have one id, made here, since nobody knows how many there are."""
+    return f"""shared AS MATERIALIZED (
     SELECT (SELECT content_sealed FROM notification_contents
              WHERE notification_id = :id AND organization_id = :organization_id AND ordinal = 0
                AND channel = :channel) AS content
@@ -80,8 +88,13 @@ WITH shared AS MATERIALIZED (
                 WHEN r.whom = ANY (CAST(:without AS uuid[])) THEN 'cancelled' WHEN r.hash IS NULL THEN :nowhere
                 WHEN stop.code IS NOT NULL THEN stop.code WHEN NOT choice.allowed THEN 'preference' END AS code
       FROM r CROSS JOIN {RULE_SQL} AS choice
-      LEFT JOIN LATERAL ({_stop()}) AS stop ON true
-), work AS MATERIALIZED (
+      LEFT JOIN LATERAL ({stop}) AS stop ON true
+)"""  # noqa: S608 - constants
+
+
+def _decide(people: str) -> TextClause:
+    return sql_text(f"""
+WITH {_judged(people, _stop())}, work AS MATERIALIZED (
     SELECT id, CAST(:organization_id AS uuid) AS organization_id, CAST(:priority AS smallint) AS priority,
            jsonb_build_object('type', CAST(:job_type AS text), 'message_id', id) AS payload,
            CAST(:correlation_id AS text) AS correlation_id
@@ -93,10 +106,7 @@ WITH shared AS MATERIALIZED (
     SELECT id, :organization_id, CASE WHEN code IS NULL THEN id END, user_id, :channel, :type,
            CASE WHEN code IS NULL THEN 'queued' ELSE 'suppressed' END, coalesce(sealed, ''::bytea),
            coalesce(hash, ''::bytea), coalesce(masked, '***'), CASE WHEN code IS NULL THEN content ELSE ''::bytea END,
-           CASE WHEN code IS NOT NULL THEN jsonb_strip_nulls(jsonb_build_object(
-                'code', code, 'message', replace(CAST(:words AS jsonb) ->> code, '{{rule}}', rule),
-                'rule', CASE WHEN code = 'preference' THEN rule END)) END,
-           :correlation_id, :id, whom, key_id, locale,
+           {_WHY_NOT}, :correlation_id, :id, whom, key_id, locale,
            CAST(:expires_at AS timestamptz)
       FROM judged
 )
@@ -104,9 +114,37 @@ SELECT count(*) FILTER (WHERE code IS NULL) AS queued FROM judged
 """)  # noqa: S608 - constants
 
 
+def _put(people: str) -> TextClause:
+    """The same for inboxes: who is erased meanwhile keeps nobody else from theirs, since people are held first."""
+    return sql_text(f"""
+WITH {_judged(people, _NOTHING)}, held AS MATERIALIZED (
+    SELECT r.id FROM recipients AS r JOIN judged ON judged.whom = r.id
+     WHERE judged.code IS NULL AND r.organization_id = :organization_id ORDER BY r.id FOR KEY SHARE OF r
+), told AS MATERIALIZED (
+    SELECT judged.id, whom, user_id, key_id, locale, content, rule,
+           coalesce(code, CASE WHEN held.id IS NULL THEN 'erased' END) AS code
+      FROM judged LEFT JOIN held ON held.id = judged.whom
+), given AS MATERIALIZED (
+    SELECT id, CAST(:organization_id AS uuid) AS organization_id, whom AS recipient_id, user_id,
+           CAST(:id AS uuid) AS notification_id, CAST(:type AS text) AS kind, content AS content_sealed
+      FROM told WHERE code IS NULL
+), {ADDED}, made AS (
+    INSERT INTO messages (id, organization_id, user_id, channel, kind, status, recipient_sealed, recipient_hash,
+                          recipient_masked, content_sealed, error, correlation_id, notification_id, recipient_id,
+                          key_id, locale, expires_at, sent_at, delivered_at)
+    SELECT id, :organization_id, user_id, :channel, :type,
+           CASE WHEN code IS NULL THEN 'delivered' ELSE 'suppressed' END, ''::bytea, ''::bytea, '***', ''::bytea,
+           {_WHY_NOT}, :correlation_id, :id, whom, key_id, locale, CAST(:expires_at AS timestamptz),
+           CASE WHEN code IS NULL THEN now() END, CASE WHEN code IS NULL THEN now() END
+      FROM told
+)
+SELECT (SELECT count(*) FROM added) AS put, ARRAY(SELECT recipient_id FROM given WHERE user_id IS NOT NULL) AS news
+""")  # noqa: S608 - constants
+
+
 DECIDE: Final = {
-    (kind, channel): _decide(people(channel))
+    (kind, channel): (_put if channel == INBOX else _decide)(people(channel))
     for kind, people in (("crowd", _crowd), ("named", _named))
     for channel in _ADDRESS
 }
-"""By how people are found, and the channel."""
+"""By how people are found, and the channel: how many were `queued`; for inboxes who of these has `news` on a screen."""

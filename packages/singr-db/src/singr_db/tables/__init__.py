@@ -47,6 +47,7 @@ from singr_db.tables._messages import (
     ProviderHealth,
     ProviderRefusal,
     SmsCount,
+    Way,
 )
 from singr_db.tables._operations import ActorKind, Operation
 from singr_db.tables._people import (
@@ -216,6 +217,7 @@ __all__ = [
     "TopicMember",
     "User",
     "UserStatus",
+    "Way",
     "WebhookKey",
     "WebhookState",
     "WorkMinute",

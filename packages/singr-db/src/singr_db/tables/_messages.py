@@ -19,6 +19,15 @@ class Channel(StrEnum):
     PUSH = "push"
 
 
+class Way(StrEnum):
+    """How somebody is reached: by a channel, or by what they read in the app."""
+
+    EMAIL = "email"
+    SMS = "sms"
+    PUSH = "push"
+    INBOX = "inbox"
+
+
 class MessageStatus(StrEnum):
     """Where a message stands; `unknown` means the provider may or may not have taken it."""
 
@@ -47,12 +56,13 @@ class Message(Base):
 
     The recipient and the content are sealed; `recipient_hash` is a keyed fingerprint to search by,
     `recipient_masked` is what people are shown. `held_since`: when its provider first refused our account. What a
-    notification made of it names that, and the recipient, whose key (`key_id`) seals the address.
+    notification made of it names that, and the recipient, whose key (`key_id`) seals the address. One by the way
+    `inbox` is that somebody has it in theirs, or why not: it is delivered from the start, and has the id of its item.
     """
 
     __tablename__ = "messages"
     __table_args__ = (
-        one_of("channel", Channel),
+        one_of("channel", Way),
         one_of("status", MessageStatus),
         CheckConstraint("attempts >= 0", name="attempts"),
         Index("messages_by_organization", "organization_id", "id"),

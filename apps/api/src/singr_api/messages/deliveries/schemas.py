@@ -27,7 +27,7 @@ class DeliveryQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """
 
     organization_id: OrganizationId | None = None
-    channel: Literal["email", "sms", "push"] | None = None
+    channel: Literal["email", "sms", "push", "inbox"] | None = None
     status: Status | None = None
     kind: Annotated[str, Meta(max_length=100, pattern=rf"^[a-z][a-z0-9_]*{END}", examples=["song_request"])] | None = (
         None

@@ -17,7 +17,7 @@ TypeName: TypeAlias = Annotated[
     str, Meta(max_length=64, pattern=rf"^[a-z][a-z0-9_.-]*{END}", examples=["song_request"])
 ]
 DeduplicationKey: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200, pattern=LINE)]
-ChannelName: TypeAlias = Literal["email", "sms", "push"]
+ChannelName: TypeAlias = Literal["email", "sms", "push", "inbox"]
 Targets: TypeAlias = Annotated[list[Target], Meta(min_length=1, max_length=1_000)]
 
 
@@ -28,7 +28,7 @@ class SendNotification(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         type: what it says, by its type of message.
         to: whom: up to 1,000 by name, each once; or a topic, tags, or all.
         data: variables of the type, for all channels: each takes those that it knows.
-        channels: by which to tell; the type's usual ones unless given.
+        channels: by which to tell; the type's usual ones unless given. What has a push may go into `inbox`, too.
         priority: high is for 100 named ones at most.
         send_at: when, within a year; at once unless given.
         expires_at: after this nothing is sent any more; the type's own time to live holds in any case.

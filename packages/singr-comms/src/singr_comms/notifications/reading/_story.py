@@ -11,7 +11,7 @@ from sqlalchemy import select
 from singr_comms.notifications._suppression_list import SuppressionView, holds_for, suppression_view
 from singr_comms.notifications.sending._suppressions import CODES
 from singr_db import PlatformSession, TenantSession, sql_text
-from singr_db.tables import Message, Suppression
+from singr_db.tables import Message, Suppression, Way
 
 Session = TenantSession | PlatformSession
 MOST_RESOLUTIONS: Final = 20
@@ -111,6 +111,9 @@ async def decision_on(session: Session, row: Message) -> DeliveryDecision:
         words = str(error.get("message", "it ended before an attempt began"))
         suppression = await _suppression(session, row, code)
         return DeliveryDecision(outcome="stopped", rule=code, in_words=words, suppression=suppression)
+    if row.channel == Way.INBOX:
+        words = "Nothing chosen held it back when its recipient's turn came: it is in their inbox since."
+        return DeliveryDecision(outcome="let_go", rule=None, in_words=words, suppression=None)
     if row.attempts:
         words = "When its last attempt began, no suppression held for its address; its limits had let it go before."
         return DeliveryDecision(outcome="let_go", rule=None, in_words=words, suppression=None)

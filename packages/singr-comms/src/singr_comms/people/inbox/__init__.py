@@ -1,6 +1,7 @@
 """People's inboxes in an app: what is in them, how many of it is new, and how a screen learns of it at once."""
 
 from singr_comms.people.inbox._items import (
+    ADDED,
     InboxCounts,
     InboxItemView,
     InboxMessage,
@@ -14,10 +15,11 @@ from singr_comms.people.inbox._items import (
     list_inbox,
 )
 from singr_comms.people.inbox._live import LiveInbox, LiveInboxes
-from singr_comms.people.inbox._marking import InboxMark, mark_inbox, wake_snoozed
-from singr_comms.people.inbox._news import InboxNews
+from singr_comms.people.inbox._marking import InboxMark, forget_items, mark_inbox, wake_snoozed
+from singr_comms.people.inbox._news import InboxNews, note_news
 
 __all__ = [
+    "ADDED",
     "InboxCounts",
     "InboxItemView",
     "InboxMark",
@@ -30,9 +32,11 @@ __all__ = [
     "LiveInboxes",
     "add_to_inboxes",
     "count_inbox",
+    "forget_items",
     "inbox_changes",
     "inbox_of",
     "list_inbox",
     "mark_inbox",
+    "note_news",
     "wake_snoozed",
 ]

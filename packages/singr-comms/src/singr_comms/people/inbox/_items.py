@@ -30,11 +30,7 @@ _COLUMNS: Final = {
 }
 # Counters are taken in the order of ids, so that two that write to many inboxes wait for each other and never in a
 # circle.
-_ADD: Final = sql_text(
-    f"""
-WITH given AS (
-    SELECT * FROM {read_arrays(_COLUMNS, ":rows")}
-), bumped AS (
+ADDED: Final = """bumped AS (
     INSERT INTO inbox_counters AS known (recipient_id, organization_id, unread, unseen, position)
     SELECT recipient_id, organization_id, 1, 1, 1 FROM given ORDER BY recipient_id
     ON CONFLICT (recipient_id) DO UPDATE
@@ -45,7 +41,13 @@ WITH given AS (
     SELECT id, organization_id, recipient_id, notification_id, kind, content_sealed, bumped.position
       FROM given JOIN bumped USING (recipient_id)
     RETURNING recipient_id
-)
+)"""
+"""Parts of a WITH that put a relation `given`, which has the columns of an item, into inboxes, one a recipient."""
+_ADD: Final = sql_text(
+    f"""
+WITH given AS (
+    SELECT * FROM {read_arrays(_COLUMNS, ":rows")}
+), {ADDED}
 SELECT count(*) FROM added
 """,  # noqa: S608 - constants
     roles=("platform", "tenant"),

@@ -1,7 +1,7 @@
 """What people do with the items of their inbox. Counts are taken anew with every change, under the counter's lock."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
@@ -10,7 +10,8 @@ from sqlalchemy import TextClause
 
 from singr_comms.people.inbox._items import InboxCounts
 from singr_comms.people.inbox._news import note_news
-from singr_db import PlatformSession, TenantSession, sql_text
+from singr_config.clock import clock
+from singr_db import PlatformSession, TenantSession, first_id, sql_text
 
 InboxMark: TypeAlias = Literal["seen", "read", "unread", "archived", "restored", "snoozed"]
 _ROLES: Final = ("platform", "tenant")
@@ -75,6 +76,18 @@ UPDATE inbox_items AS item
  WHERE item.id = picked.id
 """)
 
+# Ids begin with the time at which they were made, so the primary key finds the oldest.
+_OLD: Final = sql_text("""
+SELECT DISTINCT recipient_id FROM (
+       SELECT recipient_id FROM inbox_items WHERE id < :before AND coalesce(snoozed_until, now()) <= now()
+        ORDER BY id LIMIT :limit) AS old
+ ORDER BY recipient_id
+""")
+_FORGET: Final = sql_text("""
+DELETE FROM inbox_items
+ WHERE recipient_id = :recipient_id AND id < :before AND coalesce(snoozed_until, now()) <= now()
+""")
+
 
 async def mark_inbox(
     session: TenantSession | PlatformSession,
@@ -117,6 +130,18 @@ async def wake_snoozed(session: PlatformSession, *, limit: int) -> int:
         if position is not None:  # else they were erased a moment ago
             await _changed(session, _AWAKE, about | {"position": position})
     return len(due)
+
+
+async def forget_items(session: PlatformSession, *, kept: timedelta, limit: int) -> int:
+    """Take away what came longer ago than this, but for what is snoozed; of how many people there was something."""
+    before = first_id(clock.now() - kept)
+    old: list[UUID] = list(await session.scalars(_OLD, {"before": before, "limit": limit}))
+    for recipient_id in old:
+        about = {"recipient_id": recipient_id}
+        position = await session.scalar(_LOCK, about)
+        if position is not None:  # else they were erased a moment ago
+            await _changed(session, _FORGET, about | {"position": position, "before": before})
+    return len(old)
 
 
 async def _changed(session: TenantSession | PlatformSession, change: TextClause, values: dict[str, Any]) -> InboxCounts:

@@ -50,7 +50,7 @@ def _faults(path: str, one: PreferenceChoice) -> Iterator[PreferenceFault]:
         names = {each.name if one.scope == "type" else each.category for each in message_types}
         yield PreferenceFault(f"{path}.name", f"must be a {one.scope} of messages: {_listed(names)}", "unknown_value")
         return
-    channels = {channel for each in about for channel in each.models}
+    channels = {channel for each in about for channel in each.ways}
     if one.channel is not None and one.channel not in channels:
         yield PreferenceFault(f"{path}.channel", f"must be one that it goes by: {_listed(channels)}", "unknown_value")
     if one.allowed is False and one.scope == "type" and about[0].mandatory:

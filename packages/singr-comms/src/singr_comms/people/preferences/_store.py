@@ -235,7 +235,7 @@ def _by_type(chosen: Choices, defaults: Choices, one: MessageType) -> TypePrefer
         channel: decide(
             chosen, defaults, type_=one.name, category=one.category, channel=channel, mandatory=one.mandatory
         )
-        for channel in one.models
+        for channel in one.ways
     }
     channels = tuple(ChannelPreference(channel, *decision) for channel, decision in decided.items())
     return TypePreference(one.name, one.category, one.mandatory, channels)
@@ -243,7 +243,7 @@ def _by_type(chosen: Choices, defaults: Choices, one: MessageType) -> TypePrefer
 
 def _by_category(chosen: Choices, defaults: Choices, types: Sequence[MessageType]) -> Iterable[CategoryPreference]:
     for category in dict.fromkeys(one.category for one in types):
-        ways = dict.fromkeys(channel for one in types if one.category == category for channel in one.models)
+        ways = dict.fromkeys(channel for one in types if one.category == category for channel in one.ways)
         # No type is called so: what is chosen of single types says nothing here.
         decided = {way: decide(chosen, defaults, type_="", category=category, channel=way) for way in ways}
         yield CategoryPreference(category, tuple(ChannelPreference(way, *one) for way, one in decided.items()))
