@@ -11,6 +11,7 @@ from singr_db.tables import (
     BulkAction,
     DataKey,
     DeadLetter,
+    DigestWindow,
     IdempotencyRecord,
     Invitation,
     Job,
@@ -51,10 +52,11 @@ PARTICULAR: dict[type[Base], Callable[[], dict[str, Any]]] = {
     DataKey: lambda: {"wrapped": b"w"},
     PushDevice: lambda: {"platform": "ios"},
     Notification: lambda: {"audience": {"kind": "all"}, "channels": ["email"]},
+    DigestWindow: lambda: {"period": "daily"},
     NotificationTarget: lambda: {"recipient_id": new_id()},
 }
 # What rows belong to that must be there, has the id of its organization: see `parents`.
-PARENTS = {"recipient_id": Recipient, "topic_id": Topic, "notification_id": Notification}
+PARENTS = {"recipient_id": Recipient, "topic_id": Topic, "notification_id": Notification, "window_id": DigestWindow}
 EXAMPLES: dict[type, Callable[[], Any]] = {
     str: lambda: str(new_id()),
     bytes: lambda: new_id().bytes,

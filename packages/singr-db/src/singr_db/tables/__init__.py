@@ -94,6 +94,7 @@ from singr_db.tables._sign_in import (
     SignInFailure,
 )
 from singr_db.tables._suppressions import AddressAnswer, Suppression, SuppressionReason, SuppressionScope
+from singr_db.tables.reaching._digests import DigestItem, DigestPeriod, DigestWindow
 from singr_db.tables.reaching._exports import DataExport, ExportState
 from singr_db.tables.reaching._inbox import InboxCounter, InboxItem
 from singr_db.tables.reaching._notifications import (
@@ -129,6 +130,9 @@ __all__ = [
     "DeliveryCount",
     "DeliveryHour",
     "Device",
+    "DigestItem",
+    "DigestPeriod",
+    "DigestWindow",
     "DroppedPartition",
     "EmailChange",
     "ExportState",
