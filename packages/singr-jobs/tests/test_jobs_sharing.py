@@ -185,6 +185,16 @@ def test_quick_jobs_are_in_hand_until_their_outcomes_are_written() -> None:
     assert (line.parted_with(one, 101.0), line.room) == (True, room + 1)
 
 
+def test_a_function_that_goes_on_though_it_was_given_up_is_one_of_its_organizations_until_it_ends() -> None:
+    line, [one, *_] = line_of(FLOOD, OTHER)
+    line.keep_place(one, 101.0)
+    line.left_its_place(one, 101.0)
+    line.parted_with(one, 101.0)
+    assert (line.in_hand, line.sharing.shares(2, 105.0)) == (2, ({FLOOD: 0, OTHER: 0}, None)), "no place is free"
+    line.free_place(one, 105.0)
+    assert (line.in_hand, line.sharing.shares(2, 105.0)) == (1, ({FLOOD: 1, OTHER: 1}, None))
+
+
 async def test_a_place_is_free_once_its_handler_has_ended_though_its_outcome_cannot_be_written(
     db: Database, working: Any, pulse: Any, reaches: Callable[..., Any], monkeypatch: Any
 ) -> None:

@@ -119,3 +119,15 @@ class Line:
         else:
             self.sharing.parted_with(job, now)
         return self.busy <= max(self.concurrency - 1, self.target // 2)
+
+    def keep_place(self, job: ClaimedJob, now: float) -> None:
+        """Its attempt is over and its function goes on: it has a place, as one of its organization, until it ends."""
+        self.running += 1
+        self.in_hand += 1
+        self.sharing.took((job,), now)
+
+    def free_place(self, job: ClaimedJob, now: float) -> None:
+        """Such a function has ended."""
+        self.running -= 1
+        self.in_hand -= 1
+        self.sharing.parted_with(job, now)

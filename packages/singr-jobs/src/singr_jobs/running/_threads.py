@@ -158,16 +158,14 @@ class Threads(ThreadPool):
         self, function: Callable[[Any, Any], object], line: "Line", job: "ClaimedJob"
     ) -> Callable[[Any, JobContext], Awaitable[object]]:
         """An async handler that runs a plain one in a thread."""
-        return partial(self.run, function, who=f"job {job.id} ({job.type})", keep=partial(self._keep, line))
+        return partial(self.run, function, who=f"job {job.id} ({job.type})", keep=partial(self._keep, line, job))
 
-    def _keep(self, line: "Line") -> Callable[[], None]:
-        line.running += 1
-        line.in_hand += 1
-        return partial(self._free, line)
+    def _keep(self, line: "Line", job: "ClaimedJob") -> Callable[[], None]:
+        line.keep_place(job, time.monotonic())
+        return partial(self._free, line, job)
 
-    def _free(self, line: "Line") -> None:
-        line.running -= 1
-        line.in_hand -= 1
+    def _free(self, line: "Line", job: "ClaimedJob") -> None:
+        line.free_place(job, time.monotonic())
         self._start_ready(line)
         self._freed(line.queue)
 
