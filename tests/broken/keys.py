@@ -14,6 +14,7 @@ TURNS = f"{JOBS}/intake/_turns.py"
 API_JOB_TESTS = "apps/api/tests/test_api_jobs.py"
 KEY_TESTS = "packages/singr-jobs/tests/test_jobs_keys.py"
 HOSTILE_TESTS = "packages/singr-jobs/tests/test_jobs_hostile_role.py"
+OWN_ID_TESTS = "packages/singr-jobs/tests/test_jobs_own_ids.py"
 MARK_TESTS = "packages/singr-jobs/tests/test_jobs_marks.py"
 
 R10 = f"{API_JOB_TESTS}::test_one_key_a_hundred_times_at_once_makes_one_job_and_identical_answers[lane]"
@@ -199,6 +200,15 @@ BREAKAGES = (
         f"{HOSTILE_TESTS}::test_claim_of_a_job_of_anothers_shows_that_job_to_no_caller[of another organization]",
         "assert (200, True) == (202, False)",
         "a service that may only enqueue was shown the other organization's job, by its id",
+    ),
+    Breakage(
+        "ids-of-others-answered",
+        "R11",
+        "An id that is in use is answered as the caller's own job's, whosever it is",
+        (Edit(f"{JOBS}/intake/_enqueue.py", "    if claims.rowcount != 1:\n", "    if claims.rowcount == 0:\n"),),
+        f"{OWN_ID_TESTS}::test_the_id_of_anothers_job_is_refused_and_leaves_nothing[database-plain]",
+        "DID NOT RAISE",
+        "a caller was told the id of another organization's job as if its own were stored, and that did not exist",
     ),
     Breakage(
         "key-shared",

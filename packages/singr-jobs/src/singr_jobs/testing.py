@@ -28,6 +28,7 @@ try:
     from singr_jobs.bulk._memory import MemoryBulk
     from singr_jobs.dead._memory import MemoryLetters
     from singr_jobs.flows._memory import MemoryFlows
+    from singr_jobs.intake._enqueue import id_in_use
     from singr_jobs.intake.unique._memory import MemoryUniqueKeys
     from singr_jobs.keys._memory import MemoryKeys
     from singr_jobs.memory._attempts import MemoryAttempts, stored
@@ -124,8 +125,6 @@ class InMemoryJobs:
 
     async def add_job(self, row: dict[str, Any]) -> UUID:
         """Take a job from `enqueue`; the same id, or a unique key that is held, adds nothing."""
-        if row["id"] in self._all:
-            return UUID(str(row["id"]))
         entry = MemoryJob(
             id=row["id"],
             organization_id=row["organization_id"],
@@ -140,7 +139,14 @@ class InMemoryJobs:
             unique_key=row["unique_key"],
             row=row,
         )
-        holder = self._keys_held.hold(entry, row.pop("holding", None))
+        holding = row.pop("holding", None)
+        known = self._all.get(entry.id)
+        if known is not None:
+            holder = self._keys_held.kept_out_by(entry, holding)
+            if holder is None and (known.organization_id, known.type) != (entry.organization_id, entry.type):
+                raise id_in_use("job_id", entry.id)
+            return UUID(str(holder or entry.id))
+        holder = self._keys_held.hold(entry, holding)
         if holder is not None:
             return holder
         self._all[row["id"]] = entry

@@ -193,5 +193,5 @@ class JobEndedError(JobsError):
         self.status = status
 
 
-class JobExistsError(JobsError):
+class JobExistsError(EnqueueError):
     """The caller's own job id is taken."""

@@ -12,7 +12,7 @@ from singr_jobs.declare._job_types import declared
 from singr_jobs.flows import _sql
 from singr_jobs.flows._flow import STRANGER, Flow, Planned
 from singr_jobs.flows._sql import EdgeRow, MemberRow
-from singr_jobs.intake._enqueue import JobSink, kept_in_memory, row_of, statement
+from singr_jobs.intake._enqueue import JobSink, id_in_use, kept_in_memory, row_of, statement
 from singr_jobs.intake._wake import wake_after_commit
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ async def _store(
 ) -> set[str]:
     members = await open_flow(connection, flow, organization_id=organization_id, created_by=created_by)
     if members is None:
+        await _check_own(connection, flow, organization_id)
         flow.check_unchanged()
         return set()
     new = {planned.id for planned in members}
@@ -142,6 +143,13 @@ async def open_flow(
     members = await _not_there(connection, flow)
     await connection.execute(statement(_sql.GROW), {**which, "total": len(members)})
     return members
+
+
+async def _check_own(connection: "AsyncConnection", flow: Flow, organization_id: UUID) -> None:
+    """Refuse a flow's id that another organization's has; raises JobExistsError."""
+    which = {"id": flow.id, "organization_id": organization_id}
+    if (await connection.execute(statement(_sql.STATE), which)).scalar() is None:
+        raise id_in_use("flow_id", flow.id)
 
 
 async def _check_named(connection: "AsyncConnection", flow: Flow) -> None:

@@ -12,6 +12,7 @@ from singr_jobs.declare._types import JobStatus, OnFailure, Queue
 from singr_jobs.flows._adding import no_member
 from singr_jobs.flows._flow import STRANGER, Flow, Planned
 from singr_jobs.flows._views import SHOWN, FlowView, MemberResult, MemberView
+from singr_jobs.intake._enqueue import id_in_use
 from singr_jobs.steering._errors import CANCELLED_WITH_ITS_FLOW
 
 _ENDED = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
@@ -66,6 +67,8 @@ class MemoryFlows:
         """
         known = self._flows.get(flow.id)
         if flow.is_new and known is not None:
+            if known.organization_id != organization_id:
+                raise id_in_use("flow_id", flow.id)
             flow.check_unchanged()
             return None
         if flow.is_new:

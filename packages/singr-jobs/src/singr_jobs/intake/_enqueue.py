@@ -12,13 +12,21 @@ import msgspec
 from singr_jobs._ambient import correlation, new_id
 from singr_jobs._plain import holds_nul, no_number, shown, stored_size
 from singr_jobs.declare._checks import check_key, check_moment, check_reference, checked_labels
-from singr_jobs.declare._errors import EnqueueError, QueueError
+from singr_jobs.declare._errors import EnqueueError, JobExistsError, QueueError
 from singr_jobs.declare._job_types import JobType, check_attempts, check_timeout, declared
 from singr_jobs.declare._types import Debounce, Priority, Queue, check_priority
 from singr_jobs.flows._flow import Flow
 from singr_jobs.intake._row import JobRow, insert_jobs, recordset
 from singr_jobs.intake._wake import wake_after_commit
-from singr_jobs.intake.unique._claims import FIND, INSERT_AND_HOLD, INSERT_WITH_KEY, Holding, holding_of, key_of
+from singr_jobs.intake.unique._claims import (
+    CLAIM_TWICE,
+    FIND,
+    INSERT_AND_HOLD,
+    INSERT_WITH_KEY,
+    Holding,
+    holding_of,
+    key_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -92,7 +100,7 @@ async def enqueue(
             by `list_jobs`. Several jobs may be about one.
         labels: what you sort your jobs by, such as `("import", "eu")`, ten at most: shown with the job, and found by
             `list_jobs`, one label or several.
-        job_id: the id to give it (UUIDv7); enqueuing the same id again changes nothing.
+        job_id: the id to give it (UUIDv7); enqueuing the same id again changes nothing, also once its job has ended.
 
     Returns:
         The job's id; where `unique_key` is held, the id of the job that holds it. The flow's id.
@@ -100,6 +108,7 @@ async def enqueue(
     Raises:
         EnqueueError: the session is none, the job's type is not declared, an option is out of range, or the job cannot
             be stored as JSON.
+        JobExistsError: `job_id` is in use, and not by a job of this organization and type.
         FlowNotFoundError: the flow, which was to be an existing one, is none of this organization.
         FlowClosedError: likewise, and it takes no members any more.
         UnknownMemberError: likewise, and a job was to wait for what is no member of it.
@@ -169,9 +178,28 @@ async def _insert(session: "AsyncSession", row: JobRow, holding: Holding | None,
             made, holder = await _add_with_key(connection, row, holding)
             if not made:
                 await savepoint.rollback()
+    if not made and holder == row.id:
+        await _check_own(connection, row)
     if made:
         wake_after_commit(session.sync_session, row.queue)
     return holder
+
+
+async def _check_own(connection: "AsyncConnection", row: JobRow) -> None:
+    """Refuse an id that is in use by anything but this job; whose that is, no session of an organization sees."""
+    asked = {"organization_id": row.organization_id, "type": row.type, "job_id": row.id, "nobody": new_id()}
+    async with connection.begin_nested() as savepoint:
+        claims = await connection.execute(statement(CLAIM_TWICE), asked)
+        await savepoint.rollback()
+    if claims.rowcount != 1:
+        raise id_in_use("job_id", row.id)
+
+
+def id_in_use(field: str, given: UUID) -> JobExistsError:
+    """What is raised where an id cannot be given, since something else has it."""
+    return JobExistsError(
+        f"{field} {given} is in use: give another, as singr_db.new_id() makes; only the same again may have the same id"
+    )
 
 
 async def _add_with_key(connection: "AsyncConnection", row: JobRow, holding: Holding | None) -> tuple[bool, UUID]:

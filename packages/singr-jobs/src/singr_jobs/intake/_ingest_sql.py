@@ -12,7 +12,7 @@ from singr_jobs.declare._views import JobView
 from singr_jobs.intake._enqueue import INSERT
 from singr_jobs.intake._marks import KEPT_HOURS, NONCE_EXPIRY
 from singr_jobs.intake._row import JobRow, columns_of, insert_jobs, recordset
-from singr_jobs.intake.unique._claims import CLAIM, FIND, FIND_MANY, INSERT_AND_HOLD, INSERT_WITH_KEY
+from singr_jobs.intake.unique._claims import CLAIM, CLAIM_TWICE, FIND, FIND_MANY, INSERT_AND_HOLD, INSERT_WITH_KEY
 
 
 def insert_many_jobs(source: str, *more: str, stored: Mapping[str, str]) -> str:
@@ -155,6 +155,6 @@ SELECT {", ".join(f"j.{name}" for name in JobView.__struct_fields__)},
 
 # What `enqueue` runs is registered here, since its own modules know no database of ours.
 sql(submit_with(()))
-for _statement in (INSERT, INSERT_WITH_KEY, INSERT_AND_HOLD, FIND, FIND_MANY):
+for _statement in (INSERT, INSERT_WITH_KEY, INSERT_AND_HOLD, FIND, FIND_MANY, CLAIM_TWICE):
     sql(_statement, roles=("platform", "tenant", "enqueuer"))
 sql(CLAIM)

@@ -129,6 +129,16 @@ SELECT CAST(organization_id AS text), type, unique_key, CAST(job_id AS text)
   FROM {recordset(Key, "%(keys)s")} JOIN job_unique_keys USING (organization_id, type, unique_key)
 """  # noqa: S608 - constants
 
+# Whether a job's id is one of this organization and type, asked as a role can that reads no jobs: by two claims of a
+# key that nobody has. The table lets the second one in only where the first names somebody else's job. To be undone.
+CLAIM_TWICE: Final = """
+INSERT INTO job_unique_keys (organization_id, type, unique_key, job_id, until)
+SELECT CAST(%(organization_id)s AS uuid), CAST(%(type)s AS text), CAST(CAST(%(nobody)s AS uuid) AS text), id, 'infinity'
+  FROM unnest(ARRAY[CAST(%(job_id)s AS uuid), CAST(%(nobody)s AS uuid)]) WITH ORDINALITY AS claim (id, place)
+ ORDER BY place
+ON CONFLICT DO NOTHING
+"""
+
 # For ingestion, whose answer depends on who holds the key: within the transaction that stores the job.
 CLAIM: Final = f"""
 INSERT INTO job_unique_keys (organization_id, type, unique_key, job_id, until, due_by)

@@ -57,19 +57,26 @@ class MemoryUniqueKeys:
         """Let the job hold its key from here on; answers who holds it in its stead, if somebody does."""
         if job.unique_key is None:
             return None
+        if (holder := self.kept_out_by(job, holding)) is not None:
+            return holder
         key = (job.organization_id, job.type, job.unique_key)
         holding = Holding() if holding is None else holding
         claim = self._living(key)
         if claim is not None and claim.job_id != job.id:
-            holder = self.jobs[claim.job_id]
-            if not holding.replaces or holder.status not in _UNFINISHED:
-                return holder.id
-            self._replace(holder, job, claim, holding)
-            return None
-        if claim is None:
+            self._replace(self.jobs[claim.job_id], job, claim, holding)
+        elif claim is None:
             until = None if holding.seconds is None else self.now() + timedelta(seconds=holding.seconds)
             self._claims[key] = _Claim(job.id, until, self._due(job, holding), holding.debounce is not None)
         return None
+
+    def kept_out_by(self, job: _Job, holding: Holding | None = None) -> UUID | None:
+        """Who holds the job's key and does not give way to it; None where nobody does."""
+        claim = None if job.unique_key is None else self._living((job.organization_id, job.type, job.unique_key))
+        if claim is None or claim.job_id == job.id:
+            return None
+        holder = self.jobs[claim.job_id]
+        gives_way = holding is not None and holding.replaces and holder.status in _UNFINISHED
+        return None if gives_way else holder.id
 
     def put_off(self, job: _Job) -> SimpleNamespace | None:
         """Until when what takes this job's place is put off (`due_by`), or `without_end`; None where nothing is."""
