@@ -51,3 +51,22 @@ async def test_question_of_the_guide_is_answered(owner: Any) -> None:
     [(path, body)] = re.findall(r"https://api.example.com(/v1/\S+explain) --json '(.+)'", GUIDE.read_text())
     answer = await owner.post(path, json=json.loads(body))
     assert (answer.status_code, answer.json()["outcome"]) == (200, "sent"), answer.text
+
+
+async def test_somebody_is_told_of_by_the_rule_that_they_chose_and_faults_are_of_the_query(
+    owner: Any, world: Any
+) -> None:
+    await owner.put("/v1/recipients/u-17", json={"email": "jane@bluenote.example"})
+    off = {"scope": "category", "name": "requests", "channel": "email", "allowed": False}
+    await owner.patch("/v1/preferences", params={"recipient": "u-17"}, json={"choices": [off]})
+    asked = {"type": "song_request", "channel": "email", "recipient": "u-17"}
+    answer = await owner.get(AT, params=asked)
+    told = answer.json()
+    assert (answer.status_code, told["outcome"], told["rule"]) == (200, "stopped", "recipient:category+channel")
+    assert [(one["code"], one["decides"]) for one in told["reasons"]] == [("preference", True)]
+    bare = {"type": "song_request", "channel": "email", "address": "jane@bluenote.example"}
+    assert (await owner.get(AT, params=bare)).json()["outcome"] == "sent", "an address alone has no choices"
+    wrong = await owner.get(AT, params=asked | {"type": "nothing", "user_id": str(OTHER)})
+    errors = world.problem(wrong, 422, "invalid")["errors"]
+    assert [(one["field"], one["location"]) for one in errors] == [("recipient", "query"), ("type", "query")]
+    world.problem(await owner.get(AT, params=asked | {"organization_id": str(OTHER)}), 403, "organization-forbidden")

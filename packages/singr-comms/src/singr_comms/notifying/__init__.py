@@ -12,6 +12,7 @@ from singr_comms.notifying._asked import (
     NotificationStateError,
     Target,
 )
+from singr_comms.notifying._explaining import explain
 from singr_comms.notifying._fan_out import FanOut
 from singr_comms.notifying._job import FanOutNotification
 from singr_comms.notifying._jobs import jobs
@@ -43,6 +44,7 @@ __all__ = [
     "Notified",
     "Target",
     "cancel_notification",
+    "explain",
     "jobs",
     "list_notifications",
     "notify",

@@ -15,7 +15,7 @@ from singr_comms.people.inbox import ADDED
 from singr_db import PLATFORM_ORGANIZATION_ID, sql_text
 from singr_jobs import insert_jobs_from
 
-_ADDRESS: Final = {
+ADDRESS: Final = {
     "email": ("r.email_sealed", "r.email_hash", "r.email_masked", ""),
     "sms": ("r.phone_sealed", "r.phone_hash", "r.phone_masked", ""),
     "push": (
@@ -27,10 +27,11 @@ _ADDRESS: Final = {
     ),
     INBOX: ("''::bytea", "''::bytea", "CAST(NULL AS text)", ""),
 }
+"""By channel: of a recipient `r` the sealed address, its fingerprint and mask, and what is joined for them."""
 
 
 def _crowd(channel: str) -> str:
-    sealed, hashed, masked, join = _ADDRESS[channel]
+    sealed, hashed, masked, join = ADDRESS[channel]
     return f"""
     SELECT r.id, r.id AS whom, r.user_id, r.key_id, r.locale, {sealed} AS sealed, {hashed} AS hash, {masked} AS masked,
            shared.content
@@ -40,7 +41,7 @@ def _crowd(channel: str) -> str:
 
 
 def _named(channel: str) -> str:
-    sealed, hashed, masked, join = _ADDRESS[channel]
+    sealed, hashed, masked, join = ADDRESS[channel]
     return f"""
     SELECT r.id, t.recipient_id AS whom, r.user_id, r.key_id, r.locale, coalesce(t.address_sealed, {sealed}) AS sealed,
            coalesce(t.address_hash, {hashed}) AS hash, coalesce(t.address_masked, {masked}) AS masked,
@@ -102,12 +103,12 @@ WITH {_judged(people, _stop())}, work AS MATERIALIZED (
 ), {insert_jobs_from("work")}, made AS (
     INSERT INTO messages (id, organization_id, job_id, user_id, channel, kind, status, recipient_sealed,
                           recipient_hash, recipient_masked, content_sealed, error, correlation_id, notification_id,
-                          recipient_id, key_id, locale, expires_at)
+                          recipient_id, key_id, locale, expires_at, rule)
     SELECT id, :organization_id, CASE WHEN code IS NULL THEN id END, user_id, :channel, :type,
            CASE WHEN code IS NULL THEN 'queued' ELSE 'suppressed' END, coalesce(sealed, ''::bytea),
            coalesce(hash, ''::bytea), coalesce(masked, '***'), CASE WHEN code IS NULL THEN content ELSE ''::bytea END,
            {_WHY_NOT}, :correlation_id, :id, whom, key_id, locale,
-           CAST(:expires_at AS timestamptz)
+           CAST(:expires_at AS timestamptz), CASE WHEN whom IS NOT NULL THEN rule END
       FROM judged
 )
 SELECT count(*) FILTER (WHERE code IS NULL) AS queued FROM judged
@@ -131,10 +132,10 @@ WITH {_judged(people, _NOTHING)}, held AS MATERIALIZED (
 ), {ADDED}, made AS (
     INSERT INTO messages (id, organization_id, user_id, channel, kind, status, recipient_sealed, recipient_hash,
                           recipient_masked, content_sealed, error, correlation_id, notification_id, recipient_id,
-                          key_id, locale, expires_at, sent_at, delivered_at)
+                          key_id, locale, expires_at, rule, sent_at, delivered_at)
     SELECT id, :organization_id, user_id, :channel, :type,
            CASE WHEN code IS NULL THEN 'delivered' ELSE 'suppressed' END, ''::bytea, ''::bytea, '***', ''::bytea,
-           {_WHY_NOT}, :correlation_id, :id, whom, key_id, locale, CAST(:expires_at AS timestamptz),
+           {_WHY_NOT}, :correlation_id, :id, whom, key_id, locale, CAST(:expires_at AS timestamptz), rule,
            CASE WHEN code IS NULL THEN now() END, CASE WHEN code IS NULL THEN now() END
       FROM told
 )
@@ -145,6 +146,6 @@ SELECT (SELECT count(*) FROM added) AS put, ARRAY(SELECT recipient_id FROM given
 DECIDE: Final = {
     (kind, channel): (_put if channel == INBOX else _decide)(people(channel))
     for kind, people in (("crowd", _crowd), ("named", _named))
-    for channel in _ADDRESS
+    for channel in ADDRESS
 }
 """By how people are found, and the channel: how many were `queued`; for inboxes who of these has `news` on a screen."""

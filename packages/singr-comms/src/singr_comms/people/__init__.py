@@ -40,6 +40,7 @@ from singr_comms.people.devices._store import (
     remove_device,
 )
 from singr_comms.people.preferences._look import (
+    LookedAt,
     PreferencesLook,
 )
 from singr_comms.people.preferences._model import (
@@ -117,6 +118,7 @@ __all__ = [
     "ExternalId",
     "Imported",
     "KeptChoice",
+    "LookedAt",
     "Member",
     "NamedRecipient",
     "PeopleError",

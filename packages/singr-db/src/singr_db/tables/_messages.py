@@ -56,8 +56,9 @@ class Message(Base):
 
     The recipient and the content are sealed; `recipient_hash` is a keyed fingerprint to search by,
     `recipient_masked` is what people are shown. `held_since`: when its provider first refused our account. What a
-    notification made of it names that, and the recipient, whose key (`key_id`) seals the address. One by the way
-    `inbox` is that somebody has it in theirs, or why not: it is delivered from the start, and has the id of its item.
+    notification made of it names that, and the recipient, whose key (`key_id`) seals the address, and the `rule` of
+    what they chose by which it was wanted. One by the way `inbox` is that somebody has it in theirs, or why not: it is
+    delivered from the start, and has the id of its item.
     """
 
     __tablename__ = "messages"
@@ -128,6 +129,7 @@ class Message(Base):
     key_id: Mapped[UUID | None]
     locale: Mapped[str | None]
     expires_at: Mapped[datetime | None]
+    rule: Mapped[str | None]
 
 
 class ProviderRefusal(Base):

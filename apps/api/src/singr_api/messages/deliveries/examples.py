@@ -59,6 +59,7 @@ REQUEST: Final[dict[str, Any]] = {
 LET_GO: Final[dict[str, Any]] = {
     "outcome": "let_go",
     "rule": None,
+    "choice": None,
     "in_words": "When its last attempt began, no suppression held for its address; its limits had let it go before.",
     "suppression": None,
 }
@@ -97,6 +98,7 @@ STOPPED: Final[dict[str, Any]] = {
     "decision": {
         "outcome": "stopped",
         "rule": "complained_before",
+        "choice": None,
         "in_words": "the reader complained of a message before",
         "suppression": SUPPRESSION,
     },
@@ -135,6 +137,7 @@ _EXPLAINED: Final[dict[str, Any]] = {
     "recipient": "j***@bluenote.example",
     "at": "2026-11-27T12:00:00Z",
     "provider": "resend",
+    "rule": None,
     "reasons": [],
     "providers": [
         {"provider": "mailjet", "state": "open", "is_called": False, "probe_at": "2026-11-27T12:00:20Z"},
@@ -153,9 +156,33 @@ COMPLAINED: Final = Example(
             {
                 "code": "complained_before",
                 "in_words": "the reader complained of a message before",
+                "rule": None,
+                "decides": True,
                 "since": "2026-11-20T09:00:00Z",
                 "until": None,
                 "suppression": SUPPRESSION,
+            }
+        ],
+        "providers": [{"provider": "mailjet", "state": "closed", "is_called": True, "probe_at": None}],
+    },
+)
+UNWANTED: Final = Example(
+    "They have that off",
+    {
+        **_EXPLAINED,
+        "outcome": "stopped",
+        "in_words": "It would not be sent: its recipient does not want it: recipient:category+channel is off.",
+        "provider": None,
+        "rule": "recipient:category+channel",
+        "reasons": [
+            {
+                "code": "preference",
+                "in_words": "its recipient does not want it: recipient:category+channel is off",
+                "rule": "recipient:category+channel",
+                "decides": True,
+                "since": None,
+                "until": None,
+                "suppression": None,
             }
         ],
         "providers": [{"provider": "mailjet", "state": "closed", "is_called": True, "probe_at": None}],

@@ -12,6 +12,7 @@ from singr_api.http.problems import (
     UNIQUE_KEY_HELD,
     WORDS_GONE,
     FieldError,
+    invalid,
     refused,
 )
 from singr_api.messages.deliveries.examples import (
@@ -24,18 +25,21 @@ from singr_api.messages.deliveries.examples import (
     SEEN,
     SENT,
     STOPPED,
+    UNWANTED,
 )
-from singr_api.messages.deliveries.schemas import DeliveryPage, DeliveryQuery, ExplainSending, Resolve
+from singr_api.messages.deliveries.schemas import DeliveryPage, DeliveryQuery, ExplainQuery, ExplainSending, Resolve
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer, Section, page_with
 from singr_api.wiring.services import Services
 from singr_comms.notifications import (
     DeliveryDetail,
     DeliveryNotFoundError,
+    QuestionError,
     SendingExplanation,
     SendingQuestion,
     resolve_delivery,
 )
+from singr_comms.notifying import explain
 from singr_db import PlatformSession, TenantSession
 
 deliveries = Section("Deliveries", access=Access.CALLER, scope="notifications:read")
@@ -49,6 +53,33 @@ async def index(session: TenantSession, services: Services, query: DeliveryQuery
     """
     filters = {name: value for name, value in asdict(query).items() if name != "organization_id"}
     return DeliveryPage.of(await services.deliveries.list(session, **filters))
+
+
+@deliveries.route(
+    "GET /v1/deliveries/explain",
+    "explainToPerson",
+    Answer("What would become of it.", unwanted=UNWANTED, moved=MOVED),
+)
+async def explain_to_person(session: TenantSession, services: Services, query: ExplainQuery) -> SendingExplanation:
+    """Explain whether somebody would be told, and why not.
+
+    What they and their organization chose, with the rule that decides (`rule`), their address or devices, suppressions,
+    limits and breakers are asked as when a notification is decided and as an attempt begins; nothing is counted by
+    asking. `reasons` has all that stands in the way, in the order in which it is met; `decides` marks the first.
+    """
+    try:
+        return await explain(
+            session,
+            query.type,
+            query.channel,
+            explainer=services.explainer,
+            recipient=query.recipient,
+            user_id=query.user_id,
+            address=query.address,
+            at=query.at,
+        )
+    except QuestionError as error:
+        raise invalid(*(FieldError(one.field, one.message, "query", one.code) for one in error.faults)) from None
 
 
 @deliveries.route(
@@ -84,7 +115,7 @@ async def read(session: TenantSession, services: Services, delivery_id: UUID) ->
     body_examples={"email": QUESTION},
     asks=True,
 )
-async def explain(services: Services, organization_id: UUID, body: ExplainSending) -> SendingExplanation:
+async def explain_sending(services: Services, organization_id: UUID, body: ExplainSending) -> SendingExplanation:
     """Explain why a message would not be sent.
 
     Suppressions, limits, countries and breakers are asked as when a message is sent, and nothing is counted by asking.

@@ -86,6 +86,51 @@ class ExplainSending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     at: Timestamp | None = None
 
 
+class ExplainQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who would be told what: one of `recipient`, `user_id` and `address` says who.
+
+    Attributes:
+        type: what they would be told.
+        channel: by which it would go.
+        user_id: their account.
+        at: when; now, unless told.
+    """
+
+    organization_id: OrganizationId | None = None
+    type: Annotated[str, Meta(max_length=100, pattern=rf"^[a-z][a-z0-9_]*{END}", examples=["song_request"])]
+    channel: Literal["email", "sms", "push", "inbox"]
+    recipient: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                max_length=128,
+                pattern=rf"^[^\x00-\x1f\x7f]+{END}",
+                description="The organization's own id of the person (`external_id`).",
+                examples=["u-17"],
+            ),
+        ]
+        | None
+    ) = None
+    user_id: UUID | None = None
+    address: (
+        Annotated[
+            str,
+            Meta(
+                min_length=3,
+                max_length=4096,
+                pattern=rf"^[!-~]+{END}",
+                description=(
+                    "Of nobody's: an e-mail address, E.164 phone number or registration token in full; write + as %2B. "
+                    "By `POST` it stands in no log of proxies."
+                ),
+            ),
+        ]
+        | None
+    ) = None
+    at: Timestamp | None = None
+
+
 class Resolve(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What somebody found out about a message in doubt.
 

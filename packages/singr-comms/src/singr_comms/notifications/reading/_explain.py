@@ -6,14 +6,17 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from singr_comms.catalogue import message_types
+from singr_comms.notifications._person_keys import open_sealed
 from singr_comms.notifications._provider_health import ProviderView, list_providers
-from singr_comms.notifications._rows import RECIPIENT, recipient_hash
+from singr_comms.notifications._rows import RECIPIENT, prints_of, recipient_hash
 from singr_comms.notifications._suppression_list import suppression_view
 from singr_comms.notifications.channels import WORK, rates_of
 from singr_comms.notifications.reading._question import (
     Fault,
+    Person,
     ProviderDoor,
     QuestionError,
     SendingExplanation,
@@ -35,7 +38,7 @@ from singr_db.tables import Suppression
 _AHEAD: Final = timedelta(days=366)
 _CLOCKS_APART: Final = timedelta(minutes=1)
 _BY_THE_HOUR: Final = frozenset({USER_LIMIT, RECIPIENT_LIMIT, PREFIX_LIMIT, REGION_LIMIT})
-_REFUSED: Final = frozenset({"unreachable", "reserved"})
+_REFUSED: Final = frozenset({"unreachable", "reserved", "unknown_recipient"})
 _CONSOLE: Final = "console"
 
 
@@ -90,22 +93,35 @@ class Explainer:
         Raises:
             QuestionError: fields of the question do not fit; it names all of them.
         """
-        if faults := tuple(self._faults(question)):
-            raise QuestionError(*faults)
-        channel = WORK[question.channel].channel
-        to = channel.to(question.recipient)
-        row = _Row(
-            channel=channel.name,
-            kind=question.kind,
-            user_id=question.user_id,
-            recipient_sealed=self._sealer.seal(channel.encoded(to), context=RECIPIENT),
-            key_wrapped=None,
-            recipient_hash=recipient_hash(self._sealer, channel.address(to)),
-        )
-        moment = question.at or clock.now()
-        reasons = list(self._refusals(organization_id, row, to))
         async with self._db.tenant(organization_id) as session:
-            reasons += [one async for one in self._rules(session, row, question.at, moment)]
+            return await self.look(session, question)
+
+    async def look(
+        self, session: TenantSession, question: SendingQuestion, person: Person | None = None
+    ) -> SendingExplanation:
+        """The same, in the caller's transaction, and with what is known of the recipient.
+
+        Args:
+            session: fenced to the organization whose message it would be.
+            question: which message.
+            person: what stands in its way beside the address.
+
+        Raises:
+            QuestionError: fields of the question do not fit; it names all of them.
+        """
+        person = person or Person()
+        self.check(question)
+        channel = WORK[question.channel].channel
+        to = None if question.recipient is None else channel.to(question.recipient)
+        moment = question.at or clock.now()
+        reasons = list(self._refusals(session.organization_id, question, to))
+        reasons += [] if person.nowhere is None else [person.nowhere]
+        row = None if to is None else self._row(question, to)
+        if row is not None:
+            reasons += [one async for one in self._suppressed(session, row, question.at)]
+        reasons += person.stops
+        if row is not None:
+            reasons += [one async for one in self._limited(session, row, question.at, moment)]
         doors = await self._doors(question)
         chosen, waits = await self._first(doors)
         if chosen is not None and question.at is None and (wait := await self._line(channel.name, chosen)):
@@ -117,12 +133,46 @@ class Explainer:
             outcome=outcome,
             in_words=words,
             channel=channel.name,
-            kind=row.kind,
-            recipient=channel.masked(to),
+            kind=question.kind,
+            recipient=None if to is None else channel.masked(to),
             at=moment,
             provider=chosen if outcome == "sent" else None,
-            reasons=tuple(reasons),
+            rule=person.rule,
+            reasons=tuple(replace(one, decides=place == 0) for place, one in enumerate(reasons)),
             providers=doors,
+        )
+
+    def check(self, question: SendingQuestion) -> None:
+        """Return where a question can be answered.
+
+        Raises:
+            QuestionError: fields of it do not fit; it names all of them.
+        """
+        if faults := tuple(self._faults(question)):
+            raise QuestionError(*faults)
+
+    def prints(self, channel: str, recipient: str) -> list[bytes]:
+        """Every fingerprint of an address, a number or a token."""
+        return prints_of(self._sealer, WORK[channel].channel.address(WORK[channel].channel.to(recipient)))
+
+    def opened(self, channel: str, sealed: bytes, key_wrapped: bytes | None) -> str:
+        """The address that is kept of a recipient for a channel.
+
+        Raises:
+            singr_db.SealError: its key is gone.
+        """
+        of = WORK[channel].channel
+        return of.address(of.decoded(open_sealed(self._sealer, sealed, key_wrapped, context=RECIPIENT)))
+
+    def _row(self, question: SendingQuestion, to: Any) -> _Row:
+        channel = WORK[question.channel].channel
+        return _Row(
+            channel=channel.name,
+            kind=question.kind,
+            user_id=question.user_id,
+            recipient_sealed=self._sealer.seal(channel.encoded(to), context=RECIPIENT),
+            key_wrapped=None,
+            recipient_hash=recipient_hash(self._sealer, channel.address(to)),
         )
 
     def _faults(self, question: SendingQuestion) -> Iterator[Fault]:
@@ -136,7 +186,8 @@ class Explainer:
             known = ", ".join(sorted(one.name for one in message_types if channel.name in one.models))
             yield Fault("kind", f"must be a type of message that goes by {channel.name}: {known}", "unknown_value")
         try:
-            channel.to(question.recipient)
+            if question.recipient is not None:
+                channel.to(question.recipient)
         except msgspec.ValidationError:
             yield Fault("recipient", f"must be what {channel.name} goes to, such as {channel.such_as}", "malformed")
         line_up = self._providers[channel.name]
@@ -147,17 +198,19 @@ class Explainer:
         elif question.at is not None and not -_CLOCKS_APART < question.at - clock.now() < _AHEAD:
             yield Fault("at", "must not lie in the past, nor more than 366 days ahead", "out_of_range")
 
-    def _refusals(self, organization_id: UUID, row: _Row, to: Any) -> Iterator[SendingReason]:
+    def _refusals(self, organization_id: UUID, question: SendingQuestion, to: Any) -> Iterator[SendingReason]:
         """What an intake refuses, so that there would be no message at all."""
-        declared = message_types.named(row.kind)
+        declared = message_types.named(question.kind)
         ours = organization_id == PLATFORM_ORGANIZATION_ID
         if declared is not None and declared.speaks_for != "organization" and not ours:
             words = "messages of this type are sent by the platform itself, and no organization may ask for them"
             yield SendingReason(code="reserved", in_words=words)
-        for wrong in WORK[row.channel].unreachable(to, allow_test=self._allow_test).values():
+        if to is None:
+            return
+        for wrong in WORK[question.channel].unreachable(to, allow_test=self._allow_test).values():
             yield SendingReason(code="unreachable", in_words=f"the recipient {wrong}")
 
-    async def _rules(self, session: TenantSession, row: _Row, at: datetime | None, moment: datetime) -> Any:
+    async def _suppressed(self, session: TenantSession, row: _Row, at: datetime | None) -> Any:
         stopping = await self._suppressions.stopping(session, row, at)
         if stopping is not None:
             code, words = CODES[stopping.reason]
@@ -165,6 +218,8 @@ class Explainer:
             yield SendingReason(
                 code=code, in_words=words, since=view.created_at, until=view.expires_at, suppression=view
             )
+
+    async def _limited(self, session: TenantSession, row: _Row, at: datetime | None, moment: datetime) -> Any:
         guards = AskedSmsGuards(self._sealer, self._limits)
         quotas = AskedQuotas(self._sealer, **rates_of(self._limits), guards=guards)
         guards.db, guards.at, quotas.at = self._db, at, at

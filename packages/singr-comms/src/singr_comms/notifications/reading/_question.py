@@ -15,7 +15,7 @@ class Fault(msgspec.Struct, frozen=True):
 
     field: str
     message: str
-    code: Literal["unknown_value", "malformed", "out_of_range"]
+    code: Literal["unknown_value", "malformed", "out_of_range", "required", "conflicting_fields"]
 
 
 def naive(field: str) -> Fault:
@@ -40,7 +40,7 @@ class SendingQuestion(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         channel: by which it would.
-        recipient: the address, the phone number or the device's token, in full.
+        recipient: the address, the phone number or the device's token, in full; None where somebody has none.
         kind: what it would say, such as `song_request`.
         user_id: whose it would be, for the limit of a user and hour.
         provider: who would be called; whoever is first, unless given.
@@ -48,11 +48,25 @@ class SendingQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     channel: str
-    recipient: str
+    recipient: str | None
     kind: str
     user_id: UUID | None = None
     provider: str | None = None
     at: datetime | None = None
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of the recipient of a message beside the address.
+
+    Args:
+        rule: of what they or their organization chose, the rule that holds for it; None where nobody was asked.
+        nowhere: why there is no address to send to.
+        stops: what else stops it.
+    """
+
+    rule: str | None = None
+    nowhere: "SendingReason | None" = None
+    stops: "tuple[SendingReason, ...]" = ()
 
 
 class SendingReason(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,10 +78,14 @@ class SendingReason(msgspec.Struct, frozen=True, kw_only=True):
         since: from when on that is so, as far as it is known.
         until: when it is over by itself; null where it is not, or nobody knows.
         suppression: the one that stops it; null where something else does.
+        rule: of what its recipient or their organization chose, the rule that decided; null where something else does.
+        decides: it is the first that is met, and what the message's `error` would say.
     """
 
     code: str
     in_words: str
+    rule: str | None = None
+    decides: bool = False
     since: datetime | None = None
     until: datetime | None = None
     suppression: SuppressionView | None = None
@@ -95,9 +113,11 @@ class SendingExplanation(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         outcome: `sent`; `waits`, since no provider can be called; `stopped` by a rule; `refused` before it is stored.
         in_words: a sentence for people.
-        recipient: masked.
+        recipient: masked; null where there is none to send to.
         at: the moment that it is told for.
         provider: who would be called; null where nobody would.
+        rule: what they or their organization chose that it goes by, such as `recipient:category+channel`, or by which
+            it does not; null of an address without a recipient, which has no choices.
         reasons: why it would not go, in the order in which they are met: what is lifted, the next may still stop.
         providers: who sends by this channel, in the order in which they are called.
     """
@@ -106,8 +126,9 @@ class SendingExplanation(msgspec.Struct, frozen=True, kw_only=True):
     in_words: str
     channel: str
     kind: str
-    recipient: str
+    recipient: str | None
     at: datetime
     provider: str | None
+    rule: str | None = None
     reasons: tuple[SendingReason, ...]
     providers: tuple[ProviderDoor, ...]

@@ -67,12 +67,15 @@ class DeliveryDecision(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         outcome: `let_go` where none held it back, `stopped` where one did, `pending` while none was asked.
         rule: the code of what stopped it, such as `opt_out` or `user_limit`; null where nothing did.
+        choice: of what its recipient or their organization chose, the rule by which it was wanted or not, such as
+            `recipient:category+channel` or `mandatory`; null where it is of no notification to a recipient.
         in_words: that, for people.
         suppression: the one that stopped it, as it stands now; null where something else did, or it is gone.
     """
 
     outcome: Literal["let_go", "stopped", "pending"]
     rule: str | None
+    choice: str | None = None
     in_words: str
     suppression: SuppressionView | None
 
@@ -107,18 +110,21 @@ async def decision_on(session: Session, row: Message) -> DeliveryDecision:
     """What let a message go, or stopped it."""
     error: Mapping[str, Any] = row.error if isinstance(row.error, dict) else {}
     code = str(error.get("code", "suppressed"))
+    choice = error.get("rule") or row.rule
     if row.status == "suppressed" or (row.status == "failed" and (code == "expired" or not row.attempts)):
         words = str(error.get("message", "it ended before an attempt began"))
         suppression = await _suppression(session, row, code)
-        return DeliveryDecision(outcome="stopped", rule=code, in_words=words, suppression=suppression)
+        return DeliveryDecision(outcome="stopped", rule=code, choice=choice, in_words=words, suppression=suppression)
     if row.channel == Way.INBOX:
         words = "Nothing chosen held it back when its recipient's turn came: it is in their inbox since."
-        return DeliveryDecision(outcome="let_go", rule=None, in_words=words, suppression=None)
+        return DeliveryDecision(outcome="let_go", rule=None, choice=choice, in_words=words, suppression=None)
     if row.attempts:
         words = "When its last attempt began, no suppression held for its address; its limits had let it go before."
-        return DeliveryDecision(outcome="let_go", rule=None, in_words=words, suppression=None)
+        words = words if row.recipient_id is None else f"{words} Its recipient was there, and had it on."
+        return DeliveryDecision(outcome="let_go", rule=None, choice=choice, in_words=words, suppression=None)
     words = "No attempt has begun yet: suppressions and limits are asked then."
-    return DeliveryDecision(outcome="pending", rule=None, in_words=words, suppression=None)
+    words = words if row.recipient_id is None else f"{words} So is what its recipient chose, once more."
+    return DeliveryDecision(outcome="pending", rule=None, choice=choice, in_words=words, suppression=None)
 
 
 async def resolutions_of(session: Session, row: Message) -> tuple[DeliveryResolution, ...]:

@@ -269,13 +269,8 @@ class Ledger:
         remaining = self._remaining(row)
         if remaining <= 0:
             return await _expire(session, message_id, row, "its time was over before it could be sent")
-        over = await self._suppressions.holds_back(session, row)
-        if over is None and self._last_look is not None:
-            over = await self._last_look.stops(session, row, self._suppressions.prints(row))
-        if over is None and row.attempts == 0:
-            over = await self._quotas.count(session, message_id, row)
-        if over is not None:
-            refused = Refused(*over)
+        refused = await self._held_back(session, message_id, row)
+        if refused is not None:
             await _end(session, message_id, row.kind, "suppressed", refused)
             return refused
         begun = _begun(message_id, row, attempt=row.attempts + 1, remaining=remaining, pinned=pinned)
@@ -289,6 +284,16 @@ class Ledger:
         await session.execute(sql.BEGIN, values)
         await session.execute(sql.DISPATCHED, values)
         return begun
+
+    async def _held_back(self, session: TenantSession, message_id: UUID, row: Any) -> Refused | None:
+        held = await self._suppressions.holds_back(session, row)
+        if held is None and self._last_look is not None:
+            stopped = await self._last_look.stops(session, row, self._suppressions.prints(row))
+            if stopped is not None:
+                return stopped
+        if held is None and row.attempts == 0:
+            held = await self._quotas.count(session, message_id, row)
+        return None if held is None else Refused(*held)
 
 
 def _begun(message_id: UUID, row: Any, *, attempt: int, remaining: float, pinned: bool) -> Begun:

@@ -129,11 +129,18 @@ class InDoubt(msgspec.Struct, frozen=True, kw_only=True):
     key_wrapped: bytes | None = None
 
 
-class Refused(msgspec.Struct, frozen=True):
-    """It will not be sent, for good."""
+class Refused(msgspec.Struct, frozen=True, omit_defaults=True):
+    """It will not be sent, for good.
+
+    Args:
+        code: as the message's `error` has it.
+        message: that in words.
+        rule: of what its recipient or their organization chose, the rule that decided so.
+    """
 
     code: str
     message: str
+    rule: str | None = None
 
 
 SETTLING: Final = Refused(
@@ -187,8 +194,8 @@ class LastLook(Protocol):
     def values(self, kind: str) -> dict[str, Any]:
         """What `begin` takes beside the values of an ordinary one, of a message of this type."""
 
-    async def stops(self, session: TenantSession, row: Any, hashes: Sequence[bytes]) -> tuple[str, str] | None:
-        """Return code and words of what stops a message; None where it may go.
+    async def stops(self, session: TenantSession, row: Any, hashes: Sequence[bytes]) -> Refused | None:
+        """Return what stops a message; None where it may go.
 
         Args:
             session: fenced to the message's organization.

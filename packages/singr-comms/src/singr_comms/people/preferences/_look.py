@@ -6,9 +6,11 @@ Are they there still, is the device theirs, and do they want it?
 from collections.abc import Sequence
 from typing import Any, Final
 
+import msgspec
+
 from singr_comms.catalogue import message_types
 from singr_comms.notifications.sending._ordinary import begin_statement
-from singr_comms.notifications.sending._try import NO_DEVICE, PREFERENCE, REMOVED, UNWANTED
+from singr_comms.notifications.sending._try import NO_DEVICE, PREFERENCE, REMOVED, UNWANTED, Refused
 from singr_comms.people.preferences._rule import RULE_SQL
 from singr_db import TenantSession, sql, sql_text
 
@@ -37,6 +39,18 @@ SELECT choice.allowed, choice.rule, {_IS_THERE} AS is_there, {_IS_THEIRS} AS is_
 )
 
 
+class LookedAt(msgspec.Struct, frozen=True):
+    """What a look at a recipient found.
+
+    Args:
+        rule: what they or their organization chose of the message, as `decide` names it.
+        stops: all that stops it, in order: what is first decides.
+    """
+
+    rule: str
+    stops: tuple[Refused, ...]
+
+
 class PreferencesLook:
     """Whether a message may still go to its recipient, asked as each attempt begins (`MessageSender(last_look=…)`).
 
@@ -61,10 +75,20 @@ class PreferencesLook:
             "type_allows": True,
         }
 
-    async def stops(self, session: TenantSession, row: Any, hashes: Sequence[bytes]) -> tuple[str, str] | None:
-        """Return code and words of what stops a message to a recipient; None where nothing does, or there is none."""
+    async def stops(self, session: TenantSession, row: Any, hashes: Sequence[bytes]) -> Refused | None:
+        """Return what stops a message to a recipient; None where nothing does, or there is none."""
         if row.recipient_id is None:
             return None
+        return next(iter((await self.look(session, row, hashes)).stops), None)
+
+    async def look(self, session: TenantSession, row: Any, hashes: Sequence[bytes]) -> LookedAt:
+        """Return what is found of the recipient of a message, which there need not be yet.
+
+        Args:
+            session: fenced to the organization.
+            row: has `recipient_id`, `kind` and `channel`.
+            hashes: every fingerprint of the address that it would go to; none where there is no address.
+        """
         values = self.values(row.kind) | {
             "organization_id": session.organization_id,
             "recipient_id": row.recipient_id,
@@ -72,8 +96,9 @@ class PreferencesLook:
             "hashes": hashes,
         }
         found = (await session.execute(_ASK, values)).one()
-        if not found.is_there:
-            return REMOVED.code, REMOVED.message
-        if not found.is_theirs:
-            return NO_DEVICE.code, NO_DEVICE.message
-        return None if found.allowed else (PREFERENCE, UNWANTED.format(rule=found.rule))
+        said = (
+            (not found.is_there, REMOVED),
+            (not found.is_theirs, NO_DEVICE),
+            (not found.allowed, Refused(PREFERENCE, UNWANTED.format(rule=found.rule), found.rule)),
+        )
+        return LookedAt(found.rule, tuple(refused for holds, refused in said if holds))

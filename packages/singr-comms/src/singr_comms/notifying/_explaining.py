@@ -1,0 +1,172 @@
+"""Would somebody be told now? Asked by what decides it in a fan-out, and as an attempt begins; nothing is counted."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final, Literal
+from uuid import UUID
+
+import msgspec
+
+from singr_comms.catalogue import INBOX
+from singr_comms.notifications import Explainer, QuestionError, SendingExplanation, SendingQuestion, SendingReason
+from singr_comms.notifications.reading._question import Fault, Person
+from singr_comms.notifications.sending._try import ERASED, Refused
+from singr_comms.notifying._fan_out_sql import ADDRESS
+from singr_comms.notifying._words import NOWHERE, WORDS
+from singr_comms.people import LookedAt, PreferencesLook
+from singr_config.clock import clock
+from singr_db import SealError, TenantSession, sql_text
+
+UNKNOWN: Final = Refused(
+    "unknown_recipient", "the organization has no recipient of this id: none was ever put, or they were erased"
+)
+_LOOK: Final = PreferencesLook()
+
+
+def _find(channel: str) -> Any:
+    sealed, _, _, join = ADDRESS[channel]
+    newest = "device.last_used_at DESC, device.id" if channel == "push" else "r.id"
+    return sql_text(
+        f"""
+SELECT r.id, r.user_id, {sealed} AS sealed, (SELECT wrapped FROM data_keys WHERE data_keys.id = r.key_id) AS key_wrapped
+  FROM recipients AS r {join}
+ WHERE r.organization_id = :organization_id
+   AND (r.external_id = CAST(:recipient AS text) OR r.user_id = CAST(:user_id AS uuid))
+ ORDER BY {newest}
+""",  # noqa: S608 - constants
+        roles=("tenant",),
+    )
+
+
+_FIND: Final = {channel: _find(channel) for channel in ADDRESS}
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """A message as the look at recipients takes it."""
+
+    recipient_id: UUID
+    kind: str
+    channel: str
+
+
+async def explain(
+    session: TenantSession,
+    what: str,
+    channel: str,
+    *,
+    explainer: Explainer,
+    recipient: str | None = None,
+    user_id: UUID | None = None,
+    address: str | None = None,
+    at: datetime | None = None,
+) -> SendingExplanation:
+    """Say whether somebody would be told now, by whom, and all that stands in the way.
+
+    It is asked in the caller's transaction by what decides it: what they and their organization chose, their address or
+    devices, suppressions, limits, and breakers of providers. Of somebody with several devices it is told of the one
+    that would get it, else of the one that was used last.
+
+    Args:
+        session: fenced to the organization that would tell them.
+        what: the name of a message type.
+        channel: by which.
+        explainer: as `singr_comms.notifications.explainer` builds it.
+        recipient: the organization's own id of the person. One of these three is needed.
+        user_id: their account.
+        address: a bare address, number or token, in full: it has no choices.
+        at: when (aware); now unless given.
+
+    Raises:
+        QuestionError: fields do not fit; it names all of them.
+    """
+    question = SendingQuestion(channel=channel, recipient=address, kind=what, user_id=user_id, at=at)
+    _check(explainer, question, _whom(recipient, user_id, address))
+    if address is not None:
+        return await explainer.look(session, question)
+    values = {"organization_id": session.organization_id, "recipient": recipient, "user_id": user_id}
+    rows = (await session.execute(_FIND[channel], values)).all()
+    if channel == INBOX:
+        return await _of_inbox(session, question, rows)
+    if not rows:
+        return await explainer.look(session, question, Person(nowhere=_reason(UNKNOWN)))
+    found = [await _explained(session, explainer, question, row) for row in rows]
+    return next((one for one in found if one.outcome == "sent"), found[0])
+
+
+async def _explained(
+    session: TenantSession, explainer: Explainer, question: SendingQuestion, row: Any
+) -> SendingExplanation:
+    """What becomes of a message to one address of a recipient, or to none."""
+    asked = _Asked(row.id, question.kind, question.channel)
+    question = msgspec.structs.replace(question, user_id=row.user_id)
+    nowhere = NOWHERE[question.channel]
+    try:
+        address = None if row.sealed is None else explainer.opened(question.channel, row.sealed, row.key_wrapped)
+    except SealError:
+        address, nowhere = None, ERASED.code
+    if address is None:
+        looked = await _LOOK.look(session, asked, [])
+        person = Person(
+            rule=looked.rule, nowhere=_reason(Refused(nowhere, WORDS[nowhere])), stops=_stops(looked, nowhere)
+        )
+        return await explainer.look(session, question, person)
+    looked = await _LOOK.look(session, asked, explainer.prints(question.channel, address))
+    question = msgspec.structs.replace(question, recipient=address)
+    # What holds a message until its recipient is awake stands here as well, before what limits it.
+    return await explainer.look(session, question, Person(rule=looked.rule, stops=_stops(looked)))
+
+
+async def _of_inbox(session: TenantSession, question: SendingQuestion, rows: Sequence[Any]) -> SendingExplanation:
+    """What becomes of an item of an inbox: it takes no provider, and has no limit."""
+    looked = await _LOOK.look(session, _Asked(rows[0].id, question.kind, INBOX), []) if rows else None
+    stops = (_reason(UNKNOWN),) if looked is None else _stops(looked)
+    outcome: Literal["sent", "stopped", "refused"] = "sent" if not stops else "stopped" if rows else "refused"
+    return SendingExplanation(
+        outcome=outcome,
+        in_words=f"It would not be put in there: {stops[0].in_words}." if stops else "It would be in there at once.",
+        channel=INBOX,
+        kind=question.kind,
+        recipient=None,
+        at=question.at or clock.now(),
+        provider=None,
+        rule=None if looked is None else looked.rule,
+        reasons=tuple(msgspec.structs.replace(one, decides=place == 0) for place, one in enumerate(stops)),
+        providers=(),
+    )
+
+
+def _check(explainer: Explainer, question: SendingQuestion, faults: tuple[Fault, ...]) -> None:
+    if question.channel == INBOX:  # it shows what a push says
+        if question.recipient is not None:
+            faults += (Fault("address", "is no inbox's: name recipient or user_id", "conflicting_fields"),)
+        question = msgspec.structs.replace(question, channel="push", recipient=None)
+    try:
+        explainer.check(question)
+    except QuestionError as error:
+        faults += tuple(_named(one) for one in error.faults)
+    if faults:
+        raise QuestionError(*faults)
+
+
+def _whom(*given: object) -> tuple[Fault, ...]:
+    named = [one for one in given if one is not None]
+    if len(named) == 1:
+        return ()
+    message = "must be given, or user_id or address: one of the three"
+    return (Fault("recipient", message, "conflicting_fields" if named else "required"),)
+
+
+def _stops(looked: LookedAt, told: str | None = None) -> tuple[SendingReason, ...]:
+    return tuple(_reason(one) for one in looked.stops if one.code != told)
+
+
+def _reason(refused: Refused) -> SendingReason:
+    return SendingReason(code=refused.code, in_words=refused.message, rule=refused.rule)
+
+
+def _named(fault: Fault) -> Fault:
+    """The fault of a question, by the name that the field has here."""
+    names = {"kind": "type", "recipient": "address"}
+    if fault.field == "channel":
+        return msgspec.structs.replace(fault, message=f"{fault.message}, {INBOX}")
+    return msgspec.structs.replace(fault, field=names.get(fault.field, fault.field))
