@@ -68,7 +68,7 @@ async def test_person_registers_verifies_signs_in_and_sees_themselves(api: httpx
 
 
 async def test_answers_are_alike_for_new_pending_and_existing_addresses(
-    api: httpx.AsyncClient, someone: Any, mail: Mail
+    api: httpx.AsyncClient, someone: Any, mail: Mail, world: Any
 ) -> None:
     known = await someone(password=Secret(PASSWORD))
     for path, more in (("register", NEW), ("magic-link", {}), ("password/forgot", {}), ("email/resend", {})):
@@ -78,6 +78,10 @@ async def test_answers_are_alike_for_new_pending_and_existing_addresses(
         ]
         assert len({(answer.status_code, answer.text) for answer in answers}) == 1, path
         assert answers[0].status_code == 202
+    by_sms = await post(api, "/v1/auth/password/forgot", phone="+15555550199")
+    assert (by_sms.status_code, by_sms.text) == (202, answers[0].text)
+    both = await post(api, "/v1/auth/password/forgot", phone="+15555550199", email=known.email)
+    assert world.problem(both, 422, "invalid")["errors"][0]["code"] == "conflicting_fields"
     told = [letter["event"] for letter in await mail.all() if letter["kind"] == "security_notice"]
     assert told.count("registration_attempted") == 1
 

@@ -19,6 +19,7 @@ from singr_auth.accounts import (
     MagicLinkBySms,
     Notice,
     ResetPassword,
+    ResetPasswordBySms,
     SecurityNotice,
     VerifyEmail,
     WelcomeUser,
@@ -94,6 +95,11 @@ EXPECTED: list[tuple[Notice, str, dict[str, Any]]] = [
         MagicLinkBySms("+15555550177", USER, TOKEN, 900),
         "magic_link",
         {"magic_link": f"{WEB}/auth/magic?token={TOKEN.reveal()}", "expiry_minutes": 15},
+    ),
+    (
+        ResetPasswordBySms("+15555550177", USER, TOKEN, 900),
+        "password_reset",
+        {"reset_link": f"{WEB}/reset-password?token={TOKEN.reveal()}", "expiry_minutes": 15},
     ),
     (
         CodeByEmail(JANE, CODE, 300),
@@ -194,7 +200,7 @@ async def test_notice_becomes_the_message_that_says_it(
     assert (row.kind, row.status, row.user_id) == (kind, "queued", USER)
     assert opened(row, sealer) == variables
     recipient = sealer.open(row.recipient_sealed, context="messages.recipient").decode()
-    if isinstance(notice, MagicLinkBySms | CodeBySms):
+    if isinstance(notice, MagicLinkBySms | CodeBySms | ResetPasswordBySms):
         assert (row.channel, recipient) == ("sms", "+15555550177")
     else:
         assert (row.channel, msgspec.json.decode(recipient)) == (

@@ -38,7 +38,7 @@ from singr_comms.messages.email_change import EmailChange
 from singr_comms.messages.email_changed import EmailChanged
 from singr_comms.messages.invitation import Invitation
 from singr_comms.messages.magic_link import MagicLink, MagicLinkSms
-from singr_comms.messages.password_reset import PasswordReset
+from singr_comms.messages.password_reset import PasswordReset, PasswordResetSms
 from singr_comms.messages.plain import PlainPush, PlainSms
 from singr_comms.messages.security_notice import SecurityNotice
 from singr_comms.messages.song_request import SongRequest, SongRequestSms
@@ -107,6 +107,7 @@ __all__ = [
     "MessageType",
     "MessageTypes",
     "PasswordReset",
+    "PasswordResetSms",
     "PermanentSendError",
     "PlainPush",
     "PlainSms",

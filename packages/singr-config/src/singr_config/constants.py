@@ -72,6 +72,7 @@ class TokenLifetimes(msgspec.Struct, frozen=True, kw_only=True):
     email_verification: int = _DAY
     email_undo: int = 7 * _DAY
     password_reset: int = _HOUR
+    password_reset_sms: int = 15 * _MINUTE
     magic_link: int = 15 * _MINUTE
 
 

@@ -18,6 +18,7 @@ from singr_auth.accounts import (
     MagicLinkBySms,
     Notice,
     ResetPassword,
+    ResetPasswordBySms,
     VerifyEmail,
     WelcomeUser,
 )
@@ -33,6 +34,7 @@ from singr_comms import (
     MagicLink,
     MagicLinkSms,
     PasswordReset,
+    PasswordResetSms,
     SecurityNotice,
     TwoFactorCode,
     TwoFactorCodeSms,
@@ -45,7 +47,7 @@ from singr_config.text import unlinked
 from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, Sealer, TenantSession
 from singr_observability import get_logger
 
-_SmsNotice: TypeAlias = MagicLinkBySms | CodeBySms
+_SmsNotice: TypeAlias = MagicLinkBySms | CodeBySms | ResetPasswordBySms
 _EmailNotice: TypeAlias = (
     VerifyEmail
     | ConfirmNewEmail
@@ -101,7 +103,7 @@ class CommsNotifier:
         """Queue the message in the caller's transaction."""
         organization_id = _owner(session, notice)
         try:
-            if isinstance(notice, MagicLinkBySms | CodeBySms):
+            if isinstance(notice, MagicLinkBySms | CodeBySms | ResetPasswordBySms):
                 sms = self._sms(notice)
                 await queue_sms(session, sms, sealer=self._sealer, organization_id=organization_id)
             else:
@@ -197,10 +199,13 @@ class CommsNotifier:
 
     def _sms(self, notice: _SmsNotice) -> SmsRequest:
         minutes = _minutes(notice)
-        message: MagicLinkSms | VerificationCodeSms | TwoFactorCodeSms
+        message: MagicLinkSms | PasswordResetSms | VerificationCodeSms | TwoFactorCodeSms
         if isinstance(notice, MagicLinkBySms):
             link = self._links.magic_link(notice.token.reveal())
             message = MagicLinkSms(magic_link=link, expiry_minutes=minutes)
+        elif isinstance(notice, ResetPasswordBySms):
+            link = self._links.reset_password(notice.token.reveal())
+            message = PasswordResetSms(reset_link=link, expiry_minutes=minutes)
         elif notice.purpose == "phone":
             message = VerificationCodeSms(code=notice.code.reveal(), expiry_minutes=minutes)
         else:

@@ -1,10 +1,12 @@
 """What several capabilities of people's accounts take, answer, show and are guarded by."""
 
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
+from msgspec import Meta
 
-from singr_api.http.fields import EmailAddress
+from singr_api.http.codes import RuleError
+from singr_api.http.fields import END, EmailAddress
 from singr_api.http.pages import PageOf
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer
@@ -19,6 +21,10 @@ SECOND_STEP_TRIES: Final = "Five tries for each sign-in, ten in a quarter of an 
 CODE_MESSAGES: Final = "Five messages an hour for each person."
 MAILS: Final = "5 an hour for each address that is asked for, 50 for each caller's."
 
+PhoneNumber = Annotated[
+    str, Meta(pattern=rf"^\+[1-9][0-9]{{6,14}}{END}", description="E.164.", examples=["+15555550100"])
+]
+
 
 class AddressOnly(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An address that may or may not have an account."""
@@ -26,8 +32,20 @@ class AddressOnly(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     email: EmailAddress
 
 
+class EmailOrPhone(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where to send the link: to an address, or to a phone that an account has verified."""
+
+    email: EmailAddress | None = None
+    phone: PhoneNumber | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no single field shows."""
+        if (self.email is None) == (self.phone is None):
+            raise RuleError("conflicting_fields", "send email or phone: one of them")
+
+
 class Accepted(msgspec.Struct, frozen=True):
-    """Taken in. Whoever owns the address learns by mail what came of it."""
+    """Taken in. Whoever owns the address learns by a message what came of it."""
 
     status: Literal["accepted"] = "accepted"
 
@@ -53,7 +71,7 @@ class SecurityEventPage(PageOf[SecurityEventView], frozen=True):
 
 
 ACCEPTED: Final = Answer(
-    "Taken in, whatever there is under this address: whoever owns it learns by mail.",
+    "Taken in, whatever there is under this address: whoever owns it learns by a message.",
     status=202,
     accepted=Example("Always this", {"status": "accepted"}),
 )

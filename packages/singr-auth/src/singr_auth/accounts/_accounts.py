@@ -202,6 +202,7 @@ class Accounts:
         db, guard, notifier = self.db, self.guard, self.notifier
         self.recovery = PasswordRecovery(
             db,
+            sealer=self.sealer,
             passwords=self.passwords,
             guard=guard,
             one_time=one_time,

@@ -7,7 +7,7 @@ from singr_api.admission.policy import Access
 from singr_api.http import problems
 from singr_api.http.problems import FieldError, invalid, password_refused
 from singr_api.identity.passwords.schemas import ChangePassword, PasswordSet, Reset
-from singr_api.identity.shared import ACCEPTED, MAILS, PASSWORD_TRIES, Accepted, AddressOnly
+from singr_api.identity.shared import ACCEPTED, MAILS, PASSWORD_TRIES, Accepted, EmailOrPhone
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
@@ -23,15 +23,23 @@ _IN_FORCE: Final = Answer("In force.", set=Example("Done", {"status": "password_
     "POST /v1/auth/password/forgot",
     "forgotPassword",
     ACCEPTED,
-    body_examples={"address": Example("An address", {"email": "ada@example.org"})},
+    body_examples={
+        "email": Example("By e-mail", {"email": "ada@example.org"}),
+        "phone": Example("By text message", {"phone": "+15555550100"}),
+    },
     closed=MAILS,
 )
-async def forgot(services: Services, client: ClientInfo, body: AddressOnly) -> Accepted:
+async def forgot(services: Services, client: ClientInfo, body: EmailOrPhone) -> Accepted:
     """Ask for a new password.
 
-    Sends a link to an account's address, which works once, for an hour.
+    Sends a link to an account's address, which works once, for an hour; or to its verified phone, for 15 minutes.
+    Nothing goes to a phone that gets the codes of its account's second factor: it would be both factors.
     """
-    await services.accounts.recovery.forgot(body.email, client)
+    recovery = services.accounts.recovery
+    if body.phone is not None:
+        await recovery.forgot_by_sms(body.phone, client)
+    else:
+        await recovery.forgot(body.email or "", client)
     return Accepted()
 
 

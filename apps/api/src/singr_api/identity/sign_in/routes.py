@@ -4,9 +4,9 @@ from typing import Final
 
 from singr_api.admission.browser import AnyRequest, SignInAnswer, sign_in_answer
 from singr_api.http.problems import EMAIL_UNVERIFIED, NOT_ALLOWED, ONE_TIME_TOKEN_REFUSED, SIGN_IN_REFUSED
-from singr_api.identity.shared import ACCEPTED, PASSWORD_TRIES, Accepted
+from singr_api.identity.shared import ACCEPTED, PASSWORD_TRIES, Accepted, EmailOrPhone
 from singr_api.identity.sign_in.examples import BY_PASSWORD, CHALLENGED, IN_COOKIES, SIGNED_IN
-from singr_api.identity.sign_in.schemas import AskForLink, RedeemLink, SignIn, from_device
+from singr_api.identity.sign_in.schemas import RedeemLink, SignIn, from_device
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
@@ -57,7 +57,7 @@ async def sign_in(request: AnyRequest, services: Services, client: ClientInfo, b
     closed="5 an hour for each address that is asked for, with a reserve for callers who asked for none; 50 for each"
     " caller's.",
 )
-async def ask(services: Services, client: ClientInfo, body: AskForLink) -> Accepted:
+async def ask(services: Services, client: ClientInfo, body: EmailOrPhone) -> Accepted:
     """Ask for a link that signs in.
 
     It goes to an account's address, or to its verified phone. It works once, for 15 minutes.

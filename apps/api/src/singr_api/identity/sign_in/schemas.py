@@ -6,7 +6,6 @@ import msgspec
 from msgspec import Meta
 
 from singr_api.admission.browser import Delivery
-from singr_api.http.codes import RuleError
 from singr_api.http.fields import EmailAddress, GivenPassword, OneTimeToken
 from singr_auth.accounts import ClientInfo
 from singr_config import Secret
@@ -24,9 +23,6 @@ DeviceToken = Annotated[
         examples=["sdv_3Kd9…"],
     ),
 ]
-PhoneNumber = Annotated[
-    str, Meta(pattern=r"^\+[1-9][0-9]{6,14}(?![\s\S])", description="E.164.", examples=["+15555550100"])
-]
 
 
 class SignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,18 +32,6 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     password: GivenPassword
     device_token: DeviceToken | None = None
     delivery: HowDelivered = "body"
-
-
-class AskForLink(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where to send the link: to an address, or to a phone that an account has verified."""
-
-    email: EmailAddress | None = None
-    phone: PhoneNumber | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse what no single field shows."""
-        if (self.email is None) == (self.phone is None):
-            raise RuleError("conflicting_fields", "send email or phone: one of them")
 
 
 class RedeemLink(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

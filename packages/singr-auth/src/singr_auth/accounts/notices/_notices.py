@@ -75,6 +75,15 @@ class ResetPassword(HoldsSecrets, frozen=True):
     expires_in: int
 
 
+class ResetPasswordBySms(HoldsSecrets, frozen=True):
+    """Choose a new password, by a link on the verified phone (E.164) of an account."""
+
+    phone: str
+    user_id: UUID
+    token: Secret
+    expires_in: int
+
+
 class MagicLinkByEmail(HoldsSecrets, frozen=True):
     """Sign in by link; says which address asked."""
 
@@ -144,6 +153,7 @@ Notice: TypeAlias = (
     | ConfirmNewEmail
     | EmailMoved
     | ResetPassword
+    | ResetPasswordBySms
     | MagicLinkByEmail
     | MagicLinkBySms
     | CodeByEmail

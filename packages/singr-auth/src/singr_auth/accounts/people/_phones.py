@@ -37,7 +37,10 @@ _REMOVE: Final = sql_text(
 _LOCK: Final = sql_text("SELECT phone_hash IS NOT NULL FROM users WHERE id = :user_id FOR NO KEY UPDATE")
 # What was sent to the number of before opens nothing any more.
 _VOID_LINKS: Final = sql_text(
-    "UPDATE one_time_tokens SET used_at = now() WHERE user_id = :user_id AND kind = 'magic_link' AND used_at IS NULL"
+    """
+    UPDATE one_time_tokens SET used_at = now()
+     WHERE user_id = :user_id AND kind IN ('magic_link', 'password_reset') AND used_at IS NULL
+    """
 )
 _VOID_CODES: Final = sql_text(
     """

@@ -6,19 +6,29 @@ from uuid import UUID
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import ConflictError, InvalidCredentialsError, TokenRefusedError
 from singr_auth.accounts.audit._events import record_event
-from singr_auth.accounts.notices._notices import EmailTarget, Notifier, ResetPassword
+from singr_auth.accounts.notices._notices import EmailTarget, Notifier, ResetPassword, ResetPasswordBySms
 from singr_auth.accounts.notices._sending import evenly, send, send_security_notice
 from singr_auth.accounts.people._email_verification import EmailVerification
-from singr_auth.accounts.people._users import User, checked_email, email_subject, user_by_email, user_by_id
-from singr_auth.accounts.proofs._one_time import OneTimeTokens
+from singr_auth.accounts.people._users import (
+    User,
+    checked_email,
+    checked_phone,
+    email_subject,
+    user_by_email,
+    user_by_id,
+    user_by_phone,
+)
+from singr_auth.accounts.proofs._one_time import OneTimeToken, OneTimeTokens
 from singr_auth.accounts.proofs._presence import require_whole
 from singr_auth.accounts.sessions._sessions import Sessions
 from singr_auth.accounts.sign_in._guard import SignInGuard
 from singr_auth.accounts.sign_in._passwords import Passwords, has_second_factor
 from singr_config import Secret
 from singr_config.constants import TOKEN_LIFETIMES
-from singr_db import Database, PlatformSession, sql_text
+from singr_db import Database, PlatformSession, Sealer, sql_text
 
+_BY_SMS: Final = "sms"
+_NOBODY: Final = UUID(int=0)
 _SET: Final = sql_text(
     "UPDATE users SET password_hash = :hash, password_changed_at = now(), password_needs_second_factor = :short"
     " WHERE id = :id"
@@ -30,16 +40,22 @@ _REPLACE: Final = sql_text(
     """
 )
 
+# A phone that gets the codes of the second factor and the link to the password would be both factors.
+_PHONE_IS_A_FACTOR: Final = sql_text(
+    "SELECT EXISTS (SELECT FROM second_factors WHERE user_id = :user_id AND method IN ('sms', 'verify'))"
+)
+
 
 class PasswordRecovery:
     """Resets and changes passwords.
 
     Args:
         db: where accounts are kept.
+        sealer: finds accounts by phone.
         passwords: policy and hashing.
         guard: counts mails and tries; fails closed.
         one_time: the tokens.
-        notifier: sends mails.
+        notifier: sends mails and text messages.
         sessions: ends them.
         verification: puts pending accounts in force: who reads the mail owns the address.
     """
@@ -48,6 +64,7 @@ class PasswordRecovery:
         self,
         db: Database,
         *,
+        sealer: Sealer,
         passwords: Passwords,
         guard: SignInGuard,
         one_time: OneTimeTokens,
@@ -56,6 +73,7 @@ class PasswordRecovery:
         verification: EmailVerification,
     ) -> None:
         self._db = db
+        self._sealer = sealer
         self._passwords = passwords
         self._guard = guard
         self._one_time = one_time
@@ -82,11 +100,34 @@ class PasswordRecovery:
             to = owner.target if owner else EmailTarget(email, "Nobody")
             notice = ResetPassword(to=to, token=token.secret, expires_in=ttl)
             await send(session, self._notifier, notice, really=owner is not None)
-            about = user.id if user else None
-            await record_event(session, "password.reset_requested", user_id=about, actor="anonymous", client=client)
+            await _note_request(session, user, client, "email")
+
+    async def forgot_by_sms(self, phone: str, client: ClientInfo) -> None:
+        """Send a link to choose a new password to this phone, where an account has it verified; says nothing about it.
+
+        Nothing goes to a phone that gets the codes of its account's second factor: it would be both factors.
+
+        Raises:
+            InvalidValueError: this is no number in E.164 form, or none that messages go to.
+            GuardLimitedError: too many messages asked for.
+            GuardUnavailableError: they cannot be counted.
+        """
+        phone = checked_phone(phone, self._notifier)
+        await self._guard.limit_address("password_reset", client, self._guard.rates.password_reset)
+        await self._guard.limit("password_reset.subject", f"phone:{phone}", self._guard.rates.password_reset)
+        ttl = TOKEN_LIFETIMES.password_reset_sms
+        async with evenly(), self._db.platform() as session:
+            user = await user_by_phone(session, self._sealer, phone)
+            opens = await self._phone_opens(session, user)
+            owner = user if opens else None
+            user_id = owner.id if owner else None
+            token = await self._one_time.issue(session, "password_reset", user_id, ttl=ttl, data=_BY_SMS)
+            notice = ResetPasswordBySms(phone=phone, user_id=user_id or _NOBODY, token=token.secret, expires_in=ttl)
+            await send(session, self._notifier, notice, really=owner is not None)
+            await _note_request(session, user, client, _BY_SMS)
 
     async def reset(self, token: Secret, password: Secret, client: ClientInfo) -> None:
-        """Set the password by the link of a mail; ends all sessions, and no device skips the second factor any more.
+        """Set the password by the link of a message; ends all sessions, and no device skips the second factor any more.
 
         A refused password leaves the link in force. A pending account becomes active: its owner has read our mail.
 
@@ -100,14 +141,14 @@ class PasswordRecovery:
             found = await self._one_time.find(session, token, "password_reset")
             user = await user_by_id(session, found.user_id)
             short = await has_second_factor(session, found.user_id)
-        if user is None or not _may_reset(user):
-            raise TokenRefusedError
+            if user is None or not await self._opens(session, user, found):
+                raise TokenRefusedError
         self._passwords.refuse_weak(password, second_factor=short, personal=(user.name, user.email))
         hashed = await self._passwords.hashed(password)
         async with self._db.platform() as session:
             user = await user_by_id(session, found.user_id, lock=True)
             await self._one_time.use(session, found)
-            if user is None or not _may_reset(user):
+            if user is None or not await self._opens(session, user, found):
                 raise TokenRefusedError
             short = await self._short(session, user.id, password)
             await session.execute(_SET, {"id": user.id, "hash": hashed, "short": short})
@@ -149,6 +190,15 @@ class PasswordRecovery:
                 raise ConflictError("The password was changed meanwhile. Sign in again.")
             await self._after(session, user, client, "password.changed", keep=session_id)
 
+    async def _opens(self, session: PlatformSession, user: User, token: OneTimeToken) -> bool:
+        return await self._phone_opens(session, user) if token.data == _BY_SMS else _may_reset(user)
+
+    @staticmethod
+    async def _phone_opens(session: PlatformSession, user: User | None) -> bool:
+        """Whether a link on an account's phone may set its password; asks the same of nobody."""
+        both = await session.scalar(_PHONE_IS_A_FACTOR, {"user_id": user.id if user else _NOBODY})
+        return user is not None and user.usable and user.phone_verified_at is not None and not both
+
     async def _short(self, session: PlatformSession, user_id: UUID, password: Secret) -> bool:
         """Tell whether the password needs its second factor, which may have gone since it was looked for."""
         short = self._passwords.needs_second_factor(password)
@@ -164,6 +214,17 @@ class PasswordRecovery:
         await self._sessions.revoke_all(session, user.id, reason=kind, keep=keep, spared=spared)
         await record_event(session, kind, user_id=user.id, client=client)
         await send_security_notice(session, self._notifier, user.target, "password_changed", client)
+
+
+async def _note_request(session: PlatformSession, user: User | None, client: ClientInfo, channel: str) -> None:
+    await record_event(
+        session,
+        "password.reset_requested",
+        user_id=user.id if user else None,
+        actor="anonymous",
+        client=client,
+        detail={"channel": channel},
+    )
 
 
 def _may_reset(user: User) -> bool:
