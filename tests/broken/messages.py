@@ -21,7 +21,40 @@ EVERYTHING = (
     "::test_everything_killed_at_random_loses_no_message_doubles_none_and_leaves_none_without_an_end[240-12-10.0]"
 )
 
+EXPORTS = f"{COMMS}/people/exporting/_exports.py"
+EXPORT_TESTS = "packages/singr-comms/tests/test_comms_exports.py"
+
 BREAKAGES = (
+    Breakage(
+        "export-of-the-erased",
+        "S12",
+        "Nobody looks whether a person was erased while their data was written out",
+        (
+            Edit(
+                EXPORTS,
+                "                if held is None:\n                    return",
+                "                if held is ...:\n                    return",
+            ),
+            Edit(EXPORTS, "WHERE id = :id AND state = 'queued' RETURNING id", "WHERE id = :id RETURNING id"),
+            Edit(
+                EXPORTS,
+                "to, locale = account or self._address(held), held.locale",
+                "to, locale = EmailAddress('x@example.org'), None",
+            ),
+        ),
+        f"{EXPORT_TESTS}::test_who_is_erased_while_it_is_written_has_none",
+        "AssertionError",
+        "everything that had been known of them lay in the object store, with a link under way to it",
+    ),
+    Breakage(
+        "export-outlives-erasure",
+        "S12",
+        "What was written out of a person stays where they are erased",
+        (Edit(f"{COMMS}/people/privacy/_erase.py", "    await withdraw_exports(session, ids)\n", ""),),
+        f"{EXPORT_TESTS}::test_erasure_deletes_what_was_written",
+        "AssertionError",
+        "the link went on leading to all that the erasure had taken away elsewhere",
+    ),
     Breakage(
         "encoded-word-left-in-a-subject",
         "S16",

@@ -55,6 +55,15 @@ _FORGED_LINES = (
     "packages/singr-observability/tests/test_observability_logging.py"
     "::test_line_breaks_and_control_characters_cannot_forge_lines"
 )
+_EXPORTS = tuple(
+    f"packages/singr-comms/tests/test_comms_exports.py::{name}"
+    for name in (
+        "test_everything_is_there_in_clear_and_nothing_of_anybody_else",
+        "test_jobs_say_nothing_of_anybody",
+        "test_who_is_erased_while_it_is_written_has_none",
+        "test_erasure_deletes_what_was_written",
+    )
+)
 _AS_TEXT = "tests/security/test_hostile_texts.py::test_names_of_people_reach_their_mails_as_text_and_as_nothing_else"
 _HOSTILE = "packages/singr-jobs/tests/test_jobs_hostile_role.py"
 _COLUMNS = f"{_HOSTILE}::test_job_that_no_declaration_would_allow_is_refused_by_its_column"
@@ -178,8 +187,8 @@ ATTACKS = (
     Row(
         "S12",
         "Secrets that people were given or typed are in no log, metric, queue or Redis, and in no log that a handler"
-        " writes of its job",
-        (f"{SECRETS}::test_secrets_are_in_no_log_store_metric_or_dump", _JOB_LOGS),
+        " writes of its job; what is known of a person is in their own export alone, and of who is erased in none",
+        (f"{SECRETS}::test_secrets_are_in_no_log_store_metric_or_dump", _JOB_LOGS, *_EXPORTS),
         (f"{SECRETS}::test_secrets_are_in_no_log_of_the_worker_that_sends_them_either",),
     ),
     Row(

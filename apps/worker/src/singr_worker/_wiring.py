@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from singr_comms.notifications import MessageSender, Webhooks, message_sender, webhooks
-from singr_comms.people import PreferencesLook
+from singr_comms.people import Exports, PreferencesLook
 from singr_comms.people.inbox import InboxNews
 from singr_config import Settings
 from singr_db import Database
@@ -18,7 +18,7 @@ from singr_jobs import (
     WorkerOptions,
 )
 from singr_observability import Metrics
-from singr_platform import Parts, all_jobs, schedule_requests
+from singr_platform import OwnAccounts, Parts, all_jobs, schedule_requests
 
 
 def queue_options(settings: Settings, queues: Iterable[Queue]) -> dict[Queue, QueueOptions]:
@@ -72,6 +72,9 @@ async def build_worker(
             last_look=PreferencesLook(),
         )
         ends.push_async_callback(sender.close)
+        accounts = OwnAccounts(parts.db, parts.sealer)
+        exports = Exports(parts.db, parts.sealer, settings.object_store, accounts=accounts, brand=settings.brand)
+        ends.push_async_callback(exports.close)
         callbacks = webhooks(settings, db=parts.db, sealer=parts.sealer, metrics=metrics, http=parts.http)
         yield (
             JobWorker(
@@ -79,7 +82,7 @@ async def build_worker(
                 parts.redis,
                 parts.transport(),
                 types,
-                resources={Database: parts.db, MessageSender: sender, Webhooks: callbacks},
+                resources={Database: parts.db, MessageSender: sender, Webhooks: callbacks, Exports: exports},
                 name=name,
                 options=WorkerOptions(queues=queue_options(settings, queues), lease=lease),
                 observer=JobTelemetry(metrics),

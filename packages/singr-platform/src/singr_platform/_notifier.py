@@ -43,6 +43,7 @@ from singr_comms import (
     Welcome,
 )
 from singr_comms.notifications import EmailRequest, SmsRequest, queue_email, queue_sms, wrong_phone
+from singr_comms.people import withdraw_account_exports
 from singr_config.text import unlinked
 from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, Sealer, TenantSession
 from singr_observability import get_logger
@@ -102,6 +103,8 @@ class CommsNotifier:
     async def notify(self, session: PlatformSession | TenantSession, notice: Notice) -> None:
         """Queue the message in the caller's transaction."""
         organization_id = _owner(session, notice)
+        if isinstance(session, PlatformSession) and isinstance(notice, SecurityNoticeOf):
+            await _withdrawn(session, notice)
         try:
             if isinstance(notice, MagicLinkBySms | CodeBySms | ResetPasswordBySms):
                 sms = self._sms(notice)
@@ -211,6 +214,12 @@ class CommsNotifier:
         else:
             message = TwoFactorCodeSms(code=notice.code.reveal(), expiry_minutes=minutes)
         return SmsRequest(to=notice.phone, message=message, user_id=notice.user_id)
+
+
+async def _withdrawn(session: PlatformSession, notice: SecurityNoticeOf) -> None:
+    """Take away what was written out for an account that ends."""
+    if notice.event == "account_deleted" and notice.to.user_id is not None:
+        await withdraw_account_exports(session, notice.to.user_id)
 
 
 def _owner(session: PlatformSession | TenantSession, notice: Notice) -> UUID:

@@ -112,6 +112,10 @@ def _nobody(error: people.RecipientNotFoundError) -> Problem:
     return refused(problems.NOT_FOUND, FieldError(error.field, f"{error}.", location, "not_found"))
 
 
+def _export_stands(error: people.ExportStandsError) -> Problem:
+    return Problem(problems.RATE_LIMITED, str(error), headers={"retry-after": str(error.retry_after)})
+
+
 def _forged(error: inbound.ForgedError) -> Problem:
     return Problem(problems.CALLBACK_REFUSED, f"Refused: {error.message}.", headers=_PROVE)
 
@@ -236,6 +240,10 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
     ),
     people.DeviceNotFoundError: _means(
         problems.NOT_FOUND, FieldError("device_id", "This person has no such device.", "path", "not_found")
+    ),
+    people.ExportStandsError: _export_stands,
+    people.NoAddressError: lambda error: refused(
+        problems.CONFLICT, FieldError("external_id", str(error), "path", "invalid"), str(error)
     ),
     people.PeopleError: lambda error: invalid(
         *(FieldError(one.field, one.message, "body", one.code) for one in error.faults)

@@ -82,8 +82,16 @@ def checked_id(external_id: str, *, new: bool = False) -> str:
         raise invalid(FieldError("external_id", message, "path", "pattern")) from None
 
 
-async def my_organization(services: Services, call: UserCall, named: UUID | None) -> UUID:
+async def my_organization(
+    services: Services, call: UserCall, named: UUID | None, *, otherwise: UUID | None = None
+) -> UUID:
     """The organization in which a person asks about themselves: it reaches them, or they are a member.
+
+    Args:
+        services: the parts.
+        call: who asks.
+        named: the one that they named.
+        otherwise: what is meant where there is none.
 
     Raises:
         Problem: there is none (404), or there are several, and none is named (422).
@@ -99,6 +107,8 @@ async def my_organization(services: Services, call: UserCall, named: UUID | None
         return named
     if len(theirs) == 1:
         return theirs.pop()
+    if not theirs and otherwise is not None:
+        return otherwise
     if not theirs:
         message = "There is no organization that you belong to, or that reaches you."
         raise refused(NOT_FOUND, FieldError("organization_id", message, "query", "not_found"))

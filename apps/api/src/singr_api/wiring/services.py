@@ -100,6 +100,11 @@ class Services:
         return AccountDirectory()
 
     @property
+    def has_objects(self) -> bool:
+        """Whether there is an object store."""
+        return self._settings.object_store.configured
+
+    @property
     def allow_test(self) -> bool:
         """Whether addresses are taken that are kept for tests."""
         return not self._settings.app.env.is_production

@@ -68,6 +68,7 @@ from singr_auth.accounts.notices._notices import (
 from singr_auth.accounts.passkeys._forms import NewPasskey, PasskeyAssertion
 from singr_auth.accounts.passkeys._rows import Passkey
 from singr_auth.accounts.people._administration import Administration, UserSummary
+from singr_auth.accounts.people._own_data import OwnAccount, OwnData
 from singr_auth.accounts.people._profiles import OrganizationOfUser, Profile
 from singr_auth.accounts.people._registration import NewAccount
 from singr_auth.accounts.people._users import EMAIL_PATTERN, NAME_PATTERN, User
@@ -124,6 +125,8 @@ __all__ = [
     "Notice",
     "Notifier",
     "OrganizationOfUser",
+    "OwnAccount",
+    "OwnData",
     "Passkey",
     "PasskeyAssertion",
     "PasskeyRefusedError",

@@ -39,6 +39,25 @@ from singr_comms.people.devices._store import (
     register_device,
     remove_device,
 )
+from singr_comms.people.exporting._account import (
+    AccountData,
+)
+from singr_comms.people.exporting._asking import (
+    ExportStandsError,
+    NoAddressError,
+    ask_export,
+    ask_my_export,
+)
+from singr_comms.people.exporting._exports import (
+    Exports,
+)
+from singr_comms.people.exporting._job import (
+    RemoveExport,
+    WriteExport,
+)
+from singr_comms.people.exporting._withdrawing import (
+    withdraw_account_exports,
+)
 from singr_comms.people.preferences._look import (
     LookedAt,
     PreferencesLook,
@@ -106,6 +125,7 @@ __all__ = [
     "MOST_AT_ONCE",
     "MOST_CHOICES",
     "RULE_SQL",
+    "AccountData",
     "CategoryPreference",
     "ChannelPreference",
     "Decision",
@@ -115,12 +135,15 @@ __all__ = [
     "DigestTime",
     "Directory",
     "EraseRecipient",
+    "ExportStandsError",
+    "Exports",
     "ExternalId",
     "Imported",
     "KeptChoice",
     "LookedAt",
     "Member",
     "NamedRecipient",
+    "NoAddressError",
     "PeopleError",
     "PersonFault",
     "PreferenceChoice",
@@ -133,6 +156,7 @@ __all__ = [
     "RecipientInput",
     "RecipientNotFoundError",
     "RecipientView",
+    "RemoveExport",
     "Tag",
     "TopicChange",
     "TopicChanged",
@@ -140,6 +164,9 @@ __all__ = [
     "TopicNotFoundError",
     "TopicView",
     "TypePreference",
+    "WriteExport",
+    "ask_export",
+    "ask_my_export",
     "change_preferences",
     "change_topic",
     "decide",
@@ -165,4 +192,5 @@ __all__ = [
     "remove_device",
     "remove_recipient",
     "remove_topic",
+    "withdraw_account_exports",
 ]

@@ -1,20 +1,17 @@
 """Erasing: the person's key is destroyed and their row is gone when the caller's transaction commits."""
 
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import select
 
-from singr_comms.channels.email import CHANNEL as EMAIL
-from singr_comms.channels.push import CHANNEL as PUSH
-from singr_comms.channels.sms import CHANNEL as SMS
-from singr_comms.notifications._person_keys import read_keys
-from singr_comms.notifications._rows import RECIPIENT, prints_of
 from singr_comms.people._errors import RecipientNotFoundError
+from singr_comms.people.exporting._withdrawing import withdraw_exports
 from singr_comms.people.privacy._job import EraseRecipient
-from singr_db import Sealer, SealError, TenantSession, sql_text
+from singr_comms.people.privacy._prints import prints_of_person
+from singr_db import Sealer, TenantSession, sql_text
 from singr_db.operation_log import log_operation
-from singr_db.tables import PushDevice, Recipient
+from singr_db.tables import Recipient
 from singr_jobs import enqueue
 
 _RELEASED: Final = sql_text(
@@ -67,32 +64,11 @@ async def erase_recipient(session: TenantSession, external_id: str, *, sealer: S
     if row is not None:
         ids.insert(0, row.id)
         key_ids.append(row.key_id)
-        prints |= await _prints(session, row, sealer)
+        prints |= await prints_of_person(session, row, sealer)
+    await withdraw_exports(session, ids)
     await session.execute(_DESTROY, {"key_ids": key_ids})
     if row is not None:
         await session.execute(_DELETE, {"id": row.id})
     await log_operation(session, "recipient.erase", ids[0])
     job = EraseRecipient(ids[0], tuple(sorted(one.hex() for one in prints)), former=tuple(ids[1:]))
     return await enqueue(session, job, organization_id=session.organization_id)
-
-
-async def _prints(session: TenantSession, row: Recipient, sealer: Sealer) -> set[bytes]:
-    """The fingerprints of a person's addresses: as they are stored and, where they can be opened, of every secret."""
-    asked = select(PushDevice.token_hash, PushDevice.token_sealed).where(
-        PushDevice.organization_id == session.organization_id, PushDevice.recipient_id == row.id
-    )
-    kept: list[tuple[Any, bytes | None, bytes | None]] = [
-        (EMAIL, row.email_hash, row.email_sealed),
-        (SMS, row.phone_hash, row.phone_sealed),
-        *((PUSH, one.token_hash, one.token_sealed) for one in await session.execute(asked)),
-    ]
-    prints = {stored for _, stored, _ in kept if stored is not None}
-    try:
-        key = (await read_keys(session, sealer, {row.key_id})).get(row.key_id)
-        for channel, _, sealed in kept:
-            if key is not None and sealed is not None:
-                address = channel.address(channel.decoded(key.open(sealed, context=RECIPIENT)))
-                prints.update(prints_of(sealer, address))
-    except SealError:  # by a secret that is not known here: what is stored has to do
-        pass
-    return prints

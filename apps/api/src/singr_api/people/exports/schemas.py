@@ -1,0 +1,15 @@
+"""What is answered of exports."""
+
+from uuid import UUID
+
+import msgspec
+
+
+class Exporting(msgspec.Struct, frozen=True, kw_only=True):
+    """It is being written.
+
+    Attributes:
+        job_id: of the job that writes it and mails the link.
+    """
+
+    job_id: UUID

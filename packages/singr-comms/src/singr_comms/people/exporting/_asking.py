@@ -1,0 +1,124 @@
+"""Asking for an export, in the caller's transaction."""
+
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from singr_comms._errors import CommsError
+from singr_comms.people._errors import RecipientNotFoundError
+from singr_comms.people.exporting._job import RemoveExport, WriteExport
+from singr_comms.people.recipients._store import hold_recipient, row_of
+from singr_config.clock import clock
+from singr_db import PLATFORM_ORGANIZATION_ID, TenantSession, new_id, sql_text
+from singr_db.operation_log import log_operation
+from singr_jobs import enqueue
+
+# An export that was not written by then never is: its job has failed for good.
+_WRITTEN_WITHIN: Final = timedelta(days=1)
+
+_ADD: Final = sql_text(
+    """
+INSERT INTO data_exports (id, organization_id, subject_id, recipient_id, user_id, expires_at)
+VALUES (:id, :organization_id, :subject_id, :recipient_id, :user_id, :expires_at)
+ON CONFLICT (organization_id, subject_id) DO NOTHING RETURNING id
+""",
+    roles=("tenant",),
+)
+_STANDS: Final = sql_text(
+    """
+SELECT greatest(extract(epoch FROM expires_at - now()), 1)::int FROM data_exports
+ WHERE organization_id = :organization_id AND subject_id = :subject_id
+""",
+    roles=("tenant",),
+)
+_OF_MEMBER: Final = sql_text(
+    "SELECT id FROM recipients WHERE organization_id = :organization_id AND user_id = :user_id FOR KEY SHARE",
+    roles=("tenant",),
+)
+
+
+class NoAddressError(CommsError, ValueError):
+    """The person has no e-mail address, to which the link to their data could go."""
+
+    def __init__(self) -> None:
+        super().__init__("This recipient has no e-mail address, to which the link could go: give them theirs first.")
+
+
+class ExportStandsError(CommsError):
+    """There is an export of this person already, or it is being written: one at a time.
+
+    Attributes:
+        retry_after: seconds until it is gone.
+    """
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__("An export of this person was asked for already; the next can be once that is gone.")
+        self.retry_after = retry_after
+
+
+async def ask_export(session: TenantSession, external_id: str) -> UUID:
+    """Have everything that an organization keeps about a person written out for them; returns the job that does so.
+
+    The link goes to the person's own e-mail address, and to nobody else.
+
+    Args:
+        session: the caller's transaction, fenced to the organization; who acts in it is put down.
+        external_id: the organization's own id of the person.
+
+    Raises:
+        RecipientNotFoundError: there is none.
+        NoAddressError: they have no e-mail address.
+        ExportStandsError: there is one already.
+    """
+    row = await row_of(session, external_id)
+    if not await hold_recipient(session, row.id):
+        raise RecipientNotFoundError("external_id")
+    if row.email_sealed is None:
+        raise NoAddressError
+    await log_operation(session, "recipient.export", row.id)
+    return await _asked(session, session.organization_id, row.id, recipient_id=row.id)
+
+
+async def ask_my_export(session: TenantSession, user_id: UUID) -> UUID:
+    """Have everything written out that is kept about a person with an account; returns the job that does so.
+
+    That is what the account itself is, and what the session's organization keeps about them, where it reaches them. The
+    link goes to the account's address.
+
+    Args:
+        session: fenced to the organization; to the platform's own for the account alone.
+        user_id: the account of whoever asks.
+
+    Raises:
+        ExportStandsError: there is one already.
+    """
+    organization_id = session.organization_id
+    named = {"organization_id": organization_id, "user_id": user_id}
+    recipient_id = None
+    if organization_id != PLATFORM_ORGANIZATION_ID:
+        recipient_id = await session.scalar(_OF_MEMBER, named)
+    return await _asked(session, organization_id, user_id, recipient_id=recipient_id, user_id=user_id)
+
+
+async def _asked(
+    session: TenantSession,
+    organization_id: UUID,
+    subject_id: UUID,
+    *,
+    recipient_id: UUID | None = None,
+    user_id: UUID | None = None,
+) -> UUID:
+    export_id, until = new_id(), clock.now() + _WRITTEN_WITHIN
+    values = {
+        "id": export_id,
+        "organization_id": organization_id,
+        "subject_id": subject_id,
+        "recipient_id": recipient_id,
+        "user_id": user_id,
+        "expires_at": until,
+    }
+    if await session.scalar(_ADD, values) is None:
+        stands = {"organization_id": organization_id, "subject_id": subject_id}
+        raise ExportStandsError(await session.scalar(_STANDS, stands) or 1)
+    await enqueue(session, RemoveExport(export_id), organization_id=organization_id, run_at=until)
+    return await enqueue(session, WriteExport(export_id), organization_id=organization_id)

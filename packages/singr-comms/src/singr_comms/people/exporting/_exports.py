@@ -1,0 +1,198 @@
+"""Exports: what writes them and takes them away again; a worker passes it to its jobs as a resource."""
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from singr_comms._errors import TransientError
+from singr_comms.channels.email import CHANNEL as EMAIL
+from singr_comms.channels.email import EmailAddress
+from singr_comms.messages.data_export import DataExported
+from singr_comms.notifications._person_keys import open_sealed
+from singr_comms.notifications._queue import queue_message
+from singr_comms.notifications._rows import RECIPIENT
+from singr_comms.notifications.channels.email import EmailRequest
+from singr_comms.people.exporting._account import AccountData, NoAccounts
+from singr_comms.people.exporting._job import HOURS, RemoveExport, key_of_export
+from singr_comms.people.exporting._opening import Opener
+from singr_comms.people.exporting._writing import PersonRows, WithdrawnError, document
+from singr_comms.rendering._templates import DEFAULT_BRAND
+from singr_config import BrandSettings, ObjectStoreSettings
+from singr_config.clock import clock
+from singr_db import (
+    PLATFORM_ORGANIZATION_ID,
+    Database,
+    FolderObjectStore,
+    ObjectStore,
+    Sealer,
+    SealError,
+    TenantSession,
+    open_object_store,
+    sql_text,
+)
+from singr_jobs import enqueue
+
+_LASTS: Final = timedelta(hours=HOURS)
+_READ: Final = sql_text(
+    "SELECT recipient_id, user_id, state, expires_at <= now() AS is_over FROM data_exports WHERE id = :id",
+    roles=("tenant",),
+)
+_HOLD: Final = sql_text(
+    """
+SELECT r.email_sealed, r.locale, (SELECT wrapped FROM data_keys AS k WHERE k.id = r.key_id) AS key_wrapped
+  FROM recipients AS r WHERE r.id = :id FOR KEY SHARE OF r
+""",
+    roles=("tenant",),
+)
+_READY: Final = sql_text(
+    """
+UPDATE data_exports SET state = 'ready', ready_at = now(), expires_at = :expires_at
+ WHERE id = :id AND state = 'queued' RETURNING id
+""",
+    roles=("tenant",),
+)
+_GONE: Final = sql_text("DELETE FROM data_exports WHERE id = :id AND expires_at <= now()", roles=("tenant",))
+_ENDED: Final = sql_text("DELETE FROM data_exports WHERE id = :id AND state = 'queued'", roles=("tenant",))
+_NAME: Final = sql_text("SELECT name FROM organizations WHERE id = :id", roles=("tenant",))
+_LOCALE: Final = sql_text("UPDATE messages SET locale = :locale WHERE id = :id", roles=("tenant",))
+
+
+class Exports:
+    """Writes everything that is kept about people into the object store, and mails them the link.
+
+    Args:
+        db: the database.
+        sealer: made from `AUTH_SECRET`; opens what is sealed.
+        objects: where exports go; the store is opened when the first one is written, and closed by `close`.
+        accounts: knows accounts.
+        brand: whose messages they were.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        sealer: Sealer,
+        objects: ObjectStoreSettings,
+        *,
+        accounts: AccountData | None = None,
+        brand: BrandSettings = DEFAULT_BRAND,
+    ) -> None:
+        self._db, self._sealer, self._settings = db, sealer, objects
+        self._store: ObjectStore | FolderObjectStore | None = None
+        self._accounts: AccountData = accounts or NoAccounts()
+        self._opener = Opener(sealer, brand)
+
+    async def write(self, export_id: UUID, organization_id: UUID) -> str:
+        """Write one; again is as once. Returns what became of it: `ready`, `withdrawn`, or `no_address`.
+
+        Raises:
+            TransientError: there is no object store.
+            ObjectStoreError: the store refused, or did not answer.
+        """
+        asked = await self._asked(export_id, organization_id)
+        if asked is None or asked.state == "withdrawn":
+            return await self._not(export_id, organization_id, "withdrawn")
+        if asked.state == "ready":  # the process ended before it could say so
+            return "ready"
+        head = {"format": 1, "made_at": clock.now(), "organization_id": organization_id}
+        rows = self._rows(export_id, organization_id, asked.recipient_id, asked.user_id)
+        try:
+            await self._objects.put_stream(key_of_export(export_id), document(head, rows), "application/json")
+        except WithdrawnError:
+            return await self._not(export_id, organization_id, "withdrawn")
+        link = await self._objects.presign(key_of_export(export_id), HOURS * 3600)
+        outcome = await self._told(export_id, organization_id, asked, link)
+        return outcome if outcome == "ready" else await self._not(export_id, organization_id, outcome)
+
+    async def remove(self, export_id: UUID, organization_id: UUID) -> bool:
+        """Remove one whose time is over; whether it was. Of one that is unknown here, the object goes as well."""
+        asked = await self._asked(export_id, organization_id)
+        if asked is not None and not asked.is_over:
+            return False
+        await self._objects.delete(key_of_export(export_id))
+        async with self._db.tenant(organization_id) as session:
+            await session.execute(_GONE, {"id": export_id})
+        return True
+
+    async def close(self) -> None:
+        """Let go of the store."""
+        if self._store is not None:
+            await self._store.close()
+
+    @property
+    def _objects(self) -> ObjectStore | FolderObjectStore:
+        if not self._settings.configured:
+            said = "no object store is configured: set S3_BUCKET and what belongs to it"
+            raise TransientError("no_object_store", said)
+        if self._store is None:
+            self._store = open_object_store(self._settings)
+        return self._store
+
+    async def _asked(self, export_id: UUID, organization_id: UUID) -> Any:
+        async with self._db.tenant(organization_id) as session:
+            return (await session.execute(_READ, {"id": export_id})).first()
+
+    async def _not(self, export_id: UUID, organization_id: UUID, outcome: str) -> str:
+        """Keep nothing of it; an attempt of before may have written it."""
+        await self._objects.delete(key_of_export(export_id))
+        async with self._db.tenant(organization_id) as session:
+            await session.execute(_ENDED, {"id": export_id})
+        return outcome
+
+    async def _rows(
+        self, export_id: UUID, organization_id: UUID, recipient_id: UUID | None, user_id: UUID | None
+    ) -> AsyncIterator[tuple[str, Mapping[str, Any]]]:
+        reader = PersonRows(self._db, self._sealer, export_id)
+        addresses = () if user_id is None else await self._accounts.addresses(user_id)
+        if organization_id != PLATFORM_ORGANIZATION_ID:
+            async for name, row in reader.of_recipient(organization_id, recipient_id, addresses):
+                yield name, self._opener.told(row)
+        if user_id is not None:
+            async for name, row in self._accounts.rows(user_id):
+                yield f"account_{name}", row
+            async for row in reader.of_account(organization_id, addresses):
+                yield "account_messages", self._opener.told(row)
+
+    async def _told(self, export_id: UUID, organization_id: UUID, asked: Any, link: str) -> str:
+        """Mail the link, in the transaction that says that it works: nobody who is erased by then gets one."""
+        account = None
+        if asked.user_id is not None:
+            account = await self._accounts.address(asked.user_id)
+            if account is None:
+                return "withdrawn"
+        async with self._db.tenant(organization_id) as session:
+            to, locale = account, None
+            if asked.recipient_id is not None:
+                held = (await session.execute(_HOLD, {"id": asked.recipient_id})).first()
+                if held is None:
+                    return "withdrawn"
+                to, locale = account or self._address(held), held.locale
+            if to is None:
+                return "no_address"
+            until = clock.now() + _LASTS
+            if await session.scalar(_READY, {"id": export_id, "expires_at": until}) is None:
+                return "withdrawn"
+            await self._mailed(session, to, locale, link, asked.user_id)
+            await enqueue(session, RemoveExport(export_id), organization_id=organization_id, run_at=until)
+        return "ready"
+
+    def _address(self, row: Any) -> EmailAddress | None:
+        if row.email_sealed is None:
+            return None
+        try:
+            return EMAIL.decoded(open_sealed(self._sealer, row.email_sealed, row.key_wrapped, context=RECIPIENT))
+        except SealError:
+            return None
+
+    async def _mailed(
+        self, session: TenantSession, to: EmailAddress, locale: str | None, link: str, user_id: UUID | None
+    ) -> None:
+        organization_id = session.organization_id
+        ours = organization_id == PLATFORM_ORGANIZATION_ID
+        name = None if ours else await session.scalar(_NAME, {"id": organization_id})
+        words = DataExported(download_link=link, expiry_days=HOURS // 24, organization_name=name)
+        request = EmailRequest(to=to, message=words, user_id=user_id)
+        queued = await queue_message(session, request, sealer=self._sealer, organization_id=organization_id)
+        if locale is not None:
+            await session.execute(_LOCALE, {"id": queued.message_id, "locale": locale})

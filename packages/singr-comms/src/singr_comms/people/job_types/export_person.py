@@ -1,0 +1,22 @@
+"""The job types that write what is kept about somebody into the object store, and take it away again."""
+
+from typing import Final
+
+from singr_comms.people.exporting._exports import Exports
+from singr_comms.people.exporting._job import RemoveExport, WriteExport
+from singr_jobs import Exponential, JobContext, Jobs, Queue
+
+JOBS: Final = Jobs()
+
+
+# Of no `needs`: a service that offers no exports starts its workers without `Exports`.
+@JOBS.handler(WriteExport, queue=Queue.DEFAULT, attempts=8, backoff=Exponential(30.0), timeout=1800)
+async def write_export(job: WriteExport, ctx: JobContext) -> dict[str, str]:
+    """Write all of it, and mail the link."""
+    return {"outcome": await ctx.resource(Exports).write(job.export_id, ctx.organization_id)}
+
+
+@JOBS.handler(RemoveExport, queue=Queue.DEFAULT, attempts=20, backoff=Exponential(30.0), timeout=60)
+async def remove_export(job: RemoveExport, ctx: JobContext) -> dict[str, bool]:
+    """Remove it, where its time is over."""
+    return {"removed": await ctx.resource(Exports).remove(job.export_id, ctx.organization_id)}

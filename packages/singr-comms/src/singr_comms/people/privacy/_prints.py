@@ -1,0 +1,35 @@
+"""By which fingerprints what was sent to a person is found."""
+
+from typing import Any
+
+from sqlalchemy import select
+
+from singr_comms.channels.email import CHANNEL as EMAIL
+from singr_comms.channels.push import CHANNEL as PUSH
+from singr_comms.channels.sms import CHANNEL as SMS
+from singr_comms.notifications._person_keys import read_keys
+from singr_comms.notifications._rows import RECIPIENT, prints_of
+from singr_db import Sealer, SealError, TenantSession
+from singr_db.tables import PushDevice, Recipient
+
+
+async def prints_of_person(session: TenantSession, row: Recipient, sealer: Sealer) -> set[bytes]:
+    """The fingerprints of a person's addresses: as they are stored and, where they can be opened, of every secret."""
+    asked = select(PushDevice.token_hash, PushDevice.token_sealed).where(
+        PushDevice.organization_id == session.organization_id, PushDevice.recipient_id == row.id
+    )
+    kept: list[tuple[Any, bytes | None, bytes | None]] = [
+        (EMAIL, row.email_hash, row.email_sealed),
+        (SMS, row.phone_hash, row.phone_sealed),
+        *((PUSH, one.token_hash, one.token_sealed) for one in await session.execute(asked)),
+    ]
+    prints = {stored for _, stored, _ in kept if stored is not None}
+    try:
+        key = (await read_keys(session, sealer, {row.key_id})).get(row.key_id)
+        for channel, _, sealed in kept:
+            if key is not None and sealed is not None:
+                address = channel.address(channel.decoded(key.open(sealed, context=RECIPIENT)))
+                prints.update(prints_of(sealer, address))
+    except SealError:  # by a secret that is not known here: what is stored has to do
+        pass
+    return prints
