@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from math import ceil
 from typing import Annotated, Any, Final, TypeAlias
 from uuid import UUID
 
@@ -15,6 +16,10 @@ MOST_NAMED: Final = 1_000
 """So many may be named in one notification; whoever wants to reach more has a topic, tags or all."""
 MOST_HIGH: Final = 100
 """So many named ones may be told with `high` priority."""
+BITE: Final = 1_000
+"""So many recipients are decided in a transaction."""
+_BETWEEN: Final = 10.0
+"""Seconds between the bites of one whose rate is limited, but for rounding."""
 ExternalId: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
 # Of any form: what is wrong with one is told beside all that is wrong with the others.
 Written: TypeAlias = Annotated[str, Meta(min_length=1, max_length=4096)]
@@ -71,6 +76,16 @@ class NotificationRequest(msgspec.Struct, frozen=True, kw_only=True):
     deduplication_key: str | None = None
     replace: bool = False
     per_minute: int | None = None
+
+
+def bite_of(per_minute: int | None, *, most: int = BITE) -> int:
+    """How many recipients are decided in one go."""
+    return most if per_minute is None else min(most, ceil(per_minute * _BETWEEN / 60))
+
+
+def pause_after(decided: int, per_minute: int) -> float:
+    """Seconds after which the next recipients are decided."""
+    return 60.0 * decided / per_minute
 
 
 class NotificationFault(msgspec.Struct, frozen=True):

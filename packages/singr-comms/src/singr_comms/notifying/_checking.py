@@ -59,15 +59,18 @@ class Looked(NamedTuple):
     checked: Checked | None
 
 
-def look_at(asked: NotificationRequest, *, allow_test: bool, intake: MessageIntake | None = None) -> Looked:
+def look_at(
+    asked: NotificationRequest, *, allow_test: bool, intake: MessageIntake | None = None, now: datetime | None = None
+) -> Looked:
     """Look at all that can be looked at without the database.
 
     Args:
         asked: what is asked for.
         allow_test: take addresses of `.test` too.
         intake: says what an organization may not ask for; None: it is asked for by code of ours.
+        now: the time, where it is not that of the clock.
     """
-    faults: list[NotificationFault] = list(_moments(asked))
+    faults: list[NotificationFault] = list(_moments(asked, now or clock.now()))
     declared = message_types.named(asked.type)
     if declared is None:
         known = ", ".join(sorted(one.name for one in message_types))
@@ -105,8 +108,7 @@ def _usual(declared: MessageType | None) -> Sequence[str]:
     return () if declared is None else declared.default_channels
 
 
-def _moments(asked: NotificationRequest) -> Iterator[NotificationFault]:
-    now = clock.now()
+def _moments(asked: NotificationRequest, now: datetime) -> Iterator[NotificationFault]:
     aware: dict[str, datetime] = {}
     for field, moment in (("send_at", asked.send_at), ("expires_at", asked.expires_at)):
         if moment is not None and moment.tzinfo is None:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from datetime import timedelta
-from math import ceil
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,6 +11,7 @@ import msgspec
 from singr_comms.catalogue import INBOX, MessageType, message_types
 from singr_comms.notifications.channels import WORK
 from singr_comms.notifying import _sql as sql
+from singr_comms.notifying._asked import BITE, bite_of, pause_after
 from singr_comms.notifying._fan_out_sql import DECIDE
 from singr_comms.notifying._queueing import give_to_job
 from singr_comms.notifying._words import NOWHERE, WORDS
@@ -20,11 +20,8 @@ from singr_config.clock import clock
 from singr_db import Database, PlatformSession, new_id, past_deadlock
 from singr_jobs import RetryLater, job_values, wake
 
-BITE: Final = 1_000
-"""So many recipients are decided in a transaction."""
-# Seconds after which others have their turn, and between the bites of one whose rate is limited.
+# Seconds after which others have their turn.
 _AT_ONCE: Final = 2.0
-_PACE: Final = 10.0
 _UNKNOWN_TYPE: Final = 60.0
 _FIRST: Final = UUID(int=0)
 _OPEN: Final = ("scheduled", "deciding")
@@ -89,7 +86,7 @@ class FanOut:
 
     async def _decide(self, session: PlatformSession, which: dict[str, Any], row: Any, declared: MessageType) -> Bitten:
         is_crowd = row.audience["kind"] != "named"
-        limit = self._bite if row.per_minute is None else min(self._bite, ceil(row.per_minute * _PACE / 60))
+        limit = bite_of(row.per_minute, most=self._bite)
         ids = await _next(session, which, row, limit) if is_crowd else None
         decided = (await session.scalar(sql.NAMED, which) or 0) if ids is None else len(ids)
         for channel in row.channels if decided else ():
@@ -106,7 +103,7 @@ class FanOut:
         if is_over:
             return Bitten(decided)
         if row.per_minute is not None:
-            await _continue(session, which, row.priority, after=60.0 * limit / row.per_minute)
+            await _continue(session, which, row.priority, after=pause_after(limit, row.per_minute))
             return Bitten(decided)
         return Bitten(decided, goes_on=True)
 

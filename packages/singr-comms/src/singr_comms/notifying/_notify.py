@@ -24,7 +24,9 @@ from singr_comms.notifying._asked import (
     To,
 )
 from singr_comms.notifying._checking import Checked, look_at
+from singr_comms.notifying._finding import recipients_named, topic_named
 from singr_comms.notifying._queueing import give_to_job
+from singr_comms.notifying.memory._store import KeepsNotifications
 from singr_db import Sealer, TenantSession, new_id
 from singr_jobs import Priority
 from singr_observability import correlation_id
@@ -123,7 +125,8 @@ async def store(
         allow_test: take addresses of `.test` too.
         intake: says what an organization may not ask for; None: it is asked for by code of ours.
     """
-    faults, checked = look_at(asked, allow_test=allow_test, intake=intake)
+    now = session.notifications.now() if isinstance(session, KeepsNotifications) else None
+    faults, checked = look_at(asked, allow_test=allow_test, intake=intake, now=now)
     audience, recipients, unknown = await _audience(session, asked)
     if faults or unknown or checked is None:
         raise InvalidNotificationError((*faults, *unknown))
@@ -148,9 +151,7 @@ async def store(
             words = f"the notification {known.id} has begun ({known.state}): it is not replaced any more"
             raise NotificationStateError(known.id, known.state, words)
         values["id"] = known.id
-        for statement in sql.FORGET:
-            await session.execute(statement, values)
-        row = (await session.execute(sql.REPLACE, values)).one()
+        row = await _replaced(session, values)
     await _fill(session, row.id, checked, recipients, sealer)
     which = {"id": row.id, "organization_id": session.organization_id}
     await give_to_job(session, which, row.turn, priority=asked.priority, run_at=asked.send_at)
@@ -159,6 +160,9 @@ async def store(
 
 async def _stored(session: TenantSession, values: dict[str, Any], *, replaces: bool) -> tuple[Any, Any]:
     """The row that was made, else the one that has the key already; locked where it may be replaced."""
+    if isinstance(session, KeepsNotifications):
+        holder = session.notifications.by_key(values["deduplication_key"])
+        return (session.notifications.put(values) if holder is None else None), holder
     by_key = sql.BY_KEY_LOCKED if replaces else sql.BY_KEY
     while True:
         row = (await session.execute(sql.STORE, values)).one_or_none()
@@ -166,6 +170,15 @@ async def _stored(session: TenantSession, values: dict[str, Any], *, replaces: b
         if row is not None or known is not None:
             return row, known
         # The one that had the key was cancelled between the two: the key is free.
+
+
+async def _replaced(session: TenantSession, values: dict[str, Any]) -> Any:
+    """The row that takes the place of the one of its id, with nothing of what that said."""
+    if isinstance(session, KeepsNotifications):
+        return session.notifications.put(values)
+    for statement in sql.FORGET:
+        await session.execute(statement, values)
+    return (await session.execute(sql.REPLACE, values)).one()
 
 
 async def _audience(
@@ -177,12 +190,9 @@ async def _audience(
         return crowd, {}, missing
     several = asked.to if len(asked.to) <= MOST_NAMED else ()  # they are refused for their number
     wanted = {place: one for place, one in enumerate(several) if one.recipient is not None or one.user_id is not None}
-    values = {
-        "organization_id": session.organization_id,
-        "external_ids": [one.recipient for one in wanted.values() if one.recipient is not None],
-        "user_ids": [one.user_id for one in wanted.values() if one.user_id is not None],
-    }
-    rows = (await session.execute(sql.FIND, values)).all() if wanted else []
+    names = [one.recipient for one in wanted.values() if one.recipient is not None]
+    users = [one.user_id for one in wanted.values() if one.user_id is not None]
+    rows = await recipients_named(session, names, users) if wanted else []
     ids: dict[str | UUID | None, UUID] = {row.external_id: row.id for row in rows}
     ids |= {row.user_id: row.id for row in rows if row.user_id is not None}
     faults, found, first = [], {}, dict[UUID, int]()
@@ -205,8 +215,7 @@ async def _crowd(session: TenantSession, audience: Audience) -> tuple[dict[str, 
         return {"kind": "tags", "tags": audience.tags}, []
     if audience.topic is None:
         return {"kind": "all"}, []
-    values = {"organization_id": session.organization_id, "key": audience.topic}
-    topic_id = await session.scalar(sql.TOPIC, values)
+    topic_id = await topic_named(session, audience.topic)
     missing = [NotificationFault("to.topic", "there is no topic of this key", "not_found")] if topic_id is None else []
     return {"kind": "topic", "topic": audience.topic, "topic_id": str(topic_id)}, missing
 
@@ -214,6 +223,9 @@ async def _crowd(session: TenantSession, audience: Audience) -> tuple[dict[str, 
 async def _fill(
     session: TenantSession, notification_id: UUID, checked: Checked, recipients: Mapping[int, UUID], sealer: Sealer
 ) -> None:
+    if isinstance(session, KeepsNotifications):
+        session.notifications.fill(notification_id, checked, recipients)
+        return
     which = {"id": notification_id, "organization_id": session.organization_id}
     contents = [(*key, sealer.seal(_encode(said), context=CONTENT)) for key, said in checked.contents.items()]
     ordinals, channels, sealed = zip(*contents, strict=True)

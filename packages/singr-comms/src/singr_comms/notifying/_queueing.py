@@ -5,6 +5,7 @@ from typing import Any
 
 from singr_comms.notifying import _sql as sql
 from singr_comms.notifying._job import FanOutNotification
+from singr_comms.notifying.memory._store import KeepsNotifications
 from singr_db import PlatformSession, TenantSession
 from singr_jobs import Priority, enqueue
 
@@ -26,6 +27,8 @@ async def give_to_job(
         priority: the notification's.
         run_at: when; at once unless given.
     """
+    if isinstance(session, KeepsNotifications):
+        return  # it goes by `due_at`
     organization_id, job = which["organization_id"], FanOutNotification(which["id"], turn)
     priority = Priority(priority)
     job_id = await enqueue(session, job, organization_id=organization_id, run_at=run_at, priority=priority)

@@ -1,5 +1,6 @@
 """Notifications as their readers see them: where they stand, and what became of their messages."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -8,6 +9,8 @@ import msgspec
 from sqlalchemy import select
 
 from singr_comms.notifying import _sql as sql
+from singr_comms.notifying.memory._model import MemoryNotification
+from singr_comms.notifying.memory._store import KeepsNotifications
 from singr_db import TenantSession
 from singr_db.pages import Page, fetch_page
 from singr_db.tables import Notification
@@ -114,19 +117,25 @@ async def list_notifications(
 async def read_notification(session: TenantSession, notification_id: UUID) -> NotificationDetail | None:
     """One notification with what became of its messages; None when this organization has none of that id."""
     which = {"id": notification_id, "organization_id": session.organization_id}
-    row = await session.scalar(
-        select(Notification).where(
-            Notification.id == notification_id, Notification.organization_id == session.organization_id
+    row: Any
+    found: Iterable[Any]
+    if isinstance(session, KeepsNotifications):
+        row = session.notifications.all.get(notification_id)
+        found = session.notifications.counts(notification_id)
+    else:
+        row = await session.scalar(
+            select(Notification).where(
+                Notification.id == notification_id, Notification.organization_id == session.organization_id
+            )
         )
-    )
+        found = (await session.execute(sql.COUNTS, which)).all() if row is not None else ()
     if row is None:
         return None
-    found = (await session.execute(sql.COUNTS, which)).all()
-    counts = tuple(MessageCount(one.channel, one.status, one.reason, one.messages) for one in found)
+    counts = tuple(MessageCount(*one) for one in found)
     return NotificationDetail(**_fields(row), messages=sum(one.messages for one in counts), counts=counts)
 
 
-def _fields(row: Notification) -> dict[str, Any]:
+def _fields(row: Notification | MemoryNotification) -> dict[str, Any]:
     return {
         "id": row.id,
         "type": row.type,

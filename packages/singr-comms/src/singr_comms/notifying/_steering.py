@@ -13,8 +13,10 @@ from singr_comms.notifying._asked import (
     NotificationNotFoundError,
     NotificationStateError,
 )
+from singr_comms.notifying._finding import recipients_named
 from singr_comms.notifying._queueing import give_to_job
 from singr_comms.notifying._words import CANCELLED
+from singr_comms.notifying.memory._store import KeepsNotifications
 from singr_db import TenantSession
 from singr_jobs import cancel_jobs
 
@@ -57,6 +59,8 @@ async def cancel_notification(
     row = await _lock(session, notification_id)
     which = {"id": notification_id, "organization_id": session.organization_id}
     ids = None if recipients is None else await _recipients(session, recipients)
+    if isinstance(session, KeepsNotifications):
+        return Cancelled(stopped=0, already_sent=session.notifications.cancel(row, ids), in_flight=0)
     if ids is None and row.state not in _ENDED:
         await session.execute(sql.CANCEL, which)
     elif ids is not None and row.state in {"scheduled", "deciding"}:
@@ -76,6 +80,9 @@ async def pause_notification(session: TenantSession, notification_id: UUID) -> N
     row = await _lock(session, notification_id)
     if row.state in _ENDED:
         raise NotificationStateError(row.id, row.state, f"the notification is {row.state} already")
+    if isinstance(session, KeepsNotifications):
+        session.notifications.pause(row)
+        return
     await session.execute(sql.PAUSE, {"id": row.id, "organization_id": session.organization_id})
 
 
@@ -93,6 +100,9 @@ async def resume_notification(session: TenantSession, notification_id: UUID) -> 
         raise NotificationStateError(row.id, row.state, f"the notification is {row.state} already")
     if row.paused_at is None:
         return
+    if isinstance(session, KeepsNotifications):
+        session.notifications.resume(row)
+        return
     which = {"id": row.id, "organization_id": session.organization_id}
     turn = (await session.execute(sql.RESUME, which)).scalar_one()
     if row.state != "sending":
@@ -102,15 +112,18 @@ async def resume_notification(session: TenantSession, notification_id: UUID) -> 
 async def _lock(session: TenantSession, notification_id: UUID) -> Any:
     """Its row, after the bite that is on its way has been committed."""
     which = {"id": notification_id, "organization_id": session.organization_id}
-    row = (await session.execute(sql.LOCK, which)).one_or_none()
+    row: Any
+    if isinstance(session, KeepsNotifications):
+        row = session.notifications.all.get(notification_id)
+    else:
+        row = (await session.execute(sql.LOCK, which)).one_or_none()
     if row is None:
         raise NotificationNotFoundError(notification_id)
     return row
 
 
 async def _recipients(session: TenantSession, recipients: Sequence[str]) -> list[UUID]:
-    values = {"organization_id": session.organization_id, "external_ids": list(recipients), "user_ids": []}
-    known = {row.external_id: row.id for row in (await session.execute(sql.FIND, values)).all()}
+    known = {row.external_id: row.id for row in await recipients_named(session, recipients)}
     faults = [
         NotificationFault(f"recipients[{place}]", "is no recipient of this organization", "not_found")
         for place, one in enumerate(recipients)

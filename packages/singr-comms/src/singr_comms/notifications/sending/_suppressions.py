@@ -133,13 +133,13 @@ class Suppressions:
     async def holds_back(self, session: TenantSession, row: Any) -> tuple[str, str] | None:
         """Return code and words of what stops a message; None where it may go."""
         found = (await session.execute(_IN_FORCE, self.looked_for(session.organization_id, row))).all()
-        stopping = _first(row.kind, found)
+        stopping = first_that_stops(row.kind, found)
         return None if stopping is None else CODES[stopping.reason]
 
     async def stopping(self, session: TenantSession, row: Any, at: datetime | None = None) -> Any | None:
         """Return id, reason and scope of the suppression that stops a message, now or at another moment; None: none."""
         values = self.looked_for(session.organization_id, row) | {"at": at}
-        return _first(row.kind, (await session.execute(_IN_FORCE_AT, values)).all())
+        return first_that_stops(row.kind, (await session.execute(_IN_FORCE_AT, values)).all())
 
     def looked_for(self, organization_id: UUID, row: Any) -> dict[str, Any]:
         """The values by which what may stop a message is found."""
@@ -168,7 +168,7 @@ class Suppressions:
         return prints_of(self._sealer, address)
 
 
-def _first(kind: str, found: Iterable[Any]) -> Any | None:
+def first_that_stops(kind: str, found: Iterable[Any]) -> Any | None:
     """Of suppressions in force the one that is told of, where one stops messages of this type."""
     stopping = {one.reason: one for one in found if _stops(kind, one.reason, one.scope)}
     return next((stopping[reason] for reason in CODES if reason in stopping), None)
@@ -235,7 +235,7 @@ async def mail_held_back(
         "platform": PLATFORM_ORGANIZATION_ID,
     }
     found = (await session.execute(_IN_FORCE, values)).all()
-    return frozenset(kind for kind in kinds if _first(kind, found) is not None)
+    return frozenset(kind for kind in kinds if first_that_stops(kind, found) is not None)
 
 
 async def answer_by_address(

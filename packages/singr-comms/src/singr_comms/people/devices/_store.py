@@ -14,6 +14,7 @@ from singr_comms.notifications._person_keys import read_keys
 from singr_comms.notifications._rows import RECIPIENT, prints_of, recipient_hash
 from singr_comms.people._directory import Directory
 from singr_comms.people._errors import DeviceNotFoundError, PeopleError, PersonFault, RecipientNotFoundError
+from singr_comms.people._memory import KeepsPeople
 from singr_comms.people.recipients._checks import ZONES
 from singr_comms.people.recipients._model import Locale, RecipientInput, ZoneName
 from singr_comms.people.recipients._store import hold_recipient, put_recipient, row_of
@@ -127,6 +128,14 @@ async def register_device(
         raise PeopleError(PersonFault("time_zone", wrong, "unknown_value"))
     if not await hold_recipient(session, recipient.id):
         raise RecipientNotFoundError("external_id")
+    told = {
+        "platform": given.platform,
+        "locale": given.locale and canonical_locale(given.locale),
+        "time_zone": given.time_zone,
+    }
+    if isinstance(session, KeepsPeople):
+        kept, is_new = session.people.register(recipient.id, given.token, most=MOST_DEVICES, **told)
+        return _view(kept), is_new
     keys = await read_keys(session, sealer, {recipient.key_id})
     if recipient.key_id not in keys:
         raise RecipientNotFoundError("external_id")  # their key is lost
@@ -138,9 +147,7 @@ async def register_device(
         "token_sealed": keys[recipient.key_id].seal(PUSH.encoded(given.token), context=RECIPIENT),
         "token_hash": recipient_hash(sealer, given.token),
         "token_masked": PUSH.masked(given.token),
-        "platform": given.platform,
-        "locale": given.locale and canonical_locale(given.locale),
-        "time_zone": given.time_zone,
+        **told,
     }
     hashes = prints_of(sealer, given.token)
     if len(hashes) > 1:
@@ -156,6 +163,8 @@ async def register_device(
 
 async def list_devices(session: TenantSession, recipient: Recipient) -> tuple[DeviceView, ...]:
     """All devices of a person, the one used last first."""
+    if isinstance(session, KeepsPeople):
+        return tuple(map(_view, session.people.devices(recipient.id)))
     asked = (
         select(PushDevice)
         .where(PushDevice.organization_id == session.organization_id, PushDevice.recipient_id == recipient.id)
@@ -170,7 +179,12 @@ async def remove_device(session: TenantSession, recipient: Recipient, device_id:
     Raises:
         DeviceNotFoundError: they have no such device.
     """
-    if (await session.execute(_REMOVE, {"id": device_id, "recipient_id": recipient.id})).scalar() is None:
+    if isinstance(session, KeepsPeople):
+        is_gone = session.people.remove_device(recipient.id, device_id)
+    else:
+        found = await session.execute(_REMOVE, {"id": device_id, "recipient_id": recipient.id})
+        is_gone = found.scalar() is not None
+    if not is_gone:
         raise DeviceNotFoundError
 
 
@@ -189,8 +203,13 @@ async def recipient_of_member(session: TenantSession, user_id: UUID) -> Recipien
     Raises:
         RecipientNotFoundError: the organization does not reach them.
     """
-    asked = select(Recipient).where(Recipient.organization_id == session.organization_id, Recipient.user_id == user_id)
-    row = await session.scalar(asked)
+    if isinstance(session, KeepsPeople):
+        row = session.people.row(user_id=user_id)
+    else:
+        asked = select(Recipient).where(
+            Recipient.organization_id == session.organization_id, Recipient.user_id == user_id
+        )
+        row = await session.scalar(asked)
     if row is None:
         raise RecipientNotFoundError("organization_id")
     return row

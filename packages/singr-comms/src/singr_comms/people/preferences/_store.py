@@ -12,6 +12,7 @@ from singr_comms.notifications._person_keys import open_sealed
 from singr_comms.notifications._rows import RECIPIENT, prints_of
 from singr_comms.notifications._unsubscribing import reader_of_link
 from singr_comms.people._errors import RecipientNotFoundError
+from singr_comms.people._memory import KeepsPeople
 from singr_comms.people.preferences._checks import check_choices
 from singr_comms.people.preferences._model import (
     CategoryPreference,
@@ -179,6 +180,10 @@ async def change_preferences(
     check_choices(choices)
     if holder.recipient_id is not None and not await hold_recipient(session, holder.recipient_id):
         raise RecipientNotFoundError
+    if isinstance(session, KeepsPeople):
+        said = [((one.scope, one.name, one.channel), one.allowed) for one in choices]
+        session.people.choose(holder.recipient_id, said, source)
+        return await read_preferences(session, holder)
     rows = [(new_id(), one.scope, one.name, one.channel, one.allowed) for one in choices]
     values = {
         "organization_id": holder.organization_id,
@@ -194,7 +199,13 @@ async def change_preferences(
 async def _holder(
     session: Any, statement: Any, organization_id: UUID, named: str | UUID | list[bytes]
 ) -> PreferencesHolder:
-    row = (await session.execute(statement, {"organization_id": organization_id, "named": named})).one_or_none()
+    row: Any
+    if isinstance(session, KeepsPeople):
+        row = session.people.row(
+            named if isinstance(named, str) else None, user_id=named if isinstance(named, UUID) else None
+        )
+    else:
+        row = (await session.execute(statement, {"organization_id": organization_id, "named": named})).one_or_none()
     if row is None:
         raise RecipientNotFoundError
     return PreferencesHolder(organization_id=organization_id, recipient_id=row.id, external_id=row.external_id)
@@ -215,6 +226,8 @@ async def _prints_of_reader(
 
 
 async def _rows(session: TenantSession | PlatformSession, holder: PreferencesHolder) -> Sequence[Any]:
+    if isinstance(session, KeepsPeople):
+        return session.people.choices(holder.recipient_id)
     values = {"organization_id": holder.organization_id, "recipient_id": holder.recipient_id}
     return (await session.execute(_READ, values)).all()
 

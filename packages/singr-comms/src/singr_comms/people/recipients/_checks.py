@@ -10,6 +10,7 @@ from singr_comms.channels.email import EmailAddress
 from singr_comms.notifications._reachable import unreachable_email, wrong_phone
 from singr_comms.people._directory import Member
 from singr_comms.people._errors import PersonFault
+from singr_comms.people._memory import KeepsPeople
 from singr_comms.people.recipients._model import NamedRecipient
 from singr_config.text import VISIBLE_RULE, has_visible
 from singr_db import PlatformSession, TenantSession, sql_text
@@ -27,8 +28,10 @@ class Zones:
 
     async def wrong(self, session: TenantSession | PlatformSession, name: str) -> str | None:
         """What is wrong with a name; None where nothing is."""
-        if zone(name) is None:
-            return _BAD_ZONE
+        if wrong := wrong_zone(name):
+            return wrong
+        if isinstance(session, KeepsPeople):
+            return None
         if self._known is None:
             self._known = frozenset((await session.scalars(_KNOWN)).all())
         return None if name in self._known else f"{_BAD_ZONE}: the database has no rules for it"
@@ -65,6 +68,11 @@ def filled(one: NamedRecipient, member: Member | None) -> NamedRecipient:
     if member is None:
         return one
     return replace(one, name=one.name or member.name, email=one.email or member.email, phone=one.phone or member.phone)
+
+
+def wrong_zone(name: str) -> str | None:
+    """What is wrong with a zone by this release's own rules; None where nothing is."""
+    return _BAD_ZONE if zone(name) is None else None
 
 
 def strangers(given: Sequence[NamedRecipient], members: Mapping[UUID, Member]) -> Iterator[tuple[int, PersonFault]]:

@@ -15,6 +15,7 @@ from singr_comms.notifications._person_keys import read_keys
 from singr_comms.notifications._rows import prints_of
 from singr_comms.people._directory import Directory, NoDirectory
 from singr_comms.people._errors import PeopleError, PersonFault, RecipientNotFoundError
+from singr_comms.people._memory import KeepsPeople
 from singr_comms.people.recipients._checks import ZONES, faults_of, filled, strangers, twice
 from singr_comms.people.recipients._model import (
     MOST_AT_ONCE,
@@ -165,6 +166,10 @@ async def read_recipient(session: TenantSession, external_id: str, *, sealer: Se
     Raises:
         RecipientNotFoundError: there is none.
     """
+    if isinstance(session, KeepsPeople):
+        if (kept := session.people.recipients.get(external_id)) is None:
+            raise RecipientNotFoundError("external_id")
+        return kept.view()
     row = await row_of(session, external_id)
     [view] = await _views(session, [row], sealer)
     return view
@@ -226,16 +231,23 @@ async def remove_recipient(session: TenantSession, external_id: str) -> None:
     Raises:
         RecipientNotFoundError: there is none.
     """
-    if (await session.execute(_TAKE_OFF, {"external_id": external_id})).scalar() is None:
+    if isinstance(session, KeepsPeople):
+        is_gone = session.people.remove(external_id)
+    else:
+        is_gone = (await session.execute(_TAKE_OFF, {"external_id": external_id})).scalar() is not None
+    if not is_gone:
         raise RecipientNotFoundError("external_id")
 
 
 async def row_of(session: TenantSession, external_id: str) -> Recipient:
     """The row of a person; raises RecipientNotFoundError."""
-    asked = select(Recipient).where(
-        Recipient.organization_id == session.organization_id, Recipient.external_id == external_id
-    )
-    row = await session.scalar(asked.execution_options(populate_existing=True))
+    if isinstance(session, KeepsPeople):
+        row = session.people.row(external_id)
+    else:
+        asked = select(Recipient).where(
+            Recipient.organization_id == session.organization_id, Recipient.external_id == external_id
+        )
+        row = await session.scalar(asked.execution_options(populate_existing=True))
     if row is None:
         raise RecipientNotFoundError("external_id")
     return row
@@ -243,6 +255,8 @@ async def row_of(session: TenantSession, external_id: str) -> Recipient:
 
 async def hold_recipient(session: TenantSession | PlatformSession, recipient_id: UUID) -> bool:
     """Keep a person there until the caller's transaction ends; False where they are gone."""
+    if isinstance(session, KeepsPeople):
+        return recipient_id in session.people.by_id()
     return await session.scalar(_HOLD, {"id": recipient_id}) is not None
 
 
@@ -262,6 +276,8 @@ async def _keep(
 ) -> int:
     """Write all of them; returns how many are new."""
     complete = await _checked(session, given, directory, allow_test=allow_test, paths=paths)
+    if isinstance(session, KeepsPeople):
+        return session.people.put(complete)
     created, keys = await _held(session, [one.external_id for one in complete], sealer)
     values = {"rows": msgspec.json.encode([written(one, keys[one.external_id], sealer) for one in complete]).decode()}
     try:
@@ -329,12 +345,18 @@ async def _checked(
         if one.time_zone is not None and (wrong := await ZONES.wrong(session, one.time_zone)):
             found.append((place, PersonFault("time_zone", wrong, "unknown_value")))
     faults = [PersonFault(paths[place] + fault.field, fault.message, fault.code) for place, fault in found]
-    taken = await session.execute(_TAKEN, {"users": users, "ids": [one.external_id for one in given]}) if users else ()
-    others = {row.user_id for row in taken}
+    others = await _others(session, users, [one.external_id for one in given]) if users else set()
     faults += [_taken(path) for path, one in zip(paths, given, strict=True) if one.user_id in others]
     if faults:
         raise PeopleError(*faults)
     return [filled(one, members.get(one.user_id) if one.user_id else None) for one in given]
+
+
+async def _others(session: TenantSession, users: Sequence[UUID], ids: Sequence[str]) -> set[UUID]:
+    """Of these accounts, those that recipients of other ids have."""
+    if isinstance(session, KeepsPeople):
+        return session.people.taken(users, ids)
+    return {row.user_id for row in await session.execute(_TAKEN, {"users": users, "ids": ids})}
 
 
 def _taken(path: str) -> PersonFault:

@@ -9,6 +9,7 @@ from msgspec import Meta
 from sqlalchemy import func, select
 
 from singr_comms.people._errors import PeopleError, PersonFault, TopicNotFoundError
+from singr_comms.people._memory import KeepsPeople
 from singr_comms.people.recipients._model import MOST_AT_ONCE, ExternalId
 from singr_db import TenantSession, new_id, sql_text
 from singr_db.pages import Page, fetch_page
@@ -106,6 +107,8 @@ async def change_topic(session: TenantSession, key: str, change: TopicChange) ->
             all of them, and nothing is changed.
     """
     await _check(session, change)
+    if isinstance(session, KeepsPeople):
+        return TopicChanged(**session.people.change_topic(key, change.add, change.remove))
     values = {"organization_id": session.organization_id, "key": key}
     await session.execute(_MAKE, values | {"id": new_id()})
     topic_id = await session.scalar(_HELD, values)
@@ -123,6 +126,10 @@ async def read_topic(session: TenantSession, key: str) -> TopicView:
     Raises:
         TopicNotFoundError: there is none.
     """
+    if isinstance(session, KeepsPeople):
+        if (kept := session.people.topics.get(key)) is None:
+            raise TopicNotFoundError
+        return TopicView(key=key, members=len(kept.members), created_at=kept.created_at)
     asked = select(Topic).where(Topic.organization_id == session.organization_id, Topic.key == key)
     row = await session.scalar(asked)
     if row is None:
@@ -147,18 +154,16 @@ async def remove_topic(session: TenantSession, key: str) -> None:
     Raises:
         TopicNotFoundError: there is none.
     """
-    if (await session.execute(_REMOVE, {"key": key})).scalar() is None:
+    if isinstance(session, KeepsPeople):
+        is_gone = session.people.topics.pop(key, None) is not None
+    else:
+        is_gone = (await session.execute(_REMOVE, {"key": key})).scalar() is not None
+    if not is_gone:
         raise TopicNotFoundError
 
 
 async def _check(session: TenantSession, change: TopicChange) -> None:
-    asked = (
-        select(Recipient.external_id)
-        .where(Recipient.organization_id == session.organization_id, Recipient.external_id.in_(change.add))
-        .order_by(Recipient.external_id)
-        .with_for_update(read=True, key_share=True)  # they stay until this is committed
-    )
-    known = set((await session.scalars(asked)).all()) if change.add else set()
+    known = await _known(session, change.add) if change.add else set()
     gone = set(change.remove)
     faults = [
         PersonFault(f"add[{place}]", "must be the id of a recipient of this organization", "not_found")
@@ -172,6 +177,19 @@ async def _check(session: TenantSession, change: TopicChange) -> None:
     ]
     if faults:
         raise PeopleError(*faults)
+
+
+async def _known(session: TenantSession, ids: list[str]) -> set[str]:
+    """Of these ids, those of recipients; they stay until the caller's transaction is committed."""
+    if isinstance(session, KeepsPeople):
+        return {one.external_id for one in session.people.find(ids, ())}
+    asked = (
+        select(Recipient.external_id)
+        .where(Recipient.organization_id == session.organization_id, Recipient.external_id.in_(ids))
+        .order_by(Recipient.external_id)
+        .with_for_update(read=True, key_share=True)
+    )
+    return set((await session.scalars(asked)).all())
 
 
 async def _views(session: TenantSession, rows: list[Topic]) -> list[TopicView]:

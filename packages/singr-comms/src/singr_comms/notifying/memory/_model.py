@@ -1,0 +1,120 @@
+"""What is kept of notifications in memory, and of the messages that came of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from singr_comms._preview import Preview, preview
+from singr_comms.catalogue import INBOX, Message
+from singr_comms.notifying._checking import Checked
+from singr_comms.notifying._words import WORDS
+
+_FIRST: Final = UUID(int=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryMessage:
+    """What was decided of one message.
+
+    Attributes:
+        type: the name of its type.
+        recipient: whom it is for, by the organization's own id; None where an address was named alone, or they are
+            taken off since.
+        to: the address, as the channel's providers take it; of an inbox whose it is; None where there is none.
+        message: what it says.
+        locale: its reader's language.
+        reason: None where it was sent; otherwise the code of why it was not.
+        rule: the rule that decided, where `reason` is `preference`.
+        words: the reason for people.
+        decided_at: when.
+        expires_at: after this it would not have been sent any more.
+    """
+
+    id: UUID
+    organization_id: UUID
+    notification_id: UUID
+    type: str
+    channel: str
+    recipient: str | None
+    recipient_id: UUID | None
+    to: Any
+    message: Message
+    locale: str | None
+    reason: str | None
+    rule: str | None
+    decided_at: datetime
+    expires_at: datetime
+
+    @property
+    def words(self) -> str | None:
+        """The reason for people; None where it was sent."""
+        return None if self.reason is None else WORDS[self.reason].replace("{rule}", self.rule or "")
+
+    @property
+    def status(self) -> str:
+        """As the log of deliveries has it: `sent`, in an inbox `delivered`; or `suppressed`."""
+        if self.reason is not None:
+            return "suppressed"
+        return "delivered" if self.channel == INBOX else "sent"
+
+    def preview(self) -> Preview:
+        """As its reader sees it, in their language."""
+        return preview(self.message, locale=self.locale)
+
+
+@dataclass
+class MemoryNotification:
+    """One notification, by the names of the table's columns.
+
+    Attributes:
+        due_at: when it is decided, or goes on being.
+        recipients: those that are named, by their ordinals.
+    """
+
+    id: UUID
+    organization_id: UUID
+    type: str
+    audience: dict[str, Any]
+    channels: list[str]
+    priority: int
+    per_minute: int | None
+    send_at: datetime | None
+    expires_at: datetime | None
+    deduplication_key: str | None
+    correlation_id: str | None
+    state: str
+    created_at: datetime
+    updated_at: datetime
+    due_at: datetime
+    paused_at: datetime | None = None
+    ended_at: datetime | None = None
+    cursor: UUID = _FIRST
+    decided: int = 0
+    turn: int = 1
+    job_id: UUID | None = None
+    without: frozenset[UUID] = frozenset()
+    recipients: Mapping[int, UUID] = field(default_factory=dict)
+    checked: Checked = field(init=False)
+
+
+class Suppressed(msgspec.Struct, frozen=True):
+    """An address that gets nothing; of all organizations, where none is named.
+
+    Attributes:
+        ways: the address, in each way to write it.
+    """
+
+    channel: str
+    ways: frozenset[str]
+    reason: str
+    scope: str
+    organization_id: UUID | None = None
+
+    def is_of(self, channel: str, address: str, organization_id: UUID) -> bool:
+        """Whether it is of this address, as far as this organization is concerned."""
+        ours = self.organization_id in {None, organization_id}
+        return ours and self.channel == channel and address in self.ways

@@ -1,0 +1,122 @@
+"""An organization's notifications in memory: stored, steered and read as the statements do it."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+from typing import Any, Final, Protocol, runtime_checkable
+from uuid import UUID
+
+import msgspec
+
+from singr_comms.notifying._checking import Checked
+from singr_comms.notifying.memory._deciding import Deciding
+from singr_comms.notifying.memory._model import MemoryMessage, MemoryNotification, Suppressed
+from singr_comms.people._memory import MemoryPeople
+
+_OPEN: Final = ("scheduled", "deciding")
+_ENDED: Final = ("done", "cancelled")
+
+
+@runtime_checkable
+class KeepsNotifications(Protocol):
+    """What stands in for a session of `Database.tenant`, and has notifications of its own."""
+
+    people: MemoryPeople
+    notifications: "MemoryNotified"
+
+
+@dataclass
+class MemoryNotified:
+    """One organization's notifications, and the messages that came of them.
+
+    Attributes:
+        now: the time.
+        suppressed: which addresses get nothing.
+        messages: what was decided, in order.
+    """
+
+    organization_id: UUID
+    people: MemoryPeople
+    now: Callable[[], datetime]
+    suppressed: list[Suppressed]
+    messages: list[MemoryMessage] = field(default_factory=list)
+    all: dict[UUID, MemoryNotification] = field(default_factory=dict)
+
+    def saved(self) -> Callable[[], None]:
+        """What brings back what there is now."""
+        messages, kept = list(self.messages), {key: dict(vars(one)) for key, one in self.all.items()}
+
+        def restore() -> None:
+            self.messages[:] = messages
+            self.all = {key: self.all[key] for key in kept}
+            for key, values in kept.items():
+                vars(self.all[key]).update(values)
+
+        return restore
+
+    # --- as the statements do -----------------------------------------------------------------------------------------
+
+    def by_key(self, key: str | None) -> MemoryNotification | None:
+        """The one that has a deduplication key."""
+        having = (one for one in self.all.values() if one.deduplication_key == key and one.state != "cancelled")
+        return None if key is None else next(having, None)
+
+    def put(self, values: Mapping[str, Any]) -> MemoryNotification:
+        """Keep one, as the statement that stores it is given it; it takes the place of the one that has its id."""
+        now, send_at, known = self.now(), values["send_at"], self.all.get(values["id"])
+        is_early = send_at is not None and send_at > now
+        one = MemoryNotification(
+            **{**values, "audience": msgspec.json.decode(values["audience"])},
+            state="scheduled" if is_early else "deciding",
+            created_at=now if known is None else known.created_at,
+            updated_at=now,
+            due_at=send_at if is_early else now,
+        )
+        self.all[one.id] = one
+        return one
+
+    def fill(self, notification_id: UUID, checked: Checked, recipients: Mapping[int, UUID]) -> None:
+        """Say to it what it says, and to whom."""
+        self.all[notification_id].checked, self.all[notification_id].recipients = checked, recipients
+
+    def cancel(self, one: MemoryNotification, recipients: Collection[UUID] | None) -> int:
+        """Stop it, or leave some out; returns how many messages of it were sent before."""
+        if recipients is None and one.state not in _ENDED:
+            one.state, one.paused_at, one.ended_at, one.updated_at = "cancelled", None, self.now(), self.now()
+        elif recipients is not None and one.state in _OPEN:
+            one.without, one.updated_at = one.without | set(recipients), self.now()
+        ours = (message for message in self.messages if message.notification_id == one.id and message.reason is None)
+        return sum(recipients is None or message.recipient_id in recipients for message in ours)
+
+    def pause(self, one: MemoryNotification) -> None:
+        """Decide no further."""
+        one.paused_at, one.updated_at = one.paused_at or self.now(), self.now()
+
+    def resume(self, one: MemoryNotification) -> None:
+        """Go on."""
+        if one.paused_at is not None:
+            one.paused_at, one.updated_at, one.due_at = None, self.now(), max(self.now(), one.send_at or self.now())
+
+    def counts(self, notification_id: UUID) -> Iterator[tuple[str, str, str | None, int]]:
+        """How many messages by channel, status and reason."""
+        came_to = sorted(
+            (message.channel, message.status, message.reason or "")
+            for message in self.messages
+            if message.notification_id == notification_id
+        )
+        for (channel, status, reason), several in groupby(came_to):
+            yield channel, status, reason or None, len(list(several))
+
+    def next_due(self) -> datetime | None:
+        """When there is something to decide next."""
+        return min((one.due_at for one in self.all.values() if self._is_open(one)), default=None)
+
+    def decide_due(self) -> None:
+        """Decide what is due, the most urgent first, until nothing is."""
+        while due := [one for one in self.all.values() if self._is_open(one) and one.due_at <= self.now()]:
+            one = min(due, key=lambda one: (one.priority, one.due_at, one.id))
+            self.messages += Deciding(one, self.people, self.suppressed, self.now()).bite()
+
+    def _is_open(self, one: MemoryNotification) -> bool:
+        return one.state in _OPEN and one.paused_at is None

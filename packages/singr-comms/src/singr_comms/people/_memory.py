@@ -1,0 +1,242 @@
+"""People in memory: an organization's, as users' tests have them in place of the tables (see `singr_comms.testing`)."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from operator import attrgetter
+from typing import Any, Final, Protocol, runtime_checkable
+from uuid import UUID
+
+import msgspec
+
+from singr_comms.channels.email import CHANNEL as EMAIL
+from singr_comms.channels.email import EmailAddress
+from singr_comms.channels.push import CHANNEL as PUSH
+from singr_comms.channels.sms import CHANNEL as SMS
+from singr_comms.models._locale import canonical_locale
+from singr_comms.people.preferences._rule import Choice, Choices
+from singr_comms.people.recipients._model import NamedRecipient, QuietHours, RecipientView
+from singr_db import new_id
+from singr_db.tables import PushDevice, Recipient
+
+_TABLES: Final = ("recipients", "topics", "_devices", "_choices")
+
+
+class MemoryRecipient(msgspec.Struct, frozen=True, kw_only=True):
+    """A person, by the names of the table's columns where these are the same."""
+
+    id: UUID
+    given: NamedRecipient
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def external_id(self) -> str:
+        """The organization's own id of them."""
+        return self.given.external_id
+
+    @property
+    def user_id(self) -> UUID | None:
+        """Their account."""
+        return self.given.user_id
+
+    def view(self) -> RecipientView:
+        """As they are told."""
+        one, email = self.given, self.address(EMAIL.name)
+        return RecipientView(
+            id=self.id,
+            external_id=one.external_id,
+            user_id=one.user_id,
+            name=one.name,
+            email=email and EMAIL.masked(email),
+            phone=one.phone and SMS.masked(one.phone),
+            locale=one.locale,
+            time_zone=one.time_zone,
+            tags=tuple(one.tags),
+            quiet_hours=one.quiet_hours,
+            digest=one.digest,
+            created_at=self.created_at,
+            updated_at=self.updated_at,
+        )
+
+    def address(self, channel: str) -> Any:
+        """Where they are reached by a channel other than push; None where they are not."""
+        if channel == EMAIL.name:
+            return EmailAddress(self.given.email, self.given.name) if self.given.email else None
+        return self.given.phone if channel == SMS.name else None
+
+
+class MemoryTopic(msgspec.Struct, frozen=True, kw_only=True):
+    """A topic, with the ids of its members."""
+
+    id: UUID
+    members: frozenset[UUID]
+    created_at: datetime
+
+
+class MemoryChoice(msgspec.Struct, frozen=True, kw_only=True):
+    """A choice, by the names of the table's columns."""
+
+    recipient_id: UUID | None
+    scope: str
+    name: str | None
+    channel: str | None
+    allowed: bool
+    source: str
+    updated_at: datetime
+
+
+@runtime_checkable
+class KeepsPeople(Protocol):
+    """What stands in for a session of `Database.tenant`, and has people of its own."""
+
+    people: "MemoryPeople"
+
+
+@dataclass
+class MemoryPeople:
+    """One organization's people.
+
+    Attributes:
+        now: the time.
+    """
+
+    now: Callable[[], datetime]
+    recipients: dict[str, MemoryRecipient] = field(default_factory=dict)
+    topics: dict[str, MemoryTopic] = field(default_factory=dict)
+    _devices: dict[str, PushDevice] = field(default_factory=dict)
+    _choices: dict[tuple[UUID | None, Choice], MemoryChoice] = field(default_factory=dict)
+
+    def saved(self) -> Callable[[], None]:
+        """What brings back what they are now."""
+        tables = {name: dict(getattr(self, name)) for name in _TABLES}
+        return lambda: vars(self).update({name: dict(table) for name, table in tables.items()})
+
+    # --- recipients ---------------------------------------------------------------------------------------------------
+
+    def by_id(self) -> Mapping[UUID, MemoryRecipient]:
+        """Everybody, in the order in which they were made."""
+        return {one.id: one for one in sorted(self.recipients.values(), key=attrgetter("id"))}
+
+    def find(self, external_ids: Collection[str], user_ids: Collection[UUID]) -> list[MemoryRecipient]:
+        """Those who are named."""
+        return [one for one in self.recipients.values() if one.external_id in external_ids or one.user_id in user_ids]
+
+    def taken(self, users: Collection[UUID], ids: Collection[str]) -> set[UUID]:
+        """Of these accounts, those that recipients of other ids have."""
+        others = (one for one in self.recipients.values() if one.external_id not in ids)
+        return {one.user_id for one in others if one.user_id in users and one.user_id is not None}
+
+    def put(self, given: Sequence[NamedRecipient]) -> int:
+        """Keep them; returns how many are new."""
+        before = len(self.recipients)
+        for one in given:
+            known = self.recipients.get(one.external_id)
+            self.recipients[one.external_id] = MemoryRecipient(
+                id=known.id if known else new_id(),
+                given=_as_kept(one),
+                created_at=known.created_at if known else self.now(),
+                updated_at=self.now(),
+            )
+        return len(self.recipients) - before
+
+    def remove(self, external_id: str) -> bool:
+        """Take somebody off, with devices, topics and choices; False where there is nobody."""
+        gone = self.recipients.pop(external_id, None)
+        if gone is None:
+            return False
+        self._devices = {token: one for token, one in self._devices.items() if one.recipient_id != gone.id}
+        self._choices = {key: one for key, one in self._choices.items() if one.recipient_id != gone.id}
+        for key, topic in self.topics.items():
+            self.topics[key] = msgspec.structs.replace(topic, members=topic.members - {gone.id})
+        return True
+
+    def row(self, external_id: str | None = None, *, user_id: UUID | None = None) -> Recipient | None:
+        """Somebody as a row, as far as callers use it; None where there is nobody."""
+        for one in self.recipients.values():
+            if one.external_id == external_id or (user_id is not None and one.user_id == user_id):
+                return Recipient(id=one.id, external_id=one.external_id, user_id=one.user_id)
+        return None
+
+    # --- devices ------------------------------------------------------------------------------------------------------
+
+    def register(self, recipient_id: UUID, token: str, *, most: int, **values: Any) -> tuple[PushDevice, bool]:
+        """Give somebody a device; returns it, and whether it is new to them. They keep so many at `most`."""
+        known = self._devices.pop(token, None)
+        theirs = known if known is not None and known.recipient_id == recipient_id else None
+        device = PushDevice(
+            id=new_id() if theirs is None else theirs.id,
+            recipient_id=recipient_id,
+            token_masked=PUSH.masked(token),
+            created_at=self.now() if theirs is None else theirs.created_at,
+            last_used_at=self.now(),
+            off_at=None,
+            off_reason=None,
+            **values,
+        )
+        self._devices[token] = device  # the one used last is the last
+        for old in list(self.tokens(recipient_id))[:-most]:
+            del self._devices[old]
+        return device, theirs is None
+
+    def tokens(self, recipient_id: UUID) -> Iterator[str]:
+        """By which tokens somebody is reached, the one used last at the end."""
+        return (token for token, one in self._devices.items() if one.recipient_id == recipient_id)
+
+    def devices(self, recipient_id: UUID) -> list[PushDevice]:
+        """Somebody's devices, the one used last first."""
+        return [self._devices[token] for token in reversed(list(self.tokens(recipient_id)))]
+
+    def remove_device(self, recipient_id: UUID, device_id: UUID) -> bool:
+        """Take a device off; False where they have none of that id."""
+        for token in list(self.tokens(recipient_id)):
+            if self._devices[token].id == device_id:
+                del self._devices[token]
+                return True
+        return False
+
+    # --- topics -------------------------------------------------------------------------------------------------------
+
+    def change_topic(self, key: str, add: Collection[str], remove: Collection[str]) -> dict[str, int]:
+        """Change who is a member; returns how many were `added` and `removed`."""
+        topic = self.topics.get(key) or MemoryTopic(id=new_id(), members=frozenset(), created_at=self.now())
+        going = topic.members & {one.id for one in self.find(remove, ())}
+        coming = {one.id for one in self.find(add, ())} - topic.members
+        self.topics[key] = msgspec.structs.replace(topic, members=topic.members - going | coming)
+        return {"added": len(coming), "removed": len(going)}
+
+    # --- choices ------------------------------------------------------------------------------------------------------
+
+    def choose(self, recipient_id: UUID | None, choices: Collection[tuple[Choice, bool | None]], source: str) -> None:
+        """Keep choices of a recipient or, without one, of the organization; None takes one back."""
+        for (scope, name, channel), allowed in choices:
+            key = (recipient_id, (scope, name, channel))
+            if allowed is None:
+                self._choices.pop(key, None)
+                continue
+            self._choices[key] = MemoryChoice(
+                recipient_id=recipient_id,
+                scope=scope,
+                name=name,
+                channel=channel,
+                allowed=allowed,
+                source=source,
+                updated_at=self.now(),
+            )
+
+    def choices(self, recipient_id: UUID | None) -> list[MemoryChoice]:
+        """A recipient's choices and the organization's, in the order of the table's."""
+        found = [one for one in self._choices.values() if one.recipient_id in {recipient_id, None}]
+        return sorted(found, key=lambda one: tuple((text is None, text) for text in (one.scope, one.name, one.channel)))
+
+    def chosen(self, recipient_id: UUID | None) -> Choices:
+        """A recipient's choices or, without one, the organization's, as `decide` takes them."""
+        return {where: one.allowed for (whose, where), one in self._choices.items() if whose == recipient_id}
+
+
+def _as_kept(one: NamedRecipient) -> NamedRecipient:
+    quiet = one.quiet_hours
+    if quiet is not None:
+        quiet = QuietHours(starts=quiet.starts, ends=quiet.ends, days=sorted(set(quiet.days)) if quiet.days else None)
+    locale = canonical_locale(one.locale) if one.locale else None
+    return msgspec.structs.replace(one, locale=locale, tags=sorted(set(one.tags)), quiet_hours=quiet)

@@ -1,0 +1,159 @@
+"""The memory itself: sessions, time, and what came of it all."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from singr_comms.notifications._reachable import ways_to_write
+from singr_comms.notifications._rows import normalized
+from singr_comms.notifications.sending._suppressions import CODES, OF_ALL
+from singr_comms.notifying.memory._model import MemoryMessage, Suppressed
+from singr_comms.notifying.memory._store import MemoryNotified
+from singr_comms.people._memory import MemoryPeople
+from singr_config.clock import clock
+
+_SCOPE: Final = {"unsubscribed": "marketing"}
+
+
+class MemorySession:
+    """Stands in for a session of `Database.tenant`: one organization's.
+
+    What takes it is named in `singr_comms.testing`; everything else says that it needs a database.
+
+    Attributes:
+        organization_id: whose.
+    """
+
+    def __init__(self, people: MemoryPeople, notifications: MemoryNotified) -> None:
+        self.organization_id = notifications.organization_id
+        self.people = people
+        self.notifications = notifications
+        self._restore = (people.saved(), notifications.saved())
+
+    async def rollback(self) -> None:
+        """Take back what was done in this session."""
+        self.take_back()
+
+    def take_back(self) -> None:
+        """The same, as whoever opened it does."""
+        for restore in self._restore:
+            restore()
+
+    def __getattr__(self, name: str) -> Any:
+        """Say of what a database's session has, too, why it is not here."""
+        raise AttributeError(
+            f"notifications in memory have no {name}: what is called here needs a database", name=name, obj=self
+        )
+
+
+class MemoryNotifications:
+    """Stands in for a database where a service tells people something, and keeps what came of it.
+
+    By the rules of the database's, and with the same errors: whoever is named must be there, data must fit the type,
+    choices and suppressions hold, and a deduplication key is used once. What is due is decided as a session ends, as by
+    a worker that has nothing else to do, and what may go is `sent` there and then: no provider is called and no limit
+    asked. Time is the test's own, and stands still until it is moved.
+
+    Takes the place of a session in `notify`, `cancel_notification`, `pause_notification`, `resume_notification` and
+    `read_notification`; in what keeps recipients (`put_recipient`, `import_recipients`, `read_recipient`,
+    `remove_recipient`), devices (`recipient_named`, `recipient_of_member`, `register_device`, `list_devices`,
+    `remove_device`) and topics (`change_topic`, `read_topic`, `remove_topic`); and in `preferences_holder`,
+    `read_preferences` and `change_preferences`. A sealer is theirs as ever, and seals nothing.
+
+    Args:
+        now: when it begins (aware); the present unless given.
+    """
+
+    def __init__(self, *, now: datetime | None = None) -> None:
+        self._now = now or clock.now()
+        self._notified: dict[UUID, MemoryNotified] = {}
+        self._suppressed: list[Suppressed] = []
+
+    @property
+    def now(self) -> datetime:
+        """The time."""
+        return self._now
+
+    @asynccontextmanager
+    async def tenant(self, organization_id: UUID) -> AsyncIterator[Any]:
+        """One organization's session, in place of `Database.tenant`: a `MemorySession`.
+
+        It is typed as anything, so that a service whose functions take a `TenantSession` takes it. Where the block
+        raises, what was done in it is taken back.
+        """
+        notified = self._of(organization_id)
+        session = MemorySession(notified.people, notified)
+        try:
+            yield session
+        except BaseException:
+            session.take_back()
+            raise
+        notified.decide_due()
+
+    async def advance(self, by: timedelta | float) -> None:
+        """Let time pass, in seconds or as a difference; what falls due is decided at its time."""
+        await self.move_to(self._now + (by if isinstance(by, timedelta) else timedelta(seconds=by)))
+
+    async def move_to(self, moment: datetime) -> None:
+        """Let time pass until then (aware); what falls due is decided at its time.
+
+        Raises:
+            ValueError: it lies in the past, or has no zone.
+        """
+        if moment.tzinfo is None:
+            raise ValueError("the moment must have a time zone")
+        if moment < self._now:
+            raise ValueError(f"time only goes forward: it is {self._now.isoformat()} already")
+        while (due := self._next_due()) is not None and due <= moment:
+            self._now = max(self._now, due)
+            for notified in self._notified.values():
+                notified.decide_due()
+        self._now = moment
+
+    def suppress(self, channel: str, address: str, *, reason: str, organization_id: UUID | None = None) -> None:
+        """Let an address get nothing more.
+
+        Args:
+            channel: by which.
+            address: in full.
+            reason: `bounced`, `stopped` (by the reader's STOP), `complained`, `unsubscribed` or `bounced_softly`.
+            organization_id: whose messages alone; everybody's unless given. What `bounced` or is `stopped` is so for
+                all.
+
+        Raises:
+            ValueError: there is no such reason.
+        """
+        if reason not in CODES:
+            raise ValueError(f"reason must be one of {', '.join(sorted(CODES))}, not {reason}")
+        ways = frozenset(map(normalized, ways_to_write(normalized(address))))
+        whose = None if reason in OF_ALL else organization_id
+        self._suppressed.append(Suppressed(channel, ways, reason, _SCOPE.get(reason, "all"), whose))
+
+    @property
+    def messages(self) -> list[MemoryMessage]:
+        """Everything that was decided, oldest first: what was sent, and what was not with the reason."""
+        found = (message for notified in self._notified.values() for message in notified.messages)
+        return sorted(found, key=lambda message: message.id)
+
+    @property
+    def sent(self) -> list[MemoryMessage]:
+        """What was sent, oldest first; each has no `reason`."""
+        return [message for message in self.messages if message.reason is None]
+
+    @property
+    def held_back(self) -> list[MemoryMessage]:
+        """What was not sent, oldest first; each has a `reason`."""
+        return [message for message in self.messages if message.reason is not None]
+
+    def _of(self, organization_id: UUID) -> MemoryNotified:
+        if organization_id not in self._notified:
+            people = MemoryPeople(lambda: self._now)
+            notified = MemoryNotified(organization_id, people, lambda: self._now, self._suppressed)
+            self._notified[organization_id] = notified
+        return self._notified[organization_id]
+
+    def _next_due(self) -> datetime | None:
+        found = (notified.next_due() for notified in self._notified.values())
+        return min((due for due in found if due is not None), default=None)

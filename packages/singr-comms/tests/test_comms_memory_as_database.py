@@ -1,0 +1,330 @@
+"""What is decided in memory is what the database decides: the same calls, drawn, on both, and the same of each."""
+
+import random
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+from comms_crowds import Crowd
+from sqlalchemy import text
+
+from singr_comms import PlainSms
+from singr_comms.channels import CHANNELS
+from singr_comms.notifications._rows import CONTENT, recipient_hash
+from singr_comms.notifying import (
+    Audience,
+    FanOut,
+    InvalidNotificationError,
+    NotificationStateError,
+    Target,
+    cancel_notification,
+    notify,
+    pause_notification,
+    resume_notification,
+)
+from singr_comms.people import (
+    DeviceInput,
+    Member,
+    PeopleError,
+    PreferenceChoice,
+    RecipientInput,
+    TopicChange,
+    change_preferences,
+    change_topic,
+    preferences_holder,
+    put_recipient,
+    recipient_named,
+    register_device,
+    remove_recipient,
+)
+from singr_comms.people.preferences._store import PreferencesHolder
+from singr_comms.testing import MemoryNotifications
+from singr_db import new_id
+from singr_jobs import Priority, RetryLater
+
+_json = msgspec.json.Encoder()
+USERS = [UUID(int=number) for number in range(1, 4)]
+NAMES = ["ada", "bob", "cy", "dee", "eve", "fay"]
+KEYS = ["k-1", "k-2"]
+TOKEN = "device-token:{:010}"
+DATA: list[dict[str, Any]] = [
+    {"title": "You", "text": "Come on."},
+    {"title": "You"},
+    {"title": "You", "text": "Come on.", "more": 1},
+    {"title": 7, "text": "Come on."},
+]
+SUPPRESSED = [("email", "bob@example.org", "bounced"), ("sms", "+15555550103", "stopped"), ("push", 1, "complained")]
+_SUPPRESS = text("""
+INSERT INTO suppressions (id, organization_id, channel, address_hash, address_masked, scope, reason)
+VALUES (:id, :organization, :channel, :hash, '***', 'all', :reason)
+""")
+_CAME_TO = text("""
+SELECT m.channel, r.external_id, m.recipient_masked, m.error ->> 'code' AS code, m.error ->> 'message' AS words,
+       m.locale, m.content_sealed
+  FROM messages AS m LEFT JOIN recipients AS r ON r.id = m.recipient_id WHERE m.notification_id = :id
+""")
+
+
+class Accounts:
+    """Everybody whom a test names is a member."""
+
+    async def members(self, _session: Any, _organization: UUID, users: Any) -> dict[UUID, Member]:
+        return {one: Member(one, name="Member") for one in users}
+
+
+class Both:
+    """The same done in memory and in a database."""
+
+    def __init__(self, crowd: Crowd) -> None:
+        self.crowd = crowd
+        self.outbox = MemoryNotifications()
+        self.told: list[tuple[UUID, UUID]] = []
+        self.waiting: list[tuple[UUID, UUID]] = []
+        self.gone: set[str] = set()  # a table knows no name of theirs any more
+
+    async def do(self, what: Any) -> None:
+        """Do something in a session of each; what it gives, or raises, must be the same."""
+        came_to = []
+        for where in (self.outbox, self.crowd.db):
+            async with where.tenant(self.crowd.organization) as session:  # type: ignore[attr-defined] # both have one
+                try:
+                    came_to.append(await what(session))
+                except (InvalidNotificationError, PeopleError) as error:
+                    came_to.append(error.faults)
+                except NotificationStateError as error:
+                    came_to.append(error.state == "scheduled")
+        assert came_to[0] == came_to[1]
+
+    async def tell(self, to: Any, **options: Any) -> None:
+        """Tell on both."""
+        ids: list[UUID] = []
+
+        async def telling(session: Any) -> Any:
+            told = await notify(session, to=to, sealer=self.crowd.sealer, **options)
+            ids.append(told.id)
+            return told.state == "scheduled", told.is_new
+
+        await self.do(telling)
+        if not ids:
+            return
+        here, there = ids
+        if (here, there) not in self.told:
+            self.told.append((here, there))
+            if "send_at" in options:
+                self.waiting.append((here, there))
+        if "send_at" not in options:
+            await self._decide(there)
+
+    async def decide(self) -> None:
+        """Let everything be decided, in the database whatever its time."""
+        await self.crowd.run("UPDATE notifications SET send_at = now() WHERE send_at > now()")
+        for _, there in self.told:
+            await self._decide(there)
+        await self.outbox.advance(timedelta(days=30))
+
+    async def _decide(self, there: UUID) -> None:
+        async with self.crowd.db.platform() as session:
+            turn = await session.scalar(text("SELECT turn FROM notifications WHERE id = :id"), {"id": there})
+        with suppress(RetryLater):  # its time has not come
+            await FanOut(self.crowd.db).run(there, organization_id=self.crowd.organization, turn=turn or 1)
+
+    async def came_to(self, here: UUID, there: UUID) -> tuple[list[Any], list[Any]]:
+        """What came of a notification: in memory, and in the database."""
+        in_memory = [
+            (
+                one.channel,
+                None if one.recipient in self.gone else one.recipient,
+                "***" if one.to is None or one.channel == "inbox" else CHANNELS[one.channel].masked(one.to),
+                one.reason,
+                one.words,
+                one.locale,
+                _json.encode(one.message).decode() if one.status == "sent" else "",
+            )
+            for one in self.outbox.messages
+            if one.notification_id == here
+        ]
+        async with self.crowd.db.platform() as session:
+            rows = (await session.execute(_CAME_TO, {"id": there})).all()
+        stored = [
+            (
+                row.channel,
+                row.external_id,
+                row.recipient_masked,
+                row.code,
+                row.words,
+                row.locale,
+                self.crowd.sealer.open(row.content_sealed, context=CONTENT).decode() if row.content_sealed else "",
+            )
+            for row in rows
+        ]
+        return _sorted(in_memory), _sorted(stored)
+
+
+def _sorted(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    return sorted(rows, key=lambda row: tuple("" if one is None else one for one in row))
+
+
+@pytest.fixture
+async def both(bench: Any) -> Both:
+    """A memory and a database with the same people in them, who chose the same."""
+    both = Both(await Crowd.of(bench))
+    draw = random.Random(101)
+    for number, name in enumerate(NAMES):
+        given = RecipientInput(
+            user_id=USERS[number] if number < len(USERS) else None,
+            name=name.title() if number % 2 else None,
+            email=f"{name}@example.org" if number != 4 else None,
+            phone=f"+1555555010{number}" if number != 5 else None,
+            locale="de_at" if number % 3 == 0 else None,
+            tags=["vip"] if number % 2 else ["vip", "new"],
+        )
+        await both.do(lambda session, name=name, given=given: _put(session, name, given, both.crowd.sealer))
+        for token in range(number % 3):
+            device = DeviceInput(token=TOKEN.format(10 * token + number), platform="ios")
+            await both.do(lambda session, name=name, device=device: _register(session, name, device, both.crowd.sealer))
+    await both.do(lambda session: change_topic(session, "farm-9", TopicChange(add=NAMES[1:4])))
+    for name in (None, *NAMES[::2]):
+        choices = _choices(draw)
+        await both.do(lambda session, name=name, choices=choices: _choose(session, name, choices))
+    for channel, address, reason in SUPPRESSED:
+        await _suppress(both, channel, TOKEN.format(address) if channel == "push" else str(address), reason)
+    return both
+
+
+async def _put(session: Any, name: str, given: RecipientInput, sealer: Any) -> Any:
+    view, is_new = await put_recipient(session, name, given, sealer=sealer, directory=Accounts())
+    kept = (view.external_id, view.user_id, view.name, view.email, view.phone, view.locale, view.tags)
+    return *kept, is_new
+
+
+async def _register(session: Any, name: str, device: DeviceInput, sealer: Any) -> Any:
+    view, is_new = await register_device(session, await recipient_named(session, name), device, sealer=sealer)
+    return view.token, view.platform, is_new
+
+
+async def _choose(session: Any, name: str | None, choices: list[PreferenceChoice]) -> Any:
+    if name is None:
+        holder = PreferencesHolder(organization_id=session.organization_id)
+    else:
+        holder = await preferences_holder(session, name)
+    view = await change_preferences(session, holder, choices, source="recipient")
+    return view.categories, view.types, [(one.scope, one.name, one.channel, one.allowed) for one in view.choices]
+
+
+def _choices(draw: random.Random) -> list[PreferenceChoice]:
+    places = [
+        {"scope": scope, "name": name, "channel": channel}
+        for scope, name in (("all", None), ("category", "general"), ("type", "plain"))
+        for channel in (None, "email", "sms", "push", "inbox")
+    ]
+    return [PreferenceChoice(**place, allowed=draw.random() < 0.6) for place in draw.sample(places, 3)]  # type: ignore[arg-type] # as drawn
+
+
+async def _suppress(both: Both, channel: str, address: str, reason: str) -> None:
+    both.outbox.suppress(channel, address, reason=reason)
+    values = {"channel": channel, "reason": reason, "hash": recipient_hash(both.crowd.sealer, address), "id": new_id()}
+    async with both.crowd.db.platform() as session:
+        await session.execute(_SUPPRESS, values | {"organization": both.crowd.organization})
+
+
+def _whom(draw: random.Random) -> Any:
+    one = draw.choice(["named"] * 6 + ["all", "topic", "tags"] * 2 + ["wrong"])
+    if one == "all":
+        return Audience(all=True)
+    if one == "topic":
+        return Audience(topic=draw.choice(["farm-9", "farm-9", "farm-9", "nowhere"]))
+    if one == "tags":
+        return Audience(tags=draw.choice([["vip"], ["vip", "new"], ["none"]]))
+    if one == "wrong":
+        both = Audience(all=True, topic="farm-9")
+        return draw.choice([[], Audience(), both, [Target()], [Target(recipient="nobody")]])
+    return [
+        draw.choice(
+            [
+                Target(recipient=draw.choice(NAMES)),
+                Target(user_id=draw.choice(USERS)),
+                Target(email=draw.choice(["jane@example.org", "bob@example.org", "joe@example.org", "wrong"])),
+                Target(phone=draw.choice(["+15555550177", "+15555550103", "+15555550178", "0171"])),
+                Target(device=TOKEN.format(draw.choice([1, 99]))),
+                Target(recipient=draw.choice(NAMES), data={"text": "Yours."}),
+            ]
+        )
+        for _ in range(draw.randint(1, 3))
+    ]
+
+
+def _options(draw: random.Random, both: Both) -> dict[str, Any]:
+    options: dict[str, Any] = {"what": "plain", "data": draw.choice([DATA[0]] * 12 + DATA[1:])}
+    if draw.random() < 0.2:
+        options = {"what": PlainSms(text="Come on.")}
+    elif draw.random() < 0.6:
+        ways = ["email", "sms", "push", "inbox", "fax"]
+        options["channels"] = draw.sample(ways, draw.choice([1, 2, 2, 3]), counts=[4, 4, 4, 4, 1])
+    if "channels" in options and "push" not in options["channels"] and options["channels"] == ["sms"]:
+        options["data"] = {"text": "Come on."}
+    if draw.random() < 0.3:
+        options["send_at"] = both.outbox.now + timedelta(hours=draw.randint(1, 9))
+    if draw.random() < 0.2:
+        options["expires_at"] = both.outbox.now + timedelta(days=draw.choice([-1, 400, 401]))
+    if draw.random() < 0.3:
+        options |= {"deduplication_key": draw.choice(KEYS), "replace": draw.random() < 0.5}
+    if draw.random() < 0.1:
+        options["priority"] = Priority.HIGH
+    return options
+
+
+async def test_drawn_calls_come_to_the_same_in_memory_and_in_a_database(both: Both) -> None:
+    draw = random.Random(13)
+    for _ in range(120):
+        await both.tell(_whom(draw), **_options(draw, both))
+    assert len(both.told) > 30
+    assert len(both.waiting) > 6
+    for (here, there), how in zip(both.waiting, [cancel_notification, _without, _nothing] * 9, strict=False):
+        await _on_each(both, here, there, how)
+    await both.tell([Target(recipient="dee")], what="plain", data=DATA[0], send_at=both.outbox.now + timedelta(hours=1))
+    await both.do(lambda session: remove_recipient(session, "dee"))
+    both.gone.add("dee")
+    await both.decide()
+    reasons = set()
+    for here, there in both.told:
+        in_memory, stored = await both.came_to(here, there)
+        assert in_memory == stored
+        reasons |= {row[3] for row in stored}
+    assert reasons == {
+        None,
+        *("no_address", "no_device", "preference", "bounced_before", "opt_out", "complained_before"),
+        *("cancelled", "erased"),
+    }
+
+
+async def _without(session: Any, notification_id: UUID) -> Any:
+    return await cancel_notification(session, notification_id, recipients=["ada"])
+
+
+async def _nothing(_session: Any, _notification_id: UUID) -> None:
+    """It goes as it was asked for."""
+
+
+async def _on_each(both: Both, here: UUID, there: UUID, how: Any) -> None:
+    for where, which in ((both.outbox, here), (both.crowd.db, there)):
+        async with where.tenant(both.crowd.organization) as session:  # type: ignore[attr-defined] # both have one
+            try:
+                await how(session, which)
+            except NotificationStateError:
+                return
+
+
+async def test_what_is_paused_waits_on_both_until_it_is_resumed(both: Both) -> None:
+    later = both.outbox.now + timedelta(hours=1)
+    await both.tell(Audience(all=True), what=PlainSms(text="Come on."), send_at=later)
+    [(here, there)] = both.told
+    await _on_each(both, here, there, pause_notification)
+    await both.decide()
+    assert await both.came_to(here, there) == ([], [])
+    await _on_each(both, here, there, resume_notification)
+    await both.decide()
+    in_memory, stored = await both.came_to(here, there)
+    assert in_memory == stored != []
