@@ -24,7 +24,33 @@ _OPTED_OUT = "tests/faults/test_faults_opted_out.py::test_of_many_that_are_queue
 _LAST_LOOK = "packages/singr-comms/tests/test_comms_last_look.py"
 _CALLBACKS = "packages/singr-comms/tests/test_comms_callbacks.py"
 
+_CRASHES = "packages/singr-comms/tests/test_comms_fan_out_crashes.py"
+_ERASED = (
+    "packages/singr-comms/tests/test_comms_told_inboxes.py"
+    "::test_somebody_erased_in_the_same_moment_keeps_nobody_else_from_theirs"
+)
+_TOLD_ONCE = (
+    "tests/faults/test_faults_fan_out.py"
+    "::test_a_crowd_is_told_once_each_whoever_is_killed_and_counts_add_up_where_it_is_cancelled"
+)
+
 MESSAGES = (
+    Row(
+        "R26",
+        "A crowd is told by several channels, the inbox among them, while whoever decides is killed at any statement,"
+        " two decide at once, Redis is flushed, people join or are erased, and another fan-out is cancelled in the"
+        " middle: each recipient has one message by each channel, or its reason; jobs, items and counters are those of"
+        " the messages, and all counts add up (full: 100,000 recipients, 20 kills)",
+        (
+            f"{_CRASHES}::test_one_that_dies_before_any_of_its_statements_leaves_whole_bites_and_is_gone_on_with",
+            f"{_CRASHES}::test_one_that_is_cancelled_between_two_bites_counts_all_that_it_made",
+            f"{_CRASHES}::test_who_joins_while_it_is_decided_has_one_turn_or_none_but_never_two",
+            f"{_CRASHES}::test_two_that_decide_at_once_take_turns",
+            _ERASED,
+            f"{_TOLD_ONCE}[4000-2]",
+        ),
+        (f"{_TOLD_ONCE}[100000-20]",),
+    ),
     Row(
         "R31",
         "Readers opt out of what is queued for them already, or is to be tried again: what they chose stops each"
