@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from singr_comms.notifications import MessageSender, Webhooks, message_sender, webhooks
+from singr_comms.notifying import Digests
 from singr_comms.people import Exports, PreferencesLook
 from singr_comms.people.inbox import InboxNews
 from singr_config import Settings
@@ -76,13 +77,20 @@ async def build_worker(
         exports = Exports(parts.db, parts.sealer, settings.object_store, accounts=accounts, brand=settings.brand)
         ends.push_async_callback(exports.close)
         callbacks = webhooks(settings, db=parts.db, sealer=parts.sealer, metrics=metrics, http=parts.http)
+        digests = Digests(parts.db, parts.sealer, settings.app, settings.brand)
         yield (
             JobWorker(
                 parts.db.psycopg,
                 parts.redis,
                 parts.transport(),
                 types,
-                resources={Database: parts.db, MessageSender: sender, Webhooks: callbacks, Exports: exports},
+                resources={
+                    Database: parts.db,
+                    MessageSender: sender,
+                    Webhooks: callbacks,
+                    Exports: exports,
+                    Digests: digests,
+                },
                 name=name,
                 options=WorkerOptions(queues=queue_options(settings, queues), lease=lease),
                 observer=JobTelemetry(metrics),

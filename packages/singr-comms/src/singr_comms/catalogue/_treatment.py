@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 Quiet: TypeAlias = Literal["hold", "drop", "digest", "pass"]
-"""What is to become of a message in its reader's quiet hours, which are not in force yet."""
+"""What becomes of a message in its reader's quiet hours."""
 DAY: Final = 86_400
 """Seconds for which a message is of use, unless its type says otherwise."""
 _LONGEST: Final = 365 * DAY
@@ -22,7 +22,7 @@ def fault_in_treatment(
         return f"time_to_live must be whole seconds, from 1 to {_LONGEST} (a year)"
     if quiet not in get_args(Quiet):
         *rest, last = get_args(Quiet)
-        return f"quiet must be {', '.join(rest)} or {last} (quiet hours are not in force yet)"
+        return f"quiet must be {', '.join(rest)} or {last}"
     if not channels or len(set(channels)) != len(channels):
         return "default_channels must name at least one channel, and each once"
     strange = sorted(set(channels) - set(ways))

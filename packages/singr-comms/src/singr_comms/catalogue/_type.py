@@ -51,7 +51,7 @@ class MessageType:
         mandatory: nobody can switch it off. What carries a code or concerns security is so by itself.
         time_to_live: seconds after which it is of no use and is not sent any more, a day unless said; what carries a
             code lives as long as its own expiry says.
-        quiet: what is to become of it in its reader's quiet hours, which are not in force yet (it comes at any hour):
+        quiet: what becomes of it in its reader's quiet hours, where it is of a notification without high priority:
             `hold` until they end, `drop`, keep it for the `digest`, or `pass`, as what is mandatory always does.
         default_channels: by which it goes where nobody names channels; all that it has models for, unless said. What
             has a push may go into `inbox`es too, which show what that says.
@@ -167,7 +167,7 @@ class MessageType:
         if self.carries_code and lives_by_itself:
             raise self._wrong("it carries a code, and lives as long as its expiry says: leave time_to_live out")
         if self.mandatory and self.quiet != "pass":
-            raise self._wrong("it is mandatory, so quiet hours (not in force yet) will not hold it: leave quiet out")
+            raise self._wrong("it is mandatory, so quiet hours do not hold it: leave quiet out")
 
     def _check_words(self) -> None:
         known = {text for channel in CHANNELS.values() for text in channel.texts}

@@ -26,10 +26,15 @@ from singr_comms.notifying._reading import (
     read_notification,
 )
 from singr_comms.notifying._steering import Cancelled, cancel_notification, pause_notification, resume_notification
+from singr_comms.notifying.digests import ClosedDigests, Digests, Period
+from singr_comms.notifying.job_types.email_digest import EmailDigest
 
 __all__ = [
     "Audience",
     "Cancelled",
+    "ClosedDigests",
+    "Digests",
+    "EmailDigest",
     "FanOut",
     "FanOutNotification",
     "InvalidNotificationError",
@@ -42,6 +47,7 @@ __all__ = [
     "NotificationStateError",
     "NotificationView",
     "Notified",
+    "Period",
     "Target",
     "cancel_notification",
     "explain",

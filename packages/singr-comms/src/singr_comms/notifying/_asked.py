@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from singr_comms._errors import CommsError
+from singr_comms.notifying.digests._joining import Period
 from singr_jobs import Priority
 
 MOST_NAMED: Final = 1_000
@@ -76,6 +77,7 @@ class NotificationRequest(msgspec.Struct, frozen=True, kw_only=True):
     deduplication_key: str | None = None
     replace: bool = False
     per_minute: int | None = None
+    digest: Period | None = None
 
 
 def bite_of(per_minute: int | None, *, most: int = BITE) -> int:

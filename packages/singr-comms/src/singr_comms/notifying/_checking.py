@@ -81,6 +81,7 @@ def look_at(
     contents: dict[tuple[int, str], Message] = {}
     faults += _whom(asked.to, channels, addresses, allow_test=allow_test)
     faults += _urgency(asked)
+    faults += _kept(asked, declared)
     if declared is not None and not any(fault.field == "channels" for fault in faults):
         faults += _words(asked, declared, channels, contents)
     if intake is not None:
@@ -143,6 +144,21 @@ def _urgency(asked: NotificationRequest) -> Iterator[NotificationFault]:
     many = isinstance(asked.to, Audience) or len(asked.to) > MOST_HIGH
     if asked.priority is Priority.HIGH and many:
         yield NotificationFault("priority", f"high is for {MOST_HIGH} named ones at most", "out_of_range")
+
+
+def _kept(asked: NotificationRequest, declared: MessageType | None) -> Iterator[NotificationFault]:
+    """What is wrong with keeping it for digests."""
+    if asked.digest is None:
+        return
+    if declared is not None and declared.mandatory:
+        yield NotificationFault("digest", f"{declared.name} cannot wait: nobody may switch it off", "forbidden")
+    if asked.priority is Priority.HIGH:
+        yield NotificationFault("digest", "what has high priority goes at once")
+    for place, one in enumerate(() if isinstance(asked.to, Audience) else asked.to[:MOST_NAMED]):
+        for name in _WAYS:
+            if getattr(one, name) is not None:
+                words = "a bare address has no digest: name a recipient"
+                yield NotificationFault(f"to[{place}].{name}", words)
 
 
 def _whom(

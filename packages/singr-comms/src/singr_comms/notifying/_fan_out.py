@@ -18,7 +18,7 @@ from singr_comms.notifying._words import NOWHERE, WORDS
 from singr_comms.people.inbox import note_news
 from singr_config.clock import clock
 from singr_db import Database, PlatformSession, new_id, past_deadlock
-from singr_jobs import RetryLater, job_values, wake
+from singr_jobs import Priority, RetryLater, job_values, wake
 
 # Seconds after which others have their turn.
 _AT_ONCE: Final = 2.0
@@ -89,7 +89,7 @@ class FanOut:
         limit = bite_of(row.per_minute, most=self._bite)
         ids = await _next(session, which, row, limit) if is_crowd else None
         decided = (await session.scalar(sql.NAMED, which) or 0) if ids is None else len(ids)
-        for channel in row.channels if decided else ():
+        for channel in _in_order(row.channels) if decided else ():
             values = _values(which, row, declared, channel) | {"ids": ids and list(ids)}
             told = (await session.execute(DECIDE["named" if ids is None else "crowd", channel], values)).one()
             if channel == INBOX:
@@ -127,6 +127,7 @@ async def _next(session: PlatformSession, which: dict[str, Any], row: Any, limit
 
 def _values(which: dict[str, Any], row: Any, declared: MessageType, channel: str) -> dict[str, Any]:
     lives = clock.now() + timedelta(seconds=declared.time_to_live)
+    is_pressing = declared.mandatory or row.priority == Priority.HIGH or channel == INBOX
     return {
         **which,
         # What jobs of the channel are, of whichever message; an inbox has none.
@@ -144,9 +145,17 @@ def _values(which: dict[str, Any], row: Any, declared: MessageType, channel: str
         "priority": row.priority,
         "correlation_id": row.correlation_id,
         "expires_at": min(row.expires_at or lives, lives),
+        "ends_at": row.expires_at,
         "words": _WORDS,
+        "quiet": "pass" if is_pressing else declared.quiet,
+        "period": None if channel == INBOX else row.digest,
         "time": new_id().hex[:_TIME_DIGITS],
     }
+
+
+def _in_order(channels: Sequence[str]) -> list[str]:
+    """A digest tells what the first channel would have: a push has a title and a text, a mail is a letter."""
+    return sorted(channels, key=lambda one: one != "push")
 
 
 async def _continue(session: PlatformSession, which: dict[str, Any], priority: int, *, after: float = 0.0) -> None:

@@ -10,6 +10,8 @@ from sqlalchemy import TextClause
 
 from singr_comms.catalogue import INBOX
 from singr_comms.notifications.sending._suppressions import CODES, IN_FORCE
+from singr_comms.notifying._words import QUIETLY_OVER
+from singr_comms.notifying.digests._joining import JOINED
 from singr_comms.people import RULE_SQL
 from singr_comms.people.inbox import ADDED
 from singr_db import PLATFORM_ORGANIZATION_ID, sql_text
@@ -30,11 +32,18 @@ ADDRESS: Final = {
 """By channel: of a recipient `r` the sealed address, its fingerprint and mask, and what is joined for them."""
 
 
+# Of who lives by no quiet hours the function is not asked.
+_QUIET: Final = """
+    SELECT CASE WHEN r.quiet_from IS NOT NULL AND CAST(:quiet AS text) <> 'pass'
+                THEN quiet_until(now(), r.time_zone, r.quiet_from, r.quiet_to, r.quiet_days) END AS until"""
+_CLOCK: Final = "r.time_zone, r.quiet_from, r.quiet_to, r.quiet_days, r.digest_at, r.digest_weekday"
+
+
 def _crowd(channel: str) -> str:
     sealed, hashed, masked, join = ADDRESS[channel]
     return f"""
     SELECT r.id, r.id AS whom, r.user_id, r.key_id, r.locale, {sealed} AS sealed, {hashed} AS hash, {masked} AS masked,
-           shared.content
+           {_CLOCK}, shared.content
       FROM unnest(CAST(:ids AS uuid[])) AS given (id)
       JOIN recipients AS r ON r.id = given.id AND r.organization_id = :organization_id {join}
      CROSS JOIN shared"""  # noqa: S608 - constants
@@ -43,7 +52,8 @@ def _crowd(channel: str) -> str:
 def _named(channel: str) -> str:
     sealed, hashed, masked, join = ADDRESS[channel]
     return f"""
-    SELECT r.id, t.recipient_id AS whom, r.user_id, r.key_id, r.locale, coalesce(t.address_sealed, {sealed}) AS sealed,
+    SELECT r.id, t.recipient_id AS whom, r.user_id, r.key_id, r.locale, {_CLOCK},
+           coalesce(t.address_sealed, {sealed}) AS sealed,
            coalesce(t.address_hash, {hashed}) AS hash, coalesce(t.address_masked, {masked}) AS masked,
            coalesce(own.content_sealed, shared.content) AS content
       FROM notification_targets AS t
@@ -70,8 +80,9 @@ def _stop() -> str:
 
 # An inbox has no address that anything could hold for.
 _NOTHING: Final = "SELECT CAST(NULL AS text) AS code"
+# A code is one word; more of them tell why in other words.
 _WHY_NOT: Final = """CASE WHEN code IS NOT NULL THEN jsonb_strip_nulls(jsonb_build_object(
-                'code', code, 'message', replace(CAST(:words AS jsonb) ->> code, '{rule}', rule),
+                'code', split_part(code, ' ', 1), 'message', replace(CAST(:words AS jsonb) ->> code, '{rule}', rule),
                 'rule', CASE WHEN code = 'preference' THEN rule END)) END"""
 _ID: Final = "CAST(:time || '7' || substr(replace(CAST(gen_random_uuid() AS text), '-', ''), 14) AS uuid)"
 
@@ -85,11 +96,16 @@ def _judged(people: str, stop: str) -> str:
 ), r AS MATERIALIZED ({people}
 ), judged AS MATERIALIZED (
     SELECT {_ID} AS id, r.whom, r.user_id, r.key_id, r.locale, r.sealed, r.hash, r.masked, r.content, choice.rule,
+           {_CLOCK}, quiet.until,
            CASE WHEN CAST(:is_over AS boolean) THEN 'expired' WHEN r.whom IS NOT NULL AND r.id IS NULL THEN 'erased'
                 WHEN r.whom = ANY (CAST(:without AS uuid[])) THEN 'cancelled' WHEN r.hash IS NULL THEN :nowhere
-                WHEN stop.code IS NOT NULL THEN stop.code WHEN NOT choice.allowed THEN 'preference' END AS code
+                WHEN stop.code IS NOT NULL THEN stop.code WHEN NOT choice.allowed THEN 'preference'
+                WHEN CAST(:period AS text) IS NOT NULL THEN 'digested' WHEN quiet.until IS NULL THEN NULL
+                WHEN :quiet = 'digest' THEN 'digested' WHEN :quiet = 'drop' THEN 'quiet_hours'
+                WHEN quiet.until >= CAST(:expires_at AS timestamptz) THEN '{QUIETLY_OVER}' END AS code
       FROM r CROSS JOIN {RULE_SQL} AS choice
       LEFT JOIN LATERAL ({stop}) AS stop ON true
+      LEFT JOIN LATERAL ({_QUIET}) AS quiet ON true
 )"""  # noqa: S608 - constants
 
 
@@ -98,9 +114,19 @@ def _decide(people: str) -> TextClause:
 WITH {_judged(people, _stop())}, work AS MATERIALIZED (
     SELECT id, CAST(:organization_id AS uuid) AS organization_id, CAST(:priority AS smallint) AS priority,
            jsonb_build_object('type', CAST(:job_type AS text), 'message_id', id) AS payload,
-           CAST(:correlation_id AS text) AS correlation_id
+           CAST(:correlation_id AS text) AS correlation_id, until AS run_at
       FROM judged WHERE code IS NULL
-), {insert_jobs_from("work")}, made AS (
+), {insert_jobs_from("work")}, there AS MATERIALIZED (
+    SELECT reader.id FROM recipients AS reader JOIN judged ON judged.whom = reader.id
+     WHERE judged.code = 'digested' AND reader.organization_id = :organization_id
+     ORDER BY reader.id FOR KEY SHARE OF reader
+), kept AS MATERIALIZED (
+    SELECT DISTINCT ON (whom) judged.id, CAST(:organization_id AS uuid) AS organization_id, whom AS recipient_id,
+           CAST(:id AS uuid) AS notification_id, CAST(:type AS text) AS kind, CAST(:channel AS text) AS channel,
+           content AS content_sealed, CAST(:ends_at AS timestamptz) AS expires_at,
+           coalesce(CAST(:period AS text), 'daily') AS period, time_zone, digest_at, digest_weekday
+      FROM judged JOIN there ON there.id = whom WHERE code = 'digested'
+), {JOINED}, made AS (
     INSERT INTO messages (id, organization_id, job_id, user_id, channel, kind, status, recipient_sealed,
                           recipient_hash, recipient_masked, content_sealed, error, correlation_id, notification_id,
                           recipient_id, key_id, locale, expires_at, rule)

@@ -26,6 +26,7 @@ from singr_comms.notifying._asked import (
 from singr_comms.notifying._checking import Checked, look_at
 from singr_comms.notifying._finding import recipients_named, topic_named
 from singr_comms.notifying._queueing import give_to_job
+from singr_comms.notifying.digests._joining import Period
 from singr_comms.notifying.memory._store import KeepsNotifications
 from singr_db import Sealer, TenantSession, new_id
 from singr_jobs import Priority
@@ -62,6 +63,7 @@ async def notify(
     deduplication_key: str | None = None,
     replace: bool = False,
     per_minute: int | None = None,
+    digest: Period | None = None,
 ) -> Notified:
     """Tell people something, in the caller's transaction: they are told exactly when that commits.
 
@@ -83,6 +85,8 @@ async def notify(
             paused nor without those who were left out of the other.
         per_minute: so many recipients at most are decided in a minute, for campaigns; of a topic, tags or all. After
             each pause it goes on at once.
+        digest: keep it for each recipient's next digest of this period, which comes by mail, in place of sending it. An
+            inbox gets it at once, and what is read there, or no longer wanted, is left out of the digest.
 
     Raises:
         InvalidNotificationError: with everything that is wrong; nothing was stored.
@@ -104,6 +108,7 @@ async def notify(
         deduplication_key=deduplication_key,
         replace=replace,
         per_minute=per_minute,
+        digest=digest,
     )
     return await store(session, asked, sealer=sealer, allow_test=True)
 
@@ -138,6 +143,7 @@ async def store(
         "channels": list(checked.channels),
         "priority": int(asked.priority),
         "per_minute": asked.per_minute,
+        "digest": asked.digest,
         "send_at": asked.send_at,
         "expires_at": asked.expires_at,
         "deduplication_key": asked.deduplication_key,

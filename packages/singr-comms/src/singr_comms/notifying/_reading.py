@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import select
 
 from singr_comms.notifying import _sql as sql
+from singr_comms.notifying.digests._joining import Period
 from singr_comms.notifying.memory._model import MemoryNotification
 from singr_comms.notifying.memory._store import KeepsNotifications
 from singr_db import TenantSession
@@ -37,6 +38,7 @@ class NotificationView(msgspec.Struct, frozen=True, kw_only=True):
             messages have come to something; `done`, or `cancelled`.
         is_paused: nothing is decided and sent until it is resumed.
         decided: recipients who had their turn.
+        digest: it waits for their next digest of this period.
     """
 
     id: UUID
@@ -45,6 +47,7 @@ class NotificationView(msgspec.Struct, frozen=True, kw_only=True):
     channels: tuple[str, ...]
     priority: str
     per_minute: int | None
+    digest: Period | None
     send_at: datetime | None
     expires_at: datetime | None
     deduplication_key: str | None
@@ -143,6 +146,7 @@ def _fields(row: Notification | MemoryNotification) -> dict[str, Any]:
         "channels": tuple(row.channels),
         "priority": Priority(row.priority).name.lower(),
         "per_minute": row.per_minute,
+        "digest": row.digest,
         "send_at": row.send_at,
         "expires_at": row.expires_at,
         "deduplication_key": row.deduplication_key,

@@ -19,9 +19,9 @@ TOPIC: Final = sql_text(
 )
 STORE: Final = sql_text(
     """
-INSERT INTO notifications (id, organization_id, type, audience, channels, priority, per_minute, send_at, expires_at,
-                           deduplication_key, state, correlation_id)
-VALUES (:id, :organization_id, :type, CAST(:audience AS jsonb), :channels, :priority, :per_minute, :send_at,
+INSERT INTO notifications (id, organization_id, type, audience, channels, priority, per_minute, digest, send_at,
+                           expires_at, deduplication_key, state, correlation_id)
+VALUES (:id, :organization_id, :type, CAST(:audience AS jsonb), :channels, :priority, :per_minute, :digest, :send_at,
         :expires_at, :deduplication_key,
         CASE WHEN CAST(:send_at AS timestamptz) > now() THEN 'scheduled' ELSE 'deciding' END, :correlation_id)
 ON CONFLICT (organization_id, deduplication_key)
@@ -39,7 +39,8 @@ BY_KEY_LOCKED: Final = sql_text(f"{_BY_KEY} FOR UPDATE", roles=("tenant",))
 REPLACE: Final = sql_text(
     """
 UPDATE notifications SET type = :type, audience = CAST(:audience AS jsonb), channels = :channels, priority = :priority,
-       per_minute = :per_minute, send_at = :send_at, expires_at = :expires_at, correlation_id = :correlation_id,
+       per_minute = :per_minute, digest = :digest, send_at = :send_at, expires_at = :expires_at,
+       correlation_id = :correlation_id,
        state = CASE WHEN CAST(:send_at AS timestamptz) > now() THEN 'scheduled' ELSE 'deciding' END,
        paused_at = NULL, turn = turn + 1, updated_at = now()
  WHERE id = :id AND organization_id = :organization_id
@@ -79,7 +80,7 @@ GIVEN: Final = sql_text(
 )
 LOCK: Final = sql_text(
     """
-SELECT id, type, audience, channels, priority, per_minute, send_at, expires_at, state, turn, cursor, paused_at,
+SELECT id, type, audience, channels, priority, per_minute, digest, send_at, expires_at, state, turn, cursor, paused_at,
        correlation_id, expires_at <= now() AS is_over,
        extract(epoch FROM send_at - now())::float8 AS early
   FROM notifications WHERE id = :id AND organization_id = :organization_id FOR UPDATE
@@ -146,6 +147,23 @@ WITH waiting AS MATERIALIZED (
 UPDATE messages SET status = 'suppressed', error = CAST(:error AS jsonb), content_sealed = ''::bytea, updated_at = now()
   FROM waiting WHERE messages.id = waiting.id AND messages.id = ANY (ARRAY(SELECT id FROM waiting))
 RETURNING messages.id
+""",
+    roles=("tenant",),
+)
+# What is being told in a digest in this moment is waited for, and then gone.
+WITHDRAW: Final = sql_text(
+    """
+WITH taken AS (
+    DELETE FROM digest_items WHERE notification_id = :id AND organization_id = :organization_id
+       AND (CAST(:recipients AS uuid[]) IS NULL OR recipient_id = ANY (CAST(:recipients AS uuid[])))
+    RETURNING recipient_id
+), told AS (
+    UPDATE messages SET error = CAST(:error AS jsonb), updated_at = now()
+     WHERE notification_id = :id AND organization_id = :organization_id AND status = 'suppressed'
+       AND error ->> 'code' = 'digested' AND recipient_id IN (SELECT recipient_id FROM taken)
+    RETURNING id
+)
+SELECT count(*) FROM told
 """,
     roles=("tenant",),
 )

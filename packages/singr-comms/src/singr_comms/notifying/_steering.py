@@ -30,7 +30,7 @@ class Cancelled(msgspec.Struct, frozen=True):
     """What became of a notification's messages by a cancellation.
 
     Attributes:
-        stopped: messages that will not be sent, for this.
+        stopped: messages that will not be sent, or be in no digest, for this.
         already_sent: messages that a provider had taken before.
         in_flight: messages that a provider has been called for, or may have taken: their outcome will be known.
     """
@@ -66,6 +66,8 @@ async def cancel_notification(
     elif ids is not None and row.state in {"scheduled", "deciding"}:
         await session.execute(sql.WITHHOLD, {**which, "recipients": ids})
     stopped = await _stop(session, which, ids)
+    values = {**which, "recipients": ids, "error": _CANCELLED}
+    stopped += await session.scalar(sql.WITHDRAW, values) or 0
     so_far = (await session.execute(sql.SO_FAR, {**which, "recipients": ids})).one()
     return Cancelled(stopped, so_far.already_sent, so_far.in_flight)
 

@@ -6,11 +6,16 @@ from singr_comms.notifications.sending._suppressions import CODES
 from singr_comms.notifications.sending._try import ERASED, OVER, PREFERENCE, UNWANTED, Refused
 
 CANCELLED: Final = Refused("cancelled", "its notification was cancelled before it was sent")
+QUIETLY_OVER: Final = "expired quietly"
+"""By this `expired` is found in `WORDS` where quiet hours are why."""
 NOWHERE: Final = {"email": "no_address", "sms": "no_address", "push": "no_device"}
 """Why somebody gets nothing by a channel who cannot be reached by it."""
 WORDS: Final = {
     **{one.code: one.message for one in (CANCELLED, ERASED, OVER)},
     "no_address": "the recipient has no address for this channel",
+    "digested": "it is kept for the recipient's next digest",
+    "quiet_hours": "it came in the recipient's quiet hours, in which nothing of this type is wanted",
+    QUIETLY_OVER: "the recipient's quiet hours end after it was of use",
     "no_device": "the recipient has no device that takes pushes",
     PREFERENCE: UNWANTED,
     **dict(CODES.values()),

@@ -22,7 +22,7 @@ _STORED: Final = {
     "max_attempts": "CAST(:job_attempts AS smallint)",
     "backoff": "CAST(:job_backoff AS float8)",
     "timeout": "CAST(:job_timeout AS float8)",
-    "run_at": "now()",
+    "run_at": "coalesce(run_at, now())",
     "created_at": "now()",
     **dict.fromkeys(("unique_key", "traceparent", "concurrency_key", "reference", "labels"), "NULL"),
 }
@@ -35,13 +35,13 @@ _CANCEL: Final = sql_text(CANCEL_MANY, roles=("platform", "tenant"))
 
 
 def insert_jobs_from(source: str) -> str:
-    """The INSERT of a job for each row of a relation, and of their places, due now: the parts of a WITH.
+    """The INSERT of a job for each row of a relation, and of their places: the parts of a WITH.
 
     The statement takes the parameters of `job_values` too. It is run by a platform session, and followed by `wake`.
 
     Args:
         source: a relation with the columns `id` (UUIDv7), `organization_id`, `payload` (the job's struct as `jsonb`),
-            `priority` and `correlation_id`.
+            `priority`, `correlation_id` and `run_at` (when it is due; null is at once).
     """
     return insert_many_jobs(source, stored=_STORED)
 

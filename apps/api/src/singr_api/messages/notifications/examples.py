@@ -12,6 +12,7 @@ NOTIFICATION: Final[dict[str, Any]] = {
     "channels": ["email", "sms"],
     "priority": "normal",
     "per_minute": None,
+    "digest": None,
     "send_at": None,
     "expires_at": None,
     "deduplication_key": "request-4711",

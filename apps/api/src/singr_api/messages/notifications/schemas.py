@@ -36,6 +36,8 @@ class SendNotification(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         replace: it takes the place of the one that has the key, as long as that is scheduled: it begins anew, neither
             paused nor without those who were left out of the other.
         per_minute: so many recipients at most are decided in a minute; of a topic, tags or all.
+        digest: keep it for each recipient's next digest of this period, which comes by mail at the time that they want,
+            in place of sending it. `inbox` gets it at once; what is read there is left out of the digest.
     """
 
     type: TypeName
@@ -48,6 +50,7 @@ class SendNotification(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     deduplication_key: DeduplicationKey | None = None
     replace: bool = False
     per_minute: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
+    digest: Literal["daily", "weekly"] | None = None
 
     def request(self) -> NotificationRequest:
         """It, as the library takes it."""

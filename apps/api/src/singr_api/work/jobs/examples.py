@@ -37,6 +37,11 @@ _LATER: Final[dict[str, Any]] = {
     "unique_key": "pickup-4711",
     "payload": {"to": "+15555550100", "message": {"kind": "plain", "text": "Your song is next."}},
 }
+_DIGEST: Final[dict[str, Any]] = {
+    "type": "email.digest",
+    "organization_id": _ORGANIZATION,
+    "payload": {"user": "u-17", "period": "daily", "start": "2026-11-27T07:00:00Z", "end": "2026-11-28T07:00:00Z"},
+}
 _VIEW: Final[dict[str, Any]] = {
     "id": _JOB,
     "organization_id": _ORGANIZATION,
@@ -102,6 +107,7 @@ _EXPLANATION: Final[dict[str, Any]] = {
 
 EMAIL: Final = Example("E-mail to a venue: somebody asked for a song", _EMAIL)
 SMS: Final = Example("Text message, before others", _SMS)
+DIGEST: Final = Example("A digest of a day, now", _DIGEST)
 LATER: Final = Example("In an hour, five tries, once however often it is asked for", _LATER)
 NEW: Final = Example("A new job", _VIEW)
 PAGE: Final = Example("The last page", {"items": [_VIEW], "next_cursor": None})

@@ -21,6 +21,7 @@ from singr_api.wiring.services import Services
 from singr_api.work.jobs.examples import (
     AGAIN,
     CANCELLED,
+    DIGEST,
     EMAIL,
     FAILED,
     LATER,
@@ -62,7 +63,7 @@ _LOCATION: Final = {"Location": "Where the job can be read."}
     Answer("Committed.", of=JobView, status=202, headers=_LOCATION, job=NEW),
     Answer("An unfinished job of this type has this `unique_key`; this is it.", of=JobView, headers=_LOCATION),
     takes=union_of(requests_of(all_jobs(), CreateJob, "Create")),
-    body_examples={"email": EMAIL, "sms": SMS, "later": LATER},
+    body_examples={"email": EMAIL, "sms": SMS, "later": LATER, "digest": DIGEST},
     problems=(JOB_EXISTS, JOB_GONE, NAME_IN_USE),
     scope="jobs:write",
     idempotent=True,

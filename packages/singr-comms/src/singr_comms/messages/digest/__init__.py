@@ -16,7 +16,8 @@ from singr_comms.catalogue import (
     Title,
 )
 
-_MOST: Final = 50
+MOST: Final = 50
+"""So many items are told one by one."""
 
 
 class DigestItem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,11 +35,11 @@ class DigestItem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class Digest(Message, tag="digest", frozen=True, kw_only=True):
     """What happened in a day or a week: up to 50 items, and how many more there were."""
 
-    user_name: PersonName
+    user_name: PersonName | None = None
     period: Literal["daily", "weekly"]
     first_day: LocalDay
     last_day: LocalDay
-    items: Annotated[tuple[DigestItem, ...], msgspec.Meta(min_length=1, max_length=_MOST)]
+    items: Annotated[tuple[DigestItem, ...], msgspec.Meta(min_length=1, max_length=MOST)]
     link: HttpUrl
     more: Count = 0
 
@@ -48,6 +49,7 @@ MESSAGE_TYPE: Final = MessageType(
     when_unknown="settle",
     speaks_for="organization",
     category="digests",
+    quiet="pass",  # it comes when its reader wants it
     email=Digest,
     examples=(
         lambda user="Jane Doe", title="New request: Somebody to Love", body="By Queen, for Freddie": Digest(

@@ -122,7 +122,11 @@ class Deciding:
             return NOWHERE[target.channel], rule
         if code := self._stopped(target):
             return code, rule
-        return (None if allowed else PREFERENCE), rule
+        return (self._kept(target) if allowed else PREFERENCE), rule
+
+    def _kept(self, target: _Target) -> str | None:
+        """The code of what is kept for a digest; no digest is made of it here."""
+        return "digested" if self.one.digest is not None and target.channel != INBOX else None
 
     def _stopped(self, target: _Target) -> str | None:
         """The code of what stops messages to an address; None where nothing does, or it is an inbox."""

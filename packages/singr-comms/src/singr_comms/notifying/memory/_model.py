@@ -12,6 +12,7 @@ from singr_comms._preview import Preview, preview
 from singr_comms.catalogue import INBOX, Message
 from singr_comms.notifying._checking import Checked
 from singr_comms.notifying._words import WORDS
+from singr_comms.notifying.digests._joining import Period
 
 _FIRST: Final = UUID(int=0)
 
@@ -82,6 +83,7 @@ class MemoryNotification:
     channels: list[str]
     priority: int
     per_minute: int | None
+    digest: Period | None
     send_at: datetime | None
     expires_at: datetime | None
     deduplication_key: str | None

@@ -26,6 +26,7 @@ from singr_comms.people.recipients._model import (
     view_of,
 )
 from singr_comms.people.recipients._sealing import COLUMNS, name_of, written
+from singr_comms.people.times._moving import move_digests
 from singr_db import PersonKey, PlatformSession, Sealer, TenantSession, new_id, sql_text
 from singr_db.batch import read_arrays
 from singr_db.pages import Page, search_page
@@ -283,6 +284,7 @@ async def _keep(
     try:
         async with session.begin_nested():
             await session.execute(_WRITE, values)
+            await move_digests(session, [one.external_id for one in complete])
     except IntegrityError as error:  # somebody named the same account in this moment
         if not isinstance(error.orig, UniqueViolation):
             raise

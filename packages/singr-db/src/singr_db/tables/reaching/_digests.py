@@ -57,7 +57,7 @@ class DigestWindow(Base):
 
 
 class DigestItem(Base):
-    """One thing that a digest is to tell, sealed as a push of its type; it is gone when the window closes."""
+    """One thing that a digest is to tell: what would have come by a channel; it is gone when the window closes."""
 
     __tablename__ = "digest_items"
     __table_args__ = (
@@ -86,6 +86,7 @@ class DigestItem(Base):
     recipient_id: Mapped[UUID]
     notification_id: Mapped[UUID | None]
     kind: Mapped[str]
+    channel: Mapped[str]
     content_sealed: Mapped[bytes]
     expires_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]

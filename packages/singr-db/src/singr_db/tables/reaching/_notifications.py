@@ -44,8 +44,8 @@ class Notification(Base):
     """One thing to tell to many: a type, whom, by which channels, and how far it is.
 
     `audience` says whom: `{"kind": "named"}` (see `notification_targets`), `topic` with its `topic_id`, `tags`, or
-    `all`. `cursor` is the last recipient that was decided, `decided` how many were. `job_id` decides on, and `turn` is
-    of its newest job: an older one does nothing.
+    `all`. `cursor` is the last recipient that was decided, `decided` how many were. With `digest` it waits for people's
+    next one. `job_id` decides on, and `turn` is of its newest job: an older one does nothing.
     """
 
     __tablename__ = "notifications"
@@ -54,6 +54,7 @@ class Notification(Base):
         one_of("state", NotificationState),
         CheckConstraint("priority BETWEEN 0 AND 2", name="priority"),
         CheckConstraint("per_minute > 0", name="per_minute"),
+        CheckConstraint("digest IN ('daily', 'weekly')", name="digest"),
         CheckConstraint("(ended_at IS NOT NULL) = (state IN ('done', 'cancelled'))", name="ended"),
         Index(
             "notifications_by_key",
@@ -73,6 +74,7 @@ class Notification(Base):
     channels: Mapped[list[str]] = mapped_column(ARRAY(Text()))
     priority: Mapped[SmallInt] = mapped_column(server_default=text("1"))
     per_minute: Mapped[int | None]
+    digest: Mapped[str | None]
     send_at: Mapped[datetime | None]
     expires_at: Mapped[datetime | None]
     deduplication_key: Mapped[str | None]

@@ -1,0 +1,87 @@
+"""What a digest says: of each item the words that would have come by its channel, cut to a title and a line or two."""
+
+from collections.abc import Sequence
+from datetime import UTC, tzinfo
+from typing import Any, Final
+
+import msgspec
+
+from singr_comms._errors import InvalidMessageError
+from singr_comms.catalogue import message_types
+from singr_comms.channels import CHANNELS
+from singr_comms.messages.digest import MOST, Digest, DigestItem
+from singr_comms.models._message import checked
+from singr_comms.notifications._rows import CONTENT
+from singr_comms.notifying.digests._joining import Period
+from singr_comms.rendering._languages import ISOLATES
+from singr_config import BrandSettings
+from singr_db import Sealer, SealError
+from singr_jobs.schedules import zone
+
+_TITLE: Final = 200
+_BODY: Final = 400
+
+
+def digest_of(
+    rows: Sequence[Any],
+    *,
+    sealer: Sealer,
+    brand: BrandSettings,
+    who: Any,
+    name: str | None,
+    period: Period,
+    link: str,
+) -> Digest | None:
+    """One mail about all of these; None where nobody can read any of them.
+
+    Args:
+        rows: items, in their order.
+        sealer: opens them.
+        brand: whose messages they are.
+        who: whose digest it is: their `locale` and `time_zone`.
+        name: how to address them.
+        period: how often it comes.
+        link: where all of it can be seen.
+    """
+    place = zone(who.time_zone) or UTC
+    shown = [item for row in rows[:MOST] if (item := _item(row, sealer, brand, who.locale)) is not None]
+    if not shown:
+        return None
+    return checked(
+        Digest(
+            user_name=name,
+            period=period,
+            first_day=_day(rows[0], place),
+            last_day=_day(rows[-1], place),
+            items=tuple(shown),
+            link=link,
+            more=len(rows) - len(shown),
+        ),
+        Digest,
+    )
+
+
+def _day(row: Any, place: tzinfo) -> str:
+    day: str = row.created_at.astimezone(place).date().isoformat()
+    return day
+
+
+def _item(row: Any, sealer: Sealer, brand: BrandSettings, locale: str | None) -> DigestItem | None:
+    declared = message_types.named(row.kind)
+    model = declared and declared.models.get(row.channel)
+    if model is None:
+        return None
+    try:
+        message = msgspec.json.decode(sealer.open(row.content_sealed, context=CONTENT), type=model)
+        words = CHANNELS[row.channel].shown(message, brand, locale)[1]
+        title, _, body = "".join(one for one in words if one not in ISOLATES).strip().partition("\n")
+        # A mail's text is a letter: its subject says what it is about.
+        more = None if row.channel == "email" else _cut(body, _BODY) or None
+        return checked(DigestItem(title=_cut(title, _TITLE), body=more), DigestItem)
+    except (SealError, msgspec.MsgspecError, InvalidMessageError):
+        return None
+
+
+def _cut(text: str, most: int) -> str:
+    text = text.strip()
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"

@@ -1,0 +1,59 @@
+"""The job type that makes one mail now of what is kept for somebody."""
+
+from datetime import datetime
+from typing import Annotated, Final
+
+import msgspec
+
+from singr_comms.notifying.digests import Digests, Period
+from singr_comms.people import ExternalId
+from singr_jobs import Exponential, JobContext, Jobs, Queue
+
+JOBS: Final = Jobs()
+_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class EmailDigest(msgspec.Struct, frozen=True, kw_only=True, tag="email.digest", forbid_unknown_fields=True):
+    """Tell somebody in one mail, now, what is kept for their digests and came between two moments.
+
+    There is no mail where nothing is, or all of it was read. Each item is told once, by this or when its time comes.
+
+    Args:
+        user: the recipient, by the organization's own id of them, or the id of the account that they are.
+        period: of which digests.
+        start: what came from then on.
+        end: and before then.
+    """
+
+    user: ExternalId
+    period: Period
+    start: _Moment
+    end: _Moment
+
+    def __post_init__(self) -> None:
+        """Refuse a span that nothing can lie in."""
+        if self.end <= self.start:
+            raise ValueError("end must come after start")
+
+
+# Of no `needs`: a service that keeps nothing for digests starts its workers without `Digests`.
+@JOBS.handler(
+    EmailDigest,
+    queue=Queue.DIGEST,
+    attempts=3,
+    backoff=Exponential(2.0),
+    timeout=60,
+    public=True,
+    scope="notifications:write",
+)
+async def email_digest(job: EmailDigest, ctx: JobContext) -> dict[str, int]:
+    """Make the mail, once."""
+    done = await ctx.resource(Digests).send(
+        job.user,
+        job.period,
+        start=job.start,
+        end=job.end,
+        organization_id=ctx.organization_id,
+        asked_by=ctx.job_id,
+    )
+    return {"mails": done.mails}

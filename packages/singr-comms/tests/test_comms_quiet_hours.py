@@ -1,0 +1,112 @@
+"""In somebody's quiet hours a message waits, is dropped or goes into a digest, as its type says; what presses comes."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from comms_crowds import Crowd
+from sqlalchemy import text
+
+from singr_comms import PlainSms
+from singr_comms.messages.campaign import MESSAGE_TYPE as CAMPAIGN
+from singr_comms.messages.new_review import MESSAGE_TYPE as NEW_REVIEW
+from singr_comms.messages.pickup_reminder import MESSAGE_TYPE as PICKUP_REMINDER
+from singr_comms.notifying import Audience, Target
+from singr_comms.people import QuietHours, RecipientInput, put_recipient
+from singr_jobs import Priority
+
+EVERYBODY = Audience(all=True)
+JOBS = text(
+    "SELECT j.run_at - now() AS after, r.external_id FROM jobs AS j JOIN messages AS m ON m.job_id = j.id"
+    " JOIN recipients AS r ON r.id = m.recipient_id WHERE j.type = 'sms.send'"
+)
+
+
+@pytest.fixture
+async def crowd(bench: Any) -> Crowd:
+    """An organization with Ada, who sleeps now and for two more hours, and Bob, who does not."""
+    crowd = await Crowd.of(bench)
+    async with crowd.db.tenant(crowd.organization) as session:
+        for name, given in {"ada": {"quiet_hours": QuietHours(starts="00:00", ends="00:00")}, "bob": {}}.items():
+            person = RecipientInput(
+                email=f"{name}@example.org", phone="+15555550100", time_zone="Asia/Kathmandu", **given
+            )
+            crowd.ids[name] = (await put_recipient(session, name, person, sealer=crowd.sealer))[0].id
+    await sleeps(crowd, hours=2)
+    return crowd
+
+
+async def sleeps(crowd: Crowd, **more: float) -> None:
+    """Let Ada's quiet hours have begun three hours ago, and go on for so long."""
+    await crowd.run(
+        "UPDATE recipients SET quiet_from = CAST(now() AT TIME ZONE time_zone AS time) - interval '3 hours',"
+        " quiet_to = date_trunc('second', CAST(now() AT TIME ZONE time_zone AS time)) + CAST(:more AS interval)"
+        " WHERE external_id = 'ada'",
+        more=timedelta(**more),
+    )
+
+
+async def waits(crowd: Crowd) -> dict[str, int]:
+    """How many whole minutes messages wait, by recipient."""
+    async with crowd.db.platform() as session:
+        return {row.external_id: round(row.after.total_seconds() / 60) for row in (await session.execute(JOBS)).all()}
+
+
+async def codes(crowd: Crowd, told: Any) -> dict[str, str | None]:
+    return {row.external_id: row.code for row in await crowd.messages(told)}
+
+
+async def tell_example(crowd: Crowd, declared: Any, **options: Any) -> Any:
+    message = next(one for channel, one in declared.samples() if channel == "sms")
+    told = await crowd.tell(message, EVERYBODY, channels=["sms"], **options)
+    await crowd.decide(told)
+    return told
+
+
+async def test_a_message_waits_until_they_end_and_others_get_theirs(crowd: Crowd) -> None:
+    told = await crowd.tell(PlainSms(text="Come on."), EVERYBODY)
+    await crowd.decide(told)
+    assert await codes(crowd, told) == {"ada": None, "bob": None}
+    assert await waits(crowd) == {"ada": 120, "bob": 0}
+
+
+async def test_what_is_dropped_and_what_is_kept_say_so(crowd: Crowd) -> None:
+    assert await codes(crowd, await tell_example(crowd, CAMPAIGN)) == {"ada": "quiet_hours", "bob": None}
+    assert await codes(crowd, await tell_example(crowd, NEW_REVIEW)) == {"ada": "digested", "bob": None}
+    async with crowd.db.platform() as session:
+        kept = (await session.execute(text("SELECT recipient_id, kind, channel FROM digest_items"))).all()
+    assert [tuple(row) for row in kept] == [(crowd.ids["ada"], "new_review", "sms")]
+
+
+async def test_what_presses_comes_at_any_hour(crowd: Crowd) -> None:
+    await tell_example(crowd, PICKUP_REMINDER)
+    assert await waits(crowd) == {"ada": 0, "bob": 0}
+    await crowd.run("DELETE FROM messages")
+    told = await crowd.tell(PlainSms(text="Now!"), [Target(recipient="ada")], priority=Priority.HIGH)
+    await crowd.decide(told)
+    assert await waits(crowd) == {"ada": 0}
+
+
+async def test_what_is_of_no_use_any_more_when_they_end_says_so_at_once(crowd: Crowd) -> None:
+    async with crowd.db.platform() as session:
+        soon = await session.scalar(text("SELECT now() + interval '1 hour'"))
+    told = await crowd.tell(PlainSms(text="Come on."), EVERYBODY, expires_at=soon)
+    await crowd.decide(told)
+    assert await codes(crowd, told) == {"ada": "expired", "bob": None}
+    async with crowd.db.platform() as session:
+        said = await session.scalar(text("SELECT error ->> 'message' FROM messages WHERE status = 'suppressed'"))
+    assert said == "the recipient's quiet hours end after it was of use"
+
+
+async def test_a_zone_that_is_gone_is_utc_and_keeps_nobody_waiting(crowd: Crowd) -> None:
+    await crowd.run("UPDATE recipients SET time_zone = 'Mars/Olympus' WHERE external_id = 'ada'")
+    told = await crowd.tell(PlainSms(text="Come on."), EVERYBODY)
+    await crowd.decide(told)
+    assert await codes(crowd, told) == {"ada": None, "bob": None}
+    assert (await waits(crowd))["bob"] == 0
+
+
+async def test_an_inbox_is_not_held(crowd: Crowd) -> None:
+    told = await crowd.tell("plain", EVERYBODY, data={"title": "Now", "text": "Come on."}, channels=["inbox"])
+    await crowd.decide(told)
+    assert {row.status for row in await crowd.messages(told)} == {"delivered"}
