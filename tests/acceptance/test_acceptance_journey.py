@@ -80,6 +80,30 @@ def test_one_trace_goes_from_the_request_to_the_provider_call(
         until(lambda: request_id in process.log.read_text(), within=5, what="the id is in the log")  # noqa: B023
 
 
+def test_one_trace_goes_from_a_notification_through_its_fan_out_to_the_provider_call(
+    system: System, collector: CollectorStub
+) -> None:
+    caller, to = system.caller(), address()
+    trace_id, parent = new_id().hex, "00f067aa0ba902b7"
+    words = {"title": "Now", "text": "The canary sings."}
+    body = {"type": "plain", "to": [{"email": to}], "channels": ["email"], "data": words}
+    headers = {"traceparent": f"00-{trace_id}-{parent}-01", "idempotency-key": trace_id}
+    assert caller.http.post("/v1/notifications", json=body, headers=headers).status_code == 202
+
+    def span(name: str) -> CollectedSpan:
+        return collector.wait_for(lambda span: (span.name, span.trace_id) == (name, trace_id))
+
+    names = "POST /v1/notifications", "job notification.fan_out", "job email.send", "send email"
+    spans = [span(name) for name in names]
+    assert [one.parent_span_id for one in spans] == [parent, *(one.span_id for one in spans[:-1])]
+    assert not any(one.failed for one in spans)
+    counted = r'^singr_notification_messages_total\{channel="email",reason="queued",type="plain"\} [1-9]'
+    until(lambda: re.search(counted, system.worker.get("/metrics").text, re.MULTILINE), within=5, what="it is counted")
+    seen = system.worker.get("/metrics").text + str(spans)
+    assert to not in seen
+    assert "canary" not in seen
+
+
 def test_repeated_request_gets_the_same_answer_and_sends_nothing_twice(system: System) -> None:
     caller, to = system.caller(), address()
     key = {"idempotency-key": "journey-repeat"}

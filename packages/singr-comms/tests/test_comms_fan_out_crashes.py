@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from sqlalchemy import event, text
 from singr_comms.notifying import Audience, cancel_notification
 from singr_comms.notifying._fan_out import FanOut
 from singr_db import new_id
+from singr_observability import build_metrics
 
 SAID = {"title": "Now", "text": "Come on."}
 NAMES = [f"u-{number:02}" for number in range(7)]
@@ -110,6 +111,23 @@ async def test_one_that_is_cancelled_between_two_bites_counts_all_that_it_made(c
         ("push", "suppressed", "no_device"): 3,
         ("inbox", "delivered", None): 3,
     }
+
+
+async def test_what_is_counted_was_committed(crowd: Crowd) -> None:
+    told = await crowd.tell("plain", Audience(all=True), data=SAID, channels=WAYS)
+    metrics = build_metrics()
+    turns = FanOut(crowd.db, bite=2, metrics=metrics)
+    for lives in (5, 100):  # the first one dies in its first bite
+        with suppress(KilledError), dying(crowd, lives):
+            await turns.run(told.id, organization_id=crowd.organization, turn=1)
+    page = metrics.render_text()[0].decode()
+    counted = dict(line.rsplit(" ", 1) for line in page.splitlines() if line.startswith("singr_notification_"))
+    messages = 'singr_notification_messages_total{channel="%s",reason="%s",type="plain"}'
+    assert counted['singr_notification_recipients_total{type="plain"}'] == "7.0"
+    assert counted[messages % ("sms", "queued")] == "7.0"
+    assert counted[messages % ("push", "no_device")] == "7.0"
+    assert counted[messages % ("inbox", "delivered")] == "7.0"
+    assert counted['singr_notification_lag_seconds_count{type="plain"}'] == "1.0"
 
 
 async def test_who_joins_while_it_is_decided_has_one_turn_or_none_but_never_two(crowd: Crowd) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 from singr_comms.notifications import MessageSender, Webhooks, message_sender, webhooks
 from singr_comms.notifying import Digests
@@ -61,36 +62,13 @@ async def build_worker(
     parts = Parts(settings, name=name)
     async with parts.running(), AsyncExitStack() as ends:
         types = jobs if jobs is not None else all_jobs()
-        news = InboxNews(parts.redis)
-        news.attach(parts.db.session_info)  # what goes into inboxes here is on screens at once
-        ends.push_async_callback(news.close)
-        sender = message_sender(
-            settings,
-            db=parts.db,
-            sealer=parts.sealer,
-            http=parts.http,
-            metrics=metrics,
-            last_look=PreferencesLook(),
-        )
-        ends.push_async_callback(sender.close)
-        accounts = OwnAccounts(parts.db, parts.sealer)
-        exports = Exports(parts.db, parts.sealer, settings.object_store, accounts=accounts, brand=settings.brand)
-        ends.push_async_callback(exports.close)
-        callbacks = webhooks(settings, db=parts.db, sealer=parts.sealer, metrics=metrics, http=parts.http)
-        digests = Digests(parts.db, parts.sealer, settings.app, settings.brand)
         yield (
             JobWorker(
                 parts.db.psycopg,
                 parts.redis,
                 parts.transport(),
                 types,
-                resources={
-                    Database: parts.db,
-                    MessageSender: sender,
-                    Webhooks: callbacks,
-                    Exports: exports,
-                    Digests: digests,
-                },
+                resources=_resources(settings, parts, metrics, ends),
                 name=name,
                 options=WorkerOptions(queues=queue_options(settings, queues), lease=lease),
                 observer=JobTelemetry(metrics),
@@ -98,3 +76,30 @@ async def build_worker(
             ),
             parts.db,
         )
+
+
+def _resources(settings: Settings, parts: Parts, metrics: Metrics, ends: AsyncExitStack) -> dict[type, Any]:
+    """What handlers ask for by its type, to be closed with those ends."""
+    news = InboxNews(parts.redis)
+    news.attach(parts.db.session_info)  # what goes into inboxes here is on screens at once
+    ends.push_async_callback(news.close)
+    sender = message_sender(
+        settings,
+        db=parts.db,
+        sealer=parts.sealer,
+        http=parts.http,
+        metrics=metrics,
+        last_look=PreferencesLook(),
+    )
+    ends.push_async_callback(sender.close)
+    accounts = OwnAccounts(parts.db, parts.sealer)
+    exports = Exports(parts.db, parts.sealer, settings.object_store, accounts=accounts, brand=settings.brand)
+    ends.push_async_callback(exports.close)
+    return {
+        Database: parts.db,
+        MessageSender: sender,
+        Webhooks: webhooks(settings, db=parts.db, sealer=parts.sealer, metrics=metrics, http=parts.http),
+        Exports: exports,
+        Digests: Digests(parts.db, parts.sealer, settings.app, settings.brand),
+        Metrics: metrics,
+    }

@@ -1,8 +1,9 @@
 """Deciding who gets a notification: a bite of recipients a transaction, until all had their turn."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from singr_comms.people.inbox import note_news
 from singr_config.clock import clock
 from singr_db import Database, PlatformSession, new_id, past_deadlock
 from singr_jobs import Priority, RetryLater, job_values, wake
+from singr_observability import Metrics
 
 # Seconds after which others have their turn.
 _AT_ONCE: Final = 2.0
@@ -30,10 +32,21 @@ _TIME_DIGITS: Final = 12
 
 
 class Bitten(msgspec.Struct, frozen=True):
-    """What came of a bite: recipients decided; and whether there is more to do by this job."""
+    """What came of a bite.
+
+    Attributes:
+        decided: how many recipients.
+        goes_on: whether there is more to do by this job.
+        type: of the messages.
+        counts: how many of these by channel and reason.
+        late: seconds since it was due, once all had their turn and nothing but work held it up.
+    """
 
     decided: int = 0
     goes_on: bool = False
+    type: str = ""
+    counts: Mapping[tuple[str, str], int] = MappingProxyType({})
+    late: float | None = None
 
 
 class FanOut:
@@ -45,11 +58,13 @@ class FanOut:
     Args:
         db: the database; its platform sessions are used, each statement names its organization.
         bite: recipients a transaction.
+        metrics: where it counts what it decided; nowhere unless given.
     """
 
-    def __init__(self, db: Database, *, bite: int = BITE) -> None:
+    def __init__(self, db: Database, *, bite: int = BITE, metrics: Metrics | None = None) -> None:
         self._db = db
         self._bite = bite
+        self._metrics = metrics
 
     async def run(self, notification_id: UUID, *, organization_id: UUID, turn: int) -> int:
         """Decide until all are, or others shall have their turn; returns how many recipients were decided.
@@ -62,6 +77,7 @@ class FanOut:
         while True:
             bitten = await past_deadlock(lambda: self._turn(which, turn))
             decided += bitten.decided
+            self._count(bitten)
             if not bitten.goes_on:
                 return decided
             if time.monotonic() - began > _AT_ONCE:
@@ -89,23 +105,36 @@ class FanOut:
         limit = bite_of(row.per_minute, most=self._bite)
         ids = await _next(session, which, row, limit) if is_crowd else None
         decided = (await session.scalar(sql.NAMED, which) or 0) if ids is None else len(ids)
+        counts: dict[tuple[str, str], int] = {}
         for channel in _in_order(row.channels) if decided else ():
             values = _values(which, row, declared, channel) | {"ids": ids and list(ids)}
             told = (await session.execute(DECIDE["named" if ids is None else "crowd", channel], values)).one()
+            counts |= {(channel, reason): messages for reason, messages in told.reasons.items()}
             if channel == INBOX:
                 note_news(session, told.news)
-            elif told.queued:
+            elif "queued" in told.reasons:
                 wake(session, WORK[channel].job(which["id"]))
         is_over = ids is None or len(ids) < limit
         state = "sending" if is_over else "deciding"
         values = {**which, "state": state, "cursor": ids[-1] if ids else row.cursor, "decided": decided}
         await session.execute(sql.DECIDED, values)
+        bitten = Bitten(decided, type=row.type, counts=counts)
         if is_over:
-            return Bitten(decided)
+            return msgspec.structs.replace(bitten, late=row.late if row.per_minute is None else None)
         if row.per_minute is not None:
             await _continue(session, which, row.priority, after=pause_after(limit, row.per_minute))
-            return Bitten(decided)
-        return Bitten(decided, goes_on=True)
+            return bitten
+        return msgspec.structs.replace(bitten, goes_on=True)
+
+    def _count(self, bitten: Bitten) -> None:
+        """Count what was committed."""
+        if self._metrics is None or not bitten.type:
+            return
+        self._metrics.notification_recipients.labels(bitten.type).inc(bitten.decided)
+        for (channel, reason), messages in bitten.counts.items():
+            self._metrics.notification_messages.labels(bitten.type, channel, reason).inc(messages)
+        if bitten.late is not None:
+            self._metrics.notification_lag.labels(bitten.type).observe(max(0.0, bitten.late))
 
 
 async def _next(session: PlatformSession, which: dict[str, Any], row: Any, limit: int) -> Sequence[UUID]:

@@ -82,7 +82,8 @@ LOCK: Final = sql_text(
     """
 SELECT id, type, audience, channels, priority, per_minute, digest, send_at, expires_at, state, turn, cursor, paused_at,
        correlation_id, expires_at <= now() AS is_over,
-       extract(epoch FROM send_at - now())::float8 AS early
+       extract(epoch FROM send_at - now())::float8 AS early,
+       extract(epoch FROM now() - greatest(created_at, send_at))::float8 AS late
   FROM notifications WHERE id = :id AND organization_id = :organization_id FOR UPDATE
 """,
     roles=_BOTH,

@@ -11,6 +11,7 @@ import msgspec
 
 from singr_db import PlatformSession, TenantSession, sql_text
 from singr_db.ending import CANCEL_MANY
+from singr_jobs._ambient import correlation
 from singr_jobs.declare._errors import EnqueueError
 from singr_jobs.declare._job_types import declared
 from singr_jobs.intake._ingest_sql import insert_many_jobs
@@ -24,7 +25,8 @@ _STORED: Final = {
     "timeout": "CAST(:job_timeout AS float8)",
     "run_at": "coalesce(run_at, now())",
     "created_at": "now()",
-    **dict.fromkeys(("unique_key", "traceparent", "concurrency_key", "reference", "labels"), "NULL"),
+    "traceparent": "CAST(:job_traceparent AS text)",
+    **dict.fromkeys(("unique_key", "concurrency_key", "reference", "labels"), "NULL"),
 }
 _LOCK: Final = sql_text(
     "SELECT id FROM jobs WHERE id = ANY (CAST(:ids AS uuid[])) AND organization_id = :organization_id"
@@ -49,6 +51,8 @@ def insert_jobs_from(source: str) -> str:
 def job_values(job: msgspec.Struct) -> dict[str, Any]:
     """The parameters that say what jobs like this one are; it must be of a declared type that shares no limits by key.
 
+    Their trace goes on from the caller's.
+
     Raises:
         EnqueueError: it is not, and its jobs need a key each: `enqueue_many` makes them.
     """
@@ -61,6 +65,7 @@ def job_values(job: msgspec.Struct) -> dict[str, Any]:
         "job_attempts": job_type.attempts,
         "job_backoff": job_type.backoff.first,
         "job_timeout": job_type.timeout,
+        "job_traceparent": correlation()[1],
     }
 
 

@@ -46,6 +46,7 @@ class Metrics:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._declare()
+        self._declare_notifications()
         self._declare_jobs()
         self._declare_retention()
         forks.add(self)
@@ -86,6 +87,22 @@ class Metrics:
             ("provider", "outcome"),
         )
         self.auth_total = self.counter("singr_auth", "Authentications, by method and outcome.", ("method", "outcome"))
+
+    def _declare_notifications(self) -> None:
+        self.notification_recipients = self.counter(
+            "singr_notification_recipients", "Recipients of notifications who had their turn.", ("type",)
+        )
+        self.notification_messages = self.counter(
+            "singr_notification_messages",
+            "Messages that notifications came to: queued, delivered into an inbox, or the reason why not.",
+            ("type", "channel", "reason"),
+        )
+        self.notification_lag = self.histogram(
+            "singr_notification_lag_seconds",
+            "Time from when a notification was due until all its recipients had their turn, without a rate.",
+            ("type",),
+            DURATION_BUCKETS,
+        )
 
     def _declare_jobs(self) -> None:
         self.job_processing = self.histogram(

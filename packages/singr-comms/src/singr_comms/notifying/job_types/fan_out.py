@@ -6,6 +6,7 @@ from singr_comms.notifying._fan_out import FanOut
 from singr_comms.notifying._job import FanOutNotification
 from singr_db import Database
 from singr_jobs import Exponential, JobContext, Jobs, Queue
+from singr_observability import Metrics
 
 JOBS: Final = Jobs()
 
@@ -15,7 +16,8 @@ JOBS: Final = Jobs()
 )
 async def fan_out(job: FanOutNotification, ctx: JobContext) -> dict[str, int]:
     """Decide until all are, or others shall have their turn."""
-    decided = await FanOut(ctx.resource(Database)).run(
+    metrics = ctx.resources.get(Metrics)  # a worker of others may count nothing
+    decided = await FanOut(ctx.resource(Database), metrics=metrics).run(
         job.notification_id, organization_id=ctx.organization_id, turn=job.turn
     )
     return {"decided": decided}
