@@ -8,7 +8,8 @@ else of ours, verify tokens, sign a request and let people and programs in, with
 singr-jobs alone, and a driver of its own, enqueues jobs under its own role; two that have its worker serve queues of
 their own on one database; one that tests its jobs with the
 worker's wheel, as the README shows, does so; one that has singr-comms alone passes the guides' tests, and one
-with its notifications sends messages of types that it declares itself; and one that tests with singr-dev turns the
+with its notifications sends messages of types that it declares itself, and tells its readers of one by e-mail, SMS,
+push and inbox; and one that tests with singr-dev turns the
 clock as its README shows.
 """
 
@@ -24,7 +25,7 @@ from dataclasses import dataclass
 from email.parser import HeaderParser
 from pathlib import Path
 
-from outside_database import EXAMPLES, check_enqueuer, check_messages, check_workers
+from outside_database import EXAMPLES, check_enqueuer, check_messages, check_readers, check_workers
 from outside_issuer import check_outside
 
 JOBS_README = Path(__file__).resolve().parents[2] / "packages" / "singr-jobs" / "README.md"
@@ -160,11 +161,13 @@ def check_working(uv: str, wheels: dict[str, Wheel]) -> None:
 
 def check_sending(uv: str, wheels: dict[str, Wheel]) -> None:
     """Be another team: install what sends messages, and declare types of one's own."""
-    wanted = siblings(wheels, "singr-comms", frozenset({"notifications"}))
+    wanted = siblings(wheels, "singr-comms", frozenset({"notifications", "push"}))
     with tempfile.TemporaryDirectory(prefix="singr-outside-") as folder:
-        python = install(uv, wheels, wanted, Path(folder) / "venv")
+        python = install(uv, wheels, wanted, Path(folder) / "venv", others=("pytest>=9.2",))
         check_messages(python, Path(folder))
-    print("  an outside service: sent messages of its own types")
+        print("  an outside service: sent messages of its own types")
+        check_readers(python, Path(folder))
+    print("  an outside service: told its readers by e-mail, SMS, push and inbox, and tested whom it tells")
 
 
 def check_core(uv: str, wheels: dict[str, Wheel]) -> None:

@@ -1,5 +1,6 @@
 """The services of the guides do what the guides say: a team's own, with the core alone and with a database."""
 
+import ast
 import importlib
 import inspect
 import re
@@ -14,6 +15,8 @@ from sqlalchemy import text
 
 from singr_config import Settings, load_section
 from singr_db import Database
+from singr_db.tables import Organization
+from singr_dev.simulators import fcm as fcm_simulator
 from singr_jobs import cancel_job
 
 
@@ -24,7 +27,7 @@ def example(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
     return importlib.import_module
 
 
-@pytest.mark.parametrize("module", ["test_parcel_service", "test_postbox"])
+@pytest.mark.parametrize("module", ["test_parcel_service", "test_postbox", "test_parcel_readers"])
 def test_the_tests_that_the_guides_show_pass(example: Callable[[str], ModuleType], module: str) -> None:
     shown = example(module)
     suites = [one() for name, one in vars(shown).items() if name.startswith("Test") and inspect.isclass(one)]
@@ -55,6 +58,29 @@ async def test_a_service_with_a_database_sends_what_its_transaction_committed(
     assert "parcel_ready sent j***@example.org smtp" in capsys.readouterr().out
     [mail] = inbox.mails
     assert b"A parcel waits for you at Corner" in mail.raw
+
+
+async def test_a_service_tells_its_readers_by_four_ways_and_leaves_out_what_they_do_not_want(
+    example: Callable[[str], Any],
+    db: Database,
+    database_url: str,
+    redis_url: str,
+    mailjet: Any,
+    twilio: Any,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    readers = example("parcel_readers")
+    async with db.platform() as session:
+        session.add(Organization(id=ORGANIZATION, name="Parcels", slug="parcels"))
+    with fcm_simulator.serve() as fcm:
+        environ = {"APP_ENV": "test", "DATABASE_URL": database_url, "REDIS_URL": redis_url}
+        environ |= mailjet.environ | twilio.environ | fcm.environ
+        await readers.run(load_section(readers.Parcels, environ, env_file=None), ORGANIZATION)
+    first, second, inbox = capsys.readouterr().out.splitlines()
+    assert ast.literal_eval(first) == {"email": "sent", "sms": "sent", "push": "sent", "inbox": "delivered"}
+    assert ast.literal_eval(second) == ast.literal_eval(first) | {"sms": "suppressed: preference"}
+    assert ast.literal_eval(inbox) == ["Your parcel is here: It waits for you at Corner."] * 2
+    assert (len(mailjet.received), len(twilio.received), len(fcm.received)) == (2, 1, 2)
 
 
 async def test_what_a_service_takes_back_is_not_sent_and_what_it_asks_twice_is_sent_once(

@@ -20,14 +20,21 @@ class ParcelReadySms(Message, tag="parcel_ready", frozen=True, kw_only=True):
     link: ShortHttpUrl
 
 
+class ParcelReadyPush(ParcelReadySms, tag="parcel_ready", frozen=True, kw_only=True):
+    """A parcel waits at a shop; an app's inbox shows the same."""
+
+
 MESSAGE_TYPE: Final = MessageType(
     __name__,
     when_unknown="settle",  # a second one sends somebody to the shop for a second parcel
     speaks_for="organization",
+    category="parcels",
     email=ParcelReady,
     sms=ParcelReadySms,
+    push=ParcelReadyPush,
     examples=(
         lambda user="Jane", shop="The Corner Shop": ParcelReady(user_name=user, shop=shop, link=EXAMPLE_LINK),
         lambda shop="The Corner Shop": ParcelReadySms(shop=shop, link=EXAMPLE_LINK),
+        lambda shop="The Corner Shop": ParcelReadyPush(shop=shop, link=EXAMPLE_LINK),
     ),
 )
