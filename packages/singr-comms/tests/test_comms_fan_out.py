@@ -246,6 +246,22 @@ async def test_a_cancelled_one_is_decided_no_further_and_a_paused_one_once_it_is
     assert Counter(row.code for row in await crowd.messages(told)) == {"cancelled": 20}
 
 
+async def test_a_pause_makes_a_campaign_no_faster(crowd: Crowd) -> None:
+    await crowd.add(*NAMES)
+    told = await crowd.tell(PlainSms(text="1"), EVERYBODY, per_minute=60)
+    await crowd.decide(told)
+    due = "SELECT run_at FROM jobs WHERE id = (SELECT job_id FROM notifications)"
+    async with crowd.db.platform() as session:
+        before = await session.scalar(text(due))
+    for _ in range(2):
+        async with crowd.db.tenant(crowd.organization) as session:
+            await pause_notification(session, told.id)
+            await resume_notification(session, told.id)
+    async with crowd.db.platform() as session:
+        assert await session.scalar(text(due)) == before
+        assert await session.scalar(text("SELECT count(*) FROM jobs WHERE type = 'notification.fan_out'")) == 4
+
+
 async def test_two_fan_outs_of_one_notification_reach_each_once(crowd: Crowd) -> None:
     await crowd.add(*NAMES)
     told = await crowd.tell(PlainSms(text="1"), EVERYBODY)

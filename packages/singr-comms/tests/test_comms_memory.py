@@ -223,9 +223,14 @@ async def test_a_campaign_goes_at_its_rate(outbox: MemoryNotifications) -> None:
     people = [NamedRecipient(external_id=f"u-{n}", phone="+15555550100") for n in range(5)]
     async with outbox.tenant(ORGANIZATION) as session:
         await import_recipients(session, people, sealer=SEALER)
-        await notify(session, SMS, Audience(all=True), sealer=SEALER, per_minute=12)
+        told = await notify(session, SMS, Audience(all=True), sealer=SEALER, per_minute=12)
     assert len(outbox.sent) == 2  # as many as may go in ten seconds
-    await outbox.advance(10)
+    async with outbox.tenant(ORGANIZATION) as session:
+        await pause_notification(session, told.id)
+        await resume_notification(session, told.id)
+    await outbox.advance(5)
+    assert len(outbox.sent) == 2
+    await outbox.advance(5)
     assert len(outbox.sent) == 4
     await outbox.advance(10)
     assert [message.recipient for message in outbox.sent] == [one.external_id for one in people]

@@ -11,9 +11,11 @@ from singr_comms import PlainSms
 from singr_comms.messages.campaign import MESSAGE_TYPE as CAMPAIGN
 from singr_comms.messages.new_review import MESSAGE_TYPE as NEW_REVIEW
 from singr_comms.messages.pickup_reminder import MESSAGE_TYPE as PICKUP_REMINDER
-from singr_comms.notifying import Audience, Target
+from singr_comms.notifications import Deliveries, Explainer
+from singr_comms.notifying import Audience, Target, explain
 from singr_comms.people import QuietHours, RecipientInput, put_recipient
-from singr_jobs import Priority
+from singr_config import LimitSettings
+from singr_jobs import PermanentError, Priority, RetryLater
 
 EVERYBODY = Audience(all=True)
 JOBS = text(
@@ -104,6 +106,64 @@ async def test_a_zone_that_is_gone_is_utc_and_keeps_nobody_waiting(crowd: Crowd)
     await crowd.decide(told)
     assert await codes(crowd, told) == {"ada": None, "bob": None}
     assert (await waits(crowd))["bob"] == 0
+
+
+async def test_who_fell_asleep_since_is_not_woken_by_what_was_late(crowd: Crowd, bench: Any) -> None:
+    await sleeps(crowd, hours=-1)  # awake for an hour
+    plain = await crowd.tell(PlainSms(text="Come on."), [Target(recipient="ada")])
+    await crowd.decide(plain)
+    pressing = await crowd.tell(PlainSms(text="Now!"), [Target(recipient="ada")], priority=Priority.HIGH)
+    await crowd.decide(pressing)
+    dropped = await tell_example(crowd, CAMPAIGN)
+    await sleeps(crowd, hours=2)
+
+    async def sent(told: Any) -> Any:
+        message = next(row for row in await crowd.messages(told) if row.external_id == "ada")
+        return await bench.sender().send("sms", message.id, organization_id=crowd.organization, is_last_attempt=True)
+
+    with pytest.raises(RetryLater) as held:
+        await sent(plain)
+    assert (held.value.code, round(held.value.after / 60)) == ("quiet_hours", 120)
+    await sent(pressing)
+    assert [one.message.text for one in bench.sms.sent] == ["Now!"]
+    with pytest.raises(PermanentError):
+        await sent(dropped)
+    assert (await codes(crowd, dropped))["ada"] == "quiet_hours"
+
+
+async def test_what_waits_says_until_when(crowd: Crowd) -> None:
+    told = await crowd.tell(PlainSms(text="Come on."), EVERYBODY)
+    await crowd.decide(told)
+    found = {}
+    async with crowd.db.tenant(crowd.organization) as session:
+        for row in await crowd.messages(told):
+            detail = await Deliveries(crowd.sealer).read(session, row.id)
+            assert detail is not None
+            assert detail.request is not None
+            found[row.external_id] = detail.decision
+            assert detail.decision.until == (detail.request.due_at if row.external_id == "ada" else None)
+    assert {name: (one.outcome, one.rule) for name, one in found.items()} == {
+        "ada": ("held", "quiet_hours"),
+        "bob": ("pending", None),
+    }
+
+
+@pytest.mark.parametrize(
+    ("type_", "outcome", "code"),
+    [
+        ("plain", "waits", "quiet_hours"),
+        ("new_review", "waits", "digested"),
+        ("campaign", "stopped", "quiet_hours"),
+        ("pickup_reminder", "sent", None),
+    ],
+)
+async def test_it_is_explained_before_it_is_asked_for(crowd: Crowd, type_: str, outcome: str, code: str | None) -> None:
+    asked = Explainer(crowd.db, crowd.sealer, limits=LimitSettings(), email=["a"], sms=["a"], push=["a"])
+    async with crowd.db.tenant(crowd.organization) as session:
+        told = await explain(session, type_, "sms", explainer=asked, recipient="ada")
+        awake = await explain(session, type_, "sms", explainer=asked, recipient="bob")
+    assert (told.outcome, next((one.code for one in told.reasons), None)) == (outcome, code)
+    assert (awake.outcome, awake.reasons) == ("sent", ())
 
 
 async def test_an_inbox_is_not_held(crowd: Crowd) -> None:

@@ -25,7 +25,20 @@ from singr_comms.notifying._reading import (
     list_notifications,
     read_notification,
 )
-from singr_comms.notifying._steering import Cancelled, cancel_notification, pause_notification, resume_notification
+from singr_comms.notifying._reminders import (
+    Reminder,
+    ask_for_review,
+    cancel_reminder,
+    remind_of_pickup,
+    remind_of_renewal,
+)
+from singr_comms.notifying._steering import (
+    Cancelled,
+    cancel_by_key,
+    cancel_notification,
+    pause_notification,
+    resume_notification,
+)
 from singr_comms.notifying.digests import ClosedDigests, Digests, Period
 from singr_comms.notifying.job_types.email_digest import EmailDigest
 
@@ -48,14 +61,20 @@ __all__ = [
     "NotificationView",
     "Notified",
     "Period",
+    "Reminder",
     "Target",
+    "ask_for_review",
+    "cancel_by_key",
     "cancel_notification",
+    "cancel_reminder",
     "explain",
     "jobs",
     "list_notifications",
     "notify",
     "pause_notification",
     "read_notification",
+    "remind_of_pickup",
+    "remind_of_renewal",
     "resume_notification",
     "store",
 ]

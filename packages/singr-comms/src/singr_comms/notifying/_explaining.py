@@ -7,10 +7,10 @@ from uuid import UUID
 
 import msgspec
 
-from singr_comms.catalogue import INBOX
+from singr_comms.catalogue import INBOX, message_types
 from singr_comms.notifications import Explainer, QuestionError, SendingExplanation, SendingQuestion, SendingReason
 from singr_comms.notifications.reading._question import Fault, Person
-from singr_comms.notifications.sending._try import ERASED, Refused
+from singr_comms.notifications.sending._try import ERASED, UNQUIET, Refused
 from singr_comms.notifying._fan_out_sql import ADDRESS
 from singr_comms.notifying._words import NOWHERE, WORDS
 from singr_comms.people import LookedAt, PreferencesLook
@@ -110,10 +110,10 @@ async def _explained(
             rule=looked.rule, nowhere=_reason(Refused(nowhere, WORDS[nowhere])), stops=_stops(looked, nowhere)
         )
         return await explainer.look(session, question, person)
-    looked = await _LOOK.look(session, asked, explainer.prints(question.channel, address))
+    looked = await _LOOK.look(session, asked, explainer.prints(question.channel, address), at=question.at)
     question = msgspec.structs.replace(question, recipient=address)
-    # What holds a message until its recipient is awake stands here as well, before what limits it.
-    return await explainer.look(session, question, Person(rule=looked.rule, stops=_stops(looked)))
+    person = Person(rule=looked.rule, stops=_stops(looked), waits=_waits(looked, question.kind))
+    return await explainer.look(session, question, person)
 
 
 async def _of_inbox(session: TenantSession, question: SendingQuestion, rows: Sequence[Any]) -> SendingExplanation:
@@ -158,6 +158,16 @@ def _whom(*given: object) -> tuple[Fault, ...]:
 
 def _stops(looked: LookedAt, told: str | None = None) -> tuple[SendingReason, ...]:
     return tuple(_reason(one) for one in looked.stops if one.code != told)
+
+
+def _waits(looked: LookedAt, kind: str) -> SendingReason | None:
+    """What holds a message back until its recipient is awake, or lets it join their digest."""
+    if looked.quiet_until is None:
+        return None
+    declared = message_types.named(kind)
+    kept = declared is not None and declared.quiet == "digest"
+    words = f"its recipient's quiet hours last until then{', and it is kept for their digest' if kept else ''}"
+    return SendingReason(code="digested" if kept else UNQUIET.code, in_words=words, until=looked.quiet_until)
 
 
 def _reason(refused: Refused) -> SendingReason:

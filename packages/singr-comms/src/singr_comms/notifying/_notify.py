@@ -83,8 +83,7 @@ async def notify(
         deduplication_key: a second notification of the organization with this key is not made.
         replace: it takes the place of the one that has the key, as long as that is scheduled: it begins anew, neither
             paused nor without those who were left out of the other.
-        per_minute: so many recipients at most are decided in a minute, for campaigns; of a topic, tags or all. After
-            each pause it goes on at once.
+        per_minute: so many recipients at most are decided in a minute, for campaigns; of a topic, tags or all.
         digest: keep it for each recipient's next digest of this period, which comes by mail, in place of sending it. An
             inbox gets it at once, and what is read there, or no longer wanted, is left out of the digest.
 

@@ -81,7 +81,7 @@ GIVEN: Final = sql_text(
 LOCK: Final = sql_text(
     """
 SELECT id, type, audience, channels, priority, per_minute, digest, send_at, expires_at, state, turn, cursor, paused_at,
-       correlation_id, expires_at <= now() AS is_over,
+       job_id, correlation_id, expires_at <= now() AS is_over,
        extract(epoch FROM send_at - now())::float8 AS early,
        extract(epoch FROM now() - greatest(created_at, send_at))::float8 AS late
   FROM notifications WHERE id = :id AND organization_id = :organization_id FOR UPDATE
@@ -190,6 +190,11 @@ RESUME: Final = sql_text(
 UPDATE notifications SET paused_at = NULL, turn = turn + 1, updated_at = now()
  WHERE id = :id AND organization_id = :organization_id RETURNING turn
 """,
+    roles=("tenant",),
+)
+# Of the job that was to go on: whoever pauses and resumes is no sooner decided than without it.
+WAS_DUE: Final = sql_text(
+    "SELECT run_at FROM jobs WHERE id = :job_id AND organization_id = :organization_id AND run_at > now()",
     roles=("tenant",),
 )
 COUNTS: Final = sql_text(

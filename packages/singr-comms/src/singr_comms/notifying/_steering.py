@@ -72,6 +72,16 @@ async def cancel_notification(
     return Cancelled(stopped, so_far.already_sent, so_far.in_flight)
 
 
+async def cancel_by_key(session: TenantSession, deduplication_key: str) -> Cancelled | None:
+    """Stop the notification that has a deduplication key, as `cancel_notification`; None where none has it."""
+    if isinstance(session, KeepsNotifications):
+        held: Any = session.notifications.by_key(deduplication_key)
+    else:
+        which = {"organization_id": session.organization_id, "deduplication_key": deduplication_key}
+        held = (await session.execute(sql.BY_KEY, which)).one_or_none()
+    return None if held is None else await cancel_notification(session, held.id)
+
+
 async def pause_notification(session: TenantSession, notification_id: UUID) -> None:
     """Decide no further, and send nothing of what waits, until it is resumed; again is as once.
 
@@ -91,7 +101,8 @@ async def pause_notification(session: TenantSession, notification_id: UUID) -> N
 async def resume_notification(session: TenantSession, notification_id: UUID) -> None:
     """Let a paused one go on; one that is not paused goes on as it is.
 
-    It decides at once as many recipients as may go in ten seconds (`per_minute`), however short the pause was.
+    Where it has a rate (`per_minute`), the next recipients are decided when they would have been, or at once where that
+    has passed.
 
     Raises:
         NotificationNotFoundError: there is no such notification in this organization.
@@ -108,7 +119,8 @@ async def resume_notification(session: TenantSession, notification_id: UUID) -> 
     which = {"id": row.id, "organization_id": session.organization_id}
     turn = (await session.execute(sql.RESUME, which)).scalar_one()
     if row.state != "sending":
-        await give_to_job(session, which, turn, priority=row.priority, run_at=row.send_at)
+        was_due = await session.scalar(sql.WAS_DUE, which | {"job_id": row.job_id})
+        await give_to_job(session, which, turn, priority=row.priority, run_at=was_due)
 
 
 async def _lock(session: TenantSession, notification_id: UUID) -> Any:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from singr_comms.notifications.sending._suppressions import CODES
-from singr_comms.notifications.sending._try import ERASED, OVER, PREFERENCE, UNWANTED, Refused
+from singr_comms.notifications.sending._try import ERASED, OVER, PREFERENCE, UNQUIET, UNWANTED, Refused
 
 CANCELLED: Final = Refused("cancelled", "its notification was cancelled before it was sent")
 QUIETLY_OVER: Final = "expired quietly"
@@ -11,10 +11,9 @@ QUIETLY_OVER: Final = "expired quietly"
 NOWHERE: Final = {"email": "no_address", "sms": "no_address", "push": "no_device"}
 """Why somebody gets nothing by a channel who cannot be reached by it."""
 WORDS: Final = {
-    **{one.code: one.message for one in (CANCELLED, ERASED, OVER)},
+    **{one.code: one.message for one in (CANCELLED, ERASED, OVER, UNQUIET)},
     "no_address": "the recipient has no address for this channel",
     "digested": "it is kept for the recipient's next digest",
-    "quiet_hours": "it came in the recipient's quiet hours, in which nothing of this type is wanted",
     QUIETLY_OVER: "the recipient's quiet hours end after it was of use",
     "no_device": "the recipient has no device that takes pushes",
     PREFERENCE: UNWANTED,

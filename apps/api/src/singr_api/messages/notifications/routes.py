@@ -170,8 +170,8 @@ async def pause(session: TenantSession, notification_id: UUID) -> NotificationDe
 async def resume(session: TenantSession, notification_id: UUID) -> NotificationDetail:
     """Resume a notification.
 
-    It goes on where it was paused. Messages that waited meanwhile go within a minute. Where `per_minute` is set, as
-    many recipients as may go in ten seconds are decided at once, however short the pause was.
+    It goes on where it was paused. Messages that waited meanwhile go within a minute. Where `per_minute` is set, the
+    next recipients are decided when they would have been, or at once where that has passed.
     """
     await resume_notification(session, notification_id)
     return await _read(session, notification_id)

@@ -127,6 +127,9 @@ class Explainer:
         if chosen is not None and question.at is None and (wait := await self._line(channel.name, chosen)):
             waits, chosen = [*waits, paced(chosen, wait)], None
         outcome, words = _told(question, reasons, chosen, waits)
+        if not reasons and person.waits is not None:
+            outcome, words, chosen = "waits", f"It would wait: {person.waits.in_words}.", None
+            reasons = [person.waits]
         if chosen is None:
             reasons += [_waiting(one, moment) for one in waits]
         return SendingExplanation(

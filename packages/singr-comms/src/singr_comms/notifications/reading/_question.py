@@ -62,11 +62,13 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
         rule: of what they or their organization chose, the rule that holds for it; None where nobody was asked.
         nowhere: why there is no address to send to.
         stops: what else stops it.
+        waits: what it waits for where nothing stops it, before any provider is asked.
     """
 
     rule: str | None = None
     nowhere: "SendingReason | None" = None
     stops: "tuple[SendingReason, ...]" = ()
+    waits: "SendingReason | None" = None
 
 
 class SendingReason(msgspec.Struct, frozen=True, kw_only=True):

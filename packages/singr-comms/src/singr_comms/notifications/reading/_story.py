@@ -24,6 +24,16 @@ SELECT id AS job_id, type, queue, reference, flow_id, created_by AS asked_by, cr
 """,
     roles=("tenant", "platform"),
 )
+# A job that waits longer than its reader's quiet hours last waits for something else.
+_QUIET: Final = sql_text(
+    """
+SELECT j.run_at FROM jobs AS j JOIN recipients AS r ON r.id = CAST(:recipient_id AS uuid)
+ WHERE j.id = :job_id AND j.organization_id = :organization_id AND r.organization_id = :organization_id
+   AND j.status = 'pending' AND j.run_at > now()
+   AND j.run_at <= quiet_until(now(), r.time_zone, r.quiet_from, r.quiet_to, r.quiet_days)
+""",
+    roles=("tenant", "platform"),
+)
 _RESOLUTIONS: Final = sql_text(
     f"""
 SELECT after ->> 'outcome' AS outcome, actor AS by, reason, created_at AS at, correlation_id
@@ -65,19 +75,22 @@ class DeliveryDecision(msgspec.Struct, frozen=True, kw_only=True):
     """What the rules said when a message was to go.
 
     Attributes:
-        outcome: `let_go` where none held it back, `stopped` where one did, `pending` while none was asked.
+        outcome: `let_go` where none held it back, `stopped` where one did, `pending` while none was asked, `held` while
+            it waits for its recipient's quiet hours to end.
         rule: the code of what stopped it, such as `opt_out` or `user_limit`; null where nothing did.
         choice: of what its recipient or their organization chose, the rule by which it was wanted or not, such as
             `recipient:category+channel` or `mandatory`; null where it is of no notification to a recipient.
         in_words: that, for people.
         suppression: the one that stopped it, as it stands now; null where something else did, or it is gone.
+        until: when the quiet hours end that hold it.
     """
 
-    outcome: Literal["let_go", "stopped", "pending"]
+    outcome: Literal["let_go", "stopped", "pending", "held"]
     rule: str | None
     choice: str | None = None
     in_words: str
     suppression: SuppressionView | None
+    until: datetime | None = None
 
 
 class DeliveryResolution(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,9 +135,23 @@ async def decision_on(session: Session, row: Message) -> DeliveryDecision:
         words = "When its last attempt began, no suppression held for its address; its limits had let it go before."
         words = words if row.recipient_id is None else f"{words} Its recipient was there, and had it on."
         return DeliveryDecision(outcome="let_go", rule=None, choice=choice, in_words=words, suppression=None)
+    if (until := await _quiet_until(session, row)) is not None:
+        words = "It waits for its recipient's quiet hours to end; whether it may go is asked then."
+        return DeliveryDecision(
+            outcome="held", rule="quiet_hours", choice=choice, in_words=words, suppression=None, until=until
+        )
     words = "No attempt has begun yet: suppressions and limits are asked then."
     words = words if row.recipient_id is None else f"{words} So is what its recipient chose, once more."
     return DeliveryDecision(outcome="pending", rule=None, choice=choice, in_words=words, suppression=None)
+
+
+async def _quiet_until(session: Session, row: Message) -> datetime | None:
+    """Until when a message waits for its recipient's quiet hours; None where it does not."""
+    if row.recipient_id is None or row.job_id is None or row.status != "queued":
+        return None
+    which = {"job_id": row.job_id, "organization_id": row.organization_id, "recipient_id": row.recipient_id}
+    until: datetime | None = await session.scalar(_QUIET, which)
+    return until
 
 
 async def resolutions_of(session: Session, row: Message) -> tuple[DeliveryResolution, ...]:

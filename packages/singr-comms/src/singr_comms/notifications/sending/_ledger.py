@@ -98,7 +98,7 @@ class Ledger:
             is_last_attempt: no further try will come.
 
         Raises:
-            RetryLater: it is of a notification that is paused.
+            RetryLater: it is of a notification that is paused, or its reader is not to be disturbed now.
         """
         opened = await self._ordinary.begin(
             message_id,

@@ -34,7 +34,7 @@ _STOPS: Final = IN_FORCE.format("%(hashes)s", "%(channel)s", "%(organization_id)
 # All or nothing but for one race: of counts that fill up in this moment, those before the full one are counted.
 _BEGIN: Final = f"""
 WITH mine AS MATERIALIZED (
-    SELECT id, recipient_id FROM messages
+    SELECT id, recipient_id, notification_id FROM messages
      WHERE id = %(id)s AND organization_id = %(organization_id)s
        AND {_NOT_PAUSED} AND status = 'queued' AND attempts = 0
        FOR UPDATE

@@ -154,6 +154,9 @@ FLAGGED: Final = Refused(
 ERASED: Final = Refused("erased", "what was known of its recipient was erased")
 REMOVED: Final = Refused(ERASED.code, "its recipient was taken off the list or erased")
 NO_DEVICE: Final = Refused("no_device", "its recipient does not take pushes on that device any more")
+UNQUIET: Final = Refused(
+    "quiet_hours", "it came in the recipient's quiet hours, in which nothing of this type is wanted"
+)
 OVER: Final = Refused("expired", "it was to be sent by then or not at all: its time was over")
 PREFERENCE: Final = "preference"
 """The code of what its reader does not want."""
@@ -199,6 +202,9 @@ class LastLook(Protocol):
 
         Args:
             session: fenced to the message's organization.
-            row: of the message: its `recipient_id`, `kind` and `channel`.
+            row: of the message: its `recipient_id`, `kind` and `channel`, and whether it `is_pressing`.
             hashes: every fingerprint of the address that it goes to.
+
+        Raises:
+            RetryLater: it is to wait: its reader is not to be disturbed now.
         """

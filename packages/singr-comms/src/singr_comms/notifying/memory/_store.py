@@ -96,7 +96,7 @@ class MemoryNotified:
     def resume(self, one: MemoryNotification) -> None:
         """Go on."""
         if one.paused_at is not None:
-            one.paused_at, one.updated_at, one.due_at = None, self.now(), max(self.now(), one.send_at or self.now())
+            one.paused_at, one.updated_at, one.due_at = None, self.now(), max(self.now(), one.due_at)
 
     def counts(self, notification_id: UUID) -> Iterator[tuple[str, str, str | None, int]]:
         """How many messages by channel, status and reason."""

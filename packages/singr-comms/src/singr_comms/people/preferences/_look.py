@@ -1,18 +1,20 @@
 """The look at a recipient as an attempt begins: in the statement that begins it, where that is one.
 
-Are they there still, is the device theirs, and do they want it?
+Are they there still, is the device theirs, do they want it, and may they be disturbed now?
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
-from singr_comms.catalogue import message_types
+from singr_comms.catalogue import INBOX, message_types
 from singr_comms.notifications.sending._ordinary import begin_statement
-from singr_comms.notifications.sending._try import NO_DEVICE, PREFERENCE, REMOVED, UNWANTED, Refused
+from singr_comms.notifications.sending._try import NO_DEVICE, PREFERENCE, REMOVED, UNQUIET, UNWANTED, Refused
 from singr_comms.people.preferences._rule import RULE_SQL
 from singr_db import TenantSession, sql, sql_text
+from singr_jobs import RetryLater
 
 _IS_THERE: Final = """EXISTS (SELECT FROM recipients AS person
                         WHERE person.organization_id = CAST(%(organization_id)s AS uuid) AND person.id = r.id)"""
@@ -22,17 +24,30 @@ _IS_THEIRS: Final = """(CAST(%(channel)s AS text) <> 'push'
                           WHERE device.organization_id = CAST(%(organization_id)s AS uuid)
                             AND device.token_hash = ANY (CAST(%(hashes)s AS bytea[]))
                             AND device.recipient_id = r.id AND device.off_at IS NULL))"""
+_QUIET: Final = """(
+       SELECT quiet_until({moment}, sleeper.time_zone, sleeper.quiet_from, sleeper.quiet_to, sleeper.quiet_days)
+         FROM recipients AS sleeper
+        WHERE sleeper.organization_id = CAST(%(organization_id)s AS uuid) AND sleeper.id = r.id
+          AND sleeper.quiet_from IS NOT NULL AND CAST(%(quiet)s AS text) <> 'pass' AND NOT {pressing})"""
+_AWAKE: Final = _QUIET.format(
+    moment="clock_timestamp()",
+    pressing="EXISTS (SELECT FROM notifications AS n WHERE n.id = mine.notification_id AND n.priority = 0)",
+)
+_ASLEEP: Final = _QUIET.format(
+    moment="coalesce(CAST(%(at)s AS timestamptz), clock_timestamp())", pressing="CAST(%(is_pressing)s AS boolean)"
+)
 _BEGIN: Final = sql(
     begin_statement(
         f"""NOT EXISTS (SELECT FROM (SELECT mine.recipient_id AS id) AS r CROSS JOIN {RULE_SQL} AS choice
                         WHERE NOT choice.allowed)
             AND EXISTS (SELECT FROM (SELECT mine.recipient_id AS id) AS r
-                         WHERE {_IS_THERE} AND {_IS_THEIRS})"""  # noqa: S608 - constants
+                         WHERE {_IS_THERE} AND {_IS_THEIRS} AND {_AWAKE} IS NULL)"""  # noqa: S608 - constants
     )
 )
 _ASK: Final = sql_text(
     f"""
-SELECT choice.allowed, choice.rule, {_IS_THERE} AS is_there, {_IS_THEIRS} AS is_theirs
+SELECT choice.allowed, choice.rule, {_IS_THERE} AS is_there, {_IS_THEIRS} AS is_theirs,
+       {_ASLEEP} AS until, clock_timestamp() AS moment
   FROM (SELECT CAST(:recipient_id AS uuid) AS id) AS r CROSS JOIN {RULE_SQL} AS choice
 """,  # noqa: S608 - constants
     roles=("tenant",),
@@ -45,10 +60,14 @@ class LookedAt(msgspec.Struct, frozen=True):
     Args:
         rule: what they or their organization chose of the message, as `decide` names it.
         stops: all that stops it, in order: what is first decides.
+        quiet_until: where nothing stops it, until when it waits for its reader's quiet hours to end.
+        moment: by the database's clock, when that was found.
     """
 
     rule: str
     stops: tuple[Refused, ...]
+    quiet_until: datetime | None
+    moment: datetime
 
 
 class PreferencesLook:
@@ -58,7 +77,8 @@ class PreferencesLook:
 
     - `erased` where its recipient was taken off the list: what they had chosen is gone, so that nothing goes to them;
     - `no_device` where it is a push, and its device was taken off, turned off or registered by somebody else;
-    - `preference` where its recipient does not want it.
+    - `preference` where its recipient does not want it;
+    - `quiet_hours` where these have begun, and its type is dropped then. Otherwise it waits for their end.
 
     The first attempt asks in the statement that begins it; of a message without a recipient nothing is asked.
     """
@@ -73,32 +93,51 @@ class PreferencesLook:
             "category": "" if declared is None else declared.category,
             "mandatory": declared is not None and declared.mandatory,
             "type_allows": True,
+            "quiet": "pass" if declared is None else declared.quiet,
         }
 
     async def stops(self, session: TenantSession, row: Any, hashes: Sequence[bytes]) -> Refused | None:
         """Return what stops a message to a recipient; None where nothing does, or there is none."""
         if row.recipient_id is None:
             return None
-        return next(iter((await self.look(session, row, hashes)).stops), None)
+        looked = await self.look(session, row, hashes, is_pressing=row.is_pressing)
+        if not looked.stops and looked.quiet_until is not None:
+            seconds = (looked.quiet_until - looked.moment).total_seconds()
+            raise RetryLater(max(seconds, 0.0), UNQUIET.code, "its recipient's quiet hours have begun", counts=False)
+        return next(iter(looked.stops), None)
 
-    async def look(self, session: TenantSession, row: Any, hashes: Sequence[bytes]) -> LookedAt:
+    async def look(
+        self,
+        session: TenantSession,
+        row: Any,
+        hashes: Sequence[bytes],
+        *,
+        is_pressing: bool = False,
+        at: datetime | None = None,
+    ) -> LookedAt:
         """Return what is found of the recipient of a message, which there need not be yet.
 
         Args:
             session: fenced to the organization.
             row: has `recipient_id`, `kind` and `channel`.
             hashes: every fingerprint of the address that it would go to; none where there is no address.
+            is_pressing: it goes at any hour.
+            at: of which time; now unless given.
         """
         values = self.values(row.kind) | {
             "organization_id": session.organization_id,
             "recipient_id": row.recipient_id,
             "channel": row.channel,
             "hashes": hashes,
+            "is_pressing": is_pressing or row.channel == INBOX,
+            "at": at,
         }
         found = (await session.execute(_ASK, values)).one()
         said = (
             (not found.is_there, REMOVED),
             (not found.is_theirs, NO_DEVICE),
             (not found.allowed, Refused(PREFERENCE, UNWANTED.format(rule=found.rule), found.rule)),
+            (found.until is not None and values["quiet"] == "drop", UNQUIET),
         )
-        return LookedAt(found.rule, tuple(refused for holds, refused in said if holds))
+        stops = tuple(refused for holds, refused in said if holds)
+        return LookedAt(found.rule, stops, None if stops else found.until, found.moment)

@@ -1,0 +1,122 @@
+"""Reminders: a notification at a time that something else has, found again by what it is about.
+
+Each is `notify` with a `send_at` and a `deduplication_key`: asked for again, it moves with what it reminds of; who asks
+over HTTP sends the same two fields. What is too late already is not made.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from singr_comms.notifying._asked import InvalidNotificationError, NotificationFault, Target, To
+from singr_comms.notifying._notify import Notified, notify
+from singr_comms.notifying._steering import Cancelled, cancel_by_key
+from singr_comms.notifying.memory._store import KeepsNotifications
+from singr_config.clock import clock
+from singr_db import Sealer, TenantSession
+
+PICKUP_BEFORE: Final = timedelta(hours=1)
+"""So long before the pickup."""
+REVIEW_AFTER: Final = timedelta(days=3)
+"""So long after the order was picked up."""
+RENEWAL_BEFORE: Final = timedelta(weeks=1)
+"""So long before the renewal."""
+
+
+class Reminder(NamedTuple):
+    """One use of a time: the type that is sent, and by what name it is found again."""
+
+    type: str
+    key: str
+
+    @classmethod
+    def of_pickup(cls, order: str) -> "Reminder":
+        """Of an order's pickup."""
+        return cls("pickup_reminder", f"pickup:{order}")
+
+    @classmethod
+    def of_review(cls, order: str) -> "Reminder":
+        """Of a review of an order."""
+        return cls("review_request", f"review:{order}")
+
+    @classmethod
+    def of_renewal(cls, subscription: str) -> "Reminder":
+        """Of the renewal of a subscription."""
+        return cls("renewal_reminder", f"renewal:{subscription}")
+
+
+async def remind_of_pickup(
+    session: TenantSession, order: str, to: To | Target, *, pickup: datetime, sealer: Sealer, data: Mapping[str, Any]
+) -> Notified | None:
+    """Remind of a pickup an hour before it, in the caller's transaction; asked for again, that moves.
+
+    Nothing is sent once the pickup has come.
+
+    Args:
+        session: the caller's open transaction.
+        order: what is picked up, by the caller's name: one reminder of each.
+        to: whom.
+        pickup: when (aware).
+        sealer: as `notify` takes it.
+        data: variables of the type `pickup_reminder`.
+
+    Returns:
+        The notification; None where the pickup has come, and there is nothing to remind of.
+
+    Raises:
+        InvalidNotificationError: as `notify`.
+        NotificationStateError: the reminder has gone out.
+    """
+    if _aware(pickup, "pickup") <= _now(session):
+        return None
+    how: dict[str, Any] = {"send_at": pickup - PICKUP_BEFORE, "expires_at": pickup, "sealer": sealer, "data": data}
+    return await _remind(session, Reminder.of_pickup(order), to, **how)
+
+
+async def ask_for_review(
+    session: TenantSession,
+    order: str,
+    to: To | Target,
+    *,
+    picked_up: datetime,
+    sealer: Sealer,
+    data: Mapping[str, Any],
+) -> Notified:
+    """Ask for a review three days after an order was picked up; as `remind_of_pickup`, by the type `review_request`."""
+    send_at = _aware(picked_up, "picked_up") + REVIEW_AFTER
+    return await _remind(session, Reminder.of_review(order), to, send_at=send_at, sealer=sealer, data=data)
+
+
+async def remind_of_renewal(
+    session: TenantSession,
+    subscription: str,
+    to: To | Target,
+    *,
+    renewal: datetime,
+    sealer: Sealer,
+    data: Mapping[str, Any],
+) -> Notified | None:
+    """Remind of a renewal a week before it; as `remind_of_pickup`, by the type `renewal_reminder`."""
+    if _aware(renewal, "renewal") <= _now(session):
+        return None
+    how: dict[str, Any] = {"send_at": renewal - RENEWAL_BEFORE, "expires_at": renewal, "sealer": sealer, "data": data}
+    return await _remind(session, Reminder.of_renewal(subscription), to, **how)
+
+
+async def cancel_reminder(session: TenantSession, reminder: Reminder) -> Cancelled | None:
+    """Take a reminder back, such as `Reminder.of_pickup("A-17")`; None where there is none."""
+    return await cancel_by_key(session, reminder.key)
+
+
+async def _remind(session: TenantSession, reminder: Reminder, to: To | Target, **how: Any) -> Notified:
+    return await notify(session, reminder.type, to, deduplication_key=reminder.key, replace=True, **how)
+
+
+def _aware(moment: datetime, name: str) -> datetime:
+    if moment.tzinfo is None:
+        raise InvalidNotificationError([NotificationFault(name, "must have a time zone", "malformed")])
+    return moment
+
+
+def _now(session: TenantSession) -> datetime:
+    return session.notifications.now() if isinstance(session, KeepsNotifications) else clock.now()
