@@ -7,6 +7,8 @@ from broken.breakage import Breakage, Edit
 JOBS = "packages/singr-jobs/src/singr_jobs"
 SETTINGS = "packages/singr-jobs/tests/test_jobs_queue_settings.py"
 SHARING = "packages/singr-jobs/tests/test_jobs_sharing.py"
+MANY = "packages/singr-jobs/tests/test_jobs_many_organizations.py"
+LATER = "packages/singr-jobs/tests/test_jobs_later.py"
 
 BREAKAGES = (
     Breakage(
@@ -65,5 +67,38 @@ BREAKAGES = (
         f"{SETTINGS}::test_a_full_queue_goes_on_once_an_outcome_is_written_whose_place_was_free_before",
         "not within",
         "a full queue stood still until it was looked at again",
+    ),
+    Breakage(
+        "last-page-to-itself",
+        "R33",
+        "A look at the last organizations of a queue does not go on with the first",
+        (
+            Edit(
+                f"{JOBS}/taking/_sql.py",
+                "(SELECT organization_id FROM hop UNION ALL SELECT organization_id FROM again) AS ring\n"
+                "     WHERE organization_id IS NOT NULL LIMIT",
+                "(SELECT organization_id FROM hop UNION ALL SELECT organization_id FROM again WHERE NOT EXISTS (\n"
+                "        SELECT FROM hop WHERE organization_id IS NOT NULL)) AS ring\n"
+                "     WHERE organization_id IS NOT NULL LIMIT",
+            ),
+        ),
+        f"{MANY}::test_nobody_has_more_turns_for_being_last_in_the_order_of_ids",
+        "30 each in the mean",
+        "the last of five organizations had as many turns as the four others together",
+    ),
+    Breakage(
+        "due-in-one-line",
+        "R33",
+        "What has become due moves by its time alone, whosever it is and however much",
+        (
+            Edit(
+                f"{JOBS}/taking/_later.py",
+                "SELECT at FROM oldest UNION ALL SELECT at FROM free",
+                "SELECT at FROM oldest",
+            ),
+        ),
+        f"{LATER}::test_what_is_due_behind_a_flood_moves_within_as_many_looks_as_there_are_pages",
+        "assert {(UUID(",
+        "one organization's delayed job waited until 60,000 of another had moved, 6 s in all",
     ),
 )

@@ -7,6 +7,7 @@ from broken.breakage import Breakage, Edit
 JOBS = "packages/singr-jobs/src/singr_jobs"
 DB = "packages/singr-db/src/singr_db"
 SQL = f"{JOBS}/taking/_sql.py"
+LATER = f"{JOBS}/taking/_later.py"
 HANDING = f"{JOBS}/taking/_handing.py"
 ENDING = f"{DB}/ending/_statements.py"
 INGEST = f"{JOBS}/intake/_ingest.py"
@@ -250,7 +251,7 @@ BREAKAGES = (
         "Delayed jobs become due before their time",
         (
             Edit(
-                SQL,
+                LATER,
                 "SELECT ctid FROM job_later WHERE run_at <= now() ORDER BY",
                 "SELECT ctid FROM job_later ORDER BY",
             ),

@@ -20,6 +20,7 @@ from singr_jobs.taking import _sql
 from singr_jobs.taking._claimed import ClaimedJob
 from singr_jobs.taking._claims import Claimant, Shares, Taken, take, take_apart
 from singr_jobs.taking._held_gates import HeldGates
+from singr_jobs.taking._later import Later
 from singr_jobs.taking._options import WorkerOptions
 from singr_jobs.taking._rates import Rates
 from singr_jobs.taking._rules import OwnRules, Rules, read_rules
@@ -28,7 +29,6 @@ from singr_observability import get_logger
 ORGANIZATIONS_A_ROUND = 200
 # Jobs of one ticket: what is lost with a worker is lost by the ticket.
 TICKET_SIZE = 512
-_DUE_AT_ONCE = 1000
 # Seconds that a stop waits for a database that does not answer.
 _GIVING_BACK = 1.0
 # Seconds that a round may wait for one queue while others have work.
@@ -116,6 +116,7 @@ class Dispatcher:
         self._gates = HeldGates(pool)
         self._locked = Trouble("taking from queues for which something is set", module="jobs.dispatcher")
         self._look_again_at = 0.0
+        self._later = Later()
         self._around_until: dict[Queue, float] = {}
         self._unheard: set[int] = set()
         self._suspected: set[Queue] = set()
@@ -224,18 +225,15 @@ class Dispatcher:
 
     async def _let_become_due(self) -> None:
         """Move delayed jobs whose time has come to where they are taken from; of many a part, so that others go on."""
-        values = {"limit": _DUE_AT_ONCE, "queues": [queue.value for queue in self._options.queues]}
-        async with self._pool.connection() as connection:
-            cursor = await connection.execute(_sql.BECOME_DUE, values, binary=True)
-            [(queues, moved, waiting, soon, suspected, alone, ruled)] = await cursor.fetchall()
-        await self._learn_rules(ruled)
-        self._suspected = self._options.queues.keys() & set(suspected)
-        self._alone_in = [queue for queue in self._options.queues if queue in alone]
-        self._due |= self._options.queues.keys() & {*queues, *waiting, *suspected}
-        self._tell_due(queues)
-        rest = self._options.poll if soon is None else min(max(soon, 0.0), self._options.poll)
+        seen = await self._later.move(self._pool, self._options.queues)
+        await self._learn_rules(seen.ruled)
+        self._suspected = self._options.queues.keys() & set(seen.suspected)
+        self._alone_in = [queue for queue in self._options.queues if queue in seen.alone]
+        self._due |= self._options.queues.keys() & {*seen.moved, *seen.waiting, *seen.suspected}
+        self._tell_due(seen.moved)
+        rest = self._options.poll if seen.soon is None else min(max(seen.soon, 0.0), self._options.poll)
         now = asyncio.get_running_loop().time()
-        self._look_again_at = min(now + (0.0 if moved == _DUE_AT_ONCE else rest), self._rates.next_at())
+        self._look_again_at = min(now + (0.0 if self._later.is_many else rest), self._rates.next_at())
 
     async def _learn_rules(self, ruled: list[str]) -> None:
         """Ask what is set for these queues; while somebody has the table for itself, what is known holds on."""

@@ -13,7 +13,7 @@ from typing import Final
 from uuid import UUID
 
 from singr_db import sql
-from singr_db.ending import ALONE, ANY_RANK, HELD, IS_FOLLOWED, PLACED_BY, SUSPECT, TRIMMED, places
+from singr_db.ending import ANY_RANK, HELD, IS_FOLLOWED, PLACED_BY, TRIMMED, places
 from singr_jobs.taking._rules import NO_RULES, RULES
 
 # What waits rises by a priority in so many seconds, so that what is urgent does not hold up the rest for ever.
@@ -174,29 +174,6 @@ TAKE_APART_BY_RULES = sql(
         room="LEAST(1, (SELECT room FROM budget))",
     )
 )
-
-# What has become due moves to where it is taken from. Says of which queues something did, how much, in which queues
-# jobs wait, in how many seconds the next becomes due, in which queues jobs wait apart, and for which operators have set
-# something. The gates of queues are made here, whenever they are missing.
-BECOME_DUE = sql(f"""
-WITH gates AS (
-    INSERT INTO job_gates (name) SELECT unnest(%(queues)s::text[]) ON CONFLICT DO NOTHING
-), due AS (
-    DELETE FROM job_later WHERE ctid = ANY (ARRAY(
-        SELECT ctid FROM job_later WHERE run_at <= now() ORDER BY run_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
-    RETURNING queue, organization_id, priority, run_at, id, type
-), ready AS (
-    INSERT INTO job_ready (queue, organization_id, priority, run_at, id, type)
-    SELECT queue, organization_id, priority, run_at, id, type FROM due ON CONFLICT DO NOTHING
-)
-SELECT array(SELECT DISTINCT queue FROM due), (SELECT count(*) FROM due),
-       array(SELECT queue FROM unnest(%(queues)s::text[]) AS queue
-              WHERE EXISTS (SELECT FROM job_ready WHERE job_ready.queue = queue.queue)),
-       (SELECT extract(epoch FROM min(run_at) - clock_timestamp())::float8 FROM job_later WHERE run_at > now()),
-       array(SELECT DISTINCT queue FROM job_ready WHERE priority > 2 AND priority = {SUSPECT}),
-       array(SELECT DISTINCT queue FROM job_ready WHERE priority > 2 AND priority = {ALONE}),
-       array(SELECT name FROM job_gates WHERE ruled AND name = ANY (%(queues)s::text[]))
-""")  # noqa: S608 - constants
 
 # Jobs taken and not begun wait again, where they waited; no attempt counts.
 _OURS: Final = f"""{HELD}, ours AS MATERIALIZED (
