@@ -19,6 +19,8 @@ from bench.cpu import WORKER, resident_mb
 from bench.figures import Row, at_most, percentile
 from bench.harness import OURS, BenchError, Running, Stand, tail
 from bench.sending import OWN, SONG
+from starlette.requests import Request
+from starlette.responses import Response
 
 from singr_comms import EmailAddress
 from singr_comms.channels import CHANNELS
@@ -40,6 +42,7 @@ GROWTH_TARGET_MB = 30.0
 RATIO_TARGET = 2.0
 RATE = 10.0
 """Messages a second of the other organization."""
+ANSWERS_S = 0.05
 SETTLED_SECONDS = 1.0
 PATIENCE_SECONDS = 300
 SAID = {"title": "Plums", "text": "The first plums are here."}
@@ -128,7 +131,7 @@ async def told(environ: dict[str, str], worker: Running, ways: Sequence[str], cr
 def beside(place: Stand) -> Row:
     """What another organization's mails take to their provider while a crowd is told, and with nothing to do."""
     crowd, idle_for = place.scaled(CROWD, 2_000), float(place.scaled(15, 1))
-    with MailjetSimulator().serve() as mailjet:
+    with Patient().serve() as mailjet:
         environ = filled(place, "crowds-beside", crowd, **mailjet.environ)
         with place.worker("crowds-beside", environ, concurrency=None, jobs=None, queue="default,email"):
             idle, busy = asyncio.run(waited(environ, mailjet, idle_for))
@@ -139,6 +142,16 @@ def beside(place: Stand) -> Row:
     )
     target = at_most(ratio, RATIO_TARGET, "x idle")
     return Row(BENCH, measure, f"{percentile(busy, 95):.0f}", ratio=f"{ratio:.2f}", target=target)
+
+
+class Patient(MailjetSimulator):
+    """A provider that answers so long after a mail has arrived."""
+
+    async def respond(self, request: Request, *answer: Any) -> Response:
+        """Answer late."""
+        given: Response = await super().respond(request, *answer)
+        await asyncio.sleep(ANSWERS_S)
+        return given
 
 
 async def waited(

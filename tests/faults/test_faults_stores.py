@@ -49,8 +49,9 @@ async def ingest(
     patience: float = 60.0,
     after: Callable[[int], object] = lambda _: None,
     body: Callable[[str], dict[str, object]] = any_email,
+    path: str = "/v1/jobs",
 ) -> dict[str, str]:
-    """Send one request per key, each until it is accepted; returns the job that each key got.
+    """Send one request per key, each until it is accepted; returns the id of the job, or whatever is made, of each key.
 
     `after` is told how many were accepted, each time that one more is.
     """
@@ -62,7 +63,7 @@ async def ingest(
         while left:
             key = left.pop()
             try:
-                answer = await client.post("/v1/jobs", json=body(key), headers={"idempotency-key": key})
+                answer = await client.post(path, json=body(key), headers={"idempotency-key": key})
             except httpx.HTTPError:
                 answer = None
             if answer is not None and answer.status_code in {200, 202}:

@@ -1,10 +1,13 @@
 """Inboxes that are on screens: what hears for them ends when it is asked to."""
 
 import asyncio
+import itertools
+
+import pytest
 
 from singr_comms.people.inbox import InboxNews, LiveInboxes
 from singr_config.testing import settings_for_tests
-from singr_db import Database
+from singr_db import Database, new_id
 from singr_db.redis import redis_client
 
 
@@ -16,3 +19,61 @@ async def test_what_hears_ends_in_the_middle_of_connecting_too(db: Database, red
             for _ in range(steps):
                 await asyncio.sleep(0)
         await client.aclose()
+
+
+async def test_of_the_screens_that_stand_at_one_position_one_reads_for_all_until_it_changes_again(
+    db: Database, redis_url: str
+) -> None:
+    settings = settings_for_tests(DATABASE_URL="postgresql://nowhere/singr", REDIS_URL=redis_url)
+    client = redis_client(settings.redis)
+    inboxes, recipient_id = LiveInboxes(db, InboxNews(client)), new_id()
+    screens, reads = [inboxes.watch(recipient_id) for _ in range(3)], itertools.count(1)
+
+    async def read() -> int:
+        await asyncio.sleep(0)
+        return next(reads)
+
+    async def all_read(after: int) -> list[int]:
+        return await asyncio.gather(*(inboxes.read_once(screen, after, read) for screen in screens))
+
+    assert await all_read(0) == [1, 1, 1]
+    assert await inboxes.read_once(screens[0], 0, read) == 1
+    assert await all_read(1) == [2, 2, 2], "they stand elsewhere"
+    reading = asyncio.create_task(inboxes.read_once(screens[0], 2, read))
+    await asyncio.sleep(0)
+    inboxes._stir(recipient_id)
+    assert await inboxes.read_once(screens[1], 2, read) != await reading, "it changed since the first one began"
+    screens.append(inboxes.watch(recipient_id))
+    before = next(reads)
+    assert await inboxes.read_once(screens[-1], 2, read) > before, "who has just come looks"
+    for screen in screens:
+        inboxes.leave(screen)
+    assert not inboxes._read
+    assert not inboxes._stirs
+    await client.aclose()
+
+
+async def test_a_read_that_fails_is_made_anew_and_one_that_nobody_waits_for_goes_on(
+    db: Database, redis_url: str
+) -> None:
+    settings = settings_for_tests(DATABASE_URL="postgresql://nowhere/singr", REDIS_URL=redis_url)
+    client = redis_client(settings.redis)
+    inboxes = LiveInboxes(db, InboxNews(client))
+    screens = [inboxes.watch(recipient_id) for recipient_id in [new_id()] * 2]
+    goes_on = asyncio.Event()
+
+    async def fails() -> int:
+        raise LookupError
+
+    async def waits() -> int:
+        await goes_on.wait()
+        return 7
+
+    with pytest.raises(LookupError):
+        await inboxes.read_once(screens[0], 0, fails)
+    first, second = (asyncio.create_task(inboxes.read_once(screen, 0, waits)) for screen in screens)
+    await asyncio.sleep(0)
+    first.cancel()
+    goes_on.set()
+    assert await second == 7
+    await client.aclose()

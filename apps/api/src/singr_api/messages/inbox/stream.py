@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -83,7 +84,8 @@ async def events(services: Services, session_id: UUID, live: LiveInbox, after: i
         if not await _still_in(services, session_id):
             return
         if await live.changed(within=_LOOKS):
-            told, after = await _news(services, live.recipient_id, after)
+            read = partial(_news, services, live.recipient_id, after)
+            told, after = await services.live_inboxes.read_once(live, after, read)
             if told:
                 beat = time.monotonic() + _HEARTBEAT
                 yield told

@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
-from collections import defaultdict
-from collections.abc import AsyncIterator
-from typing import Final
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from singr_comms.people.inbox._news import InboxNews
@@ -15,6 +15,7 @@ from singr_observability import get_logger
 _LOOKS_EVERY: Final = 2.0
 _STANDING: Final = sql("SELECT recipient_id, position FROM inbox_counters WHERE recipient_id = ANY (%s)")
 _log = get_logger("comms.inbox")
+T = TypeVar("T")
 
 
 class LiveInbox:
@@ -52,6 +53,8 @@ class LiveInboxes:
         self.news = news
         self._watched: defaultdict[UUID, set[LiveInbox]] = defaultdict(set)
         self._standing: dict[UUID, int] = {}
+        self._stirs: Counter[UUID] = Counter()
+        self._read: dict[UUID, tuple[tuple[int, int], asyncio.Future[Any]]] = {}
         self._anybody = asyncio.Event()
 
     def __len__(self) -> int:
@@ -64,6 +67,7 @@ class LiveInboxes:
     def watch(self, recipient_id: UUID) -> LiveInbox:
         """Put an inbox on a screen, as changed at first; `leave` it again."""
         live = LiveInbox(recipient_id)
+        self._stirs[recipient_id] += 1  # it looks for itself first
         self._watched[recipient_id].add(live)
         self._anybody.set()
         return live
@@ -74,9 +78,23 @@ class LiveInboxes:
         screens.discard(live)
         if not screens:
             del self._watched[live.recipient_id]
-            self._standing.pop(live.recipient_id, None)
+            for known in (self._standing, self._stirs, self._read):
+                known.pop(live.recipient_id, None)
         if not self._watched:
             self._anybody.clear()
+
+    async def read_once(self, live: LiveInbox, after: int, read: Callable[[], Awaitable[T]]) -> T:
+        """What `read` finds behind a position, for all screens of an inbox that stand there: one reads for them.
+
+        Whoever was stirred since it began reads anew.
+        """
+        where = (after, self._stirs[live.recipient_id])
+        known, reading = self._read.get(live.recipient_id, ((-1, -1), None))
+        if reading is None or known != where or (reading.done() and (reading.cancelled() or reading.exception())):
+            reading = asyncio.ensure_future(read())
+            self._read[live.recipient_id] = (where, reading)
+        found: T = await asyncio.shield(reading)
+        return found
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -107,5 +125,6 @@ class LiveInboxes:
             await asyncio.sleep(_LOOKS_EVERY)
 
     def _stir(self, recipient_id: UUID) -> None:
+        self._stirs[recipient_id] += 1
         for live in self._watched.get(recipient_id, ()):
             live.stir()
