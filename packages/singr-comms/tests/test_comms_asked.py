@@ -42,6 +42,20 @@ async def test_whom_the_database_does_not_know_is_told_beside_all_else(crowd: Cr
     assert found == [("data.text", "required"), ("to.topic", "not_found")]
 
 
+async def test_every_fault_in_each_item_of_a_variable_is_told_by_its_path(crowd: Crowd) -> None:
+    items: list[Any] = [{"title": "", "body": 7}, {"title": "New"}, {"body": "x", "more": 1}, 7]
+    data = {"period": "daily", "first_day": "2026-11-28", "last_day": "2026-11-28", "link": "https://singr.example/"}
+    assert await faults(crowd, "digest", EVERYBODY, data=data | {"items": items}) == [
+        ("data.items[0].title", "invalid"),
+        ("data.items[0].body", "invalid"),
+        ("data.items[2].more", "invalid"),
+        ("data.items[2].title", "required"),
+        ("data.items[3]", "invalid"),
+    ]
+    found = await faults(crowd, "digest", EVERYBODY, data=data | {"items": [{"title": "\ud800"}]})
+    assert found == [("data.items", "invalid")]  # what cannot be written as JSON has no path in it
+
+
 async def test_of_two_moments_each_is_told_what_is_wrong_with_it(crowd: Crowd) -> None:
     wrong = [("send_at", "malformed"), ("expires_at", "malformed"), ("replace", "invalid")]
     assert await faults(crowd, SMS, EVERYBODY, send_at=NAIVE, expires_at=NAIVE, replace=True) == wrong

@@ -129,9 +129,10 @@ def test_every_fault_of_data_is_named_at_once_by_its_path() -> None:
     assert caught.value.faults["more"] == "must be an integer of at least 0"
 
 
-def test_a_fault_in_each_item_of_a_list_is_named_but_of_one_that_is_too_long_its_length_alone() -> None:
-    bad = [{"title": ""}, {"title": "x"}, {"body": "x"}, 7]
-    for items, named in ((bad, {"items[0].title", "items[2]", "items[3]"}), (bad * 50, {"items"})):
+def test_every_fault_in_each_item_of_a_list_is_named_but_of_one_that_is_too_long_its_length_alone() -> None:
+    bad = [{"title": "", "body": 7, "more": 1}, {"title": "x"}, {"body": "x"}, 7]
+    each = {"items[0].title", "items[0].body", "items[0].more", "items[2].title", "items[3]"}
+    for items, named in ((bad, each), (bad * 50, {"items"})):
         with pytest.raises(InvalidDataError) as caught:
             message_from("digest", "email", {"items": items})
         assert {path for path in caught.value.faults if path.startswith("items")} == named

@@ -1,14 +1,15 @@
 """A message made of data that somebody gave, with every fault in it named at once."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 import msgspec
 
 from singr_comms._errors import CommsError
 from singr_comms.models._message import Message, invalid_message
 
-_MISSING: Final = "is missing"
+MISSING: Final = "is missing"
 
 
 class InvalidDataError(CommsError, ValueError):
@@ -43,9 +44,9 @@ def filled(model: type[Message], data: Mapping[str, Any]) -> Message:
     for name, field in fields.items():
         if name not in data:
             if field.required:
-                faults[name] = _MISSING
+                faults[name] = MISSING
             continue
-        found = _faults(data[name], field.type, name)
+        found = faults_in(data[name], field.type, name)
         if found:
             faults |= found
         else:
@@ -55,17 +56,40 @@ def filled(model: type[Message], data: Mapping[str, Any]) -> Message:
     return model(**values)
 
 
-def _faults(value: Any, kind: Any, path: str) -> dict[str, str]:
-    """What is wrong with a value, by path; of a list, whose bounds are kept, in each of its items."""
+def faults_in(value: Any, kind: Any, path: str) -> dict[str, str]:
+    """What is wrong with a value as JSON has it, by path: all of it, in each item of a list and each field of those."""
     try:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         found: dict[str, str] = {}
-        for number, one in enumerate(value if _is_sound(value, kind) else ()):
-            found |= _faults(one, get_args(_bare(kind))[0], f"{path}[{number}]")
+        inner = _present(kind)
+        for number, one in enumerate(value if _is_sound(value, inner) else ()):
+            found |= faults_in(one, get_args(_bare(inner))[0], f"{path}[{number}]")
+        if isinstance(value, Mapping) and isinstance(inner, type) and issubclass(inner, msgspec.Struct):
+            found |= _faults_of_fields(value, inner, path)
         wrong = invalid_message(error)
         return found or {_path(path, wrong.field): wrong.message}
     return {}
+
+
+def _faults_of_fields(value: Mapping[str, Any], struct: type[msgspec.Struct], path: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
+    if struct.__struct_config__.forbid_unknown_fields:
+        there = ", ".join(fields)
+        found |= {f"{path}.{name}": f"is none of {there}" for name in value if name not in fields}
+    for name, field in fields.items():
+        if name in value:
+            found |= faults_in(value[name], field.type, f"{path}.{name}")
+        elif field.required:
+            found[f"{path}.{name}"] = MISSING
+    return found
+
+
+def _present(kind: Any) -> Any:
+    """What a value is where it may be left out; the kind itself otherwise."""
+    others = [one for one in get_args(kind) if one is not type(None)]
+    return others[0] if get_origin(kind) in {Union, UnionType} and len(others) == 1 else kind
 
 
 def _is_sound(value: Any, kind: Any) -> bool:

@@ -9,6 +9,7 @@ import msgspec
 
 from singr_comms._errors import InvalidMessageError
 from singr_comms.catalogue import INBOX, MessageType, message_types
+from singr_comms.catalogue._filling import MISSING, faults_in
 from singr_comms.channels import CHANNELS
 from singr_comms.channels.email import EmailAddress
 from singr_comms.models._message import Message, checked
@@ -247,8 +248,8 @@ def _said(
     for name in sorted(data.keys() - set(there)):
         found[name] = NotificationFault(f"{at}.{name}", f"is none of {', '.join(there)}", "unknown_field")
     for channel, model in models.items():
-        for name, fault in _wrong(model, data, f"{channel} needs it"):
-            found.setdefault(name, NotificationFault(f"{at}.{name}" if name else at, *fault))
+        for path, fault in _wrong(model, data, f"{channel} needs it"):
+            found.setdefault(path, NotificationFault(f"{at}.{path}", *fault))
     if found:
         yield from found.values()
         return
@@ -264,7 +265,7 @@ def _said(
 
 
 def _wrong(model: type[Message], data: Mapping[str, Any], needed: str) -> Iterable[tuple[str, tuple[str, str]]]:
-    """What is wrong with each variable, alone."""
+    """What is wrong with each variable, alone, by its path."""
     for name, kind, is_required in _variables(model):
         if name not in data:
             if is_required:
@@ -273,7 +274,17 @@ def _wrong(model: type[Message], data: Mapping[str, Any], needed: str) -> Iterab
         try:
             checked(data[name], kind)
         except InvalidMessageError as error:
-            yield name, (error.message, "invalid")
+            for path, words in _all_wrong(name, data[name], kind, error).items():
+                yield path, (words, "required" if words == MISSING else "invalid")
+
+
+def _all_wrong(name: str, value: Any, kind: Any, first: InvalidMessageError) -> Mapping[str, str]:
+    """Everything that is wrong with a variable, by path; the first thing where more cannot be told."""
+    try:
+        found = faults_in(msgspec.json.decode(msgspec.json.encode(value)), kind, name)
+    except (msgspec.MsgspecError, UnicodeEncodeError, TypeError, OverflowError, RecursionError):
+        found = {}
+    return found or {name: first.message}
 
 
 @cache
