@@ -39,8 +39,9 @@ BREAKAGES = (
         (
             Edit(
                 f"{JOBS}/running/_runner.py",
-                "        line.finished(seconds)\n",
-                "        line.finished(seconds)\n        self.kept = (getattr(self, 'kept', None), b'.' * 400_000)\n",
+                "        line.finished(job, seconds)\n",
+                "        line.finished(job, seconds)\n"
+                "        self.kept = (getattr(self, 'kept', None), b'.' * 400_000)\n",
             ),
         ),
         R18,

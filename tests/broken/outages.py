@@ -134,7 +134,7 @@ BREAKAGES = (
         "Whoever has a ticket begins an attempt at each of its jobs",
         (
             Edit(
-                f"{JOBS}/running/_arrivals.py",
+                f"{JOBS}/running/_crossing.py",
                 "known = _of_types(accepted, claimant.types)",
                 "known = list(accepted)",
             ),

@@ -6,6 +6,7 @@ from broken.breakage import Breakage, Edit
 
 JOBS = "packages/singr-jobs/src/singr_jobs"
 SETTINGS = "packages/singr-jobs/tests/test_jobs_queue_settings.py"
+MIXED = "packages/singr-jobs/tests/test_jobs_mixed.py"
 SHARING = "packages/singr-jobs/tests/test_jobs_sharing.py"
 MANY = "packages/singr-jobs/tests/test_jobs_many_organizations.py"
 LATER = "packages/singr-jobs/tests/test_jobs_later.py"
@@ -100,5 +101,35 @@ BREAKAGES = (
         f"{LATER}::test_what_is_due_behind_a_flood_moves_within_as_many_looks_as_there_are_pages",
         "assert {(UUID(",
         "one organization's delayed job waited until 60,000 of another had moved, 6 s in all",
+    ),
+    Breakage(
+        "quick-queues-shared-by-nobody",
+        "R33",
+        "Where jobs are quick, places are whoever's comes first, however long its jobs take",
+        (
+            Edit(
+                f"{JOBS}/running/_line.py",
+                "            or self.sharing.may_begin(job, self.concurrency)\n",
+                "            or True\n",
+            ),
+        ),
+        f"{MIXED}::test_a_place_is_kept_for_who_is_quick_beside_slow_jobs_that_came_at_once[with redis]",
+        "three have begun in each",
+        "slow jobs that came at once had every place of a queue in which others' jobs take milliseconds",
+    ),
+    Breakage(
+        "tickets-begun-whole",
+        "R33",
+        "Whoever accepts a ticket takes all of its jobs into hand, whether they have places or not",
+        (
+            Edit(
+                f"{JOBS}/running/_crossing.py",
+                "fit, _ = self._line.fitting(known, time.monotonic())",
+                "fit = known",
+            ),
+        ),
+        f"{MIXED}::test_of_a_ticket_what_has_no_place_waits_in_turn_with_others",
+        "the others wait again",
+        "what had no place kept whoever came later from their turns, and was handed over again",
     ),
 )

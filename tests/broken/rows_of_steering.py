@@ -15,6 +15,7 @@ _STEERED = "packages/singr-jobs/tests/test_jobs_queue_settings.py"
 _SHARING = "packages/singr-jobs/tests/test_jobs_sharing.py"
 _MANY = "packages/singr-jobs/tests/test_jobs_many_organizations.py"
 _LATER = "packages/singr-jobs/tests/test_jobs_later.py"
+_MIXED = "packages/singr-jobs/tests/test_jobs_mixed.py"
 _FLOWS = "tests/faults/test_faults_flows.py"
 _ENDS_AT_ONCE = f"{_FLOWS}::test_members_that_end_at_once_in_every_way_leave_no_flow_waiting"
 _FLOWS_STOP = f"{_FLOWS}::test_flows_that_stop_are_over_once_their_members_failed_were_cancelled_or_completed"
@@ -71,8 +72,8 @@ STEERING = (
         "R33",
         "Queues that operators steer: from its commit on nothing is taken from a paused queue, and never more than a"
         " limit allows of a queue or an organization, whoever takes at once; who floods a queue leaves places and turns"
-        " to others, also with what becomes due (full: processes killed with jobs in hand, and a limit lowered under"
-        " what runs)",
+        " to others, also with what becomes due, and with slow jobs among quick ones (full: processes killed with jobs"
+        " in hand, and a limit lowered under what runs)",
         (
             f"{_STEERED}::test_from_the_commit_of_a_pause_on_nothing_is_taken_by_whoever_has_not_heard_of_it",
             f"{_STEERED}::test_limits_of_a_queue_and_of_organizations_hold_together",
@@ -82,6 +83,8 @@ STEERING = (
             f"{_SHARING}::test_who_has_ended_leaves_a_place_to_others_while_the_outcome_is_written",
             f"{_MANY}::test_nobody_has_more_turns_for_being_last_in_the_order_of_ids",
             f"{_LATER}::test_what_is_due_behind_a_flood_moves_within_as_many_looks_as_there_are_pages",
+            f"{_MIXED}::test_a_place_is_kept_for_who_is_quick_beside_slow_jobs_that_came_at_once[with redis]",
+            f"{_MIXED}::test_of_a_ticket_what_has_no_place_waits_in_turn_with_others",
         ),
         (_LIMITS,),
     ),

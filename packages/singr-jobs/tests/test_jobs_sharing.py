@@ -24,6 +24,8 @@ class Held:
     def __init__(self, organization_id: UUID) -> None:
         self.organization_id = organization_id
         self.over = False
+        self.at_once = self.late = self.cancel_requested = False
+        self.stop_reason: str | None = None
 
 
 def in_hand(*counts: tuple[UUID, int]) -> Sharing:
@@ -159,7 +161,11 @@ def line_of(*held: UUID, seconds: float = 1.0) -> tuple[Line, list[Any]]:
     """A queue of three places, whose handlers take so long, with these in hand."""
     line, jobs = Line(Queue.DEFAULT, 3), [Held(whose) for whose in held]
     line.running = 1
-    line.finished(seconds)
+    first: Any = Held(held[0])
+    line.sharing.took([first], 90.0)
+    line.sharing.began(first)
+    line.finished(first, seconds)
+    line.sharing.parted_with(first, 90.0)
     line.in_hand = len(jobs)
     line.sharing.took(jobs, 100.0)  # type: ignore[arg-type]  # as much of jobs as counts
     return line, jobs

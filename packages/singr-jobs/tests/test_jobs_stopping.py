@@ -26,6 +26,7 @@ async def test_what_was_handed_over_and_not_begun_goes_back_when_the_worker_stop
         await until(lambda: pulse.ran == ["a"])
         job_id = await put(db, "b")
         await take_by_hand(db, job_id, token=7, state="travelling")
+        worker._runner._arrivals[Queue.DEFAULT]._over = True  # it comes in the moment in which the stop begins
         worker._runner.accept(Ticket(Queue.DEFAULT, 7, 1))
         await until(lambda: worker.in_hand() == {"default": 2})
         stopping = asyncio.create_task(worker.stop())

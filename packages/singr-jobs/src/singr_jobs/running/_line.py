@@ -1,12 +1,13 @@
 """One queue's part of a runner: what it has in hand, and how much it wants."""
 
-from collections import deque
-from collections.abc import Mapping
+import itertools
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from singr_jobs.declare._types import Queue
-from singr_jobs.running._sharing import Sharing
+from singr_jobs.running._sharing import QUICK, Sharing
 from singr_jobs.taking._claimed import ClaimedJob
 from singr_jobs.taking._claims import Shares
 from singr_jobs.taking._rules import OwnRules
@@ -17,11 +18,10 @@ AHEAD_SECONDS = 0.05
 AHEAD_JOBS = 2048
 # How long jobs may wait here behind others before others are offered them: far longer than what is kept at hand takes.
 PATIENCE = 1.0
-# Jobs of fewer seconds are no cause for keeping places back from anybody: what is ahead of others is over in moments.
-_QUICK = 0.02
 # Of how many handlers' times the mean is, roughly, and the shortest time that counts.
 _MEMORY = 16
 _SHORTEST = 1e-5
+_NOTHING_SET: Mapping[UUID, OwnRules] = {}
 
 
 @dataclass(slots=True)
@@ -29,13 +29,14 @@ class Line:
     """What one queue has in this process: tickets that came from others, jobs that wait here, and handlers that run.
 
     Of what is `in_hand` those are `over` whose handlers have ended and whose places others may have; a database that is
-    away lets no more of them gather than there are places.
+    away lets no more of them gather than there are places. `aside` are those that keep from a place whoever is quick.
     """
 
     queue: Queue
     concurrency: int
     tickets: deque[Ticket] = field(default_factory=deque)
     ready: deque[ClaimedJob] = field(default_factory=deque)
+    aside: dict[UUID, deque[ClaimedJob]] = field(default_factory=dict)
     running: int = 0
     in_hand: int = 0
     over: int = 0
@@ -62,39 +63,126 @@ class Line:
         return self.target - self.busy
 
     @property
-    def may_accept(self) -> bool:
-        """Whether tickets of others should be accepted now."""
-        return bool(self.tickets) and self.running + len(self.ready) < self.target
+    def waiting(self) -> int:
+        """How many jobs here have not begun."""
+        return len(self.ready) + sum(len(jobs) for jobs in self.aside.values())
+
+    @property
+    def room_for_tickets(self) -> int:
+        """How many jobs of others' tickets it would begin, or have at hand."""
+        return self.target - self.running - self.waiting
 
     @property
     def places(self) -> int:
-        """How many more jobs would begin at once."""
-        return max(0, self.concurrency - self.running - len(self.ready))
+        """How many more jobs would begin at once, if none is put aside."""
+        return max(0, self.concurrency - self.running - self.waiting)
 
     @property
-    def may_start(self) -> bool:
-        """Whether the next job that is ready has a place."""
-        return bool(self.ready) and self.running < self.concurrency
+    def places_for_anyone(self) -> int:
+        """How many more jobs would begin at once, whoever's they are."""
+        if not self._is_quick:
+            return self.places
+        return min(self.places, self.sharing.left_to_the_slow(self.concurrency))
 
-    def shares(self, now: float, own: Mapping[UUID, OwnRules]) -> Shares | None:
+    @property
+    def _is_quick(self) -> bool:
+        """Whether what is ahead of others is over in moments."""
+        return 0 < self._seconds < QUICK
+
+    def shares(self, now: float, own: Mapping[UUID, OwnRules] = _NOTHING_SET) -> Shares | None:
         """How many more jobs of each organization may come into hand; None: all that do. `now` is monotonic."""
-        if 0 < self._seconds < _QUICK:
-            return None
+        if self._is_quick:
+            return self.sharing.shares_of_the_slow(self.concurrency, now, own)
         return self.sharing.shares(self.concurrency, now, own)
+
+    def fitting(self, jobs: Sequence[ClaimedJob], now: float) -> tuple[list[ClaimedJob], list[ClaimedJob]]:
+        """Those that there is room for, within the shares of their organizations, and the others."""
+        room, shares = self.room_for_tickets, self.shares(now) or Shares()
+        fit: list[ClaimedJob] = []
+        others: list[ClaimedJob] = []
+        taken: Counter[UUID] = Counter()
+        for job in jobs:
+            most = shares.each.get(job.organization_id, shares.others)
+            if len(fit) < room and (most is None or taken[job.organization_id] < most):
+                taken[job.organization_id] += 1
+                fit.append(job)
+            else:
+                others.append(job)
+        return fit, others
+
+    def begins(self, now: float) -> ClaimedJob | None:
+        """The job that begins now, where one has a place, or that shall not run at all."""
+        if self.running >= self.concurrency:
+            return None
+        job = self._next()
+        if job is not None and job.stop_reason is None and not job.cancel_requested:
+            self.running += 1
+            self.moved_at = now
+            self.sharing.began(job)
+        return job
+
+    def _next(self) -> ClaimedJob | None:
+        for whose, jobs in self.aside.items():
+            if self._may_begin(jobs[0]):
+                job = jobs.popleft()
+                if not jobs:
+                    del self.aside[whose]
+                return job
+        while self.ready:
+            job = self.ready.popleft()
+            if self._may_begin(job):
+                return job
+            self.aside.setdefault(job.organization_id, deque()).append(job)
+        return None
+
+    def _may_begin(self, job: ClaimedJob) -> bool:
+        return (
+            not self._is_quick
+            or self.sharing.may_begin(job, self.concurrency)
+            or job.at_once
+            or job.cancel_requested
+            or job.stop_reason is not None
+        )
 
     def stuck(self, now: float) -> bool:
         """Whether jobs wait behind others that turned out to take their time; `now` on the monotonic clock."""
-        return bool(self.ready) and self.running >= self.concurrency and now - self.moved_at > PATIENCE
+        waiting = self.waiting
+        if not waiting or self.running < self.concurrency:
+            return False
+        return now - self.moved_at > PATIENCE or waiting * self._seconds > PATIENCE * self.concurrency
 
-    def forget_speed(self) -> None:
-        """Forget how quick the jobs were: those of now are not."""
-        self._seconds = 0.0
+    def let_go(self, now: float) -> list[ClaimedJob]:
+        """What others may have, since it cannot begin here soon: it no longer waits here. `now` is monotonic.
 
-    def finished(self, seconds: float) -> None:
+        Where all that waits is stuck it is forgotten how quick jobs were: those of now are not.
+        """
+        parted: list[ClaimedJob] = []
+        if self.stuck(now):
+            self._seconds = 0.0
+            parted += self.ready
+            self.ready.clear()
+        for whose in [whose for whose in self.aside if not self._seconds or self.sharing.is_slow(whose)]:
+            parted += self.aside.pop(whose)
+        self.ready.extendleft(job for job in reversed(parted) if job.stop_reason is not None)
+        return [job for job in parted if job.stop_reason is None]
+
+    def let_go_of_all(self) -> list[ClaimedJob]:
+        """All that has not begun: it no longer waits here."""
+        jobs = [*self.ready, *itertools.chain.from_iterable(self.aside.values())]
+        self.ready.clear()
+        self.aside.clear()
+        return jobs
+
+    def look(self, job: ClaimedJob, seconds: float) -> None:
+        """A handler has run for so long, and goes on."""
+        self.sharing.look(job, seconds)
+
+    def finished(self, job: ClaimedJob, seconds: float) -> None:
         """One handler ended, `seconds` after it began."""
         self.running -= 1
         seconds = max(seconds, _SHORTEST)
         self._seconds += (seconds - self._seconds) / _MEMORY if self._seconds else seconds
+        self.sharing.ended(job, seconds)
 
     def left_its_place(self, job: ClaimedJob, now: float) -> bool:
         """Only its outcome is still to be written; answers whether there is room for another before that is done.
@@ -125,9 +213,11 @@ class Line:
         self.running += 1
         self.in_hand += 1
         self.sharing.took((job,), now)
+        self.sharing.began(job)
 
     def free_place(self, job: ClaimedJob, now: float) -> None:
         """Such a function has ended."""
         self.running -= 1
         self.in_hand -= 1
+        self.sharing.freed(job)
         self.sharing.parted_with(job, now)

@@ -11,14 +11,14 @@ from singr_db import PsycopgPool
 from singr_db.chores import Trouble
 from singr_jobs.declare._job_types import MAX_TIMEOUT, Jobs
 from singr_jobs.declare._types import Queue
-from singr_jobs.running._arrivals import Arrivals
 from singr_jobs.running._cancelling import Cancelling
 from singr_jobs.running._contexts import Contexts
+from singr_jobs.running._crossing import Arrivals, Departures
 from singr_jobs.running._endings import Ended, cancelled, completed, failed, for_good
 from singr_jobs.running._failures import Failures
 from singr_jobs.running._holdings import Holdings
 from singr_jobs.running._leases import LeaseKeeper
-from singr_jobs.running._line import PATIENCE, Line
+from singr_jobs.running._line import Line
 from singr_jobs.running._observer import GuardedObserver
 from singr_jobs.running._outcomes import Outcomes
 from singr_jobs.running._threads import Threads
@@ -88,6 +88,7 @@ class Runner:
         self._arrivals = {
             queue: Arrivals(pool, line, self, handing, self._begin) for queue, line in self._lines.items()
         }
+        self._departures = Departures(self._lines.values(), handing, forget=self._forget_all, begin=self._start_ready)
         self._interrupted: list[ClaimedJob] = []
         self._cancelling = Cancelling(pool, cancel=self._cancel)
         self._failures = Failures(options)
@@ -106,6 +107,10 @@ class Runner:
     def places(self, queue: Queue) -> int:
         """How many jobs of the queue would begin at once."""
         return self._lines[queue].places
+
+    def places_for_anyone(self, queue: Queue) -> int:
+        """How many would, whoever's they are."""
+        return self._lines[queue].places_for_anyone
 
     def in_hand(self, queue: Queue) -> int:
         """How many jobs of the queue it has: handed over, taken, or with their outcome still to be written."""
@@ -151,7 +156,7 @@ class Runner:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._leases.run())
             group.create_task(self._watch_deadlines())
-            group.create_task(self._offer_waiting())
+            group.create_task(self._departures.run(self._at_work))
             group.create_task(self._cancelling.run())
             group.create_task(self._contexts.logbook.run())
             for arrivals in self._arrivals.values():
@@ -161,10 +166,10 @@ class Runner:
         """Finish work in hand within `grace` seconds; what is left then goes back and its attempt does not count."""
         over = time.monotonic() + grace + _CUT_OFF + _FLUSH
         self._stopping = True
+        self._departures.stop()
         untouched = [token for arrivals in self._arrivals.values() for token in await arrivals.stop(within=_CUT_OFF)]
-        unstarted = [job for line in self._lines.values() for job in line.ready]
-        for line in self._lines.values():
-            line.ready.clear()
+        untouched += self._handing.withdraw()
+        unstarted = [job for line in self._lines.values() for job in line.let_go_of_all()]
         await self._hand_back(unstarted, untouched)
         await self._finish_running(grace)
         await self._hand_back(self._interrupted)
@@ -193,6 +198,7 @@ class Runner:
         longest = self._options.queues[line.queue].timeout or MAX_TIMEOUT
         for job in jobs:
             job.timeout = min(job.timeout, longest)
+            job.at_once = first
             before = self._claimed.get(job.id)
             if before is not None:  # it lost its lease, and nobody has noticed yet
                 self._interrupt(before[1], "lost")
@@ -205,20 +211,18 @@ class Runner:
         self._start_ready(line)
 
     def _start_ready(self, line: Line) -> None:
-        while line.may_start and not self._stopping and len(self.outcomes) < _OUTCOMES_AHEAD:
-            job = line.ready.popleft()
+        while not self._stopping and len(self.outcomes) < _OUTCOMES_AHEAD:
+            job = line.begins(time.monotonic())
+            if job is None:
+                return
             if job.stop_reason == "cancelled" or job.cancel_requested:  # before it was taken, or while it waited
                 ended = cancelled(job)
                 self._observe(line, job, ended, 0.0)
                 self.outcomes.add(ended)
-                continue
-            if job.stop_reason is not None:  # its lease was lost while it waited
+            elif job.stop_reason is not None:  # its lease was lost while it waited
                 self._forget(job.id, job.token)
-                continue
-            line.running += 1
-            line.moved_at = time.monotonic()
-            job.task = self._loop.create_task(self._run(line, job))
-        self._arrivals[line.queue].room()
+            else:
+                job.task = self._loop.create_task(self._run(line, job))
 
     async def _run(self, line: Line, job: ClaimedJob) -> None:
         began = time.perf_counter()
@@ -234,7 +238,7 @@ class Runner:
 
     def _ended(self, line: Line, job: ClaimedJob, ended: Ended | None, seconds: float) -> None:
         job.context = None  # it leads back to the job: a circle that the collector would have to find, for each job
-        line.finished(seconds)
+        line.finished(job, seconds)
         self._start_ready(line)
         if ended is not None:
             self._observe(line, job, ended, seconds)
@@ -294,6 +298,8 @@ class Runner:
             for line, job in list(self._claimed.values()):
                 if job.task is None:
                     continue
+                if job.context is not None and job.deadline:
+                    line.look(job, now - (job.deadline - job.timeout))
                 if job.stop_reason is None:
                     if job.deadline and now > job.deadline:
                         self._interrupt(job, "timed_out")
@@ -339,6 +345,10 @@ class Runner:
             if (has_place := entry[0].parted_with(entry[1], time.monotonic())) or entry[1].over:
                 self._freed(entry[0].queue, has_place=has_place)
 
+    def _forget_all(self, jobs: Sequence[ClaimedJob]) -> None:
+        for job in jobs:
+            self._forget(job.id, job.token)
+
     def cancel_requested(self, job_id: UUID) -> None:
         """Somebody says that this job shall be cancelled: it is interrupted if it runs here and its row says so."""
         if job_id in self._claimed:
@@ -359,33 +369,6 @@ class Runner:
                     self._interrupt(job, "lost")
             elif job.id in unwanted and job.stop_reason is None:
                 self._interrupt(job, "cancelled")
-
-    async def _offer_waiting(self) -> None:
-        """Let other processes have what waits here, taken ahead as if it were as quick as what came before."""
-        while True:
-            await self._at_work.wait()
-            await asyncio.sleep(PATIENCE / 4)
-            for line in self._lines.values():
-                if line.stuck(time.monotonic()) and not self._stopping:
-                    await self._unload(line)
-
-    async def _unload(self, line: Line) -> None:
-        line.forget_speed()
-        jobs = [job for job in line.ready if job.stop_reason is None]
-        kept = [job for job in line.ready if job.stop_reason is not None]
-        line.ready.clear()
-        try:
-            await self._handing.offer(line.queue, jobs)
-        except Exception as error:  # noqa: BLE001 - see Trouble
-            # They stay ours. Had it worked after all, its renewal or its end would find a job lost.
-            self._giving_back.met(error)
-            kept += jobs
-        else:
-            self._giving_back.over()
-            for job in jobs:
-                self._forget(job.id, job.token)
-        line.ready.extendleft(reversed(kept))
-        self._start_ready(line)
 
     async def _hand_back(self, jobs: Sequence[ClaimedJob], untouched: Sequence[int] = ()) -> None:
         if jobs:

@@ -5,6 +5,9 @@ comes then waits until something ends. So those that usually have their share or
 usually have and some more, a quarter of the places at the least, for as long as others come (decision 71). They are
 kept by how many the large ones have in hand, not by how many places are free: what began together ends together, and
 then every place is free at once.
+
+Where jobs are quick, those of whoever is known to be quick come freely, and wait here for moments: in a queue of quick
+jobs only the slow ones have shares, of all places but a quarter, and so have at first those of whom nothing is known.
 """
 
 import math
@@ -26,6 +29,10 @@ _PRUNED_EVERY: Final = 1.0
 _KEPT_OF: Final = 4
 _ROOTS: Final = 2
 _SEVERAL: Final = 2
+# Jobs of fewer seconds are quick. An organization's mean is one of about so many of its handlers' times, so that one
+# that goes on for as many times as long makes it slow; where nothing is known yet, the first time is the mean.
+QUICK: Final = 0.02
+_MEMORY: Final = 16
 # A part of a place counts as one where it nearly is: else a quarter of three places would be one of them.
 _NEARLY: Final = 0.04
 _AS_ANYBODY: Final = OwnRules()
@@ -36,13 +43,17 @@ class _Held:
     """What one organization has in hand, and what it has had in the mean, up to a time.
 
     The mean is one of the time since it came, at first: who comes beside a flood is reckoned with from then on.
+    Its handlers take so many `seconds` in the mean, 0.0 while none has ended; of those that are `running` some are
+    `late`, since they go on for so long that this alone makes it slow.
     """
 
-    __slots__ = ("_at", "_sum", "_weight", "now", "seen")
+    __slots__ = ("_at", "_sum", "_weight", "late", "now", "running", "seconds", "seen")
 
     def __init__(self, at: float) -> None:
         self.now = 0
         self.seen = at
+        self.running = self.late = 0
+        self.seconds = 0.0
         self._at = at
         self._sum = 0.0
         self._weight = 0.0
@@ -50,6 +61,14 @@ class _Held:
     @property
     def usual(self) -> float:
         return self._sum / self._weight if self._weight else self.now
+
+    @property
+    def is_quick(self) -> bool:
+        return 0 < self.seconds < QUICK and not self.late
+
+    @property
+    def is_slow(self) -> bool:
+        return self.late > 0 or self.seconds >= QUICK
 
     def look(self, at: float) -> None:
         """Reckon in what it has had until now."""
@@ -64,6 +83,8 @@ class Sharing:
 
     def __init__(self) -> None:
         self._held: dict[UUID, _Held] = {}
+        self._slow: dict[UUID, _Held] = {}
+        self._at_work: set[_Held] = set()
         self._pruned_at = 0.0
 
     def took(self, jobs: Iterable[ClaimedJob], now: float) -> None:
@@ -83,17 +104,97 @@ class Sharing:
         held.look(now)
         held.now -= 1
 
-    def shares(self, concurrency: int, now: float, own: Mapping[UUID, OwnRules] = _NOTHING_SET) -> Shares | None:
+    def began(self, job: ClaimedJob) -> None:
+        """Its handler begins."""
+        held = self._held[job.organization_id]
+        held.running += 1
+        if held.running == 1:
+            self._at_work.add(held)
+
+    def look(self, job: ClaimedJob, seconds: float) -> None:
+        """Its handler has run for so long, and goes on."""
+        held = self._held[job.organization_id]
+        if not job.late and seconds >= (QUICK * _MEMORY if held.seconds else QUICK):
+            job.late = True
+            held.late += 1
+            self._slow[job.organization_id] = held
+
+    def freed(self, job: ClaimedJob) -> _Held:
+        """Its handler has a place no more; answers what its organization has."""
+        held = self._held[job.organization_id]
+        held.running -= 1
+        if not held.running:
+            self._at_work.discard(held)
+        if job.late:
+            job.late = False
+            held.late -= 1
+        return held
+
+    def ended(self, job: ClaimedJob, seconds: float) -> None:
+        """Its handler has ended, after so long."""
+        held = self.freed(job)
+        held.seconds += (seconds - held.seconds) / _MEMORY if held.seconds else seconds
+        if held.is_slow:
+            self._slow[job.organization_id] = held
+        elif self._slow:
+            self._slow.pop(job.organization_id, None)
+
+    def is_slow(self, whose: UUID) -> bool:
+        """Whether the organization's jobs are known to take their time."""
+        return whose in self._slow
+
+    def may_begin(self, job: ClaimedJob, concurrency: int) -> bool:
+        """Whether a place is its own in a queue of quick jobs: who is not known to be quick leaves a quarter to others.
+
+        One of each organization may begin all the same.
+        """
+        if len(self._held) < _SEVERAL:
+            return True
+        held = self._held[job.organization_id]
+        if held.is_quick or not held.running:
+            return True
+        return self.left_to_the_slow(concurrency) > 0
+
+    def left_to_the_slow(self, concurrency: int) -> int:
+        """How many more places those may have that are not known to be quick; all, where nobody shares."""
+        if len(self._held) < _SEVERAL:
+            return concurrency
+        running = sum(held.running for held in self._at_work if not held.is_quick)
+        return max(0, concurrency - _quarter(concurrency) - running)
+
+    def shares_of_the_slow(
+        self, concurrency: int, now: float, own: Mapping[UUID, OwnRules] = _NOTHING_SET
+    ) -> Shares | None:
+        """The same as `shares` in a queue of quick jobs: how many more of those may come that are known to be slow."""
+        if not self._slow or len(self._held) < _SEVERAL:
+            return None
+        most = concurrency - _quarter(concurrency)
+        among_them = self.shares(most, now, own, self._slow)
+        free = max(0, most - sum(held.now for held in self._slow.values()))
+        each = {whose: max(free, 1 - held.now) for whose, held in self._slow.items()}
+        if among_them is not None:
+            each |= {whose: min(each[whose], share) for whose, share in among_them.each.items()}
+        return Shares(each)
+
+    def shares(
+        self,
+        concurrency: int,
+        now: float,
+        own: Mapping[UUID, OwnRules] = _NOTHING_SET,
+        only: Mapping[UUID, _Held] | None = None,
+    ) -> Shares | None:
         """How many more of each organization may come into hand; None where none shares with another.
 
         Args:
             concurrency: places of the queue here.
             now: of the monotonic clock.
             own: what operators have set for organizations in the queue.
+            only: those that share, if not all.
         """
-        if len(self._held) < _SEVERAL:
+        all_of = self._held if only is None else only
+        if len(all_of) < _SEVERAL:
             return None
-        sharing = {whose: held for whose, held in self._held.items() if held.now or now - held.seen < _LATELY}
+        sharing = {whose: held for whose, held in all_of.items() if held.now or now - held.seen < _LATELY}
         if len(sharing) < _SEVERAL:
             return None
         for held in sharing.values():
@@ -122,7 +223,12 @@ class Sharing:
     def _prune(self, now: float) -> None:
         if now - self._pruned_at >= _PRUNED_EVERY:
             self._pruned_at = now
-            self._held = {whose: held for whose, held in self._held.items() if held.now or now - held.seen < _LATELY}
+            self._held = {
+                whose: held
+                for whose, held in self._held.items()
+                if held.now or held.running or now - held.seen < _LATELY
+            }
+            self._slow = {whose: held for whose, held in self._slow.items() if whose in self._held}
 
 
 def _about(even: float) -> float:
@@ -139,3 +245,8 @@ def _kept(concurrency: int, small: Mapping[UUID, _Held], own: Mapping[UUID, OwnR
     quarter = concurrency / _KEPT_OF
     kept = max(quarter, usual + min(quarter, growth, _ROOTS * math.sqrt(usual)))
     return math.floor(kept + concurrency * _NEARLY)
+
+
+def _quarter(concurrency: int) -> int:
+    """How many places are kept at the least."""
+    return math.floor(concurrency / _KEPT_OF + concurrency * _NEARLY)

@@ -35,5 +35,7 @@ class ClaimedJob(msgspec.Struct):
     interrupted_at: float = 0.0
     given_up: bool = False
     over: bool = False
+    at_once: bool = False
+    late: bool = False
     lines: int = 0
     line_bytes: int = 0

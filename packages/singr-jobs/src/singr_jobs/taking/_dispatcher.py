@@ -55,6 +55,10 @@ class Taker(Protocol):
         """How many jobs of the queue would begin at once."""
         ...
 
+    def places_for_anyone(self, queue: Queue) -> int:
+        """How many would, whoever's they are."""
+        ...
+
     def holds(self, job_id: UUID) -> bool:
         """Whether it has this job in hand."""
         ...
@@ -335,7 +339,7 @@ class Dispatcher:
             self._taker.claimant(),
             token=token,
             room=room,
-            places=self._taker.places(queue),
+            places=self._taker.places_for_anyone(queue),
             after=self._after[queue],
             organizations=ORGANIZATIONS_A_ROUND,
             ruled=ruled,

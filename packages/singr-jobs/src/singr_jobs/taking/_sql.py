@@ -184,15 +184,18 @@ _PLACED: Final = ", ".join(f"{step.name} AS ({step.sql})" for step in places("ou
 GIVE_BACK = sql(f"WITH {_OURS}, {_PLACED} SELECT count(*) FROM ours")  # noqa: S608 - constants
 
 # The same for all that whole tickets name; who holds such a ticket finds nothing left.
-GIVE_BACK_TICKETS = sql(f"""
+_GIVE_BACK_TICKETS: Final = f"""
 WITH torn AS (
-    DELETE FROM job_tickets WHERE token = ANY (%(tokens)s::bigint[]) RETURNING ids
+    DELETE FROM job_tickets WHERE token = ANY (%(tokens)s::bigint[]){{and_so}} RETURNING ids
 ), ours AS MATERIALIZED (
     SELECT {", ".join(f"jobs.{name}" for name in (*PLACED_BY, "status"))}
       FROM (SELECT unnest(ids) AS id FROM torn) AS lies JOIN jobs USING (id) WHERE jobs.status = 'pending'
 ), {_PLACED}
 SELECT count(*) FROM ours
-""")  # noqa: S608 - constants
+"""  # noqa: S608 - constants
+GIVE_BACK_TICKETS = sql(_GIVE_BACK_TICKETS.format(and_so=""))
+# Only those that nobody has accepted.
+GIVE_BACK_UNACCEPTED = sql(_GIVE_BACK_TICKETS.format(and_so=" AND state = 'travelling'"))
 
 # Onto a ticket that travels: whoever accepts it first has its jobs.
 HAND_OVER = sql(f"""
