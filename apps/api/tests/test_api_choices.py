@@ -14,9 +14,11 @@ from singr_comms.notifications._unsubscribing import UnsubscribeLinks
 from singr_config import Settings
 from singr_db import Database, Sealer, new_id
 from singr_db.tables import Recipient
+from singr_dev.clock import VirtualClock
 
 JANE = "jane@example.org"
 SONG = SongRequest(venue_name="Blue Note", artist="Abba", title="Waterloo", link="https://singr.example/requests")
+LINK = "/v1/me/preferences/link"
 SHOWN = "SELECT name, channel, allowed, source FROM preferences ORDER BY name, channel"
 
 
@@ -34,6 +36,22 @@ async def known(db: Database, external_id: str, print_: bytes) -> None:
     row = {"id": new_id(), "organization_id": ORGANIZATION, "external_id": external_id, "key_id": new_id()}
     async with db.platform() as session:
         await session.execute(insert(Recipient).values(email_hash=print_, **row))
+
+
+async def reached(db: Database, user_id: Any, locale: str) -> None:
+    """Let an account be a recipient whose language is known."""
+    row = {"id": new_id(), "organization_id": ORGANIZATION, "external_id": "ada", "key_id": new_id()}
+    async with db.platform() as session:
+        await session.execute(delete(Recipient))
+        await session.execute(insert(Recipient).values(user_id=user_id, locale=locale, **row))
+
+
+async def looks(tab: Tab, width: int, scheme: str) -> None:
+    """Show the page on a screen; nothing of it stands out at the side."""
+    screen = {"width": width, "height": 700, "deviceScaleFactor": 1, "mobile": False}
+    await tab.page.command("Emulation.setDeviceMetricsOverride", **screen)
+    await tab.page.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+    assert await tab.run("document.documentElement.scrollWidth") <= width
 
 
 async def chosen(db: Database) -> list[tuple[Any, ...]]:
@@ -112,3 +130,58 @@ async def test_who_has_unsubscribed_sees_that_no_choice_brings_mail_until_it_is_
         await session.execute(text("UPDATE suppressions SET lifted_at = now(), lifted_by = 'user', lifted_note = 'x'"))
     again = (await api.get(path)).text
     assert (shown in again, "disabled" in again, "You unsubscribed" in again) == (True, False, False)
+
+
+@pytest.mark.xdist_group("browser")
+@pytest.mark.timeout(180)
+async def test_whoever_is_signed_in_opens_their_page_in_their_language_and_chooses_as_themselves(
+    site: str, tab: Tab, db: Database, someone: Any, api: httpx.AsyncClient, clock: VirtualClock, world: Any
+) -> None:
+    ada = await someone(member="customer_owner")
+    asked = {"organization_id": str(ORGANIZATION)}
+    world.problem(await api.post(LINK, params=asked, headers=ada.bearer), 404, "not-found")
+    for locale in ("ar", "de"):
+        await reached(db, ada.user_id, locale)
+        made = (await api.post(LINK, params=asked, headers=ada.bearer)).json()
+        address = f"{site}/preferences/{made['url'].rpartition('/')[2]}"
+        await tab.open(address)
+        way = "rtl" if locale == "ar" else "ltr"
+        assert await tab.run("document.documentElement.lang + ' ' + document.dir") == f"{locale} {way}"
+        for width in (320, 800):
+            for scheme in ("light", "dark"):
+                await looks(tab, width, scheme)
+    await tab.run("document.querySelector('[type=checkbox][value=\\'requests sms\\']').click()")
+    await tab.run("document.querySelector('button').click()")
+    await tab.until("document.title.startsWith('Gespeichert')")
+    assert await chosen(db) == [("requests", "sms", False, "recipient")]
+    assert (await tab.cookies(), tab.page.complaints) == ({}, [])
+    world.problem(await api.post(f"/v1/unsubscribe/{address.rpartition('/')[2]}"), 404, "not-found")
+    clock.advance(seconds=3601)
+    over = world.problem(await api.get(address.removeprefix(site)), 404, "not-found")
+    assert over["errors"][0]["code"] == "expired"
+
+
+async def test_one_click_on_a_recipients_mail_ends_its_category_and_offers_the_rest(
+    link: str, api: httpx.AsyncClient, db: Database, settings: Settings
+) -> None:
+    sealer = Sealer(settings.auth.secret)
+    async with db.platform() as session:
+        whose = (ORGANIZATION, recipient_hash(sealer, JANE), await session.scalar(text("SELECT id FROM recipients")))
+        await session.execute(text("UPDATE recipients SET locale = 'ar-EG'"))
+    envelope = EmailEnvelope(to=EmailAddress(JANE), message=SONG, idempotency_token="one")
+    address = UnsubscribeLinks(sealer, "").enclosed(envelope, "song_request", *whose)
+    assert address.unsubscribe is None, "nowhere to lead to"
+    address = str(UnsubscribeLinks(sealer, "http://x.example").enclosed(envelope, "song_request", *whose).unsubscribe)
+    path = address.removeprefix("http://x.example")
+    asked = await api.get(path)
+    assert 'lang="ar" dir="rtl"' in asked.text
+    for _ in range(2):
+        done = await api.post(path, data={"List-Unsubscribe": "One-Click"})
+        assert done.status_code == 200
+        assert 'name="everything"' in done.text
+        assert path.replace("/v1/unsubscribe", "/preferences") in done.text
+        assert await chosen(db) == [("requests", "email", False, "unsubscribe")]
+    everything = await api.post(path, data={"everything": "yes"})
+    assert 'name="everything"' not in everything.text
+    async with db.platform() as session:
+        assert list(await session.scalars(text("SELECT scope FROM suppressions"))) == ["marketing"]

@@ -10,6 +10,7 @@ from api_callers import ORGANIZATION
 from api_link_pages import Tab
 from sqlalchemy import text
 
+from singr_api.wiring.reader_words import _SAID, words_for
 from singr_comms import (
     EmailAddress,
     MailjetProvider,
@@ -67,6 +68,10 @@ class Post:
             return error.code
         return "sent"
 
+    async def scopes(self) -> list[str]:
+        async with self.db.platform() as session:
+            return list(await session.scalars(text("SELECT scope FROM suppressions ORDER BY id")))
+
     async def reasons(self) -> list[str]:
         async with self.db.platform() as session:
             return list(await session.scalars(text("SELECT reason FROM suppressions WHERE lifted_at IS NULL")))
@@ -108,7 +113,8 @@ async def test_mail_as_each_provider_was_given_it_is_unsubscribed_from_by_one_po
             assert await post.reasons() == ["unsubscribed"]
             assert await post.send(provider) == "opt_out"
             [shown] = (await own.get("/v1/suppressions", params={"recipient": "jane@example.org"})).json()["items"][:1]
-            assert (shown["reason"], shown["scope"], shown["of_all"]) == ("unsubscribed", "marketing", False)
+            assert (shown["reason"], shown["scope"], shown["of_all"]) == ("unsubscribed", "category", False)
+            assert shown["category"] == "requests"
             note = {"note": "They asked for it again."}
             lifted = await own.post(f"/v1/suppressions/{shown['id']}/lift", json=note, headers=world.key())
             assert lifted.status_code == 200
@@ -142,12 +148,44 @@ async def test_page_has_one_button_and_changes_nothing_before_it_is_pressed(
     assert (answer.headers["cache-control"], answer.headers["referrer-policy"]) == ("no-store", "no-referrer")
     assert link.rpartition("/")[2] not in answer.text
     await tab.open(link)
-    assert "no more mail from <b>Blue</b> & $brand {title}." in await tab.text()
+    assert "no more mail about Requests from <b>Blue</b> & $brand {title}." in await tab.text()
     assert await tab.run("document.querySelectorAll('button, a, script').length") == 1
     assert await post.reasons() == []
     await tab.click("button")
-    await tab.until("document.title.startsWith('Unsubscribed')")
+    await tab.until("document.title.startsWith('You are unsubscribed')")
     assert "You are unsubscribed" in await tab.text()
     assert await tab.cookies() == {}
     assert tab.page.complaints == []
     assert await post.reasons() == ["unsubscribed"]
+    await tab.click("button")
+    await tab.until("document.querySelectorAll('button').length == 0")
+    assert "no more mail from <b>Blue</b> & $brand {title}." in await tab.text()
+    assert await post.scopes() == ["category:requests", "marketing"]
+
+
+@pytest.mark.parametrize(
+    ("accepted", "lang", "way", "button"),
+    [
+        ("ar-EG, de;q=0.5", "ar", "rtl", "إلغاء الاشتراك"),
+        ("fr, de;q=0.9, en;q=0.95;x, de-CH;q=0.8", "de", "ltr", "Abbestellen"),
+        ("*;q=0.1, en;q=0, \x00", "en", "ltr", "Unsubscribe"),
+    ],
+)
+def test_page_is_in_the_language_that_its_readers_browser_asks_for(
+    accepted: str, lang: str, way: str, button: str
+) -> None:
+    words = words_for(None, accepted)
+    assert (words.lang, words.dir, words["unsubscribe"]) == (lang, way, button)
+    assert words_for("de-AT", accepted).lang == "de", "what is kept of them goes first"
+    assert words.category("own_things") == "Own things"
+
+
+def test_every_word_is_there_in_every_language_with_the_same_names_in_it() -> None:
+    english, *others = _SAID.values()
+    for one in others:
+        assert one.keys() == english.keys()
+        for name, said in one.items():
+            assert ("{sender}" in said, "{category}" in said) == (
+                "{sender}" in english[name],
+                "{category}" in english[name],
+            )

@@ -23,6 +23,7 @@ from singr_config import LimitSettings
 from singr_db import new_id
 
 EVERYBODY = Audience(all=True)
+OF_CATEGORIES = ("category:general", "category:orders")
 SMS = PlainSms(text="Come on.")
 STOP = """
 INSERT INTO suppressions (id, organization_id, channel, address_hash, address_masked, scope, reason)
@@ -129,7 +130,7 @@ async def test_an_address_that_is_stopped_is_so_at_the_decision_as_it_is_when_an
     assert declared is not None
     monkeypatch.setattr(declared, "mandatory", kind != "plain")  # as `news` would be, of which none comes along
     [message] = [message for channel, message in declared.samples() if channel == "email"][:1]
-    stops = [(reason, scope) for reason in CODES for scope in ("all", "marketing")]
+    stops = [(reason, scope) for reason in CODES for scope in ("all", "marketing", *OF_CATEGORIES)]
     for reason, scope in stops:
         await crowd.add(f"{reason}-{scope}")
         values = {"id": new_id(), "name": f"{reason}-{scope}", "reason": reason, "scope": scope}

@@ -8,11 +8,13 @@ from uuid import UUID
 import httpx
 import pytest
 from comms_benches import SENDER
+from comms_crowds import Crowd
 from comms_queueing import EMAIL, ORGANIZATION, SEALER, queued_for
 from sqlalchemy import text
 
 from singr_comms import (
     EmailAddress,
+    EmailEnvelope,
     InvalidMessageError,
     MailjetProvider,
     MemoryEmailProvider,
@@ -24,18 +26,35 @@ from singr_comms import (
     TwoFactorCode,
 )
 from singr_comms.channels.email import check_email
+from singr_comms.messages.plain import PlainEmail
 from singr_comms.notifications import (
     EmailRequest,
+    LinkOverError,
     MessageSender,
     UnsubscribeLinkError,
     organization_of_link,
     unsubscribe,
 )
-from singr_comms.people import RecipientInput, preferences_holder_of_link, put_recipient
+from singr_comms.notifications._reader_links import ReaderLink, written
+from singr_comms.notifications._rows import recipient_hash
+from singr_comms.notifications._unsubscribing import UnsubscribeLinks
+from singr_comms.people import (
+    PreferenceChoice,
+    PreferencesHolder,
+    RecipientInput,
+    change_preferences,
+    end_by_link,
+    link_for,
+    preferences_holder_of_link,
+    put_recipient,
+    read_preferences,
+    reader_of_link,
+)
 from singr_comms.rendering._mime import HEADERS, UnsafeMailError, write_mail
 from singr_config import LimitSettings, Secret
 from singr_db import PLATFORM_ORGANIZATION_ID, Database, Sealer
 from singr_db.tables import Organization
+from singr_dev.clock import VirtualClock
 from singr_dev.simulators import MailjetSimulator, ResendSimulator
 from singr_jobs import PermanentError
 from singr_observability import build_metrics
@@ -48,6 +67,7 @@ NOTICE = EmailRequest(
     to=JANE,
     message=SecurityNotice(user_name="Ada", event="new_device", occurred_at="today", link="https://singr.example/r"),
 )
+PLAIN = EmailRequest(to=JANE, message=PlainEmail(title="Hello", text="Come on."))
 CODE = EmailRequest(to=JANE, message=TwoFactorCode(user_name="Ada", code="042917", expiry_minutes=10))
 
 
@@ -93,6 +113,12 @@ class Sending:
         told = "SELECT organization_id, channel, scope, reason, address_masked, message_id FROM suppressions"
         async with self.db.platform() as session:
             return [tuple(row) for row in (await session.execute(text(told))).all()]
+
+
+@pytest.fixture
+async def crowd(bench: Any) -> Crowd:
+    """An organization's recipients."""
+    return await Crowd.of(bench)
 
 
 @pytest.fixture
@@ -165,16 +191,48 @@ def test_link_that_is_none_is_refused_by_name(song_email: Callable[..., Any], li
         check_email(changed)
 
 
-async def test_following_a_link_twice_is_as_once_and_ends_what_that_organization_says_alone(sending: Sending) -> None:
+def ends_everything(organization: UUID = ORGANIZATION) -> str:
+    """The token of a mail of before categories, which is in mailboxes still."""
+    return written(SEALER, ReaderLink(organization_id=organization, address_hash=recipient_hash(SEALER, JANE.email)))
+
+
+async def test_following_a_link_twice_is_as_once_and_ends_that_category_of_that_organization_alone(
+    sending: Sending,
+) -> None:
     token = await sending.token()
     await sending.follow(token)
     await sending.follow(token)
     [row] = await sending.rows()
-    assert row[:5] == (ORGANIZATION, "email", "marketing", "unsubscribed", "j***@example.org")
+    assert row[:5] == (ORGANIZATION, "email", "category:requests", "unsubscribed", "j***@example.org")
     assert row[5] is not None
     assert await sending.send(EMAIL) == "opt_out"
-    assert await sending.send(NOTICE) == await sending.send(CODE) == "sent"
+    assert await sending.send(PLAIN) == await sending.send(NOTICE) == await sending.send(CODE) == "sent"
     assert await sending.send(EMAIL, OTHER) == "sent"
+
+
+async def test_link_of_before_categories_and_whoever_wants_it_end_all_that_an_organization_says(
+    sending: Sending,
+) -> None:
+    old = ends_everything()
+    assert len(old) == 108, "as it stands in mailboxes"
+    await sending.follow(old)
+    assert await sending.send(EMAIL) == await sending.send(PLAIN) == "opt_out"
+    assert await sending.send(NOTICE) == "sent"
+    token = await sending.token(OTHER)
+    async with sending.db.platform() as session:
+        await unsubscribe(session, SEALER, token, everything=True)
+    assert await sending.send(PLAIN, OTHER) == "opt_out"
+
+
+async def test_links_by_which_somebody_is_signed_in_end_and_are_over(sending: Sending, clock: VirtualClock) -> None:
+    holder = PreferencesHolder(organization_id=ORGANIZATION, recipient_id=OTHER)
+    link = link_for(SEALER, holder)
+    async with sending.db.platform() as session:
+        found = await reader_of_link(session, SEALER, link.token)
+        assert (found.holder, found.is_signed_in) == (None, True), "nobody has that id"
+        clock.advance(seconds=3601)
+        with pytest.raises(LinkOverError):
+            await reader_of_link(session, SEALER, link.token)
 
 
 async def test_link_of_the_platform_ends_what_the_platform_says_and_nobody_else(sending: Sending) -> None:
@@ -193,6 +251,37 @@ async def test_link_works_after_the_message_is_gone_and_the_secret_has_changed(s
     assert await sending.send(EMAIL, sealer=rotated) == "opt_out"
     with pytest.raises(UnsubscribeLinkError):
         await sending.follow(token, sealer=Sealer(Secret("n" * 40)))
+
+
+async def test_link_of_a_recipients_mail_is_theirs_though_others_have_the_address_and_ends_what_they_chose(
+    crowd: Crowd,
+) -> None:
+    await crowd.add("u-1", "u-2")
+    print_ = recipient_hash(crowd.sealer, "u-1@example.org")
+    await crowd.run("UPDATE recipients SET email_hash = :print", print=print_)
+    envelope = EmailEnvelope(to=EmailAddress("u-1@example.org"), message=EMAIL.message, idempotency_token="one")
+    links = UnsubscribeLinks(crowd.sealer, API)
+    whose = (crowd.organization, print_, crowd.ids["u-1"])
+    enclosed = links.enclosed(envelope, "song_request", *whose)
+    token = enclosed.unsubscribe.removeprefix(LINK)
+    assert enclosed.choices == f"{API}/preferences/{token}"
+    async with crowd.db.platform() as session:
+        holder = await preferences_holder_of_link(session, crowd.sealer, token)
+        assert holder.external_id == "u-1"
+        on = PreferenceChoice(scope="type", name="song_request", channel="email", allowed=True)
+        await change_preferences(session, holder, [on], source="recipient")
+        for _ in range(2):
+            await end_by_link(session, crowd.sealer, token)
+        view = await read_preferences(session, holder)
+    assert {(one.scope, one.name, one.channel, one.allowed, one.source) for one in view.choices} == {
+        ("category", "requests", "email", False, "unsubscribe"),
+        ("type", "song_request", "email", False, "unsubscribe"),
+    }
+    await crowd.run("DELETE FROM recipients WHERE external_id = 'u-1'")
+    async with crowd.db.platform() as session:
+        await end_by_link(session, crowd.sealer, token)
+        kept = await session.scalar(text("SELECT scope FROM suppressions"))
+    assert kept == "category:requests", "their address is nobody's now, and gets none all the same"
 
 
 async def test_link_leads_to_its_readers_choices_also_after_the_secret_has_changed(sending: Sending) -> None:
@@ -216,7 +305,16 @@ async def test_link_of_a_message_is_the_same_on_every_try_also_after_the_secret_
 async def test_altered_link_opens_nothing(sending: Sending) -> None:
     token = await sending.token()
     swapped = [token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :] for at in range(len(token))]
-    others = ["", "A" * 108, token + "=", token[:-1], token + "A", token + "\n", "é" * 108, token.replace("A", "+", 1)]
+    others = [
+        "",
+        "A" * len(token),
+        token + "=",
+        token[:-1],
+        token + "A",
+        token + "\n",
+        "é" * len(token),
+        token.replace("A", "+", 1),
+    ]
     async with sending.db.platform() as session:
         for altered in {*swapped, *others} - {token}:
             with pytest.raises(UnsubscribeLinkError):

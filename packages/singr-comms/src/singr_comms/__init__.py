@@ -30,6 +30,7 @@ from singr_comms.channels.email import (
     RenderedEmail,
     check_email,
     render_email,
+    render_envelope,
 )
 from singr_comms.channels.push import PushEnvelope, PushProvider, RenderedPush, check_push, render_push
 from singr_comms.channels.sms import SmsEnvelope, SmsProvider, check_sms, render_sms
@@ -160,6 +161,7 @@ __all__ = [
     "preview",
     "push_provider",
     "render_email",
+    "render_envelope",
     "render_push",
     "render_sms",
     "sms_provider",

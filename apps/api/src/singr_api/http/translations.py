@@ -279,6 +279,10 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
             "not_found",
         ),
     ),
+    notifications.LinkOverError: _means(
+        problems.NOT_FOUND,
+        FieldError("token", "This link was for a while, which is over: open your choices anew.", "path", "expired"),
+    ),
     notifications.UnsubscribeLinkError: _means(
         problems.NOT_FOUND,
         FieldError("token", "This is no link of a mail of ours, or not all of it.", "path", "not_found"),

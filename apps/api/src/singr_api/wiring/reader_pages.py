@@ -10,6 +10,7 @@ from litestar import Response
 
 from singr_api.routing.route import Answer
 from singr_api.wiring.brand import branded, icon_source
+from singr_api.wiring.reader_words import Words
 from singr_api.wiring.services import Services
 from singr_config import BrandSettings
 
@@ -18,8 +19,8 @@ _CSP: Final = Template(
 )
 _TOKEN: Final[dict[str, Any]] = {
     "type": "string",
-    "maxLength": 200,
-    "description": "As the unsubscribe link of a mail has it.",
+    "maxLength": 400,
+    "description": "As the links of a mail have it, or one that `POST /v1/me/preferences/link` gave.",
     "examples": ["A" * 108],
 }
 PAGE: Final = Answer("The page.", media="text/html")
@@ -32,17 +33,23 @@ def _shell(brand: BrandSettings) -> str:
     return branded((files("singr_api.wiring") / "reader_page.html").read_text("utf-8"), brand, html=True)
 
 
-def reader_page(services: Services, title: str, content: str, sender: str | None) -> Response[bytes]:
+def reader_page(
+    services: Services, words: Words, title: str, content: str, sender: str | None, *, category: str | None = None
+) -> Response[bytes]:
     """Answer a page.
 
     Args:
         services: have the brand.
+        words: the reader's language.
         title: in HTML.
-        content: in HTML; `{sender}` in it stands for the sender.
+        content: in HTML; `{sender}` and `{category}` in it stand for these.
         sender: who sends the mails; None where they are gone.
+        category: what the mails are about.
     """
-    words = content.replace("{sender}", escape(sender or "this sender", quote=True))
-    page = _shell(services.brand).replace("{title}", title).replace("{content}", words)
+    page = _shell(services.brand).replace("{lang}", words.lang).replace("{dir}", words.dir).replace("{title}", title)
+    page = page.replace("{content}", content)
+    page = page.replace("{category}", f"<strong>{escape(words.category(category or 'general'), quote=True)}</strong>")
+    page = page.replace("{sender}", f"<bdi>{escape(sender or words['sender'], quote=True)}</bdi>")
     headers = {
         "cache-control": "no-store",
         "cross-origin-opener-policy": "same-origin",

@@ -37,6 +37,8 @@ class EmailEnvelope(msgspec.Struct, frozen=True, kw_only=True):
         message: What to say; the provider renders it, or passes its variables to a template of its own.
         idempotency_token: the same on every try of one message; goes out as Message-ID or custom id.
         unsubscribe: where a POST ends such mails (RFC 8058); None for what nobody unsubscribes from.
+        choices: where its reader chooses what they get: at the foot of the mail, in place of `unsubscribe`; None where
+            they have nothing to choose.
         meant_for: whose mail it is, where it goes to somebody else while developing (`EMAIL_REDIRECT_TO`).
         locale: its reader's language, such as `de`; the same on every try.
     """
@@ -45,6 +47,7 @@ class EmailEnvelope(msgspec.Struct, frozen=True, kw_only=True):
     message: Message
     idempotency_token: Token
     unsubscribe: ShortHttpUrl | None = None
+    choices: ShortHttpUrl | None = None
     meant_for: EmailText | None = None
     locale: Locale | None = None
 
@@ -156,16 +159,33 @@ def check_email(envelope: EmailEnvelope) -> EmailEnvelope:
     return CHANNEL.check(envelope)
 
 
-def render_email(message: Message, brand: BrandSettings = DEFAULT_BRAND, locale: str | None = None) -> RenderedEmail:
+def render_envelope(envelope: EmailEnvelope, brand: BrandSettings = DEFAULT_BRAND) -> RenderedEmail:
+    """Render what an envelope says, as `render_email` does, with the link at its foot."""
+    links = {"choices": envelope.choices, "unsubscribe": envelope.unsubscribe}
+    return render_email(envelope.message, brand, envelope.locale, **links)
+
+
+def render_email(
+    message: Message,
+    brand: BrandSettings = DEFAULT_BRAND,
+    locale: str | None = None,
+    *,
+    choices: str | None = None,
+    unsubscribe: str | None = None,
+) -> RenderedEmail:
     """Render a message with the texts of its type.
 
     Args:
         message: What to say.
         brand: whose message it is.
         locale: its reader's language; English where the type has no words in it.
+        choices: where its reader chooses what they get; told at its foot.
+        unsubscribe: where they end such mails; told where there is nothing to choose.
 
     Raises:
         InvalidMessageError: a variable breaks its model.
     """
-    subject, text, html = render(message, brand, *CHANNEL.texts, locale=locale)
+    subject, text, html = render(
+        message, brand, *CHANNEL.texts, locale=locale, choices=choices, unsubscribe=unsubscribe
+    )
     return RenderedEmail(subject=one_line(subject), text=text.strip() + "\n", html=html.strip() + "\n")

@@ -35,6 +35,7 @@ from singr_comms.notifications._provider_health import (
 )
 from singr_comms.notifications._queue import Queued, queue_message
 from singr_comms.notifications._reachable import wrong_phone
+from singr_comms.notifications._reader_links import LinkOverError, UnsubscribeLinkError
 from singr_comms.notifications._resolving import (
     DeliveryNotFoundError,
     DeliverySettledError,
@@ -50,7 +51,6 @@ from singr_comms.notifications._suppression_list import (
     list_suppressions,
 )
 from singr_comms.notifications._unsubscribing import (
-    UnsubscribeLinkError,
     mail_ended_by_reader,
     organization_of_link,
     unsubscribe,
@@ -125,6 +125,7 @@ __all__ = [
     "EmailRequest",
     "Explainer",
     "Force",
+    "LinkOverError",
     "MessageIntake",
     "MessageRow",
     "MessageSender",

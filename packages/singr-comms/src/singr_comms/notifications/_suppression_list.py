@@ -34,7 +34,8 @@ class SuppressionView(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         of_all: it holds for all organizations; the platform alone lifts it.
         address: masked.
-        scope: `all`, or `marketing`: what organizations say in their own name.
+        scope: `all`; `marketing`: what organizations say in their own name; or one `category` of it.
+        category: its name; null of other scopes.
         message_id: the message that it came of; null where it holds for all.
         expires_at: until when; null: for good.
         lifted_at: since when the address is written to again.
@@ -46,7 +47,8 @@ class SuppressionView(msgspec.Struct, frozen=True, kw_only=True):
     channel: Literal["email", "sms", "push"]
     address: str
     of_all: bool
-    scope: Literal["all", "marketing"]
+    scope: Literal["all", "marketing", "category"]
+    category: str | None = None
     reason: Reason
     message_id: UUID | None
     created_at: datetime
@@ -139,12 +141,14 @@ def suppression_view(row: Suppression, session: TenantSession | PlatformSession)
     """A suppression as who asks in a session sees it: what the platform wrote down about it is the platform's."""
     of_all = row.organization_id == PLATFORM_ORGANIZATION_ID and row.reason in OF_ALL
     theirs = isinstance(session, TenantSession) and session.organization_id != row.organization_id
+    scope, _, category = row.scope.partition(":")
     return SuppressionView(
         id=row.id,
         channel=row.channel,  # type: ignore[arg-type] # checked by the table
         address=row.address_masked,
         of_all=of_all,
-        scope=row.scope,  # type: ignore[arg-type] # likewise
+        scope=scope,  # type: ignore[arg-type] # likewise
+        category=category or None,
         reason=row.reason,  # type: ignore[arg-type] # likewise
         message_id=None if of_all else row.message_id,
         created_at=row.created_at,

@@ -78,7 +78,9 @@ def _stop() -> str:
     SELECT CASE reason {codes} END AS code FROM suppressions
      WHERE {force}
        AND (reason IN ('bounced', 'stopped')
-            OR NOT CAST(:must_arrive AS boolean) AND (scope = 'all' OR CAST(:is_ours AS boolean)))
+            OR NOT CAST(:must_arrive AS boolean) AND (
+               scope = 'all' OR scope = 'marketing' AND CAST(:is_ours AS boolean)
+               OR scope = 'category:' || CAST(:category AS text) AND NOT CAST(:mandatory AS boolean)))
      ORDER BY CASE reason {ranks} END LIMIT 1"""  # noqa: S608 - constants
 
 

@@ -58,6 +58,15 @@ from singr_comms.people.exporting._job import (
 from singr_comms.people.exporting._withdrawing import (
     withdraw_account_exports,
 )
+from singr_comms.people.preferences._links import (
+    LinkReader,
+    PreferencesLink,
+    end_by_link,
+    link_for,
+    mail_ended,
+    preferences_holder_of_link,
+    reader_of_link,
+)
 from singr_comms.people.preferences._look import (
     LookedAt,
     PreferencesLook,
@@ -82,7 +91,6 @@ from singr_comms.people.preferences._store import (
     PreferencesHolder,
     change_preferences,
     preferences_holder,
-    preferences_holder_of_link,
     preferences_holder_of_user,
     read_preferences,
 )
@@ -140,6 +148,7 @@ __all__ = [
     "ExternalId",
     "Imported",
     "KeptChoice",
+    "LinkReader",
     "LookedAt",
     "Member",
     "NamedRecipient",
@@ -150,6 +159,7 @@ __all__ = [
     "PreferenceError",
     "PreferenceFault",
     "PreferencesHolder",
+    "PreferencesLink",
     "PreferencesLook",
     "PreferencesView",
     "QuietHours",
@@ -170,12 +180,15 @@ __all__ = [
     "change_preferences",
     "change_topic",
     "decide",
+    "end_by_link",
     "erase_recipient",
     "import_recipients",
     "jobs",
+    "link_for",
     "list_devices",
     "list_recipients",
     "list_topics",
+    "mail_ended",
     "member_reached",
     "open_sealed",
     "preferences_holder",
@@ -186,6 +199,7 @@ __all__ = [
     "read_preferences",
     "read_recipient",
     "read_topic",
+    "reader_of_link",
     "recipient_named",
     "recipient_of_member",
     "register_device",

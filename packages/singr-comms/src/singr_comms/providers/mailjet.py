@@ -16,7 +16,7 @@ from singr_comms._errors import (
 )
 from singr_comms.catalogue import message_types
 from singr_comms.channels._channel import LONGEST_CALL, SendReceipt
-from singr_comms.channels.email import EmailAddress, EmailEnvelope, check_email, headline, list_headers, render_email
+from singr_comms.channels.email import EmailAddress, EmailEnvelope, check_email, headline, list_headers, render_envelope
 from singr_comms.messages import EmailMessage
 from singr_comms.models._message import checked, kind_of
 from singr_comms.providers._http import Answer, HttpCaller, TraceHeaders
@@ -193,7 +193,7 @@ class MailjetProvider:
                 "TemplateLanguage": True,
                 "Variables": template_variables(envelope.message, self._brand),
             }
-        rendered = render_email(_tamed(envelope.message), self._brand, envelope.locale)
+        rendered = render_envelope(msgspec.structs.replace(envelope, message=_tamed(envelope.message)), self._brand)
         subject = headline(rendered.subject, envelope.meant_for and _tame(envelope.meant_for))
         return message | {"Subject": subject, "TextPart": rendered.text, "HTMLPart": rendered.html}
 

@@ -15,7 +15,7 @@ from singr_comms._errors import (
 )
 from singr_comms._masking import scrub
 from singr_comms.channels._channel import LONGEST_CALL, SendReceipt
-from singr_comms.channels.email import EmailAddress, EmailEnvelope, check_email, headline, list_headers, render_email
+from singr_comms.channels.email import EmailAddress, EmailEnvelope, check_email, headline, list_headers, render_envelope
 from singr_comms.models._message import checked, kind_of
 from singr_comms.providers._http import Answer, Bearer, HttpCaller, TraceHeaders
 from singr_comms.providers._provider import Given, ProviderType
@@ -121,7 +121,7 @@ class ResendProvider:
             raise TransientError(error.code, error.message) from error
 
     def _written(self, envelope: EmailEnvelope) -> dict[str, Any]:
-        rendered = render_email(envelope.message, self._brand, envelope.locale)
+        rendered = render_envelope(envelope, self._brand)
         token = envelope.idempotency_token
         headers = list_headers(envelope)
         tags = {"kind": kind_of(envelope.message), "message_id": token}

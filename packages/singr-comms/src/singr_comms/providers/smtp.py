@@ -9,7 +9,7 @@ import aiosmtplib
 
 from singr_comms._errors import AccountRefusedError, PermanentSendError
 from singr_comms.channels._channel import LONGEST_CALL, SendReceipt
-from singr_comms.channels.email import EmailAddress, EmailEnvelope, check_email, headline, list_headers, render_email
+from singr_comms.channels.email import EmailAddress, EmailEnvelope, check_email, headline, list_headers, render_envelope
 from singr_comms.models._message import checked
 from singr_comms.providers._provider import Given, ProviderType
 from singr_comms.providers._smtp._answers import Stage, ends_connection, is_refusal, sort_error
@@ -209,7 +209,7 @@ def compose(envelope: EmailEnvelope, sender: EmailAddress, brand: BrandSettings 
         InvalidMessageError: a variable breaks its model.
         UnsafeMailError: the bytes would not be exactly the mail that is meant.
     """
-    rendered = render_email(envelope.message, brand, envelope.locale)
+    rendered = render_envelope(envelope, brand)
     return write_mail(
         sender=_mailbox(sender),
         recipient=_mailbox(envelope.to),

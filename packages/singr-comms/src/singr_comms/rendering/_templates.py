@@ -45,8 +45,17 @@ def _locales(name: str, texts: tuple[str, ...]) -> frozenset[str]:
     return locales_in(_folders[name], texts)
 
 
-def render(message: Message, brand: BrandSettings, *texts: str, locale: str | None = None) -> list[str]:
+def render(
+    message: Message,
+    brand: BrandSettings,
+    *texts: str,
+    locale: str | None = None,
+    choices: str | None = None,
+    unsubscribe: str | None = None,
+) -> list[str]:
     """Render texts of a message, such as `sms.txt`: all of them in one language, which is English where there is none.
+
+    `choices` and `unsubscribe` are links at the foot of a mail, which its layout shows.
 
     Raises:
         InvalidMessageError: a variable breaks its model, or nobody has declared the message's type.
@@ -59,7 +68,8 @@ def render(message: Message, brand: BrandSettings, *texts: str, locale: str | No
         raise InvalidMessageError("", message_said) from None
     lang = language_of(type(message), texts, locale)
     shown = inert_variables(checked(message, type(message)), way=direction(lang))
-    variables = shown | {"brand": brand, "lang": lang, "dir": direction(lang)}
+    foot = {"choices": choices, "unsubscribe": unsubscribe}
+    variables = shown | {"brand": brand, "lang": lang, "dir": direction(lang), "foot": foot}
     place_of = folder if lang == DEFAULT_LANGUAGE else f"{folder}/{lang}"
     return [environment().get_template(f"{place_of}/{text}").render(variables) for text in texts]
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Index, PrimaryKeyConstraint, text
+from sqlalchemy import CheckConstraint, Index, PrimaryKeyConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from singr_db._ids import new_id
@@ -23,7 +23,7 @@ class SuppressionReason(StrEnum):
 
 
 class SuppressionScope(StrEnum):
-    """What it does not get: everything, or what organizations send in their own name."""
+    """What it does not get: everything, or what organizations send in their own name; or `category:` and a name."""
 
     ALL = "all"
     MARKETING = "marketing"
@@ -39,7 +39,7 @@ class Suppression(Base):
     __tablename__ = "suppressions"
     __table_args__ = (
         one_of("channel", Channel),
-        one_of("scope", SuppressionScope),
+        CheckConstraint("scope IN ('all', 'marketing') OR scope LIKE 'category:_%'", name="scope"),
         one_of("reason", SuppressionReason),
         Index("suppressions_by_address", "address_hash"),
         Index("suppressions_by_organization", "organization_id", "id"),

@@ -1,47 +1,54 @@
 """Where the link of a mail leads by which its reader ends such mails. Opening it changes nothing: its button posts."""
 
 from typing import Final
+from urllib.parse import parse_qs
 
 from litestar import Response
 
+from singr_api.admission.browser import AnyRequest
+from singr_api.admission.call import AnonymousCall
 from singr_api.admission.policy import Limit
 from singr_api.http.problems import NOT_FOUND
 from singr_api.routing.route import Section
 from singr_api.wiring.reader_pages import BY_TOKEN, PAGE, reader_page
+from singr_api.wiring.reader_words import Words, words_for
 from singr_api.wiring.services import Services
-from singr_comms.notifications import organization_of_link, unsubscribe
-from singr_comms.people import RecipientNotFoundError, preferences_holder_of_link
+from singr_comms.people import LinkReader, end_by_link, reader_of_link
 from singr_db import PlatformSession
 
-_ASK: Final = """<h1>Unsubscribe</h1>
-<p>Press the button if you want no more mail from {sender}.
-You will still get what concerns your account and its security.</p>
+_ASK: Final = """<h1>{unsubscribe}</h1>
+<p>{ask}
+{security}</p>
 <form method="post">
 <input type="hidden" name="List-Unsubscribe" value="One-Click">
-<button type="submit">Unsubscribe</button>
+<button type="submit">{unsubscribe}</button>
 </form>
 """
-_CHOOSE: Final = """<p><a class="way" href="/preferences/{token}">Or choose what you get</a></p>
+_EVERYTHING: Final = """<form method="post">
+<input type="hidden" name="everything" value="yes">
+<button type="submit" class="quiet">{everything}</button>
+</form>
 """
-_DONE: Final = """<h1>You are unsubscribed</h1>
-<p>You will get no more mail from {sender}. What concerns your account and its security still reaches you.</p>
+_CHOOSE: Final = """<p><a class="way" href="/preferences/{token}">{or_choose}</a></p>
 """
+_DONE: Final = """<h1>{unsubscribed}</h1>
+<p role="status">{done}
+{security}</p>
+"""
+_MOST_FIELDS: Final = 20
 
 pages = Section("Pages", problems=(NOT_FOUND,))
 
 
 @pages.route("GET /v1/unsubscribe/{token}", "unsubscribePage", PAGE, **BY_TOKEN)
-async def ask(services: Services, session: PlatformSession, token: str) -> Response[bytes]:
-    """Page: end what an organization sends.
+async def ask(request: AnyRequest, services: Services, session: PlatformSession, token: str) -> Response[bytes]:
+    """Page: end a category of what an organization sends.
 
-    For people. It has one button and needs no script; opening it changes nothing, so scanners of mail may.
+    For people, in their language. It has one button and needs no script; opening it changes nothing, so scanners of
+    mail may.
     """
-    sender = await organization_of_link(session, services.sealer, token)
-    try:
-        await preferences_holder_of_link(session, services.sealer, token)
-    except RecipientNotFoundError:  # an address alone has nothing to choose
-        return reader_page(services, "Unsubscribe", _ASK, sender)
-    return reader_page(services, "Unsubscribe", _ASK + _CHOOSE.replace("{token}", token), sender)
+    reader = await reader_of_link(session, services.sealer, token)
+    return _page(request, services, reader, token, _ASK, everything=reader.category is None)
 
 
 # Those who post for readers, as providers of mailboxes do, come many from a few addresses: a forged link costs a hash.
@@ -54,12 +61,46 @@ async def ask(services: Services, session: PlatformSession, token: str) -> Respo
     any_origin=True,
     **BY_TOKEN,
 )
-async def end(services: Services, session: PlatformSession, token: str) -> Response[bytes]:
-    """End what an organization sends.
+async def end(
+    request: AnyRequest, services: Services, session: PlatformSession, call: AnonymousCall, token: str
+) -> Response[bytes]:
+    """End a category of what an organization sends.
 
     One click, by RFC 8058: without cookies, sign-in, redirect or idempotency key; again is as once. The body is
-    `List-Unsubscribe=One-Click` as a form, and is not needed. What concerns accounts and security is sent all the same.
+    `List-Unsubscribe=One-Click` as a form, and is not needed. It ends the category that the link names: as a choice of
+    the recipient, or of an address that is nobody's, by a suppression; links of before categories, and
+    `everything=yes`, end all that the organization sends in its own name. What concerns accounts and security is sent
+    all the same.
     """
-    sender = await organization_of_link(session, services.sealer, token)
-    await unsubscribe(session, services.sealer, token)
-    return reader_page(services, "Unsubscribed", _DONE, sender)
+    reader = await reader_of_link(session, services.sealer, token)
+    everything = reader.category is None or _wants_nothing(call.body)
+    await end_by_link(session, services.sealer, token, everything=everything)
+    return _page(request, services, reader, token, _DONE, everything=everything)
+
+
+def _wants_nothing(body: bytes) -> bool:
+    """Whether the page's other button was pressed; whatever else mailboxes send is as nothing."""
+    try:
+        return parse_qs(body.decode("latin-1"), max_num_fields=_MOST_FIELDS).get("everything") == ["yes"]
+    except ValueError:
+        return False
+
+
+def _page(
+    request: AnyRequest, services: Services, reader: LinkReader, token: str, content: str, *, everything: bool
+) -> Response[bytes]:
+    words = words_for(reader.locale, request.headers.get("accept-language"))
+    is_done = content is _DONE
+    content += _EVERYTHING if is_done and not everything else ""
+    content += "" if reader.holder is None else _CHOOSE.replace("{token}", token)
+    page = _filled(content, words, "" if everything else "_category")
+    title = words["unsubscribed" if is_done else "unsubscribe"]
+    return reader_page(services, words, title, page, reader.sender, category=reader.category)
+
+
+def _filled(content: str, words: Words, about: str) -> str:
+    for name in ("ask", "done"):
+        content = content.replace(f"{{{name}}}", words[f"{name}{about}"])
+    for name in ("unsubscribe", "unsubscribed", "everything", "security", "or_choose"):
+        content = content.replace(f"{{{name}}}", words[name])
+    return content

@@ -7,51 +7,53 @@ from urllib.parse import parse_qs
 
 from litestar import Response
 
+from singr_api.admission.browser import AnyRequest
 from singr_api.admission.call import AnonymousCall
 from singr_api.admission.policy import Limit
 from singr_api.http.problems import INVALID, NOT_FOUND, FieldError, invalid
 from singr_api.routing.route import Section
 from singr_api.wiring.reader_pages import BY_TOKEN, PAGE, reader_page
+from singr_api.wiring.reader_words import Words, words_for
 from singr_api.wiring.services import Services
-from singr_comms.notifications import mail_ended_by_reader, organization_of_link
 from singr_comms.people import (
+    LinkReader,
     PreferenceChoice,
+    PreferencesHolder,
     PreferencesView,
+    RecipientNotFoundError,
     change_preferences,
-    preferences_holder_of_link,
+    mail_ended,
     read_preferences,
+    reader_of_link,
 )
 from singr_db import PlatformSession
 
 _MOST_FIELDS: Final = 400
-_CHANNELS: Final = {"email": "E-mail", "sms": "Text message", "push": "Push", "inbox": "In the app"}
-_ASK: Final = """<h1>What you get</h1>
-{saved}{ended}<p>Choose what {sender} may send you.
-What concerns your account and its security reaches you in any case.</p>
+_ASK: Final = """<h1>{choices}</h1>
+{was_saved}{was_ended}<p>{choose}
+{in_any_case}</p>
 <form method="post">
-{boxes}<button type="submit">Save</button>
+{boxes}<button type="submit">{save}</button>
 </form>
 """
-_SAVED: Final = '<p role="status"><strong>Saved.</strong> It holds from now on, also for what is on its way.</p>\n'
-_ENDED: Final = (
-    '<p role="note"><strong>No e-mail where it cannot be ticked below.</strong> You unsubscribed, or your address took'
-    " none: what you save here does not change that. Ask {sender} to write to you again.</p>\n"
-)
-_NOTHING: Final = "<p>There is nothing to choose here at present.</p>\n"
+_SAVED: Final = '<p role="status"><strong>{saved}.</strong> {saved_more}</p>\n'
+_ENDED: Final = '<p role="note"><strong>{ended}</strong> {ended_more}</p>\n'
+_NOTHING: Final = "<p>{nothing}</p>\n"
+_WORDS: Final = ("choices", "choose", "in_any_case", "save", "saved", "saved_more", "ended", "ended_more", "nothing")
 
 pages = Section("Pages", problems=(NOT_FOUND,))
 
 
 @pages.route("GET /preferences/{token}", "choicesPage", PAGE, **BY_TOKEN)
-async def ask(services: Services, session: PlatformSession, token: str) -> Response[bytes]:
+async def ask(request: AnyRequest, services: Services, session: PlatformSession, token: str) -> Response[bytes]:
     """Page: choose what an organization sends.
 
-    For people whose mail has an unsubscribe link, by its token. It needs no script; opening it changes nothing.
+    For people whose mail has a link to it, by its token, or who asked for one while signed in; in their language. It
+    needs no script; opening it changes nothing.
     """
-    holder = await preferences_holder_of_link(session, services.sealer, token)
-    sender = await organization_of_link(session, services.sealer, token)
+    reader, holder = await _reader(services, session, token)
     view = await read_preferences(session, holder)
-    return _page(services, sender, view, await _ended(services, session, token, view))
+    return _page(request, services, reader, view, await _ended(session, reader, holder, view))
 
 
 # The link's token is all it takes, so that pages of others can send nothing that its holder could not; a page that
@@ -66,28 +68,38 @@ async def ask(services: Services, session: PlatformSession, token: str) -> Respo
     problems=(INVALID,),
     **BY_TOKEN,
 )
-async def save(services: Services, session: PlatformSession, call: AnonymousCall, token: str) -> Response[bytes]:
+async def save(
+    request: AnyRequest, services: Services, session: PlatformSession, call: AnonymousCall, token: str
+) -> Response[bytes]:
     """Keep what was chosen on the page.
 
     The body is the page's form. What was left as it was shown stays open, or as it was chosen before. Whoever has
     unsubscribed gets no mail for what is chosen here; the page says so.
     """
-    holder = await preferences_holder_of_link(session, services.sealer, token)
-    sender = await organization_of_link(session, services.sealer, token)
+    reader, holder = await _reader(services, session, token)
     view = await read_preferences(session, holder)
     shown, was_on, is_on = _form(call.body)
     if choices := list(_changed(view, shown, was_on, is_on)):
-        view = await change_preferences(session, holder, choices, source="link")
-    return _page(services, sender, view, await _ended(services, session, token, view), saved=bool(shown))
+        view = await change_preferences(session, holder, choices, source="recipient" if reader.is_signed_in else "link")
+    return _page(request, services, reader, view, await _ended(session, reader, holder, view), saved=bool(shown))
 
 
-async def _ended(services: Services, session: PlatformSession, token: str, view: PreferencesView) -> set[str]:
+async def _reader(services: Services, session: PlatformSession, token: str) -> tuple[LinkReader, PreferencesHolder]:
+    reader = await reader_of_link(session, services.sealer, token)
+    if reader.holder is None:
+        raise RecipientNotFoundError
+    return reader, reader.holder
+
+
+async def _ended(
+    session: PlatformSession, reader: LinkReader, holder: PreferencesHolder, view: PreferencesView
+) -> set[str]:
     """The categories of which no mail comes, whatever is chosen."""
     mails: dict[str, set[str]] = {}
     for one in view.types:
         if not one.mandatory and any(way.channel == "email" for way in one.channels):
             mails.setdefault(one.category, set()).add(one.type)
-    held = await mail_ended_by_reader(session, services.sealer, token, set().union(*mails.values()))
+    held = await mail_ended(session, holder, reader.address_hash, set().union(*mails.values()))
     return {category for category, types in mails.items() if types <= held}
 
 
@@ -115,12 +127,12 @@ def _changed(view: PreferencesView, shown: set[str], was_on: set[str], is_on: se
                 )
 
 
-def _boxes(view: PreferencesView, ended: set[str]) -> Iterator[str]:
+def _boxes(view: PreferencesView, ended: set[str], words: Words) -> Iterator[str]:
     for category in view.categories:
-        yield f"<fieldset>\n<legend>{escape(category.category.replace('_', ' ').capitalize())}</legend>\n"
+        yield f"<fieldset>\n<legend>{escape(words.category(category.category))}</legend>\n"
         for one in category.channels:
             box = escape(f"{category.category} {one.channel}", quote=True)
-            label = escape(_CHANNELS.get(one.channel, one.channel))
+            label = escape(words.channel(one.channel))
             if one.channel == "email" and category.category in ended:
                 yield f'<label class="choice"><input type="checkbox" disabled> {label}</label>\n'
                 continue
@@ -133,8 +145,19 @@ def _boxes(view: PreferencesView, ended: set[str]) -> Iterator[str]:
 
 
 def _page(
-    services: Services, sender: str | None, view: PreferencesView, ended: set[str], *, saved: bool = False
+    request: AnyRequest,
+    services: Services,
+    reader: LinkReader,
+    view: PreferencesView,
+    ended: set[str],
+    *,
+    saved: bool = False,
 ) -> Response[bytes]:
-    content = _ASK.replace("{saved}", _SAVED if saved else "").replace("{ended}", _ENDED if ended else "")
-    content = content.replace("{boxes}", "".join(_boxes(view, ended)) or _NOTHING)
-    return reader_page(services, "Saved" if saved else "What you get", content, sender)
+    words = words_for(reader.locale, request.headers.get("accept-language"))
+    content = _ASK.replace("{was_saved}", _SAVED if saved else "").replace("{was_ended}", _ENDED if ended else "")
+    boxes = "".join(_boxes(view, ended, words))
+    content = content if boxes else content.replace("{boxes}", _NOTHING)
+    for name in _WORDS:
+        content = content.replace(f"{{{name}}}", words[name])
+    title = words["saved" if saved else "choices"]
+    return reader_page(services, words, title, content.replace("{boxes}", boxes), reader.sender)

@@ -1,5 +1,6 @@
 """What somebody wants to be told, read and set by themselves."""
 
+from datetime import datetime
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -12,7 +13,14 @@ from singr_api.http.problems import NOT_FOUND
 from singr_api.people.shared import CHANGE, PREFERENCES, ChangePreferences
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer, Section
-from singr_comms.people import PreferencesView, change_preferences, preferences_holder_of_user, read_preferences
+from singr_api.wiring.services import Services
+from singr_comms.people import (
+    PreferencesView,
+    change_preferences,
+    link_for,
+    preferences_holder_of_user,
+    read_preferences,
+)
 from singr_db import PlatformSession
 
 mine = Section("Preferences", access=Access.USER, problems=(NOT_FOUND,))
@@ -23,6 +31,18 @@ class MyOrganizationQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     """Whose messages."""
 
     organization_id: Annotated[UUID, Meta(description="The organization that sends them.")]
+
+
+class ChoicesLink(msgspec.Struct, frozen=True):
+    """Where you choose, on a page that needs no script.
+
+    Attributes:
+        url: whoever has it chooses for you until then, and does nothing else: hand it to your own browser alone.
+        expires_at: when it is over.
+    """
+
+    url: str
+    expires_at: datetime
 
 
 @mine.route("GET /v1/me/preferences", "readMyPreferences", _NOW)
@@ -52,3 +72,25 @@ async def change(
     """
     holder = await preferences_holder_of_user(session, query.organization_id, call.user_id)
     return await change_preferences(session, holder, body.choices, source="recipient")
+
+
+@mine.route(
+    "POST /v1/me/preferences/link",
+    "linkMyPreferences",
+    Answer(
+        "The link.",
+        one=Example(
+            "For an hour",
+            {"url": f"https://api.singrkaraoke.com/preferences/{'A' * 100}", "expires_at": "2026-11-28T13:00:00Z"},
+        ),
+    ),
+)
+async def link(services: Services, session: PlatformSession, call: UserCall, query: MyOrganizationQuery) -> ChoicesLink:
+    """Open the page where you choose what an organization sends.
+
+    It gives the address of a page in your language, for an hour: a browser that opens it needs no sign-in, no cookie
+    and no script, so that an app shows it as it is. What is chosen there is as if it were chosen here.
+    """
+    holder = await preferences_holder_of_user(session, query.organization_id, call.user_id)
+    made = link_for(services.sealer, holder)
+    return ChoicesLink(f"{services.address.rstrip('/')}/preferences/{made.token}", made.expires_at)

@@ -304,6 +304,7 @@ def _begun(message_id: UUID, row: Any, *, attempt: int, remaining: float, pinned
         recipient=bytes(row.recipient_hash),
         recipient_sealed=row.recipient_sealed,
         content_sealed=row.content_sealed,
+        recipient_id=row.recipient_id,
         locale=row.locale,
         key_wrapped=row.key_wrapped,
         remaining=remaining,
@@ -338,6 +339,7 @@ async def _ask(session: TenantSession, message_id: UUID, row: Any, last: Any) ->
         recipient=bytes(row.recipient_hash),
         recipient_sealed=row.recipient_sealed,
         content_sealed=row.content_sealed,
+        recipient_id=row.recipient_id,
         locale=row.locale,
         key_wrapped=row.key_wrapped,
     )

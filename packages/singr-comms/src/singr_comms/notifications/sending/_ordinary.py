@@ -21,7 +21,7 @@ from singr_db import Database, sql
 _NOT_PAUSED: Final = """NOT EXISTS (
        SELECT FROM notifications AS n WHERE n.id = notification_id AND n.paused_at IS NOT NULL)"""
 _READ: Final = sql(f"""
-SELECT channel, kind, status, user_id, locale, recipient_sealed, recipient_hash, content_sealed,
+SELECT channel, kind, status, user_id, recipient_id, locale, recipient_sealed, recipient_hash, content_sealed,
        extract(epoch FROM clock_timestamp() - created_at)::float8 AS age,
        extract(epoch FROM clock_timestamp() - held_since)::float8 AS held,
        (SELECT wrapped FROM data_keys WHERE data_keys.id = key_id) AS key_wrapped

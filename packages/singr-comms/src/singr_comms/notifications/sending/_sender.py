@@ -167,7 +167,8 @@ class MessageSender:
             sealed, key = (opened.recipient_sealed, opened.content_sealed), opened.key_wrapped
             to, message = open_message(self._sealer, kind, opened.kind, *sealed, key_wrapped=key)
             envelope = kind.enclose(to, message, opened.token, opened.locale)
-            return self._links.enclosed(envelope, opened.kind, one.organization_id, opened.recipient)
+            whose = (one.organization_id, opened.recipient, opened.recipient_id)
+            return self._links.enclosed(envelope, opened.kind, *whose)
         except (SealError, msgspec.DecodeError) as error:
             raise PermanentSendError("unreadable", f"the stored message cannot be opened: {error}") from error
         except InvalidMessageError as error:

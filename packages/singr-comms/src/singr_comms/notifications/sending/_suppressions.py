@@ -69,7 +69,7 @@ _STOPPED: Final = frozenset({"twilio_21610"})
 # Whose messages are gone by now keeps no mask: the fingerprint finds the address all the same.
 _UNSUBSCRIBE: Final = sql_text("""
 INSERT INTO suppressions (id, organization_id, channel, address_hash, address_masked, scope, reason, message_id)
-SELECT :id, :organization_id, 'email', :address_hash, coalesce(m.recipient_masked, '***'), 'marketing', 'unsubscribed',
+SELECT :id, :organization_id, 'email', :address_hash, coalesce(m.recipient_masked, '***'), :scope, 'unsubscribed',
        m.id
   FROM (VALUES (1)) AS one LEFT JOIN LATERAL (
        SELECT id, recipient_masked FROM messages
@@ -104,6 +104,8 @@ SELECT EXISTS (SELECT FROM address_answers
 _ENOUGH: Final = 3
 _DAYS: Final = 7
 # For all organizations: the address itself is dead, or its carrier lets nothing of ours through any more.
+CATEGORY: Final = "category:"
+"""What the scope of a suppression begins with that is of one category."""
 OF_ALL: Final = frozenset({"bounced", "stopped"})
 CODES: Final = {
     "bounced": ("bounced_before", "the address is dead: a message to it bounced for good"),
@@ -180,6 +182,8 @@ def _stops(kind: str, reason: str, scope: str) -> bool:
     if message_types.concerns_security(kind) or message_types.carries_code(kind):
         return False
     declared = message_types.named(kind)
+    if scope.startswith(CATEGORY):
+        return declared is not None and not declared.mandatory and scope == CATEGORY + declared.category
     return scope == "all" or declared is None or declared.speaks_for == "organization"
 
 
@@ -218,9 +222,19 @@ async def suppress_by_callback(
     return f"the address is suppressed: {reason}"
 
 
-async def suppress_by_reader(session: PlatformSession, *, organization_id: UUID, recipient_hash: bytes) -> None:
-    """Put down that a reader unsubscribed from what an organization sends in its own name; again is as once."""
-    values = {"id": new_id(), "organization_id": organization_id, "address_hash": recipient_hash}
+async def suppress_by_reader(
+    session: PlatformSession, *, organization_id: UUID, recipient_hash: bytes, category: str | None = None
+) -> None:
+    """Put down that a reader unsubscribed from a category of an organization's mails; again is as once.
+
+    Without a category, from what it sends in its own name.
+    """
+    values = {
+        "id": new_id(),
+        "organization_id": organization_id,
+        "address_hash": recipient_hash,
+        "scope": "marketing" if category is None else CATEGORY + category,
+    }
     await session.execute(_UNSUBSCRIBE, values)
 
 

@@ -58,6 +58,7 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
         recipient: a fingerprint of whom it goes to.
         recipient_sealed: to whom.
         content_sealed: what.
+        recipient_id: the recipient of its organization, where it goes to one.
         locale: in which language, of those that its type has words in.
         key_wrapped: the key of the recipient's own, where that sealed one of them.
         remaining: seconds for which the message is still of use; no wait is longer.
@@ -70,6 +71,7 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
     recipient: bytes
     recipient_sealed: bytes
     content_sealed: bytes
+    recipient_id: UUID | None = None
     locale: str | None = None
     key_wrapped: bytes | None = None
     remaining: float
@@ -113,6 +115,7 @@ class InDoubt(msgspec.Struct, frozen=True, kw_only=True):
         recipient: a fingerprint of whom it went to.
         recipient_sealed: to whom.
         content_sealed: what.
+        recipient_id: the recipient of its organization, where it went to one.
         locale: in which language, of those that its type has words in.
         key_wrapped: the key of the recipient's own, where that sealed one of them.
     """
@@ -125,6 +128,7 @@ class InDoubt(msgspec.Struct, frozen=True, kw_only=True):
     recipient: bytes
     recipient_sealed: bytes
     content_sealed: bytes
+    recipient_id: UUID | None = None
     locale: str | None = None
     key_wrapped: bytes | None = None
 

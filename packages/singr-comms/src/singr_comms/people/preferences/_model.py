@@ -10,7 +10,7 @@ from msgspec import Meta
 from singr_comms._errors import CommsError
 
 Scope = Literal["all", "category", "type"]
-Source = Literal["organization", "recipient", "link"]
+Source = Literal["organization", "recipient", "link", "unsubscribe"]
 MOST_CHOICES = 200
 """How many are taken at once."""
 
@@ -35,8 +35,8 @@ class KeptChoice(msgspec.Struct, frozen=True, kw_only=True):
     """A choice that stands.
 
     Attributes:
-        source: who made it: a caller of the `organization`, the `recipient` signed in, or whoever has a `link` of
-            their mail.
+        source: who made it: a caller of the `organization`, the `recipient` signed in, whoever has a `link` of their
+            mail, or one click on what mail programs show to `unsubscribe`.
     """
 
     scope: Scope

@@ -10,7 +10,6 @@ from singr_comms.catalogue import MessageType, message_types
 from singr_comms.channels.email import CHANNEL as EMAIL
 from singr_comms.notifications._person_keys import open_sealed
 from singr_comms.notifications._rows import RECIPIENT, prints_of
-from singr_comms.notifications._unsubscribing import reader_of_link
 from singr_comms.people._errors import RecipientNotFoundError
 from singr_comms.people._memory import KeepsPeople
 from singr_comms.people.preferences._checks import check_choices
@@ -110,20 +109,16 @@ async def preferences_holder_of_user(
     return await _holder(session, _OF_USER, organization_id, user_id)
 
 
-async def preferences_holder_of_link(session: PlatformSession, sealer: Sealer, token: str) -> PreferencesHolder:
-    """Whom a mail with an unsubscribe link went to: the link allows its reader to choose.
+async def holder_by_address(
+    session: PlatformSession, sealer: Sealer, organization_id: UUID, named: bytes
+) -> PreferencesHolder:
+    """The one recipient of an organization whose address has this fingerprint.
 
-    Args:
-        session: the caller's transaction.
-        sealer: made from `AUTH_SECRET`; links of secrets of before work as well, as long as a mail to the address is in
-            the log of deliveries.
-        token: the last part of the link.
+    After the secret has changed they are found as long as a mail to the address is in the log of deliveries.
 
     Raises:
-        UnsubscribeLinkError: it is no such link.
-        RecipientNotFoundError: its address is no recipient's of the organization, or that of several.
+        RecipientNotFoundError: the address is no recipient's of the organization, or that of several.
     """
-    organization_id, named = reader_of_link(sealer, token)
     prints = {named, *await _prints_of_reader(session, sealer, organization_id, named)}
     return await _holder(session, _OF_ADDRESS, organization_id, sorted(prints))
 
@@ -184,6 +179,18 @@ async def change_preferences(
         said = [((one.scope, one.name, one.channel), one.allowed) for one in choices]
         session.people.choose(holder.recipient_id, said, source)
         return await read_preferences(session, holder)
+    await keep_choices(session, holder, choices, source=source)
+    return await read_preferences(session, holder)
+
+
+async def keep_choices(
+    session: TenantSession | PlatformSession,
+    holder: PreferencesHolder,
+    choices: Sequence[PreferenceChoice],
+    *,
+    source: Source,
+) -> None:
+    """As `change_preferences`, of choices that are checked, of a recipient who is held."""
     rows = [(new_id(), one.scope, one.name, one.channel, one.allowed) for one in choices]
     values = {
         "organization_id": holder.organization_id,
@@ -193,7 +200,6 @@ async def change_preferences(
     }
     await session.execute(_KEEP, values)
     await session.execute(_TAKE_BACK, {name: values[name] for name in ("organization_id", "recipient_id", "rows")})
-    return await read_preferences(session, holder)
 
 
 async def _holder(

@@ -20,11 +20,15 @@ class PreferenceScope(StrEnum):
 
 
 class PreferenceSource(StrEnum):
-    """Who chose: a caller of the organization, the person signed in, or who holds a link of their mail."""
+    """Who chose: a caller of the organization, the person signed in, or who holds a link of their mail.
+
+    `unsubscribe` is one click on the link by which a mail program ends a category.
+    """
 
     ORGANIZATION = "organization"
     RECIPIENT = "recipient"
     LINK = "link"
+    UNSUBSCRIBE = "unsubscribe"
 
 
 class Preference(Base):

@@ -1,0 +1,162 @@
+"""What the pages for readers of mails say, in each language that ships; `<bdi>` keeps a name from turning its line."""
+
+import re
+from typing import Final, Literal
+
+import msgspec
+
+_CATEGORIES: Final = {
+    "en": {},
+    "de": {
+        "account": "Konto",
+        "digests": "Zusammenfassungen",
+        "farms": "Höfe",
+        "general": "Allgemeines",
+        "marketing": "Angebote und Neuigkeiten",
+        "messages": "Nachrichten",
+        "orders": "Bestellungen",
+        "payments": "Zahlungen",
+        "requests": "Liedwünsche",
+        "reviews": "Bewertungen",
+        "stock": "Bestand",
+    },
+    "ar": {
+        "account": "الحساب",
+        "digests": "الملخصات",
+        "farms": "المزارع",
+        "general": "عام",
+        "marketing": "العروض والأخبار",
+        "messages": "الرسائل",
+        "orders": "الطلبات",
+        "payments": "المدفوعات",
+        "requests": "طلبات الأغاني",
+        "reviews": "التقييمات",
+        "stock": "المخزون",
+    },
+}
+_SAID: Final = {
+    "en": {
+        "unsubscribe": "Unsubscribe",
+        "unsubscribed": "You are unsubscribed",
+        "ask": "Press the button if you want no more mail from {sender}.",
+        "ask_category": "Press the button if you want no more mail about {category} from {sender}.",
+        "done": "You will get no more mail from {sender}.",
+        "done_category": "You will get no more mail about {category} from {sender}.",
+        "everything": "No more mail from {sender} at all",
+        "security": "What concerns your account and its security still reaches you.",
+        "or_choose": "Or choose what you get",
+        "choices": "What you get",
+        "choose": "Choose what {sender} may send you.",
+        "in_any_case": "What concerns your account and its security reaches you in any case.",
+        "saved": "Saved",
+        "saved_more": "It holds from now on, also for what is on its way.",
+        "ended": "No e-mail where it cannot be ticked below.",
+        "ended_more": "You unsubscribed, or your address took none: what you save here does not change that."
+        " Ask {sender} to write to you again.",
+        "nothing": "There is nothing to choose here at present.",
+        "save": "Save",
+        "sender": "this sender",
+        "email": "E-mail",
+        "sms": "Text message",
+        "push": "Push",
+        "inbox": "In the app",
+    },
+    "de": {
+        "unsubscribe": "Abbestellen",
+        "unsubscribed": "Abbestellt",
+        "ask": "Drücken Sie den Knopf, wenn Sie keine E-Mails von {sender} mehr möchten.",
+        "ask_category": "Drücken Sie den Knopf, wenn Sie von {sender} keine E-Mails zu {category} mehr möchten.",
+        "done": "Sie erhalten keine E-Mails von {sender} mehr.",
+        "done_category": "Sie erhalten von {sender} keine E-Mails zu {category} mehr.",
+        "everything": "Gar keine E-Mails von {sender} mehr",
+        "security": "Was Ihr Konto und dessen Sicherheit betrifft, erreicht Sie weiterhin.",
+        "or_choose": "Oder auswählen, was Sie erhalten",
+        "choices": "Was Sie erhalten",
+        "choose": "Wählen Sie, was {sender} Ihnen senden darf.",
+        "in_any_case": "Was Ihr Konto und dessen Sicherheit betrifft, erreicht Sie in jedem Fall.",
+        "saved": "Gespeichert",
+        "saved_more": "Es gilt ab sofort, auch für das, was schon unterwegs ist.",
+        "ended": "Keine E-Mail, wo sich unten nichts ankreuzen lässt.",
+        "ended_more": "Sie haben abbestellt, oder Ihre Adresse nahm nichts an: Was Sie hier speichern, ändert daran"
+        " nichts. Bitten Sie {sender}, Ihnen wieder zu schreiben.",
+        "nothing": "Zurzeit gibt es hier nichts auszuwählen.",
+        "save": "Speichern",
+        "sender": "diesem Absender",
+        "email": "E-Mail",
+        "sms": "SMS",
+        "push": "Mitteilung auf dem Gerät",
+        "inbox": "In der App",
+    },
+    "ar": {
+        "unsubscribe": "إلغاء الاشتراك",
+        "unsubscribed": "تم إلغاء اشتراككم",
+        "ask": "اضغطوا الزر إن لم تعودوا ترغبون في رسائل بريد من {sender}.",
+        "ask_category": "اضغطوا الزر إن لم تعودوا ترغبون في رسائل بريد عن {category} من {sender}.",
+        "done": "لن تصلكم رسائل بريد أخرى من {sender}.",
+        "done_category": "لن تصلكم رسائل بريد أخرى عن {category} من {sender}.",
+        "everything": "لا أريد أي رسائل بريد من {sender}",
+        "security": "ما يتعلق بحسابكم وأمانه سيظل يصلكم.",
+        "or_choose": "أو اختاروا ما يصلكم",
+        "choices": "ما يصلكم",
+        "choose": "اختاروا ما يمكن أن يرسله إليكم {sender}.",
+        "in_any_case": "ما يتعلق بحسابكم وأمانه يصلكم في كل الأحوال.",
+        "saved": "تم الحفظ",
+        "saved_more": "يسري ذلك من الآن، حتى على ما هو في الطريق.",
+        "ended": "لا بريد إلكتروني حيث لا يمكن التحديد أدناه.",
+        "ended_more": "لقد ألغيتم اشتراككم، أو لم يقبل عنوانكم الرسائل: ما تحفظونه هنا لا يغير ذلك."
+        " اطلبوا من {sender} أن يراسلكم من جديد.",
+        "nothing": "لا يوجد حاليًا ما يمكن اختياره هنا.",
+        "save": "حفظ",
+        "sender": "هذا المرسل",
+        "email": "البريد الإلكتروني",
+        "sms": "رسالة نصية",
+        "push": "إشعار على الجهاز",
+        "inbox": "في التطبيق",
+    },
+}
+_TAG: Final = re.compile(r"\s*([A-Za-z]{2,3})(?:-[A-Za-z0-9-]*)?\s*(?:;\s*q=([01](?:\.[0-9]{0,3})?)\s*)?")
+
+
+class Words(msgspec.Struct, frozen=True):
+    """The words of one language.
+
+    Args:
+        lang: `en`, `de` or `ar`.
+    """
+
+    lang: str
+
+    @property
+    def dir(self) -> Literal["ltr", "rtl"]:
+        """Which way it is written."""
+        return "rtl" if self.lang == "ar" else "ltr"
+
+    def __getitem__(self, name: str) -> str:
+        """A text; `{sender}` and `{category}` in it stand for these."""
+        return _SAID[self.lang][name]
+
+    def channel(self, name: str) -> str:
+        """What a way is called; its own name where there is no other."""
+        return _SAID[self.lang].get(name, name)
+
+    def category(self, name: str) -> str:
+        """What a category is called; its own name, in words, where another team declared it."""
+        return _CATEGORIES[self.lang].get(name) or name.replace("_", " ").capitalize()
+
+
+def words_for(locale: str | None, accepted: str | None) -> Words:
+    """The words for a reader: in the language that is kept of them, else in one that their browser asks for.
+
+    Args:
+        locale: of the recipient; None where it is not known.
+        accepted: the header `Accept-Language` (RFC 9110, section 12.5.4).
+    """
+    wanted = [locale or "", *(tag for _, tag in sorted(_wanted(accepted or ""), reverse=True))]
+    tags = (one.replace("_", "-").partition("-")[0].lower() for one in wanted)
+    return Words(next((tag for tag in tags if tag in _SAID), "en"))
+
+
+def _wanted(accepted: str) -> list[tuple[tuple[float, int], str]]:
+    """The languages of the header, each with its weight; of two that weigh the same, the first."""
+    found = (_TAG.fullmatch(part) for part in accepted[:400].split(","))
+    return [((float(one[2] or 1), -place), one[1]) for place, one in enumerate(found) if one and one[2] != "0"]

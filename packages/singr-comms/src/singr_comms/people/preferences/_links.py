@@ -1,0 +1,178 @@
+"""What readers of mails do by their links: choose, and end what a mail was of; and the link of who is signed in."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from singr_comms.catalogue import message_types
+from singr_comms.notifications import organization_of_link, unsubscribe
+from singr_comms.notifications._reader_links import ReaderLink, read_link, written
+from singr_comms.notifications.sending._suppressions import mail_held_back, suppress_by_reader
+from singr_comms.people._errors import RecipientNotFoundError
+from singr_comms.people.preferences._model import PreferenceChoice
+from singr_comms.people.preferences._store import (
+    PreferencesHolder,
+    holder_by_address,
+    keep_choices,
+)
+from singr_comms.people.recipients._store import hold_recipient
+from singr_config.clock import clock
+from singr_db import PlatformSession, Sealer, sql_text
+
+LASTS: Final = timedelta(hours=1)
+"""So long somebody who is signed in may choose by their link."""
+_FIND: Final = sql_text("""
+SELECT id, external_id, locale, email_hash FROM recipients
+ WHERE organization_id = :organization_id AND id = :recipient_id
+""")
+# They chose such a type by itself once, which would go on in spite of the click.
+_NARROWER: Final = sql_text("""
+UPDATE preferences SET allowed = false, source = 'unsubscribe', updated_at = now()
+ WHERE organization_id = :organization_id AND recipient_id = :recipient_id AND scope = 'type' AND channel = :channel
+   AND name = ANY (CAST(:types AS text[])) AND allowed
+""")
+
+
+class LinkReader(msgspec.Struct, frozen=True, kw_only=True):
+    """Who reads a mail with a link, or opened one while signed in.
+
+    Attributes:
+        sender: the organization's name; None where it is gone.
+        holder: whose choices they make; None of an address that is no recipient's, or that of several.
+        locale: their language, as far as it is known.
+        category: what a click on the link ends; None: what the organization sends in its own name.
+        address_hash: the fingerprint of the address that is meant; None where they have none.
+        is_signed_in: the link is of somebody who was signed in, and of no mail.
+    """
+
+    sender: str | None
+    holder: PreferencesHolder | None
+    locale: str | None
+    category: str | None
+    address_hash: bytes | None
+    is_signed_in: bool
+
+
+class PreferencesLink(msgspec.Struct, frozen=True):
+    """Where somebody who is signed in chooses, without signing in again.
+
+    Args:
+        token: the last part of the address of the page.
+        expires_at: until when.
+    """
+
+    token: str
+    expires_at: datetime
+
+
+async def reader_of_link(session: PlatformSession, sealer: Sealer, token: str) -> LinkReader:
+    """Who reads by a link; changes nothing.
+
+    A link that names a recipient is theirs, whoever else has the address; one that names an address alone is of the one
+    recipient who has it.
+
+    Args:
+        session: the caller's transaction.
+        sealer: made from `AUTH_SECRET`; links of secrets of before work as well.
+        token: the last part of the link.
+
+    Raises:
+        LinkOverError: it was for a while.
+        UnsubscribeLinkError: it is no such link.
+    """
+    link = read_link(sealer, token)
+    row = await _row(session, sealer, link)
+    whose = {"organization_id": link.organization_id}
+    found = None if row is None else PreferencesHolder(recipient_id=row.id, external_id=row.external_id, **whose)
+    return LinkReader(
+        sender=await organization_of_link(session, sealer, token),
+        holder=found,
+        locale=None if row is None else row.locale,
+        category=link.category,
+        address_hash=link.address_hash or (None if row is None else row.email_hash),
+        is_signed_in=link.until is not None,
+    )
+
+
+async def preferences_holder_of_link(session: PlatformSession, sealer: Sealer, token: str) -> PreferencesHolder:
+    """Whom a link lets choose.
+
+    Raises:
+        LinkOverError: it was for a while.
+        UnsubscribeLinkError: it is no such link.
+        RecipientNotFoundError: its address is no recipient's of the organization, or that of several.
+    """
+    holder = (await reader_of_link(session, sealer, token)).holder
+    if holder is None:
+        raise RecipientNotFoundError
+    return holder
+
+
+async def mail_ended(
+    session: PlatformSession, holder: PreferencesHolder, address_hash: bytes | None, kinds: Iterable[str]
+) -> frozenset[str]:
+    """Of some types, those of which an address gets no mail of an organization, whatever its reader chooses."""
+    if address_hash is None:
+        return frozenset()
+    return await mail_held_back(session, kinds, organization_id=holder.organization_id, recipient_hash=address_hash)
+
+
+async def end_by_link(session: PlatformSession, sealer: Sealer, token: str, *, everything: bool = False) -> None:
+    """End what a link of a mail ends; again is as once.
+
+    The category that it names: by a choice of the recipient whom the mail went to; of an address that is nobody's, or
+    nobody's any more, by a suppression. A link without a category ends all that the organization sends in its own name.
+
+    Args:
+        session: the caller's transaction.
+        sealer: made from `AUTH_SECRET`; links of secrets of before work as well.
+        token: the last part of the link.
+        everything: all that the organization sends in its own name, whatever the link names.
+
+    Raises:
+        LinkOverError: it was for a while.
+        UnsubscribeLinkError: it is no such link.
+    """
+    link = read_link(sealer, token)
+    row = None if link.recipient_id is None else await _row(session, sealer, link)
+    if link.address_hash is None and row is not None and row.email_hash is not None:
+        whose = {"organization_id": link.organization_id, "recipient_hash": row.email_hash}
+        await suppress_by_reader(session, **whose)
+    elif everything or link.category is None or row is None or not await hold_recipient(session, row.id):
+        await unsubscribe(session, sealer, token, everything=everything)
+    else:
+        await _end_category(session, link, link.category)
+
+
+def link_for(sealer: Sealer, holder: PreferencesHolder) -> PreferencesLink:
+    """A link for a recipient who is signed in: it lasts an hour, and proves nothing else."""
+    until = clock.now().replace(microsecond=0) + LASTS
+    link = ReaderLink(organization_id=holder.organization_id, recipient_id=holder.recipient_id, until=until)
+    return PreferencesLink(written(sealer, link), until)
+
+
+async def _end_category(session: PlatformSession, link: ReaderLink, category: str) -> None:
+    holder = PreferencesHolder(organization_id=link.organization_id, recipient_id=link.recipient_id)
+    off = PreferenceChoice(scope="category", name=category, channel=link.channel, allowed=False)
+    await keep_choices(session, holder, [off], source="unsubscribe")
+    values = {
+        "organization_id": link.organization_id,
+        "recipient_id": link.recipient_id,
+        "channel": link.channel,
+        "types": [one.name for one in message_types if one.category == category],
+    }
+    await session.execute(_NARROWER, values)
+
+
+async def _row(session: PlatformSession, sealer: Sealer, link: ReaderLink) -> Any:
+    """The recipient of a link; None where there is none, or nobody knows which."""
+    values = {"organization_id": link.organization_id, "recipient_id": link.recipient_id}
+    if link.recipient_id is None and link.address_hash is not None:
+        try:
+            holder = await holder_by_address(session, sealer, link.organization_id, link.address_hash)
+        except RecipientNotFoundError:
+            return None
+        values["recipient_id"] = holder.recipient_id
+    return (await session.execute(_FIND, values)).one_or_none()
