@@ -2,7 +2,7 @@
 
 import random
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -30,6 +30,7 @@ from singr_comms.people import (
     Member,
     PeopleError,
     PreferenceChoice,
+    QuietHours,
     RecipientInput,
     TopicChange,
     change_preferences,
@@ -180,6 +181,7 @@ async def both(bench: Any) -> Both:
             phone=f"+1555555010{number}" if number != 5 else None,
             locale="de_at" if number % 3 == 0 else None,
             tags=["vip"] if number % 2 else ["vip", "new"],
+            quiet_hours=_quiet(both.outbox.now, name),
         )
         await both.do(lambda session, name=name, given=given: _put(session, name, given, both.crowd.sealer))
         for token in range(number % 3):
@@ -192,6 +194,14 @@ async def both(bench: Any) -> Both:
     for channel, address, reason in SUPPRESSED:
         await _suppress(both, channel, TOKEN.format(address) if channel == "push" else str(address), reason)
     return both
+
+
+def _quiet(now: datetime, name: str) -> QuietHours | None:
+    """Of two of them: quiet hours that began three hours ago and last two more, and such that last for a week."""
+    if name == "eve":
+        starts, ends = (f"{now + timedelta(hours=hours):%H:%M}" for hours in (-3, 2))
+        return QuietHours(starts=starts, ends=ends)
+    return QuietHours(starts="00:00", ends="00:00") if name == "fay" else None
 
 
 async def _put(session: Any, name: str, given: RecipientInput, sealer: Any) -> Any:
@@ -296,7 +306,7 @@ async def test_drawn_calls_come_to_the_same_in_memory_and_in_a_database(both: Bo
     assert reasons == {
         None,
         *("no_address", "no_device", "preference", "bounced_before", "opt_out", "complained_before"),
-        *("cancelled", "erased"),
+        *("cancelled", "erased", "expired"),
     }
 
 

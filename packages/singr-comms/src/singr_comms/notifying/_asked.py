@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from singr_comms._errors import CommsError
+from singr_comms.catalogue import INBOX, MessageType, Quiet
 from singr_comms.notifying.digests._joining import Period
 from singr_jobs import Priority
 
@@ -83,6 +84,12 @@ class NotificationRequest(msgspec.Struct, frozen=True, kw_only=True):
 def bite_of(per_minute: int | None, *, most: int = BITE) -> int:
     """How many recipients are decided in one go."""
     return most if per_minute is None else min(most, ceil(per_minute * _BETWEEN / 60))
+
+
+def quiet_of(declared: MessageType, channel: str, priority: int) -> Quiet:
+    """What is to become of a message in its reader's quiet hours: what presses, and what is read in an app, passes."""
+    is_pressing = declared.mandatory or priority == Priority.HIGH or channel == INBOX
+    return "pass" if is_pressing else declared.quiet
 
 
 def pause_after(decided: int, per_minute: int) -> float:

@@ -12,14 +12,14 @@ import msgspec
 from singr_comms.catalogue import INBOX, MessageType, message_types
 from singr_comms.notifications.channels import WORK
 from singr_comms.notifying import _sql as sql
-from singr_comms.notifying._asked import BITE, bite_of, pause_after
+from singr_comms.notifying._asked import BITE, bite_of, pause_after, quiet_of
 from singr_comms.notifying._fan_out_sql import DECIDE
 from singr_comms.notifying._queueing import give_to_job
 from singr_comms.notifying._words import NOWHERE, WORDS
 from singr_comms.people.inbox import note_news
 from singr_config.clock import clock
 from singr_db import Database, PlatformSession, new_id, past_deadlock
-from singr_jobs import Priority, RetryLater, job_values, wake
+from singr_jobs import RetryLater, job_values, wake
 from singr_observability import Metrics
 
 # Seconds after which others have their turn.
@@ -156,7 +156,6 @@ async def _next(session: PlatformSession, which: dict[str, Any], row: Any, limit
 
 def _values(which: dict[str, Any], row: Any, declared: MessageType, channel: str) -> dict[str, Any]:
     lives = clock.now() + timedelta(seconds=declared.time_to_live)
-    is_pressing = declared.mandatory or row.priority == Priority.HIGH or channel == INBOX
     return {
         **which,
         # What jobs of the channel are, of whichever message; an inbox has none.
@@ -176,7 +175,7 @@ def _values(which: dict[str, Any], row: Any, declared: MessageType, channel: str
         "expires_at": min(row.expires_at or lives, lives),
         "ends_at": row.expires_at,
         "words": _WORDS,
-        "quiet": "pass" if is_pressing else declared.quiet,
+        "quiet": quiet_of(declared, channel, row.priority),
         "period": None if channel == INBOX else row.digest,
         "time": new_id().hex[:_TIME_DIGITS],
     }

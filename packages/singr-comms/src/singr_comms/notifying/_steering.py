@@ -60,7 +60,7 @@ async def cancel_notification(
     which = {"id": notification_id, "organization_id": session.organization_id}
     ids = None if recipients is None else await _recipients(session, recipients)
     if isinstance(session, KeepsNotifications):
-        return Cancelled(stopped=0, already_sent=session.notifications.cancel(row, ids), in_flight=0)
+        return Cancelled(*session.notifications.cancel(row, ids), in_flight=0)
     if ids is None and row.state not in _ENDED:
         await session.execute(sql.CANCEL, which)
     elif ids is not None and row.state in {"scheduled", "deciding"}:

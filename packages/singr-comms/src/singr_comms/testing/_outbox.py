@@ -52,9 +52,10 @@ class MemoryNotifications:
     """Stands in for a database where a service tells people something, and keeps what came of it.
 
     By the rules of the database's, and with the same errors: whoever is named must be there, data must fit the type,
-    choices and suppressions hold, and a deduplication key is used once. What is due is decided as a session ends, as by
-    a worker that has nothing else to do, and what may go is `sent` there and then: no provider is called and no limit
-    asked. Time is the test's own, and stands still until it is moved.
+    choices, suppressions and quiet hours hold, and a deduplication key is used once. What is due is decided as a
+    session ends, as by a worker that has nothing else to do, and what may go is `sent` there and then, or as its
+    reader's quiet hours end: no provider is called and no limit asked. What is kept for a digest has the reason
+    `digested`, and no digest is made of it. Time is the test's own, and stands still until it is moved.
 
     Takes the place of a session in `notify`, `cancel_notification`, `pause_notification`, `resume_notification` and
     `read_notification`; in what keeps recipients (`put_recipient`, `import_recipients`, `read_recipient`,
@@ -133,14 +134,19 @@ class MemoryNotifications:
 
     @property
     def messages(self) -> list[MemoryMessage]:
-        """Everything that was decided, oldest first: what was sent, and what was not with the reason."""
+        """Everything that was decided, oldest first: what was sent, what waits, and what was not with the reason."""
         found = (message for notified in self._notified.values() for message in notified.messages)
         return sorted(found, key=lambda message: message.id)
 
     @property
     def sent(self) -> list[MemoryMessage]:
         """What was sent, oldest first; each has no `reason`."""
-        return [message for message in self.messages if message.reason is None]
+        return [message for message in self.messages if message.status in {"sent", "delivered"}]
+
+    @property
+    def waiting(self) -> list[MemoryMessage]:
+        """What its reader's quiet hours hold back for now, oldest first; each has `waits_until`."""
+        return [message for message in self.messages if message.waits_until is not None]
 
     @property
     def held_back(self) -> list[MemoryMessage]:

@@ -1,11 +1,12 @@
 """Who gets a notification, and why not: in Python what `DECIDE` says in SQL, held against it by a test.
 
-Messages are sent as they are decided: nobody calls a provider, and limits are not asked.
+Messages are sent as they are decided, or as their reader's quiet hours end: nobody calls a provider, limits are not
+asked, and no digest is made of what is kept for one.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, time, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -14,13 +15,14 @@ from singr_comms.channels import CHANNELS
 from singr_comms.channels.push import CHANNEL as PUSH
 from singr_comms.notifications._rows import normalized
 from singr_comms.notifications.sending._suppressions import CODES, first_that_stops
-from singr_comms.notifications.sending._try import ERASED, OVER, PREFERENCE
-from singr_comms.notifying._asked import bite_of, pause_after
+from singr_comms.notifications.sending._try import ERASED, NO_DEVICE, OVER, PREFERENCE
+from singr_comms.notifying._asked import bite_of, pause_after, quiet_of
 from singr_comms.notifying._checking import EVERYBODY
-from singr_comms.notifying._words import CANCELLED, NOWHERE
+from singr_comms.notifying._words import CANCELLED, NOWHERE, QUIETLY_OVER
 from singr_comms.notifying.memory._model import MemoryMessage, MemoryNotification, Suppressed
 from singr_comms.people import decide
 from singr_comms.people._memory import MemoryPeople, MemoryRecipient
+from singr_comms.people.times._clock import quiet_until
 from singr_db import new_id
 
 
@@ -59,7 +61,7 @@ class Deciding:
         one.cursor = crowd[-1].id if crowd else one.cursor
         one.state, one.updated_at = "deciding", self.now
         if crowd is None or len(crowd) < limit:
-            one.state, one.ended_at = "done", self.now
+            one.state = "sending"
         elif one.per_minute is not None:
             one.due_at = self.now + timedelta(seconds=pause_after(limit, one.per_minute))
         return messages
@@ -101,9 +103,33 @@ class Deciding:
         for to in found or (None,):
             yield _Target(channel, ordinal, person.id, person, to)
 
-    def _judged(self, target: _Target) -> tuple[str | None, str]:
+    def again(self, message: MemoryMessage) -> MemoryMessage:
+        """Look at one that waited as its attempt begins; returns it as it is then."""
+        person = None if message.recipient_id is None else self.people.by_id().get(message.recipient_id)
+        target = _Target(message.channel, EVERYBODY, message.recipient_id, person, message.to)
+        if message.expires_at <= self.now:
+            return message.not_sent(OVER.code)
+        if person is not None and message.channel == PUSH.name and message.to not in self.people.tokens(person.id):
+            return message.not_sent(NO_DEVICE.code)
+        why, rule = self._refused(target)
+        return replace(message, waits_until=None) if why is None else message.not_sent(why, rule)
+
+    def _judged(self, target: _Target, expires_at: datetime) -> tuple[str | None, str]:
         """Why it is not sent, in the order in which `DECIDE` looks; and the rule of preferences."""
-        declared, whom, expires_at = self.one.checked.type, target.whom, self.one.expires_at
+        why, rule = self._refused(target)
+        if why is not None or target.channel == INBOX:
+            return why, rule
+        until = self._quiet_until(target)
+        quiet = quiet_of(self.one.checked.type, target.channel, self.one.priority)
+        if self.one.digest is not None or (until is not None and quiet == "digest"):
+            return "digested", rule  # no digest is made of it here
+        if until is not None and quiet == "drop":
+            return "quiet_hours", rule
+        return (QUIETLY_OVER if until is not None and until >= expires_at else None), rule
+
+    def _refused(self, target: _Target) -> tuple[str | None, str]:
+        """Why it is not sent at whatever hour."""
+        declared, whom, ends_at = self.one.checked.type, target.whom, self.one.expires_at
         allowed, rule = decide(
             {} if target.person is None else self.people.chosen(whom),
             self.people.chosen(None),
@@ -112,7 +138,7 @@ class Deciding:
             channel=target.channel,
             mandatory=declared.mandatory,
         )
-        if expires_at is not None and expires_at <= self.now:
+        if ends_at is not None and ends_at <= self.now:
             return OVER.code, rule
         if whom is not None and target.person is None:
             return ERASED.code, rule
@@ -122,11 +148,17 @@ class Deciding:
             return NOWHERE[target.channel], rule
         if code := self._stopped(target):
             return code, rule
-        return (self._kept(target) if allowed else PREFERENCE), rule
+        return (None if allowed else PREFERENCE), rule
 
-    def _kept(self, target: _Target) -> str | None:
-        """The code of what is kept for a digest; no digest is made of it here."""
-        return "digested" if self.one.digest is not None and target.channel != INBOX else None
+    def _quiet_until(self, target: _Target) -> datetime | None:
+        """When the quiet hours end that it comes in; None where it comes in none, or passes."""
+        hours = None if target.person is None else target.person.given.quiet_hours
+        if target.person is None or hours is None:
+            return None
+        if quiet_of(self.one.checked.type, target.channel, self.one.priority) == "pass":
+            return None
+        starts, ends = time.fromisoformat(hours.starts), time.fromisoformat(hours.ends)
+        return quiet_until(self.now, target.person.given.time_zone, starts, ends, hours.days)
 
     def _stopped(self, target: _Target) -> str | None:
         """The code of what stops messages to an address; None where nothing does, or it is an inbox."""
@@ -139,10 +171,10 @@ class Deciding:
 
     def _message(self, target: _Target) -> MemoryMessage:
         one, person = self.one, target.person
-        reason, rule = self._judged(target)
         lives = self.now + timedelta(seconds=one.checked.type.time_to_live)
+        expires_at = min(one.expires_at or lives, lives)
         own = one.checked.contents.get((target.ordinal, target.channel))
-        return MemoryMessage(
+        message = MemoryMessage(
             id=new_id(),
             organization_id=one.organization_id,
             notification_id=one.id,
@@ -153,8 +185,12 @@ class Deciding:
             to=target.to,
             message=own or one.checked.contents[EVERYBODY, target.channel],
             locale=None if person is None else person.given.locale,
-            reason=reason,
-            rule=rule if reason == PREFERENCE else None,
+            reason=None,
+            rule=None,
+            words=None,
             decided_at=self.now,
-            expires_at=min(one.expires_at or lives, lives),
+            expires_at=expires_at,
+            waits_until=self._quiet_until(target),
         )
+        why, rule = self._judged(target, expires_at)
+        return message if why is None else message.not_sent(why, rule)

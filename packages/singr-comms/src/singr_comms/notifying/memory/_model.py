@@ -1,7 +1,7 @@
 """What is kept of notifications in memory, and of the messages that came of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -10,6 +10,7 @@ import msgspec
 
 from singr_comms._preview import Preview, preview
 from singr_comms.catalogue import INBOX, Message
+from singr_comms.notifications.sending._try import PREFERENCE
 from singr_comms.notifying._checking import Checked
 from singr_comms.notifying._words import WORDS
 from singr_comms.notifying.digests._joining import Period
@@ -28,11 +29,12 @@ class MemoryMessage:
         to: the address, as the channel's providers take it; of an inbox whose it is; None where there is none.
         message: what it says.
         locale: its reader's language.
-        reason: None where it was sent; otherwise the code of why it was not.
+        reason: the code of why it was not sent; None where it was, or waits.
         rule: the rule that decided, where `reason` is `preference`.
         words: the reason for people.
         decided_at: when.
         expires_at: after this it would not have been sent any more.
+        waits_until: when its reader's quiet hours end, as long as they hold it back; None otherwise.
     """
 
     id: UUID
@@ -47,20 +49,25 @@ class MemoryMessage:
     locale: str | None
     reason: str | None
     rule: str | None
+    words: str | None
     decided_at: datetime
     expires_at: datetime
-
-    @property
-    def words(self) -> str | None:
-        """The reason for people; None where it was sent."""
-        return None if self.reason is None else WORDS[self.reason].replace("{rule}", self.rule or "")
+    waits_until: datetime | None = None
 
     @property
     def status(self) -> str:
-        """As the log of deliveries has it: `sent`, in an inbox `delivered`; or `suppressed`."""
+        """As in the log of deliveries: `queued` while it waits, `sent` (in an inbox `delivered`), or `suppressed`."""
         if self.reason is not None:
             return "suppressed"
+        if self.waits_until is not None:
+            return "queued"
         return "delivered" if self.channel == INBOX else "sent"
+
+    def not_sent(self, why: str, rule: str | None = None) -> "MemoryMessage":
+        """The same, where it is not sent for this: a code, or what `WORDS` has of one."""
+        by = rule if why == PREFERENCE else None
+        words = WORDS[why].replace("{rule}", by or "")
+        return replace(self, reason=why.partition(" ")[0], rule=by, words=words, waits_until=None)
 
     def preview(self) -> Preview:
         """As its reader sees it, in their language."""

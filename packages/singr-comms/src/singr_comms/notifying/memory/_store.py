@@ -10,12 +10,14 @@ from uuid import UUID
 import msgspec
 
 from singr_comms.notifying._checking import Checked
+from singr_comms.notifying._words import CANCELLED
 from singr_comms.notifying.memory._deciding import Deciding
 from singr_comms.notifying.memory._model import MemoryMessage, MemoryNotification, Suppressed
 from singr_comms.people._memory import MemoryPeople
 
 _OPEN: Final = ("scheduled", "deciding")
 _ENDED: Final = ("done", "cancelled")
+_SENT: Final = ("sent", "delivered")
 
 
 @runtime_checkable
@@ -80,14 +82,20 @@ class MemoryNotified:
         """Say to it what it says, and to whom."""
         self.all[notification_id].checked, self.all[notification_id].recipients = checked, recipients
 
-    def cancel(self, one: MemoryNotification, recipients: Collection[UUID] | None) -> int:
-        """Stop it, or leave some out; returns how many messages of it were sent before."""
+    def cancel(self, one: MemoryNotification, recipients: Collection[UUID] | None) -> tuple[int, int]:
+        """Stop it, or leave some out; returns how many messages of it that stopped, and how many were sent before."""
         if recipients is None and one.state not in _ENDED:
             one.state, one.paused_at, one.ended_at, one.updated_at = "cancelled", None, self.now(), self.now()
         elif recipients is not None and one.state in _OPEN:
             one.without, one.updated_at = one.without | set(recipients), self.now()
-        ours = (message for message in self.messages if message.notification_id == one.id and message.reason is None)
-        return sum(recipients is None or message.recipient_id in recipients for message in ours)
+        stopped = already_sent = 0
+        for place, message in enumerate(self.messages):
+            if message.notification_id == one.id and (recipients is None or message.recipient_id in recipients):
+                already_sent += message.status in _SENT
+                if message.waits_until is not None:
+                    self.messages[place] = message.not_sent(CANCELLED.code)
+                    stopped += 1
+        return stopped, already_sent
 
     def pause(self, one: MemoryNotification) -> None:
         """Decide no further."""
@@ -109,14 +117,32 @@ class MemoryNotified:
             yield channel, status, reason or None, len(list(several))
 
     def next_due(self) -> datetime | None:
-        """When there is something to decide next."""
-        return min((one.due_at for one in self.all.values() if self._is_open(one)), default=None)
+        """When there is something to decide or to send next."""
+        opens = [one.due_at for one in self.all.values() if self._is_open(one)]
+        return min([*opens, *(message.waits_until or self.now() for message in self._waiting())], default=None)
 
     def decide_due(self) -> None:
-        """Decide what is due, the most urgent first, until nothing is."""
+        """Decide what is due, the most urgent first, until nothing is; and send what quiet hours hold back no more."""
         while due := [one for one in self.all.values() if self._is_open(one) and one.due_at <= self.now()]:
             one = min(due, key=lambda one: (one.priority, one.due_at, one.id))
-            self.messages += Deciding(one, self.people, self.suppressed, self.now()).bite()
+            self.messages += self._deciding(one).bite()
+        over = {one.id for one in self._waiting() if one.waits_until is not None and one.waits_until <= self.now()}
+        for place, message in enumerate(self.messages):
+            if message.id in over:
+                self.messages[place] = self._deciding(self.all[message.notification_id]).again(message)
+        open_ = {message.notification_id for message in self.messages if message.waits_until is not None}
+        for one in self.all.values():
+            if one.state == "sending" and one.id not in open_:
+                one.state, one.ended_at, one.paused_at = "done", self.now(), None
+
+    def _deciding(self, one: MemoryNotification) -> Deciding:
+        return Deciding(one, self.people, self.suppressed, self.now())
+
+    def _waiting(self) -> Iterator[MemoryMessage]:
+        """What quiet hours hold back, but of what is paused."""
+        for message in self.messages:
+            if message.waits_until is not None and self.all[message.notification_id].paused_at is None:
+                yield message
 
     def _is_open(self, one: MemoryNotification) -> bool:
         return one.state in _OPEN and one.paused_at is None
