@@ -9,6 +9,7 @@ SETTINGS = "packages/singr-jobs/tests/test_jobs_queue_settings.py"
 MIXED = "packages/singr-jobs/tests/test_jobs_mixed.py"
 SHARING = "packages/singr-jobs/tests/test_jobs_sharing.py"
 MANY = "packages/singr-jobs/tests/test_jobs_many_organizations.py"
+LOSING = "packages/singr-jobs/tests/test_jobs_losing.py"
 LATER = "packages/singr-jobs/tests/test_jobs_later.py"
 
 BREAKAGES = (
@@ -131,5 +132,20 @@ BREAKAGES = (
         f"{MIXED}::test_of_a_ticket_what_has_no_place_waits_in_turn_with_others",
         "the others wait again",
         "what had no place kept whoever came later from their turns, and was handed over again",
+    ),
+    Breakage(
+        "apart-in-one-line",
+        "R33",
+        "Jobs that were lost twice run in the order of their times, whosever they are",
+        (
+            Edit(
+                f"{JOBS}/taking/_sql.py",
+                "ORDER BY row_number() OVER (PARTITION BY organization_id ORDER BY run_at, id),",
+                "ORDER BY run_at,",
+            ),
+        ),
+        f"{LOSING}::test_what_waits_apart_is_taken_by_turns_of_its_organizations[9]",
+        "assert [8, 9] == [1, 3]",
+        "one organization's waited until all of another had run, one after the other",
     ),
 )

@@ -14,6 +14,7 @@ _LIMITS = (
 _STEERED = "packages/singr-jobs/tests/test_jobs_queue_settings.py"
 _SHARING = "packages/singr-jobs/tests/test_jobs_sharing.py"
 _MANY = "packages/singr-jobs/tests/test_jobs_many_organizations.py"
+_LOSING = "packages/singr-jobs/tests/test_jobs_losing.py"
 _LATER = "packages/singr-jobs/tests/test_jobs_later.py"
 _MIXED = "packages/singr-jobs/tests/test_jobs_mixed.py"
 _FLOWS = "tests/faults/test_faults_flows.py"
@@ -85,6 +86,7 @@ STEERING = (
             f"{_LATER}::test_what_is_due_behind_a_flood_moves_within_as_many_looks_as_there_are_pages",
             f"{_MIXED}::test_a_place_is_kept_for_who_is_quick_beside_slow_jobs_that_came_at_once[with redis]",
             f"{_MIXED}::test_of_a_ticket_what_has_no_place_waits_in_turn_with_others",
+            f"{_LOSING}::test_what_waits_apart_is_taken_by_turns_of_its_organizations[9]",
         ),
         (_LIMITS,),
     ),

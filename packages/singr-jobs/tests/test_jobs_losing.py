@@ -1,7 +1,7 @@
 """Who pays for a worker that fell silent: what had begun, and nothing else."""
 
 import math
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from jobs_support import ORGANIZATION, lies, put, take_by_hand, until
@@ -11,6 +11,9 @@ from singr_db.ending import ALONE, LOSE, SUSPECT
 from singr_dev.clock import VirtualClock
 from singr_jobs import Queue, QueueOptions, Rate, cancel_job
 from singr_jobs.taking._dispatcher import Dispatcher
+
+OTHER = UUID("01920000-0000-7000-8000-0000000000ab")
+"""Of an organization whose turn comes after that of the usual one."""
 
 
 async def test_what_fits_its_places_has_begun_and_what_is_more_is_ahead(db: Database, working, pulse):
@@ -143,4 +146,20 @@ async def test_jobs_that_run_alone_follow_each_other_without_a_pause(db: Databas
         await connection.execute("UPDATE job_ready SET priority = %s", (ALONE,))
     async with working(poll=30.0, lease=120.0):
         await until(lambda: len(pulse.ran) == 20)
+    assert pulse.most_running == 1
+
+
+@pytest.mark.parametrize("priority", [SUSPECT, ALONE])
+async def test_what_waits_apart_is_taken_by_turns_of_its_organizations(db: Database, working, pulse, priority: int):
+    """Who has many such jobs holds up nobody until the last of them has run; each runs beside no other such job."""
+    for name in "abcdefgh":
+        await put(db, f"many-{name}")
+    for name in "xy":
+        await put(db, f"few-{name}", organization_id=OTHER)
+    async with db.psycopg.connection() as connection:
+        await connection.execute("UPDATE job_ready SET priority = %s", (priority,))
+    async with working(concurrency=1):
+        await until(lambda: len(pulse.ran) == 10)
+    assert [number for number, name in enumerate(pulse.ran) if name.startswith("few")] == [1, 3]
+    assert [name for name in pulse.ran if name.startswith("many")] == [f"many-{name}" for name in "abcdefgh"]
     assert pulse.most_running == 1

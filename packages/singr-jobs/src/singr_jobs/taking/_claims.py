@@ -92,11 +92,22 @@ async def take(
 
 
 async def take_apart(
-    pool: PsycopgPool, queue: Queue, claimant: Claimant, *, token: int, priority: int, room: int, ruled: bool = False
+    pool: PsycopgPool,
+    queue: Queue,
+    claimant: Claimant,
+    *,
+    token: int,
+    priority: int,
+    room: int,
+    after: UUID = UUID(int=0),  # noqa: B008 - it does not change
+    ruled: bool = False,
 ) -> list[ClaimedJob]:
-    """Take up to `room` jobs that one of the priorities sets apart, all of which begin at once; by rules one."""
+    """Take up to `room` jobs that one of the priorities sets apart, all of which begin at once; by rules one.
+
+    Organizations have turns, which begin with the one that comes `after`.
+    """
     statement = _sql.TAKE_APART_BY_RULES if ruled else _sql.TAKE_APART
-    values = {"token": token, "queue": queue.value, "priority": priority, "room": room}
+    values = {"token": token, "queue": queue.value, "priority": priority, "room": room, "after": after}
     rows = await _rows(pool, statement, claimant, gate=queue if ruled else None, **values)
     return _claimed((row, token) for row in rows)
 

@@ -127,6 +127,7 @@ class Dispatcher:
         self._others_next: set[Queue] = set()
         self._alone_in: list[Queue] = []
         self._alone: UUID | None = None
+        self._apart_after: dict[tuple[Queue, int], UUID] = {}
         self._tell_due = due
 
     def wake(self, queues: frozenset[Queue] | set[Queue]) -> None:
@@ -283,12 +284,14 @@ class Dispatcher:
 
     async def _take_apart(self, queue: Queue, priority: int, room: int) -> int:
         token, ruled = new_token(), self._rules.has(queue)
+        after = self._apart_after.get((queue, priority), _FIRST)
+        taking = partial(take_apart, priority=priority, room=room, after=after, ruled=ruled)
         self._unheard.add(token)
         with self._taker.taking([token]):
-            jobs = await take_apart(
-                self._pool, queue, self._taker.claimant(), token=token, priority=priority, room=room, ruled=ruled
-            )
-        jobs = await self._within_rates(queue, jobs)
+            taken = await taking(self._pool, queue, self._taker.claimant(), token=token)
+        if taken:  # also where a rate gives them back: it is the others' turn
+            self._apart_after[queue, priority] = taken[-1].organization_id
+        jobs = await self._within_rates(queue, taken)
         if jobs:
             self._taker.take(queue, jobs, first=True)
             if priority == ALONE:

@@ -146,13 +146,19 @@ TAKE_PAST_BY_SHARES = sql(_TAKE.format(past=_PAST, **_BY_SHARES))
 TAKE_BY_RULES = sql(_TAKE.format(past="", **_BY_RULES))
 TAKE_PAST_BY_RULES = sql(_TAKE.format(past=_PAST, **_BY_RULES))
 
-# Jobs of one of the priorities that set them apart: all of them begin at once.
+# Jobs of one of the priorities that set them apart: all of them begin at once. In turns: every organization's first
+# job, from the one on that comes after who was last; then every second one … They are few, and ranked each time.
 _TAKE_APART: Final = f"""
 WITH {{rules}}taken AS (
     DELETE FROM job_ready WHERE ctid = ANY (ARRAY(
-        SELECT ctid FROM job_ready
-         WHERE priority > 2 AND priority = %(priority)s AND queue = %(queue)s AND type = ANY (%(types)s) AND {{may}}
-         ORDER BY run_at LIMIT {{room}} FOR UPDATE SKIP LOCKED))
+        SELECT free.at FROM (
+            SELECT ctid AS at FROM job_ready
+             WHERE priority > 2 AND priority = %(priority)s AND queue = %(queue)s AND type = ANY (%(types)s) AND {{may}}
+             ORDER BY row_number() OVER (PARTITION BY organization_id ORDER BY run_at, id),
+                      organization_id <= %(after)s, organization_id) AS ranked
+         CROSS JOIN LATERAL (
+            SELECT ctid AS at FROM job_ready WHERE ctid = ranked.at FOR UPDATE SKIP LOCKED) AS free
+         LIMIT {{room}}))
     RETURNING queue, id
 ), ticket AS ({_lease("taken", "'working'")}
 )
