@@ -335,6 +335,21 @@ BREAKAGES = (
         "the job never ended, and held its place",
     ),
     Breakage(
+        "stubborn-handlers-without-end",
+        "R22",
+        "Handlers that were given up and go on may be as many as come",
+        (
+            Edit(
+                f"{JOBS}/running/_line.py",
+                "min(self.concurrency, 2 * self.concurrency - self.given_up)",
+                "self.concurrency",
+            ),
+        ),
+        f"{LEASES}::test_handlers_that_were_given_up_are_twice_as_many_as_there_are_places_at_the_most",
+        "assert [] == ['default']",
+        "handlers that swallow their cancellation filled the memory",
+    ),
+    Breakage(
         "every-refusal-is-an-outage",
         "R22",
         "Whatever PostgreSQL refuses is tried again until it takes it",

@@ -110,7 +110,7 @@ BREAKAGES = (
         (
             Edit(
                 f"{JOBS}/running/_line.py",
-                "            or self.sharing.may_begin(job, self.concurrency)\n",
+                "            or self.sharing.may_begin(job, self.limit)\n",
                 "            or True\n",
             ),
         ),

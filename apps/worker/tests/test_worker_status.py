@@ -81,6 +81,14 @@ async def test_jobs_that_no_worker_knows_are_told_by_ready_and_make_nothing_unre
     assert answer.json()["processes"][0]["unknown"] == unknown
 
 
+async def test_a_queue_that_is_taken_from_no_more_is_told_by_ready_and_degrades() -> None:
+    overrun = {"default": "8 handlers go on though they were given up, until some end"}
+    answer = await ask("/ready", overrun=overrun)
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    assert answer.json()["processes"][0]["overrun"] == overrun
+    assert (await ask("/ready", overrun={})).json()["status"] == "ok"
+
+
 async def test_metrics_are_prometheus_text() -> None:
     answer = await ask("/metrics")
     assert answer.status_code == 200

@@ -10,12 +10,13 @@ from contextlib import contextmanager
 
 import msgspec
 import pytest
-from jobs_support import ORGANIZATION, Pulse, put, until
+from jobs_support import ORGANIZATION, Pulse, lies, put, until
 
 from singr_db import Database
 from singr_db.ending import LOSE
 from singr_dev.clock import VirtualClock
-from singr_jobs import JobContext, Jobs, Queue, enqueue
+from singr_jobs import JobContext, Jobs, JobTelemetry, Queue, enqueue
+from singr_observability import build_metrics
 
 LEASE = 3.0
 
@@ -156,6 +157,32 @@ async def test_a_handler_that_swallows_its_cancellation_is_given_up_and_its_plac
     assert job.error is not None
     assert job.error.code == "timeout"
     assert [f"job {stubborn} (test.stubborn) goes on" in line for line in said if "given up" in line] == [True]
+
+
+async def test_handlers_that_were_given_up_are_twice_as_many_as_there_are_places_at_the_most(
+    db: Database, working, reaches, over: asyncio.Event, said: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("singr_jobs.running._runner._STUBBORN", 0.2)
+    metrics = build_metrics()
+
+    def going_on() -> float:
+        return metrics.render_json()["singr_handlers_given_up"]["values"][0]["value"]
+
+    async with working(jobs=stubborn_jobs(over), concurrency=1, observer=JobTelemetry(metrics)) as worker:
+        async with db.tenant(ORGANIZATION) as session:
+            stubborn = [await enqueue(session, Stubborn(), organization_id=ORGANIZATION) for _ in range(2)]
+        for job_id in stubborn:
+            await reaches(job_id, "failed")
+        assert list(worker.overrun()) == ["default"]
+        assert going_on() == 2
+        async with db.tenant(ORGANIZATION) as session:
+            behind = await enqueue(session, Block(0), organization_id=ORGANIZATION)
+        await until(lambda: worker._runner.room(Queue.DEFAULT) == 0, what="there is no room")
+        assert await lies(db, behind) == "ready"
+        over.set()
+        await reaches(behind, "completed")
+        assert (worker.overrun(), going_on()) == ({}, 0)
+    assert len([line for line in said if "nothing more of default is taken here: 2 handlers" in line]) == 1
 
 
 async def test_a_stop_hands_back_what_swallows_its_cancellation(db: Database, working, read, over: asyncio.Event):

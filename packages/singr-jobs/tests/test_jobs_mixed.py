@@ -7,11 +7,11 @@ from uuid import UUID, uuid4
 
 import msgspec
 import pytest
-from jobs_support import lies, put, take_by_hand, until
+from jobs_support import Steer, lies, put, take_by_hand, until
 from test_jobs_handing import nobody
 
 from singr_db import Database
-from singr_jobs import Queue, redis_transport
+from singr_jobs import Queue, enqueue, redis_transport
 from singr_jobs.running import _line
 from singr_jobs.running._line import Line
 from singr_jobs.taking._claimed import ClaimedJob
@@ -115,6 +115,16 @@ def test_a_quarter_is_kept_rounded_down(concurrency: int, begin: int) -> None:
     assert len(played.begin()) == begin
 
 
+def test_handlers_that_were_given_up_take_places_once_they_are_more_than_there_are() -> None:
+    played = Played()
+    limits = []
+    for played.line.given_up in (0, 4, 5, 7, 8, 9):
+        limits.append(played.line.limit)
+    assert limits == [4, 4, 3, 1, 0, 0]
+    played.take(SLOW)
+    assert (played.begin(), played.line.target, played.line.places) == ([], 0, 0)
+
+
 def test_who_has_a_queue_for_itself_has_every_place() -> None:
     played = Played()
     played.one_by_one(SLOW)
@@ -209,7 +219,7 @@ def test_of_what_others_hand_over_there_is_room_for_a_share(played: Played) -> N
 async def is_quick(worker: Any, db: Database) -> None:
     """Let it learn that QUICK's jobs are."""
     line = worker._runner._lines[Queue.DEFAULT]
-    while not line.sharing._held or not line.sharing._held[QUICK].seconds:
+    while not (line._is_quick and QUICK in line.sharing._held and line.sharing._held[QUICK].is_quick):
         await put(db, "warm", organization_id=QUICK)
         await asyncio.sleep(0.02)
     await until(lambda: line.in_hand == 0, what="their outcomes are written")
@@ -224,13 +234,15 @@ async def test_a_place_is_kept_for_who_is_quick_beside_slow_jobs_that_came_at_on
         workers = (one, other)
         for worker in workers:
             await is_quick(worker, db)
-        slow = [await put(db, f"slow-{number}", "wait", organization_id=SLOW) for number in range(40)]
-        await until(lambda: pulse.running == 6, what="three have begun in each")
+        async with db.tenant(SLOW) as session:  # at once, before one of them has run for long
+            plan = [Steer(f"slow-{number}", ("wait",)) for number in range(40)]
+            slow = [await enqueue(session, job, organization_id=SLOW) for job in plan]
 
         async def all_wait() -> bool:
             return [await lies(db, job_id) for job_id in slow].count("ready") == 34
 
-        await until(all_wait, what="the others wait in turn")
+        await until(all_wait, what="three have begun in each, and the others wait in turn")
+        assert pulse.running == 6
         for number in range(20):
             await put(db, f"quick-{number}", organization_id=QUICK)
             await until(lambda: f"quick-{number}" in pulse.ran, what="it has a place")  # noqa: B023 - asked at once

@@ -107,7 +107,7 @@ async def _beat(settings: Settings, worker: JobWorker, database: Database, pipe:
             if time.monotonic() >= look_again_at or not _WELL.issuperset(stores):
                 stores = await _database(database), *(await _carried(settings, limiter, worker))
                 look_again_at = time.monotonic() + _WELL_FOR_S
-            beat = Heartbeat(os.getpid(), *stores, worker.in_hand(), worker.unknown())
+            beat = Heartbeat(os.getpid(), *stores, worker.in_hand(), worker.unknown(), worker.overrun())
             try:
                 write_heartbeat(pipe, beat)
             except BrokenPipeError:

@@ -11,7 +11,7 @@ import msgspec
 class Heartbeat(msgspec.Struct, frozen=True):
     """What a child says of itself; `database`, `redis` and `rabbitmq` are "ok" or why not, or "not set".
 
-    `unknown` is what no worker can run.
+    `unknown` is what no worker can run, `overrun` what this one takes no more of.
     """
 
     pid: int
@@ -20,6 +20,7 @@ class Heartbeat(msgspec.Struct, frozen=True):
     rabbitmq: str
     in_hand: dict[str, int]
     unknown: dict[str, str]
+    overrun: dict[str, str]
 
 
 EVERY = 1.0

@@ -22,6 +22,7 @@ class StatusApp:
 
     Where Redis or RabbitMQ is away, or refuses something, `/ready` is 200 and its status `degraded`: jobs are found by
     polling. A site may do without the one or the other, which is then "not set".
+    So it is where a process takes nothing more of a queue, told under `overrun`, since too many handlers do not end.
     Due jobs that no running worker knows are told by each process under `unknown`, and change no status: others run.
     """
 
@@ -55,12 +56,13 @@ class StatusApp:
             well, processes = self._reports.status()
             if path == "/ready":
                 well = well and all(process["database"] == "ok" for process in processes)
-            slow = path == "/ready" and any(
-                process.get(carrier, "ok") not in {"ok", "unknown", NOT_SET}
-                for process in processes
-                for carrier in ("redis", "rabbitmq")
-            )
+            slow = path == "/ready" and any(map(_is_slow, processes))
             status = ("degraded" if slow else "ok") if well else "unavailable"
             document = {"status": status, "processes": processes}
             return 200 if well else 503, b"application/json", msgspec.json.encode(document)
         return 404, b"text/plain", b"here are /health, /ready and /metrics\n"
+
+
+def _is_slow(process: dict[str, object]) -> bool:
+    carriers = (process.get(carrier, "ok") for carrier in ("redis", "rabbitmq"))
+    return bool(process.get("overrun")) or any(carrier not in {"ok", "unknown", NOT_SET} for carrier in carriers)

@@ -109,6 +109,7 @@ class Supervisor:
                     "rabbitmq": last.rabbitmq if last else "unknown",
                     "in_hand": last.in_hand if last else {},
                     "unknown": last.unknown if last else {},
+                    "overrun": last.overrun if last else {},
                 }
             )
         return all(process["responsive"] for process in processes), processes

@@ -184,6 +184,10 @@ class JobWorker:
         """Of each queue with due jobs whose type no live worker runs from it, how many and which, in words."""
         return self._counter.unknown
 
+    def overrun(self) -> dict[str, str]:
+        """Of each queue of which this process takes nothing more, since too many handlers do not end, that in words."""
+        return self._runner.overrun()
+
     def in_hand(self) -> dict[str, int]:
         """How many jobs of each queue this process has in hand now."""
         return {queue.value: self._runner.in_hand(queue) for queue in self.options.queues}

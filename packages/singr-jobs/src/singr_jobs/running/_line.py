@@ -30,6 +30,7 @@ class Line:
 
     Of what is `in_hand` those are `over` whose handlers have ended and whose places others may have; a database that is
     away lets no more of them gather than there are places. `aside` are those that keep from a place whoever is quick.
+    Handlers that were `given_up`, and go on, have no place; nor have they an end, perhaps, so that they are bounded.
     """
 
     queue: Queue
@@ -40,17 +41,28 @@ class Line:
     running: int = 0
     in_hand: int = 0
     over: int = 0
+    given_up: int = 0
     moved_at: float = 0.0
     sharing: Sharing = field(default_factory=Sharing)
     _seconds: float = 0.0
 
     @property
+    def limit(self) -> int:
+        """How many may run: all that it is meant for, but never twice as many with those that were given up."""
+        return max(0, min(self.concurrency, 2 * self.concurrency - self.given_up))
+
+    @property
+    def shut(self) -> str:
+        """Why nothing more is taken, in words; empty where something may be."""
+        return "" if self.limit else f"{self.given_up} handlers go on though they were given up, until some end"
+
+    @property
     def target(self) -> int:
         """How many jobs to have in hand: as many as run at once, more where they end within moments."""
         if not self._seconds:
-            return self.concurrency
-        ahead = int(self.concurrency * AHEAD_SECONDS / self._seconds)
-        return max(self.concurrency, min(AHEAD_JOBS, ahead))
+            return self.limit
+        ahead = int(self.limit * AHEAD_SECONDS / self._seconds)
+        return max(self.limit, min(AHEAD_JOBS, ahead))
 
     @property
     def busy(self) -> int:
@@ -75,14 +87,14 @@ class Line:
     @property
     def places(self) -> int:
         """How many more jobs would begin at once, if none is put aside."""
-        return max(0, self.concurrency - self.running - self.waiting)
+        return max(0, self.limit - self.running - self.waiting)
 
     @property
     def places_for_anyone(self) -> int:
         """How many more jobs would begin at once, whoever's they are."""
         if not self._is_quick:
             return self.places
-        return min(self.places, self.sharing.left_to_the_slow(self.concurrency))
+        return min(self.places, self.sharing.left_to_the_slow(self.limit))
 
     @property
     def _is_quick(self) -> bool:
@@ -92,8 +104,8 @@ class Line:
     def shares(self, now: float, own: Mapping[UUID, OwnRules] = _NOTHING_SET) -> Shares | None:
         """How many more jobs of each organization may come into hand; None: all that do. `now` is monotonic."""
         if self._is_quick:
-            return self.sharing.shares_of_the_slow(self.concurrency, now, own)
-        return self.sharing.shares(self.concurrency, now, own)
+            return self.sharing.shares_of_the_slow(self.limit, now, own)
+        return self.sharing.shares(self.limit, now, own)
 
     def fitting(self, jobs: Sequence[ClaimedJob], now: float) -> tuple[list[ClaimedJob], list[ClaimedJob]]:
         """Those that there is room for, within the shares of their organizations, and the others."""
@@ -112,7 +124,7 @@ class Line:
 
     def begins(self, now: float) -> ClaimedJob | None:
         """The job that begins now, where one has a place, or that shall not run at all."""
-        if self.running >= self.concurrency:
+        if self.running >= self.limit:
             return None
         job = self._next()
         if job is not None and job.stop_reason is None and not job.cancel_requested:
@@ -138,7 +150,7 @@ class Line:
     def _may_begin(self, job: ClaimedJob) -> bool:
         return (
             not self._is_quick
-            or self.sharing.may_begin(job, self.concurrency)
+            or self.sharing.may_begin(job, self.limit)
             or job.at_once
             or job.cancel_requested
             or job.stop_reason is not None
@@ -147,9 +159,9 @@ class Line:
     def stuck(self, now: float) -> bool:
         """Whether jobs wait behind others that turned out to take their time; `now` on the monotonic clock."""
         waiting = self.waiting
-        if not waiting or self.running < self.concurrency:
+        if not waiting or self.running < self.limit:
             return False
-        return now - self.moved_at > PATIENCE or waiting * self._seconds > PATIENCE * self.concurrency
+        return now - self.moved_at > PATIENCE or waiting * self._seconds > PATIENCE * self.limit
 
     def let_go(self, now: float) -> list[ClaimedJob]:
         """What others may have, since it cannot begin here soon: it no longer waits here. `now` is monotonic.
@@ -190,7 +202,7 @@ class Line:
         Where jobs are quick there is not: what is kept at hand of them reckons with what is being written.
         `now` is monotonic.
         """
-        if self.target > self.concurrency:
+        if self.target > self.limit:
             return False
         job.over = True
         self.over += 1
@@ -206,7 +218,7 @@ class Line:
                 return False
         else:
             self.sharing.parted_with(job, now)
-        return self.busy <= max(self.concurrency - 1, self.target // 2)
+        return self.busy <= max(self.limit - 1, self.target // 2)
 
     def keep_place(self, job: ClaimedJob, now: float) -> None:
         """Its attempt is over and its function goes on: it has a place, as one of its organization, until it ends."""

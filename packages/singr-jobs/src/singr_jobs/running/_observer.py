@@ -58,6 +58,9 @@ class JobObserver:
     def held(self, seconds: float) -> None:
         """The oldest transaction has kept vacuum from clearing dead rows for so long; 0 where none does."""
 
+    def given_up(self, queue: Queue, count: int) -> None:
+        """So many handlers of a queue go on in this process though they were given up."""
+
     def misheard(self) -> None:
         """A word came on the wake channel that nobody of ours says; it was ignored."""
 

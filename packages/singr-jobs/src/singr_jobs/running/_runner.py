@@ -104,6 +104,10 @@ class Runner:
         """How many more of them than it has, those left out whose outcome alone is still to be written."""
         return self._lines[queue].room
 
+    def overrun(self) -> dict[str, str]:
+        """The queues of which nothing more is taken here, and why in words."""
+        return {queue.value: line.shut for queue, line in self._lines.items() if line.shut}
+
     def places(self, queue: Queue) -> int:
         """How many jobs of the queue would begin at once."""
         return self._lines[queue].places
@@ -250,7 +254,22 @@ class Runner:
         """Its handler swallows its cancellation: nobody waits for it any longer, though it may go on for ever."""
         _log.error("job {} ({}) goes on though it was cancelled: it is given up", job.id, job.type)
         job.given_up = True
+        if job.task is not None:
+            self._count_given_up(line, 1)
+            job.task.add_done_callback(lambda _: self._count_given_up(line, -1))
         self._ended(line, job, self._cut_short(job), job.timeout)
+
+    def _count_given_up(self, line: Line, more: int) -> None:
+        was_shut = line.shut
+        line.given_up += more
+        self._observer.call(self._observer.observer.given_up, line.queue, line.given_up)
+        if line.shut and not was_shut:
+            _log.error("nothing more of {} is taken here: {}", line.queue, line.shut)
+        elif was_shut and not line.shut:
+            _log.info("{} is taken from again: handlers that were given up have ended", line.queue)
+        if more < 0:
+            self._start_ready(line)
+            self._freed(line.queue)
 
     def _observe(self, line: Line, job: ClaimedJob, ended: Ended, seconds: float) -> None:
         about = (line.queue, job.type, job.id, job.attempt, seconds)

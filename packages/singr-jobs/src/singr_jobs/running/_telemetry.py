@@ -109,6 +109,9 @@ class JobTelemetry(JobObserver):
         for queue, count in counts.items():
             self._metrics.jobs_astray.labels(queue).inc(count)
 
+    def given_up(self, queue: Queue, count: int) -> None:
+        self._metrics.handlers_given_up.labels(queue.value).set(count)
+
     def unknown(self, counts: dict[str, int]) -> None:
         for queue, count in counts.items():
             self._metrics.jobs_unknown.labels(queue).set(count)

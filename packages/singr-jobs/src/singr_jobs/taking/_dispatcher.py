@@ -276,7 +276,7 @@ class Dispatcher:
         """Of the jobs that were lost twice, and may be what kills their process, have one in hand at a time."""
         if self._alone is not None and self._taker.holds(self._alone):
             return
-        for queue in filter(self._may_start, list(self._alone_in)):
+        for queue in [one for one in self._alone_in if self._may_start(one) and self._taker.target(one) > 0]:
             self._alone_in.remove(queue)
             if await self._take_apart(queue, ALONE, 1):
                 self._alone_in.append(queue)  # the others come first

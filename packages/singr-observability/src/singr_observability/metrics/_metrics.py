@@ -131,6 +131,9 @@ class Metrics:
             "singr_jobs_astray_total", "Jobs that were found to lie nowhere, or in two places.", ("queue",)
         )
         self.jobs_unknown = self.gauge("singr_jobs_unknown", "Due jobs whose type no running worker knows.", ("queue",))
+        self.handlers_given_up = self.gauge(
+            "singr_handlers_given_up", "Handlers that go on though they were given up.", ("queue",)
+        )
         self.schedule_fires = self.counter(
             "singr_schedule_fires", "Times of schedules, by what became of them.", ("outcome",)
         )
