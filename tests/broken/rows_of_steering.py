@@ -30,15 +30,29 @@ _FAILS_AGAIN = (
 _CHANGES = (
     "tests/faults/test_faults_schedules.py::test_over_both_changes_of_clocks_each_time_becomes_one_job_whatever_dies"
 )
+_DIGESTS = (
+    "tests/faults/test_faults_digests.py::test_over_both_changes_of_clocks_each_item_is_told_once_at_its_readers_hour"
+)
+
+_CLOSING = (
+    "packages/singr-comms/tests/test_comms_digests.py::test_whoever_dies_while_it_closes_leaves_all_of_it_or_one_mail"
+)
 
 STEERING = (
     Row(
         "R27",
         "Schedules over both changes of clocks, by fixed time, by `*` and by interval, with a worker that dies in the"
         " middle of each time, two that meet it at once, and a clock that goes back: each time becomes one job, and"
-        " none is lost (full: two days on both sides of each change)",
-        (f"{_CHANGES}[1.5]",),
-        (f"{_CHANGES}[48]",),
+        " none is lost (full: two days on both sides of each change). Digests likewise, of three zones, with items"
+        " at the very instant of a closing, a worker that dies in the middle of each, two that close at once, and a day"
+        " on which nobody does: each item is told once, at its reader's hour, in no empty mail (full: twenty days)",
+        (
+            f"{_CHANGES}[1.5]",
+            f"{_DIGESTS}[3]",
+            "packages/singr-comms/tests/test_comms_clocks.py::test_postgresql_and_python_say_the_same",
+            _CLOSING,
+        ),
+        (f"{_CHANGES}[48]", f"{_DIGESTS}[20]"),
     ),
     Row(
         "R28",

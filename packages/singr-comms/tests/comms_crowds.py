@@ -1,9 +1,11 @@
 """Crowds for tests of notifications: recipients, devices and topics, made a thousand at a time."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from singr_comms import EmailAddress
 from singr_comms.channels import CHANNELS
@@ -31,6 +33,30 @@ SELECT m.channel, m.status, m.error ->> 'code' AS code, m.error ->> 'rule' AS ru
   FROM messages AS m LEFT JOIN recipients AS r ON r.id = m.recipient_id LEFT JOIN jobs AS j ON j.id = m.job_id
  WHERE m.notification_id = :id ORDER BY r.external_id, m.recipient_masked, m.channel, m.id
 """)
+
+
+class KilledError(BaseException):
+    """The process is gone."""
+
+
+@contextmanager
+def dying(crowd: "Crowd", lives: int) -> Iterator[None]:
+    """Let it be gone before one of the statements to come, commits among them; what is open is undone with it."""
+    left = lives
+
+    def count(*_: Any) -> None:
+        nonlocal left
+        if left == 0:
+            raise KilledError
+        left -= 1
+
+    for what in ("before_cursor_execute", "commit"):
+        event.listen(crowd.db.engine.sync_engine, what, count)
+    try:
+        yield
+    finally:
+        for what in ("before_cursor_execute", "commit"):
+            event.remove(crowd.db.engine.sync_engine, what, count)
 
 
 class Crowd:

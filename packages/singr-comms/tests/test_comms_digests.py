@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from comms_crowds import Crowd
+from comms_crowds import Crowd, KilledError, dying
 from sqlalchemy import text
 
 from singr_comms.messages.digest import Digest
@@ -181,6 +181,25 @@ async def test_many_workers_close_each_window_once(crowd: Crowd) -> None:
     done = await asyncio.gather(*(digests(crowd).close_due(crowd.organization) for _ in range(4)))
     assert sum(one.mails for one in done) == 31
     assert await made(crowd) == [("queued", None, ["plums"], 0)] * 31
+
+
+async def test_whoever_dies_while_it_closes_leaves_all_of_it_or_one_mail(crowd: Crowd) -> None:
+    await tell(crowd, "plums")
+    await tell(crowd, "pears")
+    await due(crowd)
+    seen = []
+    for lives in range(60):
+        try:
+            with dying(crowd, lives):
+                await digests(crowd).close_due(crowd.organization)
+        except KilledError:
+            kept = len(await rows(crowd, "SELECT id FROM digest_items"))
+            seen.append((kept, sum(len(titles) for _, _, titles, _ in await made(crowd))))
+            continue
+        break
+    assert set(seen) <= {(2, 0), (0, 2)}
+    assert seen.count((2, 0)) > 5
+    assert await made(crowd) == [("queued", None, ["plums", "pears"], 0)]
 
 
 async def test_what_was_read_or_expired_is_left_out_and_an_empty_digest_is_not_sent(crowd: Crowd) -> None:

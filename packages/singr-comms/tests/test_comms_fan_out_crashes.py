@@ -2,13 +2,12 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from comms_crowds import Crowd
-from sqlalchemy import event, text
+from comms_crowds import Crowd, KilledError, dying
+from sqlalchemy import text
 
 from singr_comms.notifying import Audience, cancel_notification
 from singr_comms.notifying._fan_out import FanOut
@@ -28,30 +27,6 @@ SELECT (SELECT decided FROM notifications WHERE id = :id) AS decided,
        (SELECT count(*) FROM inbox_items WHERE notification_id = :id) AS items,
        (SELECT coalesce(sum(unread), 0) FROM inbox_counters) AS unread
 """
-
-
-class KilledError(BaseException):
-    """The process is gone."""
-
-
-@contextmanager
-def dying(crowd: Crowd, lives: int) -> Iterator[None]:
-    """Let it be gone before one of the statements to come, commits among them; what is open is undone with it."""
-    left = lives
-
-    def count(*_: Any) -> None:
-        nonlocal left
-        if left == 0:
-            raise KilledError
-        left -= 1
-
-    for what in ("before_cursor_execute", "commit"):
-        event.listen(crowd.db.engine.sync_engine, what, count)
-    try:
-        yield
-    finally:
-        for what in ("before_cursor_execute", "commit"):
-            event.remove(crowd.db.engine.sync_engine, what, count)
 
 
 async def adds_up(crowd: Crowd, told: Any) -> int:
