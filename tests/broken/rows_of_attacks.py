@@ -19,6 +19,7 @@ WIRE = "packages/singr-observability/tests/test_observability_wire.py"
 SECRETS = "tests/security/test_account_secrets.py"
 PROOFS = "tests/security/test_proofs.py"
 ASKING = "packages/singr-auth/tests/test_auth_asking.py"
+_LOGOS = "packages/singr-comms/tests/test_comms_logos.py"
 _GUARDS = "packages/singr-comms/tests/test_comms_guards.py"
 _TEN_THOUSAND = (
     "tests/security/test_money.py::test_ten_thousand_codes_to_one_prefix_stop_at_the_limit_over_processes_without_redis"
@@ -196,6 +197,19 @@ ATTACKS = (
         "A dump of the database holds no usable token, key or code; authenticator secrets and phone numbers are sealed",
         (f"{SECRETS}::test_secrets_are_in_no_log_store_metric_or_dump",),
         (f"{SECRETS}::test_secrets_are_in_no_log_of_the_worker_that_sends_them_either",),
+    ),
+    Row(
+        "S14",
+        "Organizations name addresses that the platform is to fetch from (logos): of private networks, in every"
+        " notation and beside public ones, names that answer differently the second time, redirects, peers that are"
+        " slow, huge or no picture: no connection is made that nobody looked at, and what is wrong is told by field",
+        (
+            f"{_LOGOS}::test_hosts_of_private_networks_are_refused_before_any_call[addresses12]",
+            f"{_LOGOS}::test_picture_is_fetched_from_the_address_that_was_looked_at",
+            f"{_LOGOS}::test_what_is_no_picture_is_refused[/elsewhere-leads to another]",
+            f"{_LOGOS}::test_who_answers_slowly_is_left",
+        ),
+        ("tests/security/test_logo_addresses.py::test_private_addresses_in_every_notation_lead_nowhere",),
     ),
     Row(
         "S15",

@@ -21,6 +21,7 @@ _WRONG_PASSWORD = (
 )
 _SETTLING = "packages/singr-comms/tests/test_comms_settling.py"
 _OPTED_OUT = "tests/faults/test_faults_opted_out.py::test_of_many_that_are_queued_those_whose_readers_opted_out_stop"
+_BRANDING = "packages/singr-comms/tests/test_comms_branding.py"
 _LAST_LOOK = "packages/singr-comms/tests/test_comms_last_look.py"
 _CALLBACKS = "packages/singr-comms/tests/test_comms_callbacks.py"
 
@@ -62,12 +63,14 @@ MESSAGES = (
         "R31",
         "Readers opt out of what is queued for them already, or is to be tried again: what they chose stops each"
         " message whose attempt begins after the commit, by one rule in PostgreSQL and in Python, and what is mandatory"
-        " or goes to others is sent (full: 1,000 messages)",
+        " or goes to others is sent; a brand or words that are put meanwhile change no message that was made before"
+        " (full: 1,000 messages)",
         (
             f"{_LAST_LOOK}::test_opt_out_before_the_first_attempt_stops_it_and_calls_nobody",
             f"{_LAST_LOOK}::test_opt_out_between_two_attempts_stops_the_second",
             f"{_OPTED_OUT}[12]",
             "packages/singr-comms/tests/test_comms_preference_rule.py::test_sql_and_python_decide_the_same",
+            f"{_BRANDING}::test_every_try_wears_what_was_in_force_when_the_message_was_made",
         ),
         (f"{_OPTED_OUT}[1000]",),
     ),

@@ -22,7 +22,7 @@ NAMES = [f"{policy.method} {policy.path}" for policy in POLICIES]
 MOST_AT_ONCE = 12
 # Servers and pages of mailboxes post it for readers (RFC 8058): the link alone allows it, whoever sends it.
 # So may the page where they choose, which gives no referrer and so tells no origin.
-BY_LINK = ("/v1/unsubscribe/{token}", "/preferences/{token}")
+BY_LINK = ("/v1/unsubscribe/{token}", "/preferences/{token}", "/v1/branding/logos/{logo_id}")
 
 
 def sections() -> dict[str, tuple[Policy, ...]]:

@@ -25,7 +25,7 @@ from singr_api.http.problems import (
 from singr_auth import accounts
 from singr_comms import inbound, notifications, notifying, people
 from singr_comms.people import inbox as people_inbox
-from singr_db import is_outage
+from singr_db import ObjectStoreError, is_outage
 from singr_db.operation_log import ReasonError
 from singr_db.pages import InvalidCursor
 from singr_db.standing_work import StandingWorkUnknownError
@@ -110,6 +110,11 @@ def _reserved(error: singr_jobs.ReservedError) -> Problem:
 def _nobody(error: people.RecipientNotFoundError) -> Problem:
     location: problems.Location = "path" if error.field == "external_id" else "query"
     return refused(problems.NOT_FOUND, FieldError(error.field, f"{error}.", location, "not_found"))
+
+
+def _branding(error: notifications.BrandingError) -> Problem:
+    location: problems.Location = "path" if error.field in {"type", "channel", "locale"} else "body"
+    return invalid(FieldError(error.field, error.message, location, "invalid"))
 
 
 def _export_stands(error: people.ExportStandsError) -> Problem:
@@ -238,6 +243,8 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
     notifications.DeliverySettledError: lambda error: Problem(
         problems.DELIVERY_SETTLED, f"The message is {error.status} already."
     ),
+    notifications.BrandingError: _branding,
+    notifications.BrandingNotFoundError: lambda error: Problem(problems.NOT_FOUND, f"{error}."),
     people.DeviceNotFoundError: _means(
         problems.NOT_FOUND, FieldError("device_id", "This person has no such device.", "path", "not_found")
     ),
@@ -366,6 +373,7 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
     InvalidCursor: lambda _: invalid(
         FieldError("cursor", "must be next_cursor of the page before, unchanged", "query", "malformed")
     ),
+    ObjectStoreError: _away,
     redis.RedisError: _away,
     ConnectionError: _away,
     TimeoutError: _away,

@@ -5,6 +5,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cached_property
 from typing import Final
 
+import httpx
+
 from singr_api.admission.auth import Authenticator
 from singr_api.admission.browser import Browsers
 from singr_api.admission.csrf import CsrfGuard
@@ -22,11 +24,11 @@ from singr_auth.accounts import KNOWN_DEVICE_SECONDS, Accounts, AccountSettings,
 from singr_auth.accounts.organizations import OrganizationCredentials
 from singr_comms import Links, SiteUrls, phone_verifier
 from singr_comms.inbound import Doors
-from singr_comms.notifications import Deliveries, Explainer, MessageIntake, WebhookIntake, explainer, webhooks
+from singr_comms.notifications import Brands, Deliveries, Explainer, MessageIntake, WebhookIntake, explainer, webhooks
 from singr_comms.people.inbox import InboxNews, LiveInboxes
 from singr_config import Settings
 from singr_config.constants import RATE_LIMITS
-from singr_db import Sealer, head_revision
+from singr_db import FolderObjectStore, ObjectStore, Sealer, head_revision, open_object_store
 from singr_db.limits import LeasedLimiter, RateLimiter
 from singr_db.redis import redis_client
 from singr_jobs import FlowRequests, Ingestion, Waker
@@ -100,6 +102,21 @@ class Services:
         return AccountDirectory()
 
     @property
+    def http(self) -> httpx.AsyncClient:
+        """The network."""
+        return self._parts.http
+
+    @cached_property
+    def objects(self) -> ObjectStore | FolderObjectStore:
+        """The object store; the first use opens it, which may take some time."""
+        return open_object_store(self._settings.object_store)
+
+    @cached_property
+    def brands(self) -> Brands:
+        """Knows what organizations' messages wear."""
+        return Brands(self.db, brand=self.brand, api_url=self.address)
+
+    @property
     def has_objects(self) -> bool:
         """Whether there is an object store."""
         return self._settings.object_store.configured
@@ -149,6 +166,7 @@ class Services:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._probe_redis.aclose)
             stack.callback(self.accounts.close)
+            stack.push_async_callback(self._close_objects)
             await stack.enter_async_context(self._parts.running())
             stack.push_async_callback(self.service_credentials.close)
             stack.push_async_callback(self._waker.close)
@@ -158,3 +176,7 @@ class Services:
             stack.enter_context(heard_leaving())
             await stack.enter_async_context(self.live_inboxes.running())
             yield
+
+    async def _close_objects(self) -> None:
+        if "objects" in self.__dict__:
+            await self.objects.close()

@@ -10,6 +10,7 @@ from singr_comms._masking import mask_email
 from singr_comms.channels._channel import Channel, SendReceipt
 from singr_comms.models._fields import EmailText, Locale, PersonName, ShortHttpUrl, Token
 from singr_comms.models._message import Message
+from singr_comms.rendering._brand import OrganizationBrand
 from singr_comms.rendering._templates import DEFAULT_BRAND, one_line, render
 from singr_config import BrandSettings
 
@@ -41,6 +42,7 @@ class EmailEnvelope(msgspec.Struct, frozen=True, kw_only=True):
             they have nothing to choose.
         meant_for: whose mail it is, where it goes to somebody else while developing (`EMAIL_REDIRECT_TO`).
         locale: its reader's language, such as `de`; the same on every try.
+        brand: of the organization, in place of the platform's; the same on every try.
     """
 
     to: EmailAddress
@@ -50,6 +52,7 @@ class EmailEnvelope(msgspec.Struct, frozen=True, kw_only=True):
     choices: ShortHttpUrl | None = None
     meant_for: EmailText | None = None
     locale: Locale | None = None
+    brand: OrganizationBrand | None = None
 
 
 @runtime_checkable
@@ -91,6 +94,12 @@ def list_headers(envelope: EmailEnvelope) -> dict[str, str]:
 def headline(subject: str, meant_for: str | None) -> str:
     """A subject; behind the address that the mail is meant for, where it goes to somebody else."""
     return subject if meant_for is None else one_line(f"[to {meant_for}] {subject}")
+
+
+def sender_of(envelope: EmailEnvelope, sender: EmailAddress) -> EmailAddress:
+    """Whom a mail says that it comes from: the organization, by name; the address stays the platform's."""
+    name = envelope.brand.sender if envelope.brand else ""
+    return EmailAddress(sender.email, name) if name else sender
 
 
 class RenderedEmail(msgspec.Struct, frozen=True):
@@ -162,7 +171,7 @@ def check_email(envelope: EmailEnvelope) -> EmailEnvelope:
 def render_envelope(envelope: EmailEnvelope, brand: BrandSettings = DEFAULT_BRAND) -> RenderedEmail:
     """Render what an envelope says, as `render_email` does, with the link at its foot."""
     links = {"choices": envelope.choices, "unsubscribe": envelope.unsubscribe}
-    return render_email(envelope.message, brand, envelope.locale, **links)
+    return render_email(envelope.message, envelope.brand or brand, envelope.locale, **links)
 
 
 def render_email(

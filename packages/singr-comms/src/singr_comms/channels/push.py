@@ -8,6 +8,7 @@ from singr_comms._errors import InvalidMessageError
 from singr_comms.channels._channel import Channel, SendReceipt
 from singr_comms.models._fields import DeviceToken, Locale, Token
 from singr_comms.models._message import Message
+from singr_comms.rendering._brand import OrganizationBrand
 from singr_comms.rendering._inert import is_link
 from singr_comms.rendering._templates import DEFAULT_BRAND, one_line, render
 from singr_config import BrandSettings
@@ -27,12 +28,14 @@ class PushEnvelope(msgspec.Struct, frozen=True, kw_only=True):
         message: What to say.
         idempotency_token: the same on every try of one message; a device that gets it twice shows it once.
         locale: its reader's language, such as `de`; the same on every try.
+        brand: of the organization, in place of the platform's; the same on every try.
     """
 
     to: DeviceToken
     message: Message
     idempotency_token: Token
     locale: Locale | None = None
+    brand: OrganizationBrand | None = None
 
 
 @runtime_checkable

@@ -8,6 +8,7 @@ from singr_comms._masking import mask_phone
 from singr_comms.channels._channel import Channel, SendReceipt
 from singr_comms.models._fields import E164, Locale, Token
 from singr_comms.models._message import Message
+from singr_comms.rendering._brand import OrganizationBrand
 from singr_comms.rendering._segments import sms_segments
 from singr_comms.rendering._templates import DEFAULT_BRAND, render
 from singr_config import BrandSettings
@@ -21,12 +22,14 @@ class SmsEnvelope(msgspec.Struct, frozen=True, kw_only=True):
         message: What to say.
         idempotency_token: the same on every try of one message.
         locale: its reader's language, such as `de`; the same on every try.
+        brand: of the organization, in place of the platform's; the same on every try.
     """
 
     to: E164
     message: Message
     idempotency_token: Token
     locale: Locale | None = None
+    brand: OrganizationBrand | None = None
 
 
 @runtime_checkable

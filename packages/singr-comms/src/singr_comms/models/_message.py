@@ -68,7 +68,8 @@ def checked_whole(value: _Checked) -> _Checked:
             if not isinstance(held, Message):
                 raise InvalidMessageError(name, "must be a message, an object of one of the declared models")
             model = type(held)  # noqa: PLW2901 - any declared one
-        parts[name] = checked(held, model, at=name)
+        # A brand was checked when it was kept, and what is rendered of it is its organization's alone.
+        parts[name] = held if name == "brand" else checked(held, model, at=name)
     whole: _Checked = struct(**parts)
     return whole
 

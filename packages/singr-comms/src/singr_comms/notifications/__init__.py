@@ -56,6 +56,26 @@ from singr_comms.notifications._unsubscribing import (
     unsubscribe,
 )
 from singr_comms.notifications._wiring import SenderSettings, explainer, message_sender, webhooks
+from singr_comms.notifications.branding._fetching import fetched_picture
+from singr_comms.notifications.branding._images import ImageError, Picture, picture_of
+from singr_comms.notifications.branding._store import (
+    BrandingError,
+    BrandingInput,
+    BrandingNotFoundError,
+    BrandingView,
+    OverrideInput,
+    OverrideView,
+    check_brand,
+    is_logo,
+    list_overrides,
+    put_branding,
+    put_override,
+    read_branding,
+    read_override,
+    remove_branding,
+    remove_override,
+)
+from singr_comms.notifications.branding._worn import LOGOS, Brands
 from singr_comms.notifications.callbacks._intake import WebhookIntake
 from singr_comms.notifications.callbacks._job import ProcessWebhook
 from singr_comms.notifications.callbacks._log import (
@@ -103,6 +123,12 @@ queue_sms = queue_message
 """As `queue_message`, by its name of before."""
 
 __all__ = [
+    "LOGOS",
+    "BrandingError",
+    "BrandingInput",
+    "BrandingNotFoundError",
+    "BrandingView",
+    "Brands",
     "Delivered",
     "Deliveries",
     "Delivery",
@@ -125,10 +151,14 @@ __all__ = [
     "EmailRequest",
     "Explainer",
     "Force",
+    "ImageError",
     "LinkOverError",
     "MessageIntake",
     "MessageRow",
     "MessageSender",
+    "OverrideInput",
+    "OverrideView",
+    "Picture",
     "ProcessWebhook",
     "ProviderDoor",
     "ProviderFailure",
@@ -161,13 +191,17 @@ __all__ = [
     "WebhookView",
     "Webhooks",
     "WordsGoneError",
+    "check_brand",
     "collect_quotas",
     "count_deliveries",
     "delivery_statistics",
     "explainer",
+    "fetched_picture",
     "force_provider",
+    "is_logo",
     "jobs",
     "lift_suppression",
+    "list_overrides",
     "list_providers",
     "list_suppressions",
     "list_webhooks",
@@ -176,12 +210,19 @@ __all__ = [
     "message_jobs",
     "message_sender",
     "organization_of_link",
+    "picture_of",
+    "put_branding",
+    "put_override",
     "queue_email",
     "queue_message",
     "queue_sms",
+    "read_branding",
+    "read_override",
     "read_subscription_of",
     "read_webhook",
     "release_provider",
+    "remove_branding",
+    "remove_override",
     "replay_webhook",
     "replay_webhooks",
     "resolve_delivery",

@@ -9,6 +9,7 @@ from singr_comms.catalogue import message_types
 from singr_comms.channels import CHANNELS
 from singr_comms.channels._channel import Provider
 from singr_comms.inbound import Doors
+from singr_comms.notifications.branding._worn import Brands
 from singr_comms.notifications.callbacks._processing import Webhooks
 from singr_comms.notifications.callbacks._stripe import StripeSubscriptions
 from singr_comms.notifications.reading._explain import Explainer
@@ -72,7 +73,14 @@ def message_sender(
     }
     api_url = settings.app.url_api
     return MessageSender(
-        db, sealer, limits=settings.limits, metrics=metrics, api_url=api_url, last_look=last_look, **providers
+        db,
+        sealer,
+        limits=settings.limits,
+        metrics=metrics,
+        api_url=api_url,
+        last_look=last_look,
+        brands=Brands(db, brand=settings.brand, api_url=api_url),
+        **providers,
     )
 
 

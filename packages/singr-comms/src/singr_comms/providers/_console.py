@@ -69,7 +69,8 @@ class ConsoleProvider(Generic[_Envelope]):
     async def send(self, envelope: _Envelope) -> SendReceipt:
         """Render and log; see `Provider`."""
         envelope = self._channel.check(envelope)
-        facts, words = self._channel.shown(envelope.message, self._brand, envelope.locale)
+        brand = getattr(envelope, "brand", None) or self._brand  # a channel of a stranger's need not know of brands
+        facts, words = self._channel.shown(envelope.message, brand, envelope.locale)
         line = f"{self._channel.said} {kind_of(envelope.message)} to {self._channel.masked(envelope.to)}{facts}"
         self._log(f"{line}: {words}" if self._show_content else line)
         return SendReceipt(CONSOLE, f"{CONSOLE}-{envelope.idempotency_token}")

@@ -193,7 +193,8 @@ def compose(envelope: PushEnvelope, brand: BrandSettings = DEFAULT_BRAND) -> dic
         InvalidMessageError: a variable breaks its model.
         PermanentSendError: it has more than 4,096 bytes.
     """
-    rendered, key = render_push(envelope.message, brand, envelope.locale), envelope.idempotency_token
+    rendered = render_push(envelope.message, envelope.brand or brand, envelope.locale)
+    key = envelope.idempotency_token
     data = {"kind": kind_of(envelope.message), "message_id": key}
     webpush: dict[str, Any] = {"headers": {"Topic": _topic(key)}}
     if rendered.link is not None:

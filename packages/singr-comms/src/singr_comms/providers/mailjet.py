@@ -16,7 +16,15 @@ from singr_comms._errors import (
 )
 from singr_comms.catalogue import message_types
 from singr_comms.channels._channel import LONGEST_CALL, SendReceipt
-from singr_comms.channels.email import EmailAddress, EmailEnvelope, check_email, headline, list_headers, render_envelope
+from singr_comms.channels.email import (
+    EmailAddress,
+    EmailEnvelope,
+    check_email,
+    headline,
+    list_headers,
+    render_envelope,
+    sender_of,
+)
 from singr_comms.messages import EmailMessage
 from singr_comms.models._message import checked, kind_of
 from singr_comms.providers._http import Answer, HttpCaller, TraceHeaders
@@ -178,7 +186,7 @@ class MailjetProvider:
 
     def _written(self, envelope: EmailEnvelope) -> dict[str, Any]:
         message: dict[str, Any] = {
-            "From": _mailbox(self._sender),
+            "From": _mailbox(sender_of(envelope, self._sender)),
             "To": [_mailbox(envelope.to)],
             "CustomID": envelope.idempotency_token,
         }
@@ -191,7 +199,7 @@ class MailjetProvider:
             return message | {
                 "TemplateID": template,
                 "TemplateLanguage": True,
-                "Variables": template_variables(envelope.message, self._brand),
+                "Variables": template_variables(envelope.message, envelope.brand or self._brand),
             }
         rendered = render_envelope(msgspec.structs.replace(envelope, message=_tamed(envelope.message)), self._brand)
         subject = headline(rendered.subject, envelope.meant_for and _tame(envelope.meant_for))

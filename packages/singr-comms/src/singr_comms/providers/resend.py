@@ -15,7 +15,15 @@ from singr_comms._errors import (
 )
 from singr_comms._masking import scrub
 from singr_comms.channels._channel import LONGEST_CALL, SendReceipt
-from singr_comms.channels.email import EmailAddress, EmailEnvelope, check_email, headline, list_headers, render_envelope
+from singr_comms.channels.email import (
+    EmailAddress,
+    EmailEnvelope,
+    check_email,
+    headline,
+    list_headers,
+    render_envelope,
+    sender_of,
+)
 from singr_comms.models._message import checked, kind_of
 from singr_comms.providers._http import Answer, Bearer, HttpCaller, TraceHeaders
 from singr_comms.providers._provider import Given, ProviderType
@@ -126,7 +134,7 @@ class ResendProvider:
         headers = list_headers(envelope)
         tags = {"kind": kind_of(envelope.message), "message_id": token}
         return {
-            "from": _mailbox(self._sender),
+            "from": _mailbox(sender_of(envelope, self._sender)),
             "to": [_mailbox(envelope.to)],
             "subject": headline(rendered.subject, envelope.meant_for),
             "html": rendered.html,

@@ -76,7 +76,7 @@ class SalumProvider:
 
     async def send(self, envelope: SmsEnvelope) -> SendReceipt:
         """Send one SMS; the receipt's id is Salum's. Raises as `SmsProvider` says."""
-        text = render_sms(check_sms(envelope).message, self._brand, envelope.locale)
+        text = render_sms(check_sms(envelope).message, envelope.brand or self._brand, envelope.locale)
         answer = await self._caller.post(
             self._url,
             json={

@@ -9,7 +9,15 @@ import aiosmtplib
 
 from singr_comms._errors import AccountRefusedError, PermanentSendError
 from singr_comms.channels._channel import LONGEST_CALL, SendReceipt
-from singr_comms.channels.email import EmailAddress, EmailEnvelope, check_email, headline, list_headers, render_envelope
+from singr_comms.channels.email import (
+    EmailAddress,
+    EmailEnvelope,
+    check_email,
+    headline,
+    list_headers,
+    render_envelope,
+    sender_of,
+)
 from singr_comms.models._message import checked
 from singr_comms.providers._provider import Given, ProviderType
 from singr_comms.providers._smtp._answers import Stage, ends_connection, is_refusal, sort_error
@@ -211,7 +219,7 @@ def compose(envelope: EmailEnvelope, sender: EmailAddress, brand: BrandSettings 
     """
     rendered = render_envelope(envelope, brand)
     return write_mail(
-        sender=_mailbox(sender),
+        sender=_mailbox(sender_of(envelope, sender)),
         recipient=_mailbox(envelope.to),
         subject=headline(rendered.subject, envelope.meant_for),
         date=formatdate(clock.time()),

@@ -138,7 +138,7 @@ class TwilioProvider:
 
     async def send(self, envelope: SmsEnvelope) -> SendReceipt:
         """Send one SMS; the receipt's id is the message SID. Raises as `SmsProvider` says."""
-        text = render_sms(check_sms(envelope).message, self._brand, envelope.locale)
+        text = render_sms(check_sms(envelope).message, envelope.brand or self._brand, envelope.locale)
         answer = await self._caller.post(
             self._url,
             auth=self._auth(),
@@ -159,7 +159,7 @@ class TwilioProvider:
         Twilio keeps no id of ours. What counts is a message with this very text that was made after the attempt began;
         the list by day leaves out what still waits in Twilio's queue, so that the newest ones are looked at too.
         """
-        text = render_sms(check_sms(envelope).message, self._brand, envelope.locale)
+        text = render_sms(check_sms(envelope).message, envelope.brand or self._brand, envelope.locale)
         day = datetime.fromtimestamp(began_at - _CLOCKS_DIFFER, UTC).strftime("%Y-%m-%d")
         for query in ({"DateSent>": day}, {}):
             listed = await self._caller.ask(

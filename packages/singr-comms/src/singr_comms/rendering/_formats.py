@@ -68,9 +68,7 @@ def day(context: jinja2.runtime.Context, given: str) -> str:
 @jinja2.pass_context
 def moment(context: jinja2.runtime.Context, given: str) -> str:
     """`2026-11-28T17:00` as the mail's language writes it."""
-    lang = context.get("lang", DEFAULT_LANGUAGE)
-    date, _, time = given.partition("T")
-    return _TIMES.get(lang, _USUAL_TIME).format(day=written_day(date, lang), time=time)
+    return written_moment(given, context.get("lang", DEFAULT_LANGUAGE))
 
 
 @jinja2.pass_context
@@ -129,3 +127,9 @@ def written_day(given: str, lang: str) -> str:
     year, month, number = given.split("-")
     months = _MONTHS.get(lang, _MONTHS[DEFAULT_LANGUAGE]).split()
     return _DAYS.get(lang, _USUAL_DAY).format(day=int(number), month=months[int(month) - 1], year=year)
+
+
+def written_moment(given: str, lang: str) -> str:
+    """A day with the month in words, and the time."""
+    date, _, time = given.partition("T")
+    return _TIMES.get(lang, _USUAL_TIME).format(day=written_day(date, lang), time=time)

@@ -11,9 +11,11 @@ import jinja2
 
 from singr_comms._errors import InvalidMessageError
 from singr_comms.models._message import Message, checked
+from singr_comms.rendering._brand import OrganizationBrand, Words
 from singr_comms.rendering._formats import DEFAULT_LANGUAGE, clock, day, days, hours, minutes, moment, money, sentence
-from singr_comms.rendering._inert import inert, inert_variables
+from singr_comms.rendering._inert import inert, inert_variables, is_link
 from singr_comms.rendering._languages import END, ISOLATE, ISOLATES, LOCALE, direction, fitting, locales_in
+from singr_comms.rendering._own_words import filled_in, paragraphs_of
 from singr_config import BrandSettings
 
 LAYOUT: Final = "layout"
@@ -21,6 +23,7 @@ LAYOUT: Final = "layout"
 DEFAULT_BRAND: Final = BrandSettings()
 """What messages look like where nobody says otherwise."""
 _SUBJECT_LIMIT: Final = 200
+_TITLES: Final = (".subject.txt", ".title.txt")
 _PIECES: Final = re.compile(f"([{ISOLATE}{END}])")
 
 _folders: Final[dict[str, Traversable]] = {}
@@ -71,7 +74,42 @@ def render(
     foot = {"choices": choices, "unsubscribe": unsubscribe}
     variables = shown | {"brand": brand, "lang": lang, "dir": direction(lang), "foot": foot}
     place_of = folder if lang == DEFAULT_LANGUAGE else f"{folder}/{lang}"
-    return [environment().get_template(f"{place_of}/{text}").render(variables) for text in texts]
+    words = brand.words if isinstance(brand, OrganizationBrand) else None
+    if words is None:
+        return [environment().get_template(f"{place_of}/{text}").render(variables) for text in texts]
+    own = _own(message, words, variables, f"{place_of}/{texts[0]}")
+    return [own(text) for text in texts]
+
+
+def _own(message: Message, words: Words, variables: dict[str, object], title: str) -> Callable[[str], str]:
+    """What gives the texts of a message in an organization's own words.
+
+    Args:
+        message: what is told.
+        words: the organization's.
+        variables: the message's, inert, with brand and language.
+        title: the type's own text for a subject or a title.
+    """
+    model, lang = type(message), str(variables["lang"])
+    text = filled_in(words.text, model, variables, lang).strip()
+
+    def subject() -> str:
+        if words.subject is None:
+            return environment().get_template(title).render(variables)
+        return filled_in(words.subject, model, variables, lang)
+
+    def write(name: str) -> str:
+        if name.endswith(_TITLES):
+            return subject()
+        if not name.startswith("email."):
+            return text
+        links = {one: str(value) for one, value in variables.items() if is_link(one) and value}
+        own: dict[str, object] = {"text": text, "first": text.partition("\n")[0]}
+        if name.endswith(".html"):
+            own |= {"subject": subject(), "paragraphs": paragraphs_of(words, model, variables, lang, links)}
+        return environment().get_template(f"{LAYOUT}/own.{name.rpartition('.')[2]}").render(variables | {"own": own})
+
+    return write
 
 
 def page_of(text: str, *, title: str, heading: str | None, locale: str) -> str:

@@ -94,6 +94,7 @@ from singr_db.tables._sign_in import (
     SignInFailure,
 )
 from singr_db.tables._suppressions import AddressAnswer, Suppression, SuppressionReason, SuppressionScope
+from singr_db.tables.reaching._branding import Branding, TemplateOverride
 from singr_db.tables.reaching._digests import DigestItem, DigestPeriod, DigestWindow
 from singr_db.tables.reaching._exports import DataExport, ExportState
 from singr_db.tables.reaching._inbox import InboxCounter, InboxItem
@@ -117,6 +118,7 @@ __all__ = [
     "AuthSession",
     "BackupCode",
     "Base",
+    "Branding",
     "BulkAction",
     "BulkKind",
     "BulkState",
@@ -216,6 +218,7 @@ __all__ = [
     "Suppression",
     "SuppressionReason",
     "SuppressionScope",
+    "TemplateOverride",
     "TicketState",
     "Topic",
     "TopicMember",

@@ -1,11 +1,13 @@
 """Messages as their readers would get them, sent to nobody."""
 
 from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 from litestar import Response
 
 from singr_api.admission.browser import AnyRequest
+from singr_api.admission.call import Call
 from singr_api.admission.policy import Access
 from singr_api.http.negotiation import preferred
 from singr_api.http.problems import FieldError, invalid
@@ -59,18 +61,29 @@ previews = Section("Notifications", access=Access.CALLER, scope="notifications:r
     body_examples={"sms": Example("A text message", _ASKED)},
     asks=True,
 )
-async def show(request: AnyRequest, services: Services, body: AskPreview) -> Response[bytes]:
+async def show(request: AnyRequest, services: Services, call: Call, body: AskPreview) -> Response[bytes]:
     """Show a message.
 
-    Sent to nobody, and kept nowhere. What is wrong with its variables is named at `data.NAME`, all of it at once.
-    `fell_back` says that the type has no words in the language that was asked for. With `Accept: text/html` the answer
-    is the page of the e-mail, or the text of another message on a page.
+    Sent to nobody, and kept nowhere. What is wrong with its variables is named at `data.NAME`, all of it at once. It
+    looks and speaks as your organization's messages will once all that was put for them is in force. `fell_back` says
+    that the type has no words in the language that was asked for. With `Accept: text/html` the answer is the page of
+    the e-mail, or the text of another message on a page.
     """
-    shown = preview(_message(body), locale=body.locale, brand=services.brand)
+    shown = await _shown(services, call.principal.organization_id, body)
     headers = {"cache-control": "no-store", "vary": "accept"}
     if preferred(request.headers.get("accept", ""), (_JSON, _HTML)) == _HTML:
         return Response(shown.page().encode(), media_type=_HTML, headers=headers | {"content-security-policy": _CSP})
     return Response(msgspec.json.encode(shown), media_type=_JSON, headers=headers)
+
+
+async def _shown(services: Services, organization_id: UUID | None, body: AskPreview) -> Preview:
+    message = _message(body)
+    shown = preview(message, locale=body.locale, brand=services.brand)
+    if organization_id is None:
+        return shown
+    async with services.db.tenant(organization_id) as session:
+        brand = await services.brands.shown(session, body.type, body.channel, shown.locale)
+    return shown if brand is None else preview(message, locale=body.locale, brand=brand)
 
 
 def _message(body: AskPreview) -> Message:

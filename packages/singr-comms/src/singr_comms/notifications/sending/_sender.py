@@ -21,6 +21,7 @@ from singr_comms._errors import (
 from singr_comms.channels._channel import LONGEST_CALL, Provider, SendReceipt
 from singr_comms.notifications._rows import life_of, open_message
 from singr_comms.notifications._unsubscribing import UnsubscribeLinks
+from singr_comms.notifications.branding._worn import Brands, NoBrands
 from singr_comms.notifications.channels import WORK, rates_of
 from singr_comms.notifications.sending._guards import SmsGuards
 from singr_comms.notifications.sending._health import NEXT_LOOK, ProviderHealth
@@ -96,6 +97,7 @@ class MessageSender:
             long before it takes the first one for dead. Longer than any provider's deadline.
         api_url: where readers unsubscribe from what organizations send (`APP_URL_API`); None: nowhere.
         last_look: asked once more, as each attempt begins; `singr_comms.people.PreferencesLook`, where people choose.
+        brands: what organizations' messages wear; without it all look like the platform's.
         providers: who sends, by channel: `email=…, sms=…`; each channel needs one. Of several, the first whose breaker
             is closed is called, and where it certainly did not take a message, the next one is, in the same try.
     """
@@ -110,6 +112,7 @@ class MessageSender:
         in_flight: float = _IN_FLIGHT,
         api_url: str | None = None,
         last_look: LastLook | None = None,
+        brands: Brands | None = None,
         **providers: Provider | Sequence[Provider],
     ) -> None:
         if providers.keys() != WORK.keys():
@@ -119,7 +122,7 @@ class MessageSender:
         self._ledger = Ledger(db, quotas, Suppressions(sealer), in_flight=in_flight, life=life, last_look=last_look)
         self._links = UnsubscribeLinks(sealer, api_url)
         self._settler, self._recorder = Settler(db, self._ledger), Recorder(self._ledger)
-        self._sealer, self._line_ups = sealer, LineUps(providers)
+        self._sealer, self._line_ups, self._brands = sealer, LineUps(providers), brands or NoBrands()
         self._health = ProviderHealth(db, metrics, self._line_ups.named, rates=limits.providers)
         self._pace = Pace(db, limits.providers)
         self._metrics, self._log = metrics, get_logger("singr_comms.sender")
@@ -138,7 +141,8 @@ class MessageSender:
             RetryLater: try again, after the provider's wait if it named one.
         """
         line_up = self._line_ups[channel]
-        one = Try(message_id, organization_id, channel, line_up[0], is_last_attempt)
+        wardrobe = await self._brands.wardrobe(organization_id, message_id)
+        one = Try(message_id, organization_id, channel, line_up[0], is_last_attempt, wardrobe=wardrobe)
         open_ones, waits = await self._open_ones(channel, line_up)
         if not open_ones:
             raise await self._held(one, *min(waits))
@@ -157,18 +161,14 @@ class MessageSender:
         return await self.send("sms", message_id, organization_id=organization_id, is_last_attempt=is_last_attempt)
 
     def _envelope(self, one: Try, opened: Begun | InDoubt) -> Any:
-        """What goes to the provider, the same on every try of one message.
-
-        Raises:
-            PermanentSendError: what is stored cannot be opened.
-        """
+        """What goes to the provider, the same on every try; raises PermanentSendError where it cannot be opened."""
         kind = WORK[one.channel].channel
         try:
             sealed, key = (opened.recipient_sealed, opened.content_sealed), opened.key_wrapped
             to, message = open_message(self._sealer, kind, opened.kind, *sealed, key_wrapped=key)
-            envelope = kind.enclose(to, message, opened.token, opened.locale)
-            whose = (one.organization_id, opened.recipient, opened.recipient_id)
-            return self._links.enclosed(envelope, opened.kind, *whose)
+            made = kind.enclose(to, message, opened.token, opened.locale)
+            made = one.wardrobe.dressed(made, opened.kind, one.channel, one.message_id)
+            return self._links.enclosed(made, opened.kind, one.organization_id, opened.recipient, opened.recipient_id)
         except (SealError, msgspec.DecodeError) as error:
             raise PermanentSendError("unreadable", f"the stored message cannot be opened: {error}") from error
         except InvalidMessageError as error:

@@ -1,0 +1,1 @@
+"""What an organization looks like and says in its messages."""

@@ -1,0 +1,233 @@
+"""What an organization looks like and says in its messages: its brand, and its own words for types."""
+
+import asyncio
+from typing import Any, Final
+from uuid import UUID
+
+from litestar import Response
+
+from singr_api.admission.policy import Access
+from singr_api.http.fields import OrganizationQuery
+from singr_api.http.problems import NOT_FOUND, UNAVAILABLE, FieldError, Problem, refused
+from singr_api.organizations.branding.schemas import Brand, OverrideList
+from singr_api.routing.operations import Example
+from singr_api.routing.route import Answer, Section
+from singr_api.wiring.services import Services
+from singr_comms.notifications import (
+    LOGOS,
+    BrandingError,
+    BrandingInput,
+    BrandingView,
+    ImageError,
+    OverrideInput,
+    OverrideView,
+    Picture,
+    check_brand,
+    fetched_picture,
+    is_logo,
+    list_overrides,
+    picture_of,
+    put_branding,
+    put_override,
+    read_branding,
+    read_override,
+    remove_branding,
+    remove_override,
+)
+from singr_db import ObjectNotFoundError, TenantSession, new_id
+
+_KEEP: Final = "keep"
+_LOOKS: Final = "It changes what mails look like, and gives nobody lasting power."
+_AGAIN_S: Final = 3600
+# A logo's id is new with each, so that whoever has it may keep it.
+_PICTURE: Final = {
+    "cache-control": "public, max-age=31536000, immutable",
+    "content-security-policy": "default-src 'none'; sandbox",
+    "cross-origin-resource-policy": "cross-origin",
+    "x-content-type-options": "nosniff",
+}
+_GIVEN: Final[dict[str, Any]] = {
+    "name": "Willow Creek Farm",
+    "color": "#0a6640",
+    "footer": "Willow Creek Farm, 12 Creek Road",
+    "logo": "https://example.org/logo.png",
+}
+_LOGO_ID: Final = "019ab2c0-7f00-7000-8000-0000000000aa"
+_SHOWN: Final[dict[str, Any]] = _GIVEN | {
+    "logo_url": f"https://api.singrkaraoke.com{LOGOS}{_LOGO_ID}",
+    "logo_width": 320,
+    "logo_height": 64,
+    "starts_at": "2026-11-27T12:00:10Z",
+}
+_WORDS: Final[dict[str, Any]] = {
+    "subject": "Ready for you: {order_number}",
+    "text": "Hello {user_name},\n\nyour order {order_number} waits at {pickup_place}: {link}",
+}
+_SAID: Final[dict[str, Any]] = {
+    "type": "order_ready",
+    "channel": "email",
+    "locale": "en",
+    **_WORDS,
+    "variables": ["user_name", "farm_name", "order_number", "pickup_place", "link", "pickup_until"],
+    "starts_at": "2026-11-27T12:00:10Z",
+}
+_PLACE: Final[dict[str, Any]] = {
+    "path_schemas": {
+        "type": {"type": "string", "description": "A type of message.", "examples": ["order_ready"]},
+        "channel": {"type": "string", "description": "How it travels.", "examples": ["email"]},
+        "locale": {"type": "string", "description": "A language that the type has words in.", "examples": ["de"]},
+    }
+}
+_CHANGES: Final[dict[str, Any]] = {"scope": "branding:write", "query": OrganizationQuery, "one_factor": _LOOKS}
+_READS: Final[dict[str, Any]] = {"query": OrganizationQuery, "problems": (NOT_FOUND,)}
+_ONE: Final = "/v1/template-overrides/{type}/{channel}/{locale}"
+
+
+class Logo:
+    """A picture that was fetched and stored."""
+
+    def __init__(self, logo_id: UUID, picture: Picture) -> None:
+        self.id, self.picture = logo_id, picture
+
+
+async def _logo(services: Services, body: BrandingInput) -> Logo | None:
+    """Fetch the logo before any transaction: all else that is wrong is told first."""
+    check_brand(body)
+    if body.logo is None or body.logo == _KEEP:
+        return None
+    if not services.has_objects:
+        detail = "There is no object store, where a logo could lie. For operators: S3_BUCKET names one."
+        raise Problem(UNAVAILABLE, detail, headers={"retry-after": str(_AGAIN_S)})
+    try:
+        picture = await fetched_picture(services.http, body.logo)
+    except ImageError as error:
+        raise BrandingError("logo", str(error)) from None
+    logo_id = new_id()
+    store = await asyncio.to_thread(lambda: services.objects)
+    await store.put(_key(logo_id), picture.data, picture.media_type)
+    return Logo(logo_id, picture)
+
+
+branding = Section("Branding", access=Access.CALLER, scope="branding:read", gives={"logo": _logo})
+pictures = Section("Branding", access=Access.ANONYMOUS, unguessable=True)
+
+
+@branding.route("GET /v1/branding", "readBranding", Answer("Theirs.", brand=Example("A farm", _SHOWN)), **_READS)
+async def read(session: TenantSession, services: Services) -> Brand:
+    """Read how your organization's messages look.
+
+    404 where they look like the platform's. Messages about accounts always do, and so does what concerns security.
+    """
+    return _told(services, await read_branding(session))
+
+
+@branding.route(
+    "PUT /v1/branding",
+    "putBranding",
+    Answer("In force in ten seconds.", brand=Example("A farm", _SHOWN)),
+    body_examples={"farm": Example("A farm", _GIVEN)},
+    problems=(UNAVAILABLE,),
+    **_CHANGES,
+)
+async def put(session: TenantSession, services: Services, body: BrandingInput, logo: Logo | None) -> Brand:
+    """Let your organization's mails look like yours.
+
+    As a whole: what is left out, they have not. White text has to be readable on the colour (4.5:1, WCAG 2.2). The logo
+    is fetched once, now, by https from a public host and without following redirects, and kept: a PNG, JPEG or GIF of
+    at most 256 kB; `data:image/png;base64,…` brings it along, `keep` keeps the one that is there. Names and footers
+    name no site. It comes into force ten seconds later; what was made before looks on each try as it did at first.
+    """
+    logo_id, picture = (None, None) if logo is None else (logo.id, logo.picture)
+    return _told(services, await put_branding(session, body, logo_id=logo_id, logo=picture))
+
+
+@branding.route("DELETE /v1/branding", "removeBranding", Answer("Gone."), problems=(NOT_FOUND,), **_CHANGES)
+async def remove(session: TenantSession) -> None:
+    """Let your organization's messages look like the platform's again."""
+    await remove_branding(session)
+
+
+@pictures.route(
+    "GET /v1/branding/logos/{logo_id}", "readLogo", Answer("The picture.", media="image/*"), problems=(NOT_FOUND,)
+)
+async def show_logo(services: Services, logo_id: UUID) -> Response[bytes]:
+    """Get a logo, as mails show it."""
+    async with services.db.platform() as session:
+        is_known = await is_logo(session, logo_id)
+    missing = refused(NOT_FOUND, FieldError("logo_id", "There is no such logo.", "path", "not_found"))
+    if not (is_known and services.has_objects):
+        raise missing
+    try:
+        store = await asyncio.to_thread(lambda: services.objects)
+        found = picture_of(await store.get(_key(logo_id)))
+    except (ObjectNotFoundError, ImageError):
+        raise missing from None
+    return Response(found.data, media_type=found.media_type, headers=_PICTURE)
+
+
+@branding.route(
+    "GET /v1/template-overrides",
+    "listTemplateOverrides",
+    Answer("All of them.", words=Example("One", {"items": [_SAID]})),
+    query=OrganizationQuery,
+)
+async def index(session: TenantSession) -> OverrideList:
+    """List your organization's own words."""
+    return OverrideList(await list_overrides(session))
+
+
+@branding.route(
+    f"GET {_ONE}", "readTemplateOverride", Answer("They.", words=Example("A mail", _SAID)), **_READS, **_PLACE
+)
+async def read_words(session: TenantSession, type: str, channel: str, locale: str) -> OverrideView:  # noqa: A002 - as the path has it
+    """Read your organization's own words for a type of message."""
+    return await read_override(session, type, channel, locale)
+
+
+@branding.route(
+    f"PUT {_ONE}",
+    "putTemplateOverride",
+    Answer("In force in ten seconds.", words=Example("A mail", _SAID)),
+    body_examples={"mail": Example("A mail", _WORDS)},
+    **_CHANGES,
+    **_PLACE,
+)
+async def put_words(
+    session: TenantSession,
+    type: str,  # noqa: A002 - as the path has it
+    channel: str,
+    locale: str,
+    body: OverrideInput,
+) -> OverrideView:
+    """Say a type of message in your organization's own words.
+
+    Plain text, in which `{name}` stands for a variable of the type and nothing else has a meaning; markup is shown as
+    it was typed. In a mail a blank line begins a paragraph, and a variable with an address is a link; other addresses
+    are refused. Nobody words otherwise what carries codes, concerns security or speaks for the platform. In force ten
+    seconds later; a message that was made before says on each try what it said at first.
+    """
+    return await put_override(session, type, channel, locale, body)
+
+
+@branding.route(
+    f"DELETE {_ONE}", "removeTemplateOverride", Answer("Gone."), problems=(NOT_FOUND,), **_CHANGES, **_PLACE
+)
+async def remove_words(session: TenantSession, type: str, channel: str, locale: str) -> None:  # noqa: A002 - likewise
+    """Let a type of message speak in its own words again."""
+    await remove_override(session, type, channel, locale)
+
+
+def _told(services: Services, view: BrandingView) -> Brand:
+    return Brand(
+        name=view.name,
+        color=view.color,
+        footer=view.footer,
+        logo_url=None if view.logo_id is None else f"{services.address.rstrip('/')}{LOGOS}{view.logo_id}",
+        logo_width=view.logo_width,
+        logo_height=view.logo_height,
+        starts_at=view.starts_at,
+    )
+
+
+def _key(logo_id: UUID) -> str:
+    return f"logos/{logo_id}"

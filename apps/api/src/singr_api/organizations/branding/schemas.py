@@ -1,0 +1,30 @@
+"""What is answered of brands and own words."""
+
+from datetime import datetime
+
+import msgspec
+
+from singr_comms.notifications import OverrideView
+
+
+class Brand(msgspec.Struct, frozen=True, kw_only=True):
+    """How an organization's mails look.
+
+    Attributes:
+        logo_url: where its logo can be had.
+        starts_at: messages that are made from then on wear it.
+    """
+
+    name: str
+    color: str
+    footer: str | None
+    logo_url: str | None
+    logo_width: int | None
+    logo_height: int | None
+    starts_at: datetime
+
+
+class OverrideList(msgspec.Struct, frozen=True):
+    """All words of an organization's own, by type, channel and language."""
+
+    items: list[OverrideView]

@@ -1,0 +1,151 @@
+"""An organization's mails look like its own and speak in its words; what nobody could read or trust is refused."""
+
+import base64
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import pytest
+from api_callers import OTHER
+from api_pictures import PNG
+
+from singr_config import Settings
+
+AT = "/v1/branding"
+WORDS = "/v1/template-overrides/order_ready/email/en"
+INLINE = "data:image/png;base64," + base64.b64encode(PNG).decode()
+FARM = {"name": "R&B Farm", "color": "#0A6640", "footer": "12 Creek Road\nWillow"}
+READY = {
+    "type": "order_ready",
+    "channel": "email",
+    "data": {
+        "user_name": "Jane",
+        "farm_name": "Willow",
+        "order_number": "A-1",
+        "pickup_place": "Hall",
+        "link": "https://singr.example/1?a=b&c=d",
+    },
+}
+
+
+@pytest.fixture
+def settings(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """With a store for logos, the same for all tests here: they share an API."""
+    folder = str(tmp_path_factory.getbasetemp() / "logos")
+    store = msgspec.structs.replace(settings.object_store, folder=folder)
+    return msgspec.structs.replace(settings, object_store=store)
+
+
+@pytest.fixture
+async def owner(standing_url: str, client: Any, someone: Any) -> Any:
+    return client(standing_url, await someone(member="customer_owner"))
+
+
+async def shown(owner: Any) -> dict[str, Any]:
+    found: dict[str, Any] = (await owner.post("/v1/notifications/preview", json=READY)).json()
+    return found
+
+
+async def test_mails_wear_a_brand_and_its_logo_is_had_by_anybody(
+    owner: Any, world: Any, standing_url: str, client: Any, someone: Any
+) -> None:
+    world.problem(await owner.get(AT), 404, "not-found")
+    put = await owner.put(AT, json=FARM | {"logo": INLINE})
+    assert put.status_code == 200
+    told = put.json()
+    assert (told["color"], told["logo_width"], told["logo_height"]) == ("#0a6640", 320, 64)
+    picture = await owner.get(urlsplit(told["logo_url"]).path)
+    assert (picture.content, picture.headers["content-type"]) == (PNG, "image/png")
+    assert "immutable" in picture.headers["cache-control"]
+    mail = await shown(owner)
+    assert 'width="240" height="48"' in mail["html"]
+    assert "R&amp;B Farm" in mail["html"]
+    assert "12 Creek Road<br>Willow<br>" in mail["html"]
+    assert "12 Creek Road\nWillow" in mail["text"]
+    assert "#0a6640" in mail["html"]
+    kept = (await owner.put(AT, json=FARM | {"logo": "keep", "footer": None})).json()
+    assert (kept["logo_url"], kept["footer"]) == (told["logo_url"], None)
+    staff = client(standing_url, await someone(member="customer_staff"))
+    assert (await staff.get(AT)).status_code == 200
+    world.problem(await staff.put(AT, json=FARM), 403, "scope-missing")
+    stranger = client(standing_url, await someone(member="customer_owner", of=OTHER))
+    world.problem(await stranger.get(AT), 404, "not-found")
+    assert "R&amp;B" not in (await shown(stranger))["html"]
+    assert (await owner.delete(AT)).status_code == 204
+    world.problem(await owner.delete(AT), 404, "not-found")
+    assert "Creek" not in (await shown(owner))["text"]
+    missing = await owner.get("/v1/branding/logos/019ab2c0-7f00-7000-8000-0000000000aa")
+    world.problem(missing, 404, "not-found")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "says"),
+    [
+        ({"color": "#ffd400"}, "color", "has a contrast of 1.43:1, and people need 4.5:1"),
+        ({"color": "green"}, "color", ""),
+        ({"name": "Farm\r\nBcc: x@example.org"}, "name", ""),
+        ({"name": "=?utf-8?q?Farm?="}, "name", "must not hold"),
+        ({"name": "evil.example"}, "name", "must not name a site"),
+        ({"footer": "see https://evil.example"}, "footer", "must not name a site"),
+        ({"footer": "[[data:x]]"}, "footer", "must not hold"),
+        ({"logo": "http://example.org/x.png"}, "logo", "https address"),
+        ({"logo": "https://127.0.0.1/x.png"}, "logo", "private network"),
+        ({"logo": "https://[::ffff:10.0.0.1]/x.png"}, "logo", "private network"),
+        ({"logo": "https://me@example.org/x.png"}, "logo", "without user name"),
+        ({"logo": "data:image/png;base64," + base64.b64encode(b"<svg onload=alert(1)>").decode()}, "logo", "SVG"),
+        ({"logo": "data:image/svg+xml;base64,PHN2Zz4="}, "logo", "https address"),
+        ({"logo": "keep"}, "logo", "there is no logo to keep"),
+    ],
+)
+async def test_what_nobody_could_read_or_trust_is_refused_by_field(
+    owner: Any, world: Any, changes: dict[str, Any], field: str, says: str
+) -> None:
+    refused = world.problem(await owner.put(AT, json=FARM | changes), 422, "invalid")
+    assert [one["field"] for one in refused["errors"]] == [field]
+    assert says in refused["errors"][0]["message"]
+    world.problem(await owner.get(AT), 404, "not-found")
+
+
+async def test_own_words_are_said_in_their_language_alone(owner: Any, world: Any) -> None:
+    words = {"subject": "Ready: {order_number}", "text": "Hi {user_name},\n\n<b>now</b> at {pickup_place}\n{link}"}
+    put = await owner.put(WORDS, json=words)
+    assert put.status_code == 200
+    assert "pickup_until" in put.json()["variables"]
+    mail = await shown(owner)
+    assert mail["subject"] == "Ready: A-1"
+    assert mail["text"].startswith("Hi Jane,\n\n<b>now</b> at Hall\nhttps://singr.example/1?a=b&c=d\n")
+    assert "&lt;b&gt;now&lt;/b&gt; at Hall<br>" in mail["html"]
+    assert 'href="https://singr.example/1?a=b&amp;c=d"' in mail["html"]
+    german = (await owner.post("/v1/notifications/preview", json=READY | {"locale": "de"})).json()
+    assert "Hi Jane" not in german["text"]
+    assert [one["locale"] for one in (await owner.get("/v1/template-overrides")).json()["items"]] == ["en"]
+    assert (await owner.delete(WORDS)).status_code == 204
+    world.problem(await owner.get(WORDS), 404, "not-found")
+    assert "Hi Jane" not in (await shown(owner))["text"]
+
+
+@pytest.mark.parametrize(
+    ("place", "body", "field"),
+    [
+        ("order_ready/email/en", {"text": "{{7*7}}"}, "text"),
+        ("order_ready/email/en", {"text": "{% include 'x' %}"}, "text"),
+        ("order_ready/email/en", {"text": "{user_name.__class__}"}, "text"),
+        ("order_ready/email/en", {"text": "{nobody}"}, "text"),
+        ("order_ready/email/en", {"text": "ok", "subject": "{nobody}"}, "subject"),
+        ("order_ready/email/en", {"text": "ok", "subject": "a\nBcc: x"}, "subject"),
+        ("order_ready/email/en", {"text": "pay at evil.example/x"}, "text"),
+        ("order_ready/sms/en", {"text": "ok", "subject": "no"}, "subject"),
+        ("order_ready/push/en", {"text": "x" * 401}, "text"),
+        ("order_ready/fax/en", {"text": "ok"}, "channel"),
+        ("order_ready/email/xx", {"text": "ok"}, "locale"),
+        ("nonsense/email/en", {"text": "ok"}, "type"),
+        ("magic_link/email/en", {"text": "ok"}, "type"),
+        ("security_notice/email/en", {"text": "ok"}, "type"),
+    ],
+)
+async def test_words_that_are_more_than_text_are_refused(
+    owner: Any, world: Any, place: str, body: dict[str, Any], field: str
+) -> None:
+    refused = world.problem(await owner.put(f"/v1/template-overrides/{place}", json=body), 422, "invalid")
+    assert [one["field"] for one in refused["errors"]] == [field]
+    assert (await owner.get("/v1/template-overrides")).json()["items"] == []

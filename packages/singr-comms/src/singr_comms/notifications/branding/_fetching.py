@@ -1,0 +1,110 @@
+"""Fetching a picture from an address that somebody typed: once, from a public host, and nowhere that it leads to."""
+
+import asyncio
+import base64
+import binascii
+import re
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from ipaddress import ip_address, ip_network
+from typing import Final, TypeAlias
+from urllib.parse import urlsplit
+
+import httpx
+
+from singr_comms.notifications.branding._images import LARGEST_BYTES, ImageError, Picture, picture_of
+
+_DEADLINE: Final = 8.0
+_OK: Final = 200
+_PORT: Final = 443
+# Gateways lead from these to any IPv4 address (RFC 6052, RFC 8215).
+_TRANSLATED: Final = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))
+_INLINE: Final = re.compile(r"data:image/(?:png|jpeg|gif);base64,(?P<data>[A-Za-z0-9+/=]+)")
+Resolve: TypeAlias = Callable[[str], Awaitable[Sequence[str]]]
+
+
+async def addresses_of(host: str) -> Sequence[str]:
+    """The network addresses of a host's name; none where it has none."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, _PORT, type=socket.SOCK_STREAM)
+    except OSError:
+        return ()
+    return [str(one[4][0]) for one in found]
+
+
+async def fetched_picture(http: httpx.AsyncClient, given: str, *, resolve: Resolve = addresses_of) -> Picture:
+    """A picture of an https address, or one that is written into a data URL (RFC 2397).
+
+    The host is looked up once, every address of it must be a public one, and the connection goes to the one that was
+    looked at. A redirect is not followed.
+
+    Args:
+        http: makes the call.
+        given: where it is, or itself.
+        resolve: looks hosts up.
+
+    Raises:
+        ImageError: it cannot be had, or is no picture that mails show.
+    """
+    if match := _INLINE.fullmatch(given):
+        try:
+            return picture_of(base64.b64decode(match["data"], validate=True))
+        except binascii.Error:
+            raise ImageError("must have its picture in base64 (RFC 4648)") from None
+    host, address = await _public(given, resolve)
+    try:
+        async with asyncio.timeout(_DEADLINE):
+            return await _downloaded(http, given, host, address)
+    except TimeoutError:
+        raise ImageError(f"must answer with the whole picture within {_DEADLINE:.0f} seconds") from None
+    except (httpx.HTTPError, httpx.InvalidURL):
+        raise ImageError("could not be fetched: nothing answers there by https") from None
+
+
+async def _public(given: str, resolve: Resolve) -> tuple[str, str]:
+    """The host of an address, and where it is; raises ImageError."""
+    try:
+        parts = urlsplit(given)
+        host, port, named = parts.hostname, parts.port, parts.username is not None or parts.password is not None
+    except ValueError:
+        raise ImageError("must be an https address, such as https://example.org/logo.png") from None
+    if parts.scheme != "https" or not host or named or port not in {None, _PORT}:
+        raise ImageError("must be an https address without user name and port, such as https://example.org/logo.png")
+    found = await resolve(host)
+    if not found:
+        raise ImageError("must name a host that can be found")
+    if not all(_is_public(one) for one in found):
+        raise ImageError("must be of a public host: this one's address is within a private network")
+    return host, found[0]
+
+
+def _is_public(address: str) -> bool:
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    inner = getattr(found, "ipv4_mapped", None) or getattr(found, "sixtofour", None)
+    if getattr(found, "teredo", None) is not None or any(found in network for network in _TRANSLATED):
+        return False
+    return found.is_global and not found.is_multicast and (inner is None or inner.is_global)
+
+
+async def _downloaded(http: httpx.AsyncClient, given: str, host: str, address: str) -> Picture:
+    """The connection goes to the address, and its certificate must be the host's."""
+    url = httpx.URL(given)
+    at = url.copy_with(host=address, fragment=None)
+    headers = {"host": url.netloc.decode("ascii"), "accept": "image/png, image/jpeg, image/gif"}
+    asked = http.stream(
+        "GET", at, headers=headers, follow_redirects=False, timeout=_DEADLINE, extensions={"sni_hostname": host}
+    )
+    async with asked as answer:
+        if answer.is_redirect:
+            raise ImageError("must be the picture's own address: this one leads to another")
+        if answer.status_code != _OK:
+            raise ImageError(f"must answer with the picture: it answered {answer.status_code}")
+        data = bytearray()
+        async for chunk in answer.aiter_bytes():
+            data += chunk
+            if len(data) > LARGEST_BYTES:
+                raise ImageError(f"must be a picture of at most {LARGEST_BYTES // 1024} kB")
+    return picture_of(bytes(data))

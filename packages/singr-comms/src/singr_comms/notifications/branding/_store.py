@@ -1,0 +1,348 @@
+"""Brands and own words of organizations: put, read and taken back, in the caller's transaction.
+
+Nothing of them ever changes: what is put is a version that comes into force ten seconds later. Until then every process
+has read it, or will have before it makes a message that is to wear it.
+"""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from singr_comms._errors import CommsError
+from singr_comms.catalogue import MessageType, message_types
+from singr_comms.channels import CHANNELS
+from singr_comms.models._fields import LongText, PersonName
+from singr_comms.notifications.branding._images import Picture
+from singr_comms.rendering._formats import DEFAULT_LANGUAGE
+from singr_comms.rendering._languages import locales_in
+from singr_comms.rendering._own_words import names_site, variables_in, wrong_in
+from singr_config.colors import LEAST_CONTRAST, contrast
+from singr_db import PlatformSession, TenantSession, new_id, sql_text
+from singr_db.operation_log import log_operation
+
+IN_FORCE_AFTER: Final = timedelta(seconds=10)
+_KEPT: Final = timedelta(days=180)
+_MOST: Final = {"email": 10_000, "sms": 1_600, "push": 400}
+_LONGEST_SUBJECT: Final = 200
+_ELSEWHERE: Final = ("[[", "{{", "=?")
+
+Color = Annotated[
+    str, Meta(pattern=r"^#[0-9a-fA-F]{6}(?![\s\S])", description="# and six hexadecimal digits.", examples=["#0a6640"])
+]
+Footer = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=400,
+        pattern=r"^(?=\s*\S)[^\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+(?![\s\S])",
+        description="Plain text; line feeds are allowed.",
+    ),
+]
+Logo = Annotated[str, Meta(min_length=4, max_length=360_000, examples=["https://example.org/logo.png"])]
+
+_PUT: Final = sql_text(
+    """
+INSERT INTO brandings (id, organization_id, name, color, footer, logo_id, logo_type, logo_width, logo_height, starts_at)
+VALUES (:id, :organization_id, :name, :color, :footer, :logo_id, :logo_type, :logo_width, :logo_height,
+        now() + CAST(:wait AS interval)) RETURNING starts_at
+""",
+    roles=("tenant",),
+)
+_READ: Final = sql_text(
+    """
+SELECT name, color, footer, logo_id, logo_type, logo_width, logo_height, starts_at FROM brandings
+ WHERE organization_id = :organization_id ORDER BY starts_at DESC, id DESC LIMIT 1
+""",
+    roles=("tenant",),
+)
+_IS_LOGO: Final = sql_text("SELECT EXISTS (SELECT FROM brandings WHERE logo_id = :logo_id)")
+_PUT_WORDS: Final = sql_text(
+    """
+INSERT INTO template_overrides (id, organization_id, type, channel, locale, subject, text, starts_at)
+VALUES (:id, :organization_id, :type, :channel, :locale, :subject, :text, now() + CAST(:wait AS interval))
+RETURNING starts_at
+""",
+    roles=("tenant",),
+)
+_READ_WORDS: Final = sql_text(
+    """
+SELECT DISTINCT ON (type, channel, locale) type, channel, locale, subject, text, starts_at FROM template_overrides
+ WHERE organization_id = :organization_id ORDER BY type, channel, locale, starts_at DESC, id DESC
+""",
+    roles=("tenant",),
+)
+# What nothing that is still sent may wear.
+_FORGET: Final = tuple(
+    sql_text(
+        f"""
+DELETE FROM {table} AS old WHERE organization_id = :organization_id AND EXISTS (
+    SELECT FROM {table} AS newer WHERE newer.organization_id = old.organization_id {same}
+       AND newer.starts_at > old.starts_at AND newer.starts_at < now() - CAST(:kept AS interval))
+""",  # noqa: S608 - constants
+        roles=("tenant",),
+    )
+    for table, same in (
+        ("brandings", ""),
+        (
+            "template_overrides",
+            "AND newer.type = old.type AND newer.channel = old.channel AND newer.locale = old.locale",
+        ),
+    )
+)
+
+
+class BrandingError(CommsError, ValueError):
+    """What was given cannot be worn; nothing of it was kept.
+
+    Attributes:
+        field: what is wrong.
+        message: what would be right; follows the field's name.
+    """
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field} {message}")
+        self.field = field
+        self.message = message
+
+
+class BrandingNotFoundError(CommsError, LookupError):
+    """The organization has no brand, or no words of its own there."""
+
+
+class BrandingInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How an organization's mails look; what is left out, they have not.
+
+    Args:
+        name: of the organization, in the head and foot of its mails; mails say that they come from it.
+        color: of buttons and links.
+        footer: lines at the foot of its mails.
+        logo: an https address, from which it is fetched once, or the picture itself as a data URL; a PNG, JPEG or GIF.
+            It is shown in place of the name. `keep`: the one that is there.
+    """
+
+    name: PersonName
+    color: Color
+    footer: Footer | None = None
+    logo: Annotated[str, Meta(min_length=4, max_length=360_000, examples=["https://example.org/logo.png"])] | None = (
+        None
+    )
+
+
+class BrandingView(msgspec.Struct, frozen=True, kw_only=True):
+    """How an organization's mails look.
+
+    Attributes:
+        logo_id: by which its logo can be had.
+        starts_at: messages that are made from then on wear it.
+    """
+
+    name: str
+    color: str
+    footer: str | None
+    logo_id: UUID | None
+    logo_width: int | None
+    logo_height: int | None
+    starts_at: datetime
+
+
+class OverrideInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An organization's own words for a type of message.
+
+    Args:
+        text: plain text with variables of the type in braces, such as `{link}`; a blank line begins a paragraph.
+        subject: of a mail, or the title of a push; the type's own unless given.
+    """
+
+    text: LongText
+    subject: Annotated[str, Meta(min_length=1, max_length=_LONGEST_SUBJECT)] | None = None
+
+
+class OverrideView(msgspec.Struct, frozen=True, kw_only=True):
+    """An organization's own words for a type of message.
+
+    Attributes:
+        variables: which it may name.
+        starts_at: messages that are made from then on say so.
+    """
+
+    type: str
+    channel: str
+    locale: str
+    subject: str | None
+    text: str
+    variables: tuple[str, ...]
+    starts_at: datetime
+
+
+def check_brand(given: BrandingInput) -> None:
+    """Refuse what nobody could read, or what would be more than text; raises BrandingError."""
+    ratio = contrast(given.color, "#ffffff")
+    if ratio < LEAST_CONTRAST:
+        raise BrandingError(
+            "color",
+            f"must be darker: white text on {given.color} (and it on white) has a contrast of {ratio:.2f}:1,"
+            f" and people need {LEAST_CONTRAST}:1 to read it (WCAG 2.2)",
+        )
+    for field, text in (("name", given.name), ("footer", given.footer or "")):
+        if any(one in text for one in _ELSEWHERE):
+            raise BrandingError(field, "must not hold [[, {{ or =?, which some mail programs take for more than text")
+        if any(map(names_site, text.splitlines())):
+            raise BrandingError(field, "must not name a site: mails lead to known sites alone")
+
+
+async def put_branding(
+    session: TenantSession, given: BrandingInput, *, logo_id: UUID | None = None, logo: Picture | None = None
+) -> BrandingView:
+    """Give an organization a brand, in force ten seconds later.
+
+    Args:
+        session: the caller's transaction, fenced to the organization; who acts in it is put down.
+        given: the brand.
+        logo_id: under which the caller stored its logo.
+        logo: what it is.
+
+    Raises:
+        BrandingError: it cannot be worn, or there is no logo to keep.
+    """
+    check_brand(given)
+    kept: dict[str, Any] = {"logo_id": logo_id, "logo_type": None, "logo_width": None, "logo_height": None}
+    if logo is not None:
+        kept |= {"logo_type": logo.media_type, "logo_width": logo.width, "logo_height": logo.height}
+    elif given.logo == "keep":
+        before = await _newest(session)
+        if before is None or before.logo_id is None:
+            raise BrandingError("logo", "must be an address or a data URL: there is no logo to keep")
+        kept = {name: getattr(before, name) for name in kept}
+    values = {"name": given.name, "color": given.color.lower(), "footer": given.footer, **kept}
+    await _put(session, _PUT, values)
+    await log_operation(session, "branding.put", session.organization_id, after={"name": given.name})
+    return await read_branding(session)
+
+
+async def read_branding(session: TenantSession) -> BrandingView:
+    """The brand that an organization has, or is about to; raises BrandingNotFoundError."""
+    row = await _newest(session)
+    if row is None or row.name is None:
+        raise BrandingNotFoundError("this organization has no brand of its own")
+    return BrandingView(
+        name=row.name,
+        color=row.color,
+        footer=row.footer,
+        logo_id=row.logo_id,
+        logo_width=row.logo_width,
+        logo_height=row.logo_height,
+        starts_at=row.starts_at,
+    )
+
+
+async def is_logo(session: PlatformSession, logo_id: UUID) -> bool:
+    """Whether there is such a logo, of whichever organization."""
+    return bool(await session.scalar(_IS_LOGO, {"logo_id": logo_id}))
+
+
+async def remove_branding(session: TenantSession) -> None:
+    """Let an organization's messages look like the platform's; raises BrandingNotFoundError."""
+    await read_branding(session)
+    names = ("name", "color", "footer", "logo_id", "logo_type", "logo_width", "logo_height")
+    await _put(session, _PUT, dict.fromkeys(names))
+    await log_operation(session, "branding.remove", session.organization_id)
+
+
+async def put_override(
+    session: TenantSession, kind: str, channel: str, locale: str, given: OverrideInput
+) -> OverrideView:
+    """Give an organization words of its own for a type, on a channel and in a language, in force ten seconds later.
+
+    Raises:
+        BrandingError: there is no such type, channel or language, nobody may word the type otherwise, or something is
+            wrong with the words.
+    """
+    declared = _open_to_words(kind, channel, locale)
+    _check_words(declared, channel, given)
+    place = {"type": kind, "channel": channel, "locale": locale}
+    await _put(session, _PUT_WORDS, place | {"subject": given.subject, "text": given.text})
+    await log_operation(session, "template_override.put", f"{kind}/{channel}/{locale}")
+    return await read_override(session, kind, channel, locale)
+
+
+async def read_override(session: TenantSession, kind: str, channel: str, locale: str) -> OverrideView:
+    """An organization's own words; raises BrandingNotFoundError."""
+    for one in await list_overrides(session):
+        if (one.type, one.channel, one.locale) == (kind, channel, locale):
+            return one
+    raise BrandingNotFoundError("this organization has no words of its own there")
+
+
+async def list_overrides(session: TenantSession) -> list[OverrideView]:
+    """All own words of an organization."""
+    rows = await session.execute(_READ_WORDS, {"organization_id": session.organization_id})
+    return [_told(row) for row in rows if row.text is not None]
+
+
+async def remove_override(session: TenantSession, kind: str, channel: str, locale: str) -> None:
+    """Let a type speak in its own words again; raises BrandingNotFoundError."""
+    await read_override(session, kind, channel, locale)
+    place = {"type": kind, "channel": channel, "locale": locale}
+    await _put(session, _PUT_WORDS, place | {"subject": None, "text": None})
+    await log_operation(session, "template_override.remove", f"{kind}/{channel}/{locale}")
+
+
+def _told(row: Any) -> OverrideView:
+    declared = message_types.named(row.type)
+    model = None if declared is None else declared.models.get(row.channel)
+    return OverrideView(
+        type=row.type,
+        channel=row.channel,
+        locale=row.locale,
+        subject=row.subject,
+        text=row.text,
+        variables=() if model is None else variables_in(model),
+        starts_at=row.starts_at,
+    )
+
+
+def _open_to_words(kind: str, channel: str, locale: str) -> MessageType:
+    declared = message_types.named(kind)
+    if declared is None:
+        raise BrandingError("type", "is not known")
+    if channel not in declared.models:
+        raise BrandingError("channel", f"is none of this type's; it has {', '.join(sorted(declared.models))}")
+    if not may_be_worded(declared):
+        raise BrandingError("type", "speaks for the platform, or must reach its reader: its words are the platform's")
+    there = (DEFAULT_LANGUAGE, *sorted(locales_in(declared.folder, CHANNELS[channel].texts)))
+    if locale not in there:
+        raise BrandingError("locale", f"is none that this type has words in; it has {', '.join(there)}")
+    return declared
+
+
+def may_be_worded(declared: MessageType) -> bool:
+    """Whether organizations may look and speak otherwise in messages of a type."""
+    return declared.speaks_for == "organization" and not declared.mandatory
+
+
+def _check_words(declared: MessageType, channel: str, given: OverrideInput) -> None:
+    model = declared.models[channel]
+    if len(given.text) > _MOST.get(channel, _MOST["email"]):
+        raise BrandingError("text", f"must be at most {_MOST[channel]:,} characters on this channel")
+    if given.subject is not None and len(CHANNELS[channel].texts) == 1:
+        raise BrandingError("subject", "is for mails and pushes: a text message has none")
+    for field, text in (("subject", given.subject), ("text", given.text)):
+        wrong = None if text is None else wrong_in(text, model)
+        if wrong is not None:
+            raise BrandingError(field, wrong)
+    if given.subject is not None and not given.subject.isprintable():
+        raise BrandingError("subject", "must be one line, without control characters")
+
+
+async def _newest(session: TenantSession) -> Any:
+    return (await session.execute(_READ, {"organization_id": session.organization_id})).first()
+
+
+async def _put(session: TenantSession, statement: Any, values: dict[str, Any]) -> None:
+    ours = {"organization_id": session.organization_id}
+    for forget in _FORGET:
+        await session.execute(forget, ours | {"kept": _KEPT})
+    await session.execute(statement, values | ours | {"id": new_id(), "wait": IN_FORCE_AFTER})

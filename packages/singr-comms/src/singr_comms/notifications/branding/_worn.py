@@ -1,0 +1,167 @@
+"""What a message wears: the brand and words that were in force when it was made, so that every try says the same."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from singr_comms.catalogue import message_types
+from singr_comms.notifications.branding._store import IN_FORCE_AFTER, may_be_worded
+from singr_comms.rendering._brand import OrganizationBrand, Words
+from singr_comms.rendering._formats import DEFAULT_LANGUAGE
+from singr_config import BrandSettings
+from singr_config.clock import clock
+from singr_db import PLATFORM_ORGANIZATION_ID, Database, TenantSession, made_at, sql_text
+
+LOGOS: Final = "/v1/branding/logos/"
+# What was read stands for messages that were made until then: a version that nobody had read starts later, though its
+# transaction took five seconds.
+_GOOD_FOR: Final = IN_FORCE_AFTER / 2
+_MOST: Final = 10_000
+_LOGO_SIDES: Final = (240, 48)
+
+_BRANDS: Final = sql_text(
+    """
+SELECT name, color, footer, logo_id, logo_width, logo_height, starts_at FROM brandings
+ WHERE organization_id = :organization_id ORDER BY starts_at, id
+""",
+    roles=("platform", "tenant"),
+)
+_WORDS: Final = sql_text(
+    """
+SELECT type, channel, locale, subject, text, starts_at FROM template_overrides
+ WHERE organization_id = :organization_id ORDER BY starts_at, id
+""",
+    roles=("platform", "tenant"),
+)
+_Place = tuple[str, str, str]
+
+
+class Wardrobe(msgspec.Struct, frozen=True):
+    """All that an organization's messages may wear.
+
+    Args:
+        brands: versions with when they start, oldest first; None where there was none from then on.
+        words: versions of own words, likewise.
+        read_at: when it was read.
+        otherwise: what is under words of an organization without a brand.
+    """
+
+    brands: tuple[tuple[datetime, OrganizationBrand | None], ...] = ()
+    words: tuple[tuple[datetime, _Place, Words | None], ...] = ()
+    read_at: datetime | None = None
+    otherwise: OrganizationBrand = OrganizationBrand()
+
+    def holds(self, message_id: UUID) -> bool:
+        """Whether what was read is all that there is for a message."""
+        return self.read_at is not None and made_at(message_id) <= self.read_at + _GOOD_FOR
+
+    def dressed(self, envelope: Any, kind: str, channel: str, message_id: UUID) -> Any:
+        """An envelope with what its message wears, the same on every try."""
+        if not (self.brands or self.words) or not hasattr(envelope, "brand"):
+            return envelope
+        worn = self.worn(kind, channel, envelope.locale, made_at(message_id))
+        return envelope if worn is None else msgspec.structs.replace(envelope, brand=worn)
+
+    def worn(self, kind: str, channel: str, locale: str | None, moment: datetime) -> OrganizationBrand | None:
+        """What a message that was made at a moment wears; None: what the platform wears."""
+        declared = message_types.named(kind)
+        if declared is None or not may_be_worded(declared) or not (self.brands or self.words):
+            return None
+        brand = None
+        for starts_at, one in self.brands:
+            if starts_at <= moment:
+                brand = one
+        words = None
+        place = (kind, channel, locale or DEFAULT_LANGUAGE)
+        for starts_at, at, said in self.words:
+            if at == place and starts_at <= moment:
+                words = said
+        if words is None:
+            return brand
+        return msgspec.structs.replace(brand or self.otherwise, words=words)
+
+
+class Brands:
+    """Knows what messages wear: a statement for an organization every five seconds at most, whatever it sends.
+
+    Args:
+        db: the database.
+        brand: the platform's, in place of what an organization has not.
+        api_url: where logos are had (`APP_URL_API`).
+    """
+
+    def __init__(self, db: Database, *, brand: BrandSettings, api_url: str) -> None:
+        self._db = db
+        self._brand = brand
+        self._logos = api_url.rstrip("/") + LOGOS
+        self._otherwise = OrganizationBrand(**msgspec.structs.asdict(brand))
+        self._known: dict[UUID, Wardrobe] = {}
+        self._reading = asyncio.Lock()
+
+    async def wardrobe(self, organization_id: UUID, message_id: UUID) -> Wardrobe:
+        """All that a message may wear that was made when its id was."""
+        if organization_id == PLATFORM_ORGANIZATION_ID:
+            return Wardrobe()
+        known = self._known.get(organization_id)
+        if known is not None and known.holds(message_id):
+            return known
+        async with self._reading:  # what many ask for at once is read once
+            known = self._known.get(organization_id)
+            if known is None or not known.holds(message_id):
+                now = clock.now()
+                async with self._db.platform() as session:
+                    known = await self._read(session, organization_id, now)
+                if len(self._known) >= _MOST:
+                    self._known.clear()
+                self._known[organization_id] = known
+        return known
+
+    async def shown(
+        self, session: TenantSession, kind: str, channel: str, locale: str | None
+    ) -> OrganizationBrand | None:
+        """What a message that is made once all that was put is in force will wear: for previews."""
+        now = clock.now()
+        wardrobe = await self._read(session, session.organization_id, now)
+        return wardrobe.worn(kind, channel, locale, now + timedelta(days=1))
+
+    async def _read(self, session: Any, organization_id: UUID, now: datetime) -> Wardrobe:
+        ours = {"organization_id": organization_id}
+        brands = (await session.execute(_BRANDS, ours)).mappings().all()
+        words = (await session.execute(_WORDS, ours)).all()
+        return Wardrobe(
+            tuple((one["starts_at"], self._made(one)) for one in brands),
+            tuple(
+                (one.starts_at, (one.type, one.channel, one.locale), one.text and Words(one.text, one.subject))
+                for one in words
+            ),
+            now,
+            self._otherwise,
+        )
+
+    def _made(self, row: Mapping[str, Any]) -> OrganizationBrand | None:
+        if row["name"] is None:
+            return None
+        logo = {}
+        if row["logo_id"] is not None:
+            width, height = _fitted(row["logo_width"], row["logo_height"])
+            logo = {"logo": f"{self._logos}{row['logo_id']}", "logo_width": width, "logo_height": height}
+        named = {"name": row["name"], "sender": row["name"], "color": row["color"], "footer": row["footer"] or ""}
+        return OrganizationBrand(**msgspec.structs.asdict(self._brand) | named | logo)
+
+
+class NoBrands:
+    """Of a service whose organizations all look alike."""
+
+    async def wardrobe(self, organization_id: UUID, message_id: UUID) -> Wardrobe:  # noqa: ARG002 - as `Brands` has it
+        """Nothing."""
+        return Wardrobe()
+
+
+def _fitted(width: int, height: int) -> tuple[int, int]:
+    """A logo's size as mails show it: as it is, or as small as there is room for."""
+    share = min(1.0, _LOGO_SIDES[0] / width, _LOGO_SIDES[1] / height)
+    return max(1, round(width * share)), max(1, round(height * share))

@@ -1,0 +1,176 @@
+"""What a message wears is settled when it is made: no brand that is put later changes what a retry sends."""
+
+import asyncio
+from email import message_from_bytes, policy
+from typing import Any
+from uuid import UUID
+
+import pytest
+from comms_queueing import ORGANIZATION, SEALER, SONG, queued_for
+from sqlalchemy import text
+
+from singr_comms import EmailAddress, MemoryEmailProvider, MemoryPushProvider, MemorySmsProvider, SongRequest
+from singr_comms.channels.email import EmailEnvelope, render_email
+from singr_comms.notifications import (
+    BrandingInput,
+    Brands,
+    EmailRequest,
+    MessageSender,
+    OverrideInput,
+    put_branding,
+    put_override,
+    remove_branding,
+)
+from singr_comms.providers.smtp import compose
+from singr_comms.rendering._brand import OrganizationBrand, Words
+from singr_config import BrandSettings, LimitSettings
+from singr_db import Database
+from singr_db.tables import Organization
+from singr_dev.clock import VirtualClock
+from singr_observability import build_metrics
+
+FARM = BrandingInput(name="R&B Farm", color="#0a6640", footer="12 Creek Road")
+TO = EmailAddress("jane@example.org")
+
+
+@pytest.fixture
+async def organization(db: Database) -> UUID:
+    async with db.platform() as session:
+        session.add(Organization(id=ORGANIZATION, name="Blue Note", slug="blue-note"))
+    return ORGANIZATION
+
+
+def sender_of_brands(db: Database, email: MemoryEmailProvider) -> MessageSender:
+    return MessageSender(
+        db,
+        SEALER,
+        email=email,
+        sms=MemorySmsProvider(),
+        push=MemoryPushProvider(),
+        limits=LimitSettings(),
+        metrics=build_metrics(),
+        brands=Brands(db, brand=BrandSettings(), api_url="https://api.example"),
+    )
+
+
+async def put(db: Database, given: BrandingInput = FARM) -> None:
+    async with db.tenant(ORGANIZATION) as session:
+        await put_branding(session, given)
+
+
+async def made(db: Database, message: Any = SONG) -> UUID:
+    [message_id] = await queued_for(db, ORGANIZATION, [EmailRequest(to=TO, message=message)])
+    return message_id
+
+
+async def later(clock: VirtualClock) -> None:
+    clock.advance(seconds=11)
+    await clock.settle()
+
+
+async def test_every_try_wears_what_was_in_force_when_the_message_was_made(
+    db: Database, organization: UUID, clock: VirtualClock
+) -> None:
+    provider = MemoryEmailProvider()
+    sender = sender_of_brands(db, provider)
+    before = await made(db)
+    await put(db)
+    await later(clock)
+    during = await made(db)
+    await put(db, BrandingInput(name="Other Farm", color="#102030"))
+    async with db.tenant(organization) as session:
+        await put_override(session, "song_request", "email", "en", OverrideInput(text="Sing {title}!"))
+    await later(clock)
+    after = await made(db)
+    for message_id in (before, during, after):
+        await sender.send("email", message_id, organization_id=organization, is_last_attempt=False)
+    plain, farm, other = (one.brand for one in provider.sent)
+    assert plain is None
+    assert (farm.name, farm.sender, farm.footer, farm.words) == ("R&B Farm", "R&B Farm", "12 Creek Road", None)
+    assert (other.name, other.words) == ("Other Farm", Words("Sing {title}!"))
+    assert "Sing Waterloo!" in render_email(SONG, other).text
+
+
+async def test_who_has_no_brand_any_more_looks_like_the_platform(
+    db: Database, organization: UUID, clock: VirtualClock
+) -> None:
+    provider = MemoryEmailProvider()
+    sender = sender_of_brands(db, provider)
+    await put(db)
+    await later(clock)
+    worn = await made(db)
+    async with db.tenant(organization) as session:
+        await remove_branding(session)
+    await later(clock)
+    bare = await made(db)
+    for message_id in (worn, bare):
+        await sender.send("email", message_id, organization_id=organization, is_last_attempt=False)
+    assert [one.brand is None for one in provider.sent] == [False, True]
+
+
+async def test_what_an_organization_sends_reads_its_brand_once_for_many(
+    db: Database, organization: UUID, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put(db)
+    await later(clock)
+    brands = Brands(db, brand=BrandSettings(), api_url="https://api.example")
+    read: list[Brands] = []
+    whole = Brands._read
+
+    async def counted(self: Brands, *given: Any) -> Any:
+        read.append(self)
+        return await whole(self, *given)
+
+    monkeypatch.setattr(Brands, "_read", counted)
+    many = [await made(db) for _ in range(20)]
+    found = await asyncio.gather(*(brands.wardrobe(organization, message_id) for message_id in many))
+    assert all(one.brands for one in found)
+    assert read == [brands]
+    await later(clock)
+    await brands.wardrobe(organization, await made(db))
+    assert read.count(brands) == 2
+
+
+@pytest.mark.parametrize("kind", ["security_notice", "two_factor_code", "magic_link", "invitation"])
+async def test_accounts_and_security_always_wear_the_platforms(
+    db: Database, organization: UUID, clock: VirtualClock, kind: str
+) -> None:
+    await put(db)
+    await later(clock)
+    brands = Brands(db, brand=BrandSettings(), api_url="https://api.example")
+    async with db.tenant(organization) as session:
+        assert await brands.shown(session, "song_request", "email", None) is not None
+        assert await brands.shown(session, kind, "email", None) is None
+
+
+async def test_old_versions_that_nothing_wears_any_more_go(
+    db: Database, organization: UUID, clock: VirtualClock
+) -> None:
+    for _ in range(3):
+        await put(db)
+        await later(clock)
+    clock.advance(days=181)
+    await clock.settle()
+    await put(db)
+    async with db.platform() as session:
+        assert await session.scalar(text("SELECT count(*) FROM brandings")) == 2
+
+
+def test_a_mail_says_that_it_comes_from_the_organization_at_the_platforms_address() -> None:
+    brand = OrganizationBrand(name="R&B Farm", sender='R&B "Farm"', color="#0a6640", footer="<b>Road</b>")
+    envelope = EmailEnvelope(to=TO, message=SONG, idempotency_token="t", brand=brand)
+    mail = message_from_bytes(compose(envelope, EmailAddress("no-reply@example.org", "Singr")), policy=policy.default)
+    [sender] = mail["From"].addresses
+    assert (sender.display_name, sender.addr_spec) == ('R&B "Farm"', "no-reply@example.org")
+    page = mail.get_body(("html",)).get_content()
+    assert "&lt;b&gt;Road&lt;/b&gt;" in page
+    assert "R&amp;B Farm" in page
+
+
+def test_what_somebody_typed_fills_in_no_variable() -> None:
+    tricky = SongRequest(venue_name="{link}", artist="{{7*7}}", title="{% x %}", link=SONG.link)
+    words = Words("{artist} sings {title} at {venue_name}", "{artist}")
+    shown = render_email(tricky, OrganizationBrand(words=words))
+    assert "{{7*7}} sings {% x %} at {link}" in shown.text
+    assert shown.subject == "{{7*7}}"
+    assert "<a" not in shown.html

@@ -1,0 +1,182 @@
+"""S14: a logo is fetched from public hosts alone, once and whole, and from nowhere that it leads to."""
+
+import asyncio
+import base64
+import struct
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any
+
+import httpx
+import pytest
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+
+from singr_comms.notifications import ImageError, fetched_picture, picture_of
+from singr_comms.notifications.branding import _fetching
+from singr_comms.notifications.branding._fetching import _downloaded
+from singr_dev._serving import listen, serving
+
+GIF = b"GIF89a" + struct.pack("<HH", 10, 20) + b"\0\0\0" + b";"
+JPEG = (
+    b"\xff\xd8\xff\xe0"
+    + struct.pack(">H", 4)
+    + b"\0\0"
+    + b"\xff\xc0"
+    + struct.pack(">HBHH", 17, 8, 30, 40)
+    + b"\0" * 12
+)
+
+
+def png(width: int, height: int) -> bytes:
+    head = struct.pack(">I", 13) + b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + head + b"\0\0\0\0"
+
+
+@pytest.fixture
+async def http() -> Any:
+    async with httpx.AsyncClient() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    """A site with pictures, and with what is none."""
+
+    async def forever() -> Any:
+        yield b"x"
+        await asyncio.sleep(60)
+
+    async def huge() -> Any:
+        for _ in range(1000):
+            yield b"x" * 65_536
+
+    answers: dict[str, Callable[[], Response]] = {
+        "/logo.png": lambda: Response(png(30, 20)),
+        "/elsewhere": lambda: RedirectResponse("http://169.254.169.254/"),
+        "/gone": lambda: Response("no", 404),
+        "/page": lambda: Response("<html>", media_type="image/png"),
+        "/script.svg": lambda: Response("<svg onload='alert(1)'/>", media_type="image/svg+xml"),
+        "/slow": lambda: StreamingResponse(forever()),
+        "/huge": lambda: StreamingResponse(huge()),
+    }
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await answers[Request(scope).url.path]()(scope, receive, send)
+
+    listener = listen()
+    with serving(application, listener=listener):
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def at(*addresses: str) -> Callable[[str], Awaitable[Sequence[str]]]:
+    async def resolve(_: str) -> Sequence[str]:
+        return addresses
+
+    return resolve
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        ("127.0.0.1",),
+        ("10.1.2.3",),
+        ("169.254.169.254",),
+        ("192.168.0.1",),
+        ("100.64.0.1",),
+        ("0.0.0.0",),
+        ("224.0.0.1",),
+        ("::1",),
+        ("fe80::1%eth0",),
+        ("fd00::1",),
+        ("::ffff:127.0.0.1",),
+        ("2002:7f00:1::",),
+        ("93.184.216.34", "10.0.0.1"),
+    ],
+)
+async def test_hosts_of_private_networks_are_refused_before_any_call(
+    http: httpx.AsyncClient, addresses: tuple[str, ...]
+) -> None:
+    with pytest.raises(ImageError, match="private network"):
+        await fetched_picture(http, "https://innocent.example/x.png", resolve=at(*addresses))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://example.org/x.png",
+        "ftp://example.org/x",
+        "https://example.org:8443/x",
+        "https://a:b@example.org/",
+        "//x",
+    ],
+)
+async def test_other_addresses_than_https_ones_are_refused(http: httpx.AsyncClient, address: str) -> None:
+    with pytest.raises(ImageError, match="must be an https address"):
+        await fetched_picture(http, address, resolve=at("93.184.216.34"))
+
+
+async def test_unknown_host_is_said(http: httpx.AsyncClient) -> None:
+    with pytest.raises(ImageError, match="can be found"):
+        await fetched_picture(http, "https://nowhere.example/x.png", resolve=at())
+
+
+async def test_picture_is_fetched_from_the_address_that_was_looked_at(http: httpx.AsyncClient, site: str) -> None:
+    asked = site.replace("127.0.0.1", "logos.example") + "/logo.png"  # a name that leads nowhere
+    found = await _downloaded(http, asked, "logos.example", "127.0.0.1")
+    assert (found.media_type, found.width, found.height) == ("image/png", 30, 20)
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/elsewhere", "leads to another"),
+        ("/gone", "it answered 404"),
+        ("/page", "must be a PNG, JPEG or GIF"),
+        ("/script.svg", "SVG"),
+        ("/huge", "at most 256 kB"),
+    ],
+)
+async def test_what_is_no_picture_is_refused(http: httpx.AsyncClient, site: str, path: str, says: str) -> None:
+    with pytest.raises(ImageError, match=says):
+        await _downloaded(http, site + path, "127.0.0.1", "127.0.0.1")
+
+
+async def test_who_answers_slowly_is_left(http: httpx.AsyncClient, site: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_fetching, "_DEADLINE", 0.3)
+
+    async def here(_: httpx.AsyncClient, given: str, host: str, address: str) -> Any:
+        return await _downloaded(http, f"{site}/slow", "127.0.0.1", "127.0.0.1")
+
+    monkeypatch.setattr(_fetching, "_downloaded", here)
+    with pytest.raises(ImageError, match="within"):
+        await fetched_picture(http, "https://slow.example/x.png", resolve=at("93.184.216.34"))
+
+
+async def test_picture_may_come_along(http: httpx.AsyncClient) -> None:
+    given = "data:image/gif;base64," + base64.b64encode(GIF).decode()
+    assert (await fetched_picture(http, given)).data == GIF
+
+
+@pytest.mark.parametrize(
+    ("data", "told"), [(GIF, ("image/gif", 10, 20)), (JPEG, ("image/jpeg", 40, 30)), (png(7, 9), ("image/png", 7, 9))]
+)
+def test_pictures_are_told_by_their_first_bytes(data: bytes, told: tuple[str, int, int]) -> None:
+    found = picture_of(data)
+    assert (found.media_type, found.width, found.height) == told
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x89PNG\r\n\x1a\n",
+        b"\xff\xd8\xff",
+        b"\xff\xd8\xff\xe0\0\0" * 9,
+        png(0, 1),
+        png(2001, 1),
+        png(50_000, 50_000),
+    ],
+)
+def test_cut_and_monstrous_pictures_are_refused(data: bytes) -> None:
+    with pytest.raises(ImageError):
+        picture_of(data)
