@@ -242,6 +242,8 @@ def test_check_says_which_installed_type_is_wrong(
         (EMAIL, {"speaks_for": "me"}, "speaks_for must be platform or organization"),
         (EMAIL, {"category": "Big Sale"}, "category must be a name in small letters"),
         (EMAIL, {"mandatory": 1}, "mandatory must be True or False"),
+        (EMAIL, {"opt_in": 1}, "opt_in must be True or False"),
+        (EMAIL, {"opt_in": True, "mandatory": True}, "there is nothing to opt in to"),
         (EMAIL, {"time_to_live": 0}, "time_to_live must be whole seconds, from 1 to 31536000"),
         (EMAIL, {"time_to_live": 1.5}, "time_to_live must be whole seconds"),
         (EMAIL, {"quiet": "never"}, "quiet must be hold, drop, digest or pass"),

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import insert, text, update
 
 from singr_comms import PlainPush, SecurityNotice, SongRequest, TransientError
+from singr_comms.catalogue import message_types
 from singr_comms.notifications import PushRequest, queue_message
 from singr_comms.people import (
     DeviceInput,
@@ -94,6 +95,15 @@ async def test_mandatory_messages_and_narrower_choices_pass(bench: Any, people: 
     assert await end_of(bench, await queued(bench, jane)) == "sent"
     assert await end_of(bench, await queued(bench, people[1], NOTICE)) == "sent"
     assert await end_of(bench, await queued(bench, people[1])) == "preference"
+
+
+async def test_what_is_opt_in_is_stopped_unless_it_was_chosen(
+    bench: Any, people: list[UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(message_types.named("song_request"), "opt_in", True)
+    assert await end_of(bench, await queued(bench, people[0])) == "preference"
+    await chooses(bench, people[0], REQUESTS_ON)
+    assert await end_of(bench, await queued(bench, people[0])) == "sent"
 
 
 async def test_who_was_taken_off_gets_nothing_that_waits_whatever_they_had_chosen(

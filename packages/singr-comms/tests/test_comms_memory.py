@@ -369,6 +369,28 @@ async def test_people_are_told_as_the_database_tells_them(outbox: MemoryNotifica
         assert (await change_preferences(session, holder, [back], source="recipient")).choices == ()
 
 
+async def test_what_is_opt_in_goes_by_what_was_chosen_alone_and_says_so(
+    outbox: MemoryNotifications, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CAMPAIGN, "opt_in", True)
+    await put(outbox, ada=ADA)
+    yes = PreferenceChoice(scope="category", name=CAMPAIGN.category, channel="sms", allowed=True)
+    async with outbox.tenant(ORGANIZATION) as session:
+        holder = await preferences_holder(session, "ada")
+
+        async def seen() -> dict[str, tuple[bool, str]]:
+            found = await read_preferences(session, holder)
+            [of_type] = [one for one in found.types if one.type == CAMPAIGN.name]
+            return {one.channel: (one.allowed, one.rule) for one in of_type.channels}
+
+        assert await seen() == dict.fromkeys(("email", "sms", "push", "inbox"), (False, "type"))
+        await change_preferences(session, holder, [yes], source="recipient")
+        now = await seen()
+        assert (now["sms"], now["email"]) == ((True, "recipient:category+channel"), (False, "type"))
+        await notify(session, text_of(CAMPAIGN), Target(recipient="ada"), sealer=SEALER)
+    assert [message.reason for message in outbox.messages] == [None]
+
+
 async def test_what_needs_a_database_says_so(outbox: MemoryNotifications) -> None:
     async with outbox.tenant(ORGANIZATION) as session:
         with pytest.raises(AttributeError, match="in memory have no execute: what is called here needs a database"):

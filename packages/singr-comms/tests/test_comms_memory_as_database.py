@@ -12,6 +12,7 @@ from comms_crowds import Crowd
 from sqlalchemy import text
 
 from singr_comms import PlainSms
+from singr_comms.catalogue import message_types
 from singr_comms.channels import CHANNELS
 from singr_comms.notifications._rows import CONTENT, recipient_hash
 from singr_comms.notifying import (
@@ -90,7 +91,7 @@ class Both:
         """Do something in a session of each; what it gives, or raises, must be the same."""
         came_to = []
         for where in (self.outbox, self.crowd.db):
-            async with where.tenant(self.crowd.organization) as session:  # type: ignore[attr-defined] # both have one
+            async with where.tenant(self.crowd.organization) as session:
                 try:
                     came_to.append(await what(session))
                 except (InvalidNotificationError, PeopleError) as error:
@@ -188,9 +189,9 @@ async def both(bench: Any) -> Both:
             device = DeviceInput(token=TOKEN.format(10 * token + number), platform="ios")
             await both.do(lambda session, name=name, device=device: _register(session, name, device, both.crowd.sealer))
     await both.do(lambda session: change_topic(session, "farm-9", TopicChange(add=NAMES[1:4])))
-    for name in (None, *NAMES[::2]):
+    for whose in (None, *NAMES[::2]):
         choices = _choices(draw)
-        await both.do(lambda session, name=name, choices=choices: _choose(session, name, choices))
+        await both.do(lambda session, whose=whose, choices=choices: _choose(session, whose, choices))
     for channel, address, reason in SUPPRESSED:
         await _suppress(both, channel, TOKEN.format(address) if channel == "push" else str(address), reason)
     return both
@@ -320,7 +321,7 @@ async def _nothing(_session: Any, _notification_id: UUID) -> None:
 
 async def _on_each(both: Both, here: UUID, there: UUID, how: Any) -> None:
     for where, which in ((both.outbox, here), (both.crowd.db, there)):
-        async with where.tenant(both.crowd.organization) as session:  # type: ignore[attr-defined] # both have one
+        async with where.tenant(both.crowd.organization) as session:
             try:
                 await how(session, which)
             except NotificationStateError:
@@ -338,3 +339,15 @@ async def test_what_is_paused_waits_on_both_until_it_is_resumed(both: Both) -> N
     await both.decide()
     in_memory, stored = await both.came_to(here, there)
     assert in_memory == stored != []
+
+
+async def test_who_did_not_opt_in_gets_nothing_on_both(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(message_types.named("plain"), "opt_in", True)
+    yes = [PreferenceChoice(scope="type", name="plain", channel="inbox", allowed=True)]
+    await both.do(lambda session: _choose(session, "bob", yes))
+    to = [Target(recipient="bob"), Target(recipient="dee")]
+    await both.tell(to, what="plain", data=DATA[0], channels=["inbox"])
+    [(here, there)] = both.told
+    in_memory, stored = await both.came_to(here, there)
+    assert in_memory == stored
+    assert {row[1]: row[3] for row in stored} == {"bob": None, "dee": "preference"}

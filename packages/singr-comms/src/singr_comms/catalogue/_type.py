@@ -49,6 +49,7 @@ class MessageType:
         concerns_security: it must reach its reader: no limit per user holds it back.
         category: what people switch on and off together, such as `orders` or `marketing`.
         mandatory: nobody can switch it off. What carries a code or concerns security is so by itself.
+        opt_in: it goes to those alone who chose it, or its category, or whose organization did for all.
         time_to_live: seconds after which it is of no use and is not sent any more, a day unless said; what carries a
             code lives as long as its own expiry says.
         quiet: what becomes of it in its reader's quiet hours, where it is of a notification without high priority:
@@ -73,6 +74,7 @@ class MessageType:
         concerns_security: bool = False,
         category: str = "general",
         mandatory: bool = False,
+        opt_in: bool = False,
         time_to_live: int | None = None,
         quiet: Quiet | None = None,
         default_channels: Sequence[str] | None = None,
@@ -90,6 +92,7 @@ class MessageType:
         self.concerns_security: Final = concerns_security
         self.category: Final = category
         self.mandatory: Final = mandatory or carries_code or concerns_security
+        self.opt_in: Final = opt_in
         self.time_to_live: Final = DAY if time_to_live is None else time_to_live
         self.quiet: Final[Quiet] = quiet or ("pass" if self.mandatory else "hold")
         self.default_channels: Final = tuple(models) if default_channels is None else tuple(default_channels)
@@ -141,7 +144,7 @@ class MessageType:
         return DeclarationError(f"message type {self.name}: {words}")
 
     def _check_flags(self) -> None:
-        for flag in ("carries_code", "concerns_security", "mandatory"):
+        for flag in ("carries_code", "concerns_security", "mandatory", "opt_in"):
             if not isinstance(getattr(self, flag), bool):
                 raise self._wrong(f"{flag} must be True or False")
         if self.when_unknown not in get_args(WhenUnknown):
@@ -166,6 +169,8 @@ class MessageType:
             raise self._wrong(wrong)
         if self.carries_code and lives_by_itself:
             raise self._wrong("it carries a code, and lives as long as its expiry says: leave time_to_live out")
+        if self.mandatory and self.opt_in:
+            raise self._wrong("it is mandatory, so there is nothing to opt in to: leave opt_in out")
         if self.mandatory and self.quiet != "pass":
             raise self._wrong("it is mandatory, so quiet hours do not hold it: leave quiet out")
 

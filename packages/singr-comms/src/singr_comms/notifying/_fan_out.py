@@ -17,6 +17,7 @@ from singr_comms.notifying._fan_out_sql import DECIDE
 from singr_comms.notifying._queueing import give_to_job
 from singr_comms.notifying._words import NOWHERE, WORDS
 from singr_comms.people.inbox import note_news
+from singr_comms.people.preferences._rule import rule_values
 from singr_config.clock import clock
 from singr_db import Database, PlatformSession, new_id, past_deadlock
 from singr_jobs import RetryLater, job_values, wake
@@ -162,10 +163,7 @@ def _values(which: dict[str, Any], row: Any, declared: MessageType, channel: str
         **(job_values(WORK[channel].job(which["id"])) if channel in WORK else {}),
         "nowhere": NOWHERE.get(channel),
         "channel": channel,
-        "type": row.type,
-        "category": declared.category,
-        "mandatory": declared.mandatory,
-        "type_allows": True,
+        **rule_values(row.type, declared),
         "must_arrive": declared.concerns_security or declared.carries_code,
         "is_ours": declared.speaks_for == "organization",
         "is_over": bool(row.is_over),

@@ -19,6 +19,7 @@ from singr_comms.notifying.digests import _sql as sql
 from singr_comms.notifying.digests._joining import Period
 from singr_comms.notifying.digests._words import digest_of
 from singr_comms.people import read_keys
+from singr_comms.people.preferences._rule import rule_values
 from singr_comms.people.recipients._sealing import name_of
 from singr_config import BrandSettings
 from singr_db import Database, PlatformSession, Sealer, new_id, past_deadlock
@@ -161,15 +162,11 @@ class Digests:
 
     async def _unwanted(self, session: PlatformSession, row: Any) -> _None | None:
         """Why somebody does not want a window's type by mail; None where they do."""
-        declared = message_types.named(row.type)
         values = {
+            **rule_values(row.type, message_types.named(row.type)),
             "organization_id": row.organization_id,
             "recipient_id": row.recipient_id,
-            "type": row.type,
-            "category": "" if declared is None else declared.category,
             "channel": "email",
-            "mandatory": declared is not None and declared.mandatory,
-            "type_allows": True,
         }
         choice = (await session.execute(sql.CHOICE, values)).one()
         return None if choice.allowed else _None(PREFERENCE, UNWANTED.format(rule=choice.rule), choice.rule)

@@ -137,6 +137,7 @@ class Deciding:
             category=declared.category,
             channel=target.channel,
             mandatory=declared.mandatory,
+            type_allows=not declared.opt_in,
         )
         if ends_at is not None and ends_at <= self.now:
             return OVER.code, rule

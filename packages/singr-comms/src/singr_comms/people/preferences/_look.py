@@ -12,7 +12,7 @@ import msgspec
 from singr_comms.catalogue import INBOX, message_types
 from singr_comms.notifications.sending._ordinary import begin_statement
 from singr_comms.notifications.sending._try import NO_DEVICE, PREFERENCE, REMOVED, UNQUIET, UNWANTED, Refused
-from singr_comms.people.preferences._rule import RULE_SQL
+from singr_comms.people.preferences._rule import RULE_SQL, rule_values
 from singr_db import TenantSession, sql, sql_text
 from singr_jobs import RetryLater
 
@@ -88,13 +88,7 @@ class PreferencesLook:
     def values(self, kind: str) -> dict[str, Any]:
         """What the rule takes of a message of this type."""
         declared = message_types.named(kind)
-        return {
-            "type": kind,
-            "category": "" if declared is None else declared.category,
-            "mandatory": declared is not None and declared.mandatory,
-            "type_allows": True,
-            "quiet": "pass" if declared is None else declared.quiet,
-        }
+        return rule_values(kind, declared) | {"quiet": "pass" if declared is None else declared.quiet}
 
     async def stops(self, session: TenantSession, row: Any, hashes: Sequence[bytes]) -> Refused | None:
         """Return what stops a message to a recipient; None where nothing does, or there is none."""

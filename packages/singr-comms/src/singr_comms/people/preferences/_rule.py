@@ -14,7 +14,9 @@ channel, and everything. Whoever fills a slot may be the recipient or, where the
 """
 
 from collections.abc import Collection, Mapping
-from typing import Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from singr_comms.catalogue import MessageType
 
 Choice: TypeAlias = tuple[str, str | None, str | None]
 """Scope (`all`, `category`, `type`), name (none for `all`) and channel (none for all of them)."""
@@ -69,6 +71,21 @@ def decide(
             if places[place]:
                 return Decision(allowed=True, rule=f"{who}:{place}")
     return Decision(allowed=type_allows, rule="type")
+
+
+def rule_values(name: str, declared: MessageType | None) -> dict[str, Any]:
+    """What `RULE_SQL` takes of a type; of one that this process does not know, what is chosen of its name alone counts.
+
+    Args:
+        name: the type's.
+        declared: the type.
+    """
+    return {
+        "type": name,
+        "category": "" if declared is None else declared.category,
+        "mandatory": declared is not None and declared.mandatory,
+        "type_allows": declared is None or not declared.opt_in,
+    }
 
 
 def _refused_or_paired(who: str, places: Mapping[str, bool | None], closed: Collection[str]) -> Decision | None:

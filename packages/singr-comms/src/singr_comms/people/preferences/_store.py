@@ -252,7 +252,13 @@ def _offered(organization_id: UUID) -> list[MessageType]:
 def _by_type(chosen: Choices, defaults: Choices, one: MessageType) -> TypePreference:
     decided = {
         channel: decide(
-            chosen, defaults, type_=one.name, category=one.category, channel=channel, mandatory=one.mandatory
+            chosen,
+            defaults,
+            type_=one.name,
+            category=one.category,
+            channel=channel,
+            mandatory=one.mandatory,
+            type_allows=not one.opt_in,
         )
         for channel in one.ways
     }
@@ -262,7 +268,17 @@ def _by_type(chosen: Choices, defaults: Choices, one: MessageType) -> TypePrefer
 
 def _by_category(chosen: Choices, defaults: Choices, types: Sequence[MessageType]) -> Iterable[CategoryPreference]:
     for category in dict.fromkeys(one.category for one in types):
-        ways = dict.fromkeys(channel for one in types if one.category == category for channel in one.ways)
-        # No type is called so: what is chosen of single types says nothing here.
-        decided = {way: decide(chosen, defaults, type_="", category=category, channel=way) for way in ways}
+        of_it = [one for one in types if one.category == category]
+        decided = {
+            # No type is called so: what is chosen of single types says nothing here.
+            way: decide(
+                chosen,
+                defaults,
+                type_="",
+                category=category,
+                channel=way,
+                type_allows=not all(one.opt_in for one in of_it),
+            )
+            for way in dict.fromkeys(channel for one in of_it for channel in one.ways)
+        }
         yield CategoryPreference(category, tuple(ChannelPreference(way, *one) for way, one in decided.items()))
