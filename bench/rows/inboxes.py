@@ -14,7 +14,7 @@ from uuid import UUID
 import httpx
 from bench.cpu import API
 from bench.figures import Row, at_least, at_most, percentile
-from bench.harness import OURS, Running, Stand
+from bench.harness import OURS, BenchError, Running, Stand
 from bench.rows.sign_ins import PASSWORD, settle
 from sqlalchemy import text
 
@@ -30,6 +30,9 @@ P95_TARGET_MS = 150.0
 STREAMS_TARGET = 1_000
 SCREENS = 10
 ITEMS_A_SECOND = 10.0
+OPEN_SECONDS = 60
+SETTLED_SECONDS = 3.0
+WELCOME = ""
 RECIPIENTS = text(
     """
     WITH made AS (
@@ -75,10 +78,10 @@ async def looked_at(
         readers = [
             asyncio.create_task(read(api.url, token, organization, told)) for token in tokens for _ in range(SCREENS)
         ]
-        await asyncio.sleep(3.0)  # every stream is open
+        await opened(told, len(readers))
         grown, meter = rss_kb(api) - before, place.meter({API: api})
         committed = await put(database, Sealer(Secret(environ["AUTH_SECRET"])), organization, recipients, seconds)
-        await asyncio.sleep(3.0)
+        await asyncio.sleep(SETTLED_SECONDS)
         used = meter.lap()
         for reader in readers:
             reader.cancel()
@@ -98,6 +101,15 @@ async def looked_at(
             target=at_least(share, 1.0, "of them"),
         ),
     ]
+
+
+async def opened(told: Told, streams: int) -> None:
+    """Wait until so many are open: what came before is no news to them."""
+    deadline = time.monotonic() + OPEN_SECONDS
+    while len(told.get(WELCOME, ())) < streams:
+        if time.monotonic() > deadline:
+            raise BenchError(f"{len(told.get(WELCOME, ()))} of {streams} streams are open")
+        await asyncio.sleep(0.1)
 
 
 async def put(
@@ -140,6 +152,8 @@ async def read(url: str, token: str, organization: UUID, told: Told) -> None:
     writer.write(head.encode())
     try:
         while line := await reader.readline():
+            if line == b": welcome\n":
+                told.setdefault(WELCOME, []).append(time.time())
             if line.startswith(b'data: {"id"'):
                 told.setdefault(json.loads(line[6:])["title"], []).append(time.time())
     finally:

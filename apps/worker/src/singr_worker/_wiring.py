@@ -17,6 +17,7 @@ from singr_jobs import (
     Queue,
     QueueOptions,
     Rate,
+    Waker,
     WorkerOptions,
 )
 from singr_observability import Metrics
@@ -80,6 +81,9 @@ async def build_worker(
 
 def _resources(settings: Settings, parts: Parts, metrics: Metrics, ends: AsyncExitStack) -> dict[type, Any]:
     """What handlers ask for by its type, to be closed with those ends."""
+    waker = Waker(parts.carrier())
+    waker.attach(parts.db.session_info)  # what handlers enqueue begins at once
+    ends.push_async_callback(waker.close)
     news = InboxNews(parts.redis)
     news.attach(parts.db.session_info)  # what goes into inboxes here is on screens at once
     ends.push_async_callback(news.close)
