@@ -66,6 +66,12 @@ class MyQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     organization_id: Annotated[UUID, Meta(examples=["01920000-0000-7000-8000-000000000001"])] | None = None
 
 
+class MyOrganizationQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whose messages."""
+
+    organization_id: Annotated[UUID, Meta(description="The organization that sends them.")]
+
+
 def checked_id(external_id: str, *, new: bool = False) -> str:
     """The organization's id of a person, as the path has it.
 

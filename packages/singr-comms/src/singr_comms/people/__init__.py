@@ -118,6 +118,11 @@ from singr_comms.people.recipients._store import (
     read_recipient,
     remove_recipient,
 )
+from singr_comms.people.times._own import (
+    OwnTimes,
+    read_times,
+    set_times,
+)
 from singr_comms.people.topics._store import (
     TopicChange,
     TopicChanged,
@@ -153,6 +158,7 @@ __all__ = [
     "Member",
     "NamedRecipient",
     "NoAddressError",
+    "OwnTimes",
     "PeopleError",
     "PersonFault",
     "PreferenceChoice",
@@ -198,6 +204,7 @@ __all__ = [
     "read_keys",
     "read_preferences",
     "read_recipient",
+    "read_times",
     "read_topic",
     "reader_of_link",
     "recipient_named",
@@ -206,5 +213,6 @@ __all__ = [
     "remove_device",
     "remove_recipient",
     "remove_topic",
+    "set_times",
     "withdraw_account_exports",
 ]

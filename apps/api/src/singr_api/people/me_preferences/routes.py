@@ -1,16 +1,14 @@
 """What somebody wants to be told, read and set by themselves."""
 
 from datetime import datetime
-from typing import Annotated, Final
-from uuid import UUID
+from typing import Final
 
 import msgspec
-from msgspec import Meta
 
 from singr_api.admission.call import UserCall
 from singr_api.admission.policy import Access
 from singr_api.http.problems import NOT_FOUND
-from singr_api.people.shared import CHANGE, PREFERENCES, ChangePreferences
+from singr_api.people.shared import CHANGE, PREFERENCES, ChangePreferences, MyOrganizationQuery
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
@@ -25,12 +23,6 @@ from singr_db import PlatformSession
 
 mine = Section("Preferences", access=Access.USER, problems=(NOT_FOUND,))
 _NOW: Final = Answer("As they are now.", one=Example("One category is off", PREFERENCES))
-
-
-class MyOrganizationQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whose messages."""
-
-    organization_id: Annotated[UUID, Meta(description="The organization that sends them.")]
 
 
 class ChoicesLink(msgspec.Struct, frozen=True):

@@ -1,7 +1,7 @@
 """What is given and told of a recipient."""
 
 from datetime import datetime, time
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
@@ -156,11 +156,7 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
 
 def view_of(row: Recipient, name: str | None) -> RecipientView:
     """A row as it is told."""
-    quiet = digest = None
-    if row.quiet_from is not None and row.quiet_to is not None:
-        quiet = QuietHours(starts=_clock(row.quiet_from), ends=_clock(row.quiet_to), days=row.quiet_days)
-    if row.digest_at is not None:
-        digest = DigestTime(at=_clock(row.digest_at), weekday=row.digest_weekday)
+    quiet, digest = times_of(row)
     return RecipientView(
         id=row.id,
         external_id=row.external_id,
@@ -176,6 +172,16 @@ def view_of(row: Recipient, name: str | None) -> RecipientView:
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
+
+
+def times_of(row: Any) -> tuple[QuietHours | None, DigestTime | None]:
+    """Quiet hours, and the time of digests, as a row has them."""
+    quiet = digest = None
+    if row.quiet_from is not None and row.quiet_to is not None:
+        quiet = QuietHours(starts=_clock(row.quiet_from), ends=_clock(row.quiet_to), days=row.quiet_days)
+    if row.digest_at is not None:
+        digest = DigestTime(at=_clock(row.digest_at), weekday=row.digest_weekday)
+    return quiet, digest
 
 
 def _clock(moment: time) -> str:

@@ -284,7 +284,8 @@ async def _keep(
     try:
         async with session.begin_nested():
             await session.execute(_WRITE, values)
-            await move_digests(session, [one.external_id for one in complete])
+            ids = [one.external_id for one in complete]
+            await move_digests(session, ids, organization_id=session.organization_id)
     except IntegrityError as error:  # somebody named the same account in this moment
         if not isinstance(error.orig, UniqueViolation):
             raise
