@@ -41,9 +41,6 @@ class Copy:
 
     def __init__(self, folder: Path) -> None:
         self.folder = copy_tree(folder)
-        for tool in (".mypy_cache", ".ruff_cache"):  # what is not changed need not be checked anew
-            if (ROOT / tool).is_dir():
-                shutil.copytree(ROOT / tool, folder / tool)
         (folder / ".uv").symlink_to(ROOT / ".uv")
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
@@ -79,16 +76,23 @@ class Copy:
     @property
     def types_are_known(self) -> bool:
         """Whether `make types` has run before: mypy then checks what was added, and what depends on it, alone."""
-        return (self.folder / ".mypy_cache").is_dir()
+        return (ROOT / ".mypy_cache").is_dir()
+
+    def _know_what(self, cache: str) -> None:
+        """What is not changed need not be checked anew."""
+        if (ROOT / cache).is_dir() and not (self.folder / cache).exists():
+            shutil.copytree(ROOT / cache, self.folder / cache)
 
     def check_style(self) -> None:
         """What `make lint` does."""
+        self._know_what(".ruff_cache")
         self.must("ruff", "check", "--quiet")
         self.must("ruff", "format", "--quiet", "--check")
         self.must("lint-imports", "--no-cache")
 
     def check_types(self) -> None:
         """What `make types` does."""
+        self._know_what(".mypy_cache")
         sources = [str(path.relative_to(self.folder)) for path in source_folders(self.folder)]
         self.must("mypy", *sources, "scripts", "bench")
 
