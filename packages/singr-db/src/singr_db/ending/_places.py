@@ -14,6 +14,10 @@ RANK: Final = f"CASE WHEN solo THEN {ALONE} ELSE priority END"
 PLACED_BY: Final = ("queue", "organization_id", "priority", "solo", "run_at", "id", "type", "concurrency_key")
 """The columns of a job that its place is made of."""
 
+_ARRAYS: Final = ", ".join(
+    f"array_agg({name})" for name in ("queue", "organization_id", "type", "concurrency_key", "run_at", "id")
+)
+
 
 def places(source: str, *, rank: str = RANK, let_through: bool = False) -> tuple[FollowUp, ...]:
     """Give a place to each pending job of a relation that has the columns `PLACED_BY` and `status`.
@@ -47,36 +51,20 @@ def places(source: str, *, rank: str = RANK, let_through: bool = False) -> tuple
 def take_places(source: str) -> str:
     """Take the places away that jobs of a relation have: `waited` then holds the ids of those that had one.
 
-    Members of flows may move meanwhile, from one place to another: theirs are taken with their flows locked.
+    One job at a time, in a function: what a queue's tables held when the planner last looked says nothing about now, and
+    a join with them compared each of many jobs with every place (10,000 of them took half a minute). Members of flows
+    may move meanwhile, from one place to another: theirs are taken with their flows locked.
     """
     return f"""
-unreadied AS (
-    DELETE FROM job_ready AS place USING {source} AS j
-     WHERE j.flow_id IS NULL AND place.queue = j.queue AND place.organization_id = j.organization_id
-       AND place.priority IN {ANY_RANK} AND place.run_at = j.run_at AND place.id = j.id
-    RETURNING place.id
-), undeferred AS (
-    DELETE FROM job_later AS place USING {source} AS j
-     WHERE j.flow_id IS NULL AND place.run_at = j.run_at AND place.id = j.id
-    RETURNING place.id
-), unkeyed AS (
-    DELETE FROM job_keyed AS place USING {source} AS j
-     WHERE j.flow_id IS NULL AND place.run_at = j.run_at AND place.id = j.id
-    RETURNING place.id
-), unparked AS (
-    DELETE FROM job_parked AS place USING {source} AS j
-     WHERE j.flow_id IS NULL
-       AND place.organization_id = j.organization_id AND place.type = j.type AND place.key = j.concurrency_key
-       AND place.priority IN {ANY_RANK} AND place.run_at = j.run_at AND place.id = j.id
-    RETURNING place.id
-), members AS MATERIALIZED (
+waited AS MATERIALIZED (
     SELECT taken.id FROM (
-        SELECT array_agg(id) AS ids, array_agg(flow_id) AS flows FROM {source}
-         WHERE flow_id IS NOT NULL HAVING count(*) > 0
-    ) AS asked_for, take_members(asked_for.ids, asked_for.flows) AS taken (id)
-), waited AS MATERIALIZED (
-    SELECT id FROM unreadied UNION ALL SELECT id FROM undeferred
-    UNION ALL SELECT id FROM unkeyed UNION ALL SELECT id FROM unparked UNION ALL SELECT id FROM members
+        SELECT {_ARRAYS} FROM {source} WHERE flow_id IS NULL HAVING count(*) > 0
+    ) AS asked_for (queues, organizations, types, keys, run_ats, ids),
+           take_places(queues, organizations, types, keys, run_ats, ids) AS taken (id)
+    UNION ALL
+    SELECT taken.id FROM (
+        SELECT array_agg(id), array_agg(flow_id) FROM {source} WHERE flow_id IS NOT NULL HAVING count(*) > 0
+    ) AS asked_for (ids, flows), take_members(ids, flows) AS taken (id)
 )"""  # noqa: S608 - constants
 
 
@@ -89,22 +77,12 @@ WITH asked AS MATERIALIZED (
        FOR UPDATE
 ), kept AS (
     INSERT INTO first_priorities (job_id, priority) SELECT id, priority FROM asked ON CONFLICT DO NOTHING
-), in_ready AS (
-    UPDATE job_ready AS place SET priority = CAST(%(priority)s AS smallint) FROM asked AS j
-     WHERE place.queue = j.queue AND place.organization_id = j.organization_id AND place.priority = j.priority
-       AND place.run_at = j.run_at AND place.id = j.id
-), in_later AS (
-    UPDATE job_later AS place SET priority = CAST(%(priority)s AS smallint) FROM asked AS j
-     WHERE place.run_at = j.run_at AND place.id = j.id AND place.priority = j.priority
-), in_keyed AS (
-    UPDATE job_keyed AS place SET priority = CAST(%(priority)s AS smallint) FROM asked AS j
-     WHERE place.run_at = j.run_at AND place.id = j.id AND place.priority = j.priority
-), in_parked AS (
-    UPDATE job_parked AS place SET priority = CAST(%(priority)s AS smallint) FROM asked AS j
-     WHERE place.organization_id = j.organization_id AND place.type = j.type AND place.key = j.concurrency_key
-       AND place.priority = j.priority AND place.run_at = j.run_at AND place.id = j.id
+), ranked AS MATERIALIZED (
+    SELECT rank_places(CAST(%(priority)s AS smallint), priorities, queues, organizations, types, keys, run_ats, ids)
+      FROM (SELECT array_agg(priority), {_ARRAYS} FROM asked HAVING count(*) > 0)
+           AS asked_for (priorities, queues, organizations, types, keys, run_ats, ids)
 )
 UPDATE jobs SET priority = CAST(%(priority)s AS smallint)
-  FROM asked WHERE jobs.id = asked.id AND jobs.id = ANY (CAST(%(ids)s AS uuid[]))
+ WHERE jobs.id = ANY (ARRAY(SELECT id FROM asked)) AND (SELECT count(*) FROM ranked) > 0
 RETURNING jobs.id
 """  # noqa: S608 - constants

@@ -89,6 +89,13 @@ def end_jobs(
     return f"WITH {', '.join(parts)}\nSELECT {answer} FROM changed WHERE {looked_at(follow_ups)}"
 
 
+# By arrays and hashed sets: a join would compare each with all others where the planner expects one.
+_WHERE_IT_WAITED: Final = """
+       status = CASE WHEN id IN (SELECT id FROM waited) THEN 'cancelled' ELSE status END,
+       finished_at = CASE WHEN id IN (SELECT id FROM waited) THEN now() ELSE finished_at END
+ WHERE jobs.id = ANY (ARRAY(SELECT id FROM asked)) AND jobs.status = 'pending'""".lstrip("\n")
+
+
 def cancel_where(condition: str, *, answer: str = "id") -> str:
     """Put the statement together that cancels jobs which wait and fit a condition on columns of `jobs`.
 
@@ -99,7 +106,7 @@ def cancel_where(condition: str, *, answer: str = "id") -> str:
     return end_jobs(
         """
 UPDATE jobs SET status = 'cancelled', finished_at = now(), cancel_requested = true
-  FROM waited WHERE jobs.id = waited.id AND jobs.status = 'pending'""",
+ WHERE jobs.id = ANY (ARRAY(SELECT id FROM waited)) AND jobs.status = 'pending'""",
         steps=f"asked AS MATERIALIZED ({_JOBS} AND {condition} FOR UPDATE), {take_places('asked')}",
         answer=answer,
     )
@@ -190,11 +197,9 @@ UPDATE jobs SET
 def _cancelling(which: str, *, answer: str) -> str:
     """Cancel jobs at once where they wait, and else ask their workers, which leaves `cancel_requested` set."""
     return end_jobs(
-        """
+        f"""
 UPDATE jobs SET cancel_requested = true,
-       status = CASE WHEN waited.id IS NULL THEN status ELSE 'cancelled' END,
-       finished_at = CASE WHEN waited.id IS NULL THEN finished_at ELSE now() END
-  FROM asked LEFT JOIN waited ON waited.id = asked.id WHERE jobs.id = asked.id AND jobs.status = 'pending'""",
+{_WHERE_IT_WAITED}""",
         steps=f"asked AS MATERIALIZED ({_JOBS} AND {which}), {take_places('asked')}",
         changed=("*",),
         answer=answer,
@@ -218,11 +223,9 @@ CANCEL_MANY: Final = _cancelling("id = ANY (CAST(%(ids)s AS uuid[])) FOR UPDATE"
 # key, which passes on, stays. Run it with the job's row locked, as above.
 REPLACE: Final = sql(
     end_jobs(
-        """
+        f"""
 UPDATE jobs SET replaced_by = %(by)s,
-       status = CASE WHEN waited.id IS NULL THEN status ELSE 'cancelled' END,
-       finished_at = CASE WHEN waited.id IS NULL THEN finished_at ELSE now() END
-  FROM asked LEFT JOIN waited ON waited.id = asked.id WHERE jobs.id = asked.id AND jobs.status = 'pending'""",
+{_WHERE_IT_WAITED}""",
         steps=f"asked AS MATERIALIZED ({_JOBS} AND id = %(id)s FOR UPDATE), {take_places('asked')}",
         follow_ups=(RELEASE_SLOT, COUNT_MEMBERS),
         answer="status = 'cancelled' AND started_at IS NULL AS was_new",

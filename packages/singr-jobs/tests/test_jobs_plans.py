@@ -1,0 +1,41 @@
+"""How many rows statements look at, also where what the planner knows of a queue's tables is from when they were empty."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from jobs_support import ORGANIZATION, Steer
+from sqlalchemy import text
+
+from singr_db import Database
+from singr_db.ending import CANCEL_MANY, REPRIORITIZE
+from singr_jobs import enqueue_many
+
+MANY = 900
+
+
+def nodes(plan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield plan
+    for below in plan.get("Plans", ()):
+        yield from nodes(below)
+
+
+@pytest.mark.parametrize(
+    ("statement", "more"), [(CANCEL_MANY, {}), (REPRIORITIZE, {"priority": 2})], ids=["cancelled", "ranked anew"]
+)
+async def test_no_job_of_many_is_compared_with_all_others(db: Database, statement: str, more: dict[str, Any]) -> None:
+    """An emptied queue's table keeps its pages, and for the planner so many hold one row at the most."""
+    async with db.platform() as session:
+        await enqueue_many(session, map(Steer, "cab" * 30), organization_id=ORGANIZATION)
+    async with db.platform() as session:
+        for table in ("jobs", "job_ready"):
+            await session.execute(text(f"DELETE FROM {table}"))  # noqa: S608 - a constant
+        await session.execute(text("ANALYZE jobs, job_ready, job_later, job_keyed, job_parked"))
+    async with db.platform() as session:
+        ids = await enqueue_many(session, map(Steer, "cab" * (MANY // 3)), organization_id=ORGANIZATION)
+    async with db.platform() as session:
+        explain = text(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {statement}".replace("%(", ":").replace(")s", ""))
+        [(told,)] = (await session.execute(explain, {"ids": ids, **more})).all()
+        [(left,)] = await session.execute(text("SELECT count(*) FROM job_ready WHERE priority = 1"))
+    compared = sum(node.get("Rows Removed by Join Filter", 0) * node["Actual Loops"] for node in nodes(told[0]["Plan"]))
+    assert (left, compared < MANY) == (0, True)
