@@ -81,6 +81,12 @@ async def test_an_import_tells_all_that_is_wrong_and_keeps_nothing(owner: Any, w
     assert codes(world.problem(answer, 422, "invalid")) == {"recipients": "too_many_items"}
 
 
+async def test_an_id_may_be_encoded_as_clients_do_or_not(owner: Any) -> None:
+    assert (await owner.put(f"{AT}/auth0%7Cjo%40example.org", json=ADA)).status_code == 201
+    for spelling in ("auth0%7cjo@example.org", "auth0%7Cjo%40example.org"):
+        assert (await owner.get(f"{AT}/{spelling}")).json()["external_id"] == "auth0|jo@example.org"
+
+
 @pytest.mark.parametrize("wrong", ["a%2Fb", "%00", "..%20", "x" * 129, "%E2%82%AC"])
 async def test_what_is_no_id_is_told_or_found_by_nobody(owner: Any, world: Any, wrong: str) -> None:
     assert (await owner.put(f"{AT}/{wrong}", json={})).status_code in {404, 422}

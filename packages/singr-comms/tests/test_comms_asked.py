@@ -1,6 +1,6 @@
 """What is wrong with a notification is told at once, whatever knows it; and nothing is wrong that hinders nobody."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -54,6 +54,16 @@ async def test_every_fault_in_each_item_of_a_variable_is_told_by_its_path(crowd:
     ]
     found = await faults(crowd, "digest", EVERYBODY, data=data | {"items": [{"title": "\ud800"}]})
     assert found == [("data.items", "invalid")]  # what cannot be written as JSON has no path in it
+
+
+async def test_what_no_database_keeps_is_a_fault_of_its_field(crowd: Crowd) -> None:
+    before = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
+    after = datetime(9999, 12, 31, 23, tzinfo=timezone(timedelta(hours=-12)))
+    found = await faults(crowd, SMS, EVERYBODY, send_at=before, expires_at=after, per_minute=2**40)
+    assert found == [(name, "out_of_range") for name in ("send_at", "expires_at", "per_minute")]
+    nobody: Any = Target(user_id="u-1")  # type: ignore[arg-type]
+    found = await faults(crowd, SMS, [nobody, Target(recipient="u\0")])
+    assert found == [("to[0].user_id", "malformed"), ("to[1].recipient", "not_found")]
 
 
 async def test_of_two_moments_each_is_told_what_is_wrong_with_it(crowd: Crowd) -> None:

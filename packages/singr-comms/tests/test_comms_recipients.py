@@ -154,6 +154,26 @@ async def test_a_thousand_are_imported_and_one_more_is_too_many(db: Database) ->
     assert one.external_id == "u-42"
 
 
+async def test_what_could_not_come_over_http_is_refused_in_python_too(db: Database) -> None:
+    wrong = RecipientInput(
+        name="Ada\r\nBcc: x@example.org",
+        email="a@example.org\r\nBcc: x@example.org",
+        phone="0171",
+        locale="!!",
+        tags=["a b"],
+        quiet_hours=QuietHours(starts="99:99", ends="07:00"),
+        user_id="u-1",  # type: ignore[arg-type]
+    )
+    with pytest.raises(PeopleError) as caught:
+        await put(db, "a/b", wrong)
+    assert {one.field for one in caught.value.faults} == {
+        *("external_id", "user_id", "name", "email", "phone", "locale", "tags[0]", "quiet_hours.from"),
+    }
+    for external_id in ("", "a\0", "\u202eu-1", ".."):
+        with pytest.raises(PeopleError, match=r"^external_id "):
+            await put(db, external_id)
+
+
 async def test_a_members_account_fills_what_is_left_out_and_is_one_recipients(db: Database) -> None:
     view, _ = await put(db, "u-1", RecipientInput(user_id=ADA, name="Countess"), directory=Members())
     assert (view.name, view.email, view.user_id) == ("Countess", "a***@example.org", ADA)

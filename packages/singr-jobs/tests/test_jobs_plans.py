@@ -1,4 +1,4 @@
-"""How many rows statements look at, also where what the planner knows of a queue's tables is from when they were empty."""
+"""How many rows statements look at, also where the planner knows a queue's tables from when they were empty."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -29,7 +29,7 @@ async def test_no_job_of_many_is_compared_with_all_others(db: Database, statemen
         await enqueue_many(session, map(Steer, "cab" * 30), organization_id=ORGANIZATION)
     async with db.platform() as session:
         for table in ("jobs", "job_ready"):
-            await session.execute(text(f"DELETE FROM {table}"))  # noqa: S608 - a constant
+            await session.execute(text(f"DELETE FROM {table}"))
         await session.execute(text("ANALYZE jobs, job_ready, job_later, job_keyed, job_parked"))
     async with db.platform() as session:
         ids = await enqueue_many(session, map(Steer, "cab" * (MANY // 3)), organization_id=ORGANIZATION)

@@ -18,6 +18,8 @@ MOST_NAMED: Final = 1_000
 """So many may be named in one notification; whoever wants to reach more has a topic, tags or all."""
 MOST_HIGH: Final = 100
 """So many named ones may be told with `high` priority."""
+MOST_PER_MINUTE: Final = 1_000_000
+"""So many recipients a minute are the most that a rate may be."""
 BITE: Final = 1_000
 """So many recipients are decided in a transaction."""
 _BETWEEN: Final = 10.0

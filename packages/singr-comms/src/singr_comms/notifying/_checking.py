@@ -1,9 +1,10 @@
 """What is wrong with a notification that is asked for, but for what the database knows; and what it says."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 import msgspec
 
@@ -18,6 +19,7 @@ from singr_comms.notifications.channels import WORK
 from singr_comms.notifying._asked import (
     MOST_HIGH,
     MOST_NAMED,
+    MOST_PER_MINUTE,
     Audience,
     NotificationFault,
     NotificationRequest,
@@ -116,14 +118,17 @@ def _moments(asked: NotificationRequest, now: datetime) -> Iterator[Notification
         if moment is not None and moment.tzinfo is None:
             yield NotificationFault(field, "must have a time zone", "malformed")
         elif moment is not None:
-            aware[field] = moment
+            try:
+                aware[field] = moment.astimezone(UTC)
+            except OverflowError:
+                yield NotificationFault(field, "must lie in the years 1 to 9999 in UTC too", "out_of_range")
     begins = aware.get("send_at", now)
     if begins > now + _FARTHEST:
         yield NotificationFault("send_at", "must be within a year", "out_of_range")
     if "expires_at" in aware and aware["expires_at"] <= max(now, begins):
         yield NotificationFault("expires_at", "must be in the future, and after send_at", "out_of_range")
-    if asked.per_minute is not None and asked.per_minute < 1:
-        yield NotificationFault("per_minute", "must be 1 or more", "out_of_range")
+    if asked.per_minute is not None and not 1 <= asked.per_minute <= MOST_PER_MINUTE:
+        yield NotificationFault("per_minute", f"must be 1 to {MOST_PER_MINUTE:,}", "out_of_range")
     if asked.per_minute is not None and not isinstance(asked.to, Audience):
         yield NotificationFault("per_minute", "is for a topic, tags or all: named ones are decided at once")
     if asked.replace and asked.deduplication_key is None:
@@ -181,6 +186,9 @@ def _whom(
             yield NotificationFault(f"to[{place}]", f"must have exactly one of {', '.join(_NAMES)}", "required")
             continue
         [(name, value)] = named
+        if name == "user_id" and not isinstance(value, UUID):
+            yield NotificationFault(f"to[{place}].user_id", "must be a UUID", "malformed")
+            continue
         first = seen.setdefault((name, value.strip().lower() if name == "email" else value), place)
         if first != place:
             yield NotificationFault(f"to[{place}]", f"is the same as to[{first}]: name each once", "repeated")

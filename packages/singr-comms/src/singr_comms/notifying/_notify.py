@@ -194,8 +194,13 @@ async def _audience(
         crowd, missing = await _crowd(session, asked.to)
         return crowd, {}, missing
     several = asked.to if len(asked.to) <= MOST_NAMED else ()  # they are refused for their number
-    wanted = {place: one for place, one in enumerate(several) if one.recipient is not None or one.user_id is not None}
-    names = [one.recipient for one in wanted.values() if one.recipient is not None]
+    wanted = {
+        place: one
+        for place, one in enumerate(several)
+        if one.recipient is not None or isinstance(one.user_id, UUID)  # what is none has its fault already
+    }
+    # The database takes no NUL: nobody is called so.
+    names = [one.recipient for one in wanted.values() if one.recipient is not None and "\0" not in one.recipient]
     users = [one.user_id for one in wanted.values() if one.user_id is not None]
     rows = await recipients_named(session, names, users) if wanted else []
     ids: dict[str | UUID | None, UUID] = {row.external_id: row.id for row in rows}

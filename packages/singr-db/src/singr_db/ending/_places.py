@@ -51,9 +51,9 @@ def places(source: str, *, rank: str = RANK, let_through: bool = False) -> tuple
 def take_places(source: str) -> str:
     """Take the places away that jobs of a relation have: `waited` then holds the ids of those that had one.
 
-    One job at a time, in a function: what a queue's tables held when the planner last looked says nothing about now, and
-    a join with them compared each of many jobs with every place (10,000 of them took half a minute). Members of flows
-    may move meanwhile, from one place to another: theirs are taken with their flows locked.
+    One job at a time, in a function: what a queue's tables held when the planner last looked says nothing about now,
+    and a join with them compared each of many jobs with every place (10,000 of them took half a minute). Members of
+    flows may move meanwhile, from one place to another: theirs are taken with their flows locked.
     """
     return f"""
 waited AS MATERIALIZED (

@@ -93,7 +93,7 @@ def end_jobs(
 _WHERE_IT_WAITED: Final = """
        status = CASE WHEN id IN (SELECT id FROM waited) THEN 'cancelled' ELSE status END,
        finished_at = CASE WHEN id IN (SELECT id FROM waited) THEN now() ELSE finished_at END
- WHERE jobs.id = ANY (ARRAY(SELECT id FROM asked)) AND jobs.status = 'pending'""".lstrip("\n")
+ WHERE jobs.id = ANY (ARRAY(SELECT id FROM asked)) AND jobs.status = 'pending'"""
 
 
 def cancel_where(condition: str, *, answer: str = "id") -> str:
@@ -197,9 +197,7 @@ UPDATE jobs SET
 def _cancelling(which: str, *, answer: str) -> str:
     """Cancel jobs at once where they wait, and else ask their workers, which leaves `cancel_requested` set."""
     return end_jobs(
-        f"""
-UPDATE jobs SET cancel_requested = true,
-{_WHERE_IT_WAITED}""",
+        f"UPDATE jobs SET cancel_requested = true, {_WHERE_IT_WAITED}",  # noqa: S608 - constants
         steps=f"asked AS MATERIALIZED ({_JOBS} AND {which}), {take_places('asked')}",
         changed=("*",),
         answer=answer,
@@ -223,9 +221,7 @@ CANCEL_MANY: Final = _cancelling("id = ANY (CAST(%(ids)s AS uuid[])) FOR UPDATE"
 # key, which passes on, stays. Run it with the job's row locked, as above.
 REPLACE: Final = sql(
     end_jobs(
-        f"""
-UPDATE jobs SET replaced_by = %(by)s,
-{_WHERE_IT_WAITED}""",
+        f"UPDATE jobs SET replaced_by = %(by)s, {_WHERE_IT_WAITED}",  # noqa: S608 - constants
         steps=f"asked AS MATERIALIZED ({_JOBS} AND id = %(id)s FOR UPDATE), {take_places('asked')}",
         follow_ups=(RELEASE_SLOT, COUNT_MEMBERS),
         answer="status = 'cancelled' AND started_at IS NULL AS was_new",

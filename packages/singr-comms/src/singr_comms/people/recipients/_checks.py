@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
+from msgspec import to_builtins
 from msgspec.structs import replace
 
+from singr_comms.catalogue._filling import faults_in
 from singr_comms.channels.email import EmailAddress
 from singr_comms.notifications._reachable import unreachable_email, wrong_phone
 from singr_comms.people._directory import Member
@@ -41,13 +43,16 @@ ZONES: Final = Zones()
 
 
 def faults_of(one: NamedRecipient, *, allow_test: bool) -> Iterator[PersonFault]:
-    """What is wrong with a recipient by itself, by field."""
-    if one.email is not None:
+    """What is wrong with a recipient by itself, by field: its form too, which a caller in Python may not have kept."""
+    form = {path.removeprefix("."): wrong for path, wrong in faults_in(to_builtins(one), NamedRecipient, "").items()}
+    for path, wrong in form.items():
+        yield PersonFault(path, wrong, "malformed")
+    if one.email is not None and "email" not in form:
         for wrong in unreachable_email(EmailAddress(one.email), allow_test=allow_test).values():
             yield PersonFault("email", wrong, "malformed")
-    if one.phone is not None and (wrong_one := wrong_phone(one.phone)):
+    if one.phone is not None and "phone" not in form and (wrong_one := wrong_phone(one.phone)):
         yield PersonFault("phone", wrong_one, "malformed")
-    if one.name is not None and not has_visible(one.name):
+    if one.name is not None and "name" not in form and not has_visible(one.name):
         yield PersonFault("name", VISIBLE_RULE, "malformed")
 
 
@@ -78,5 +83,5 @@ def wrong_zone(name: str) -> str | None:
 def strangers(given: Sequence[NamedRecipient], members: Mapping[UUID, Member]) -> Iterator[tuple[int, PersonFault]]:
     """Which recipients name an account that does not belong to the organization, by their places."""
     for place, one in enumerate(given):
-        if one.user_id is not None and one.user_id not in members:
+        if isinstance(one.user_id, UUID) and one.user_id not in members:
             yield place, PersonFault("user_id", "must be the id of a member of this organization", "not_found")

@@ -339,16 +339,20 @@ async def _checked(
     paths: Sequence[str],
 ) -> list[NamedRecipient]:
     """All of them with what their accounts say, where nothing is wrong with any; raises PeopleError."""
-    users = [one.user_id for one in given if one.user_id is not None]
+    itself = {place: list(faults_of(one, allow_test=allow_test)) for place, one in enumerate(given)}
+    sound = [
+        one for place, one in enumerate(given) if not {"user_id", "external_id"} & {at.field for at in itself[place]}
+    ]
+    users = [one.user_id for one in sound if one.user_id is not None]
     known = directory or NoDirectory()
     members = await known.members(session, session.organization_id, users) if users else {}
     found = [*twice(given), *strangers(given, members)]
     for place, one in enumerate(given):
-        found += [(place, fault) for fault in faults_of(one, allow_test=allow_test)]
+        found += [(place, fault) for fault in itself[place]]
         if one.time_zone is not None and (wrong := await ZONES.wrong(session, one.time_zone)):
             found.append((place, PersonFault("time_zone", wrong, "unknown_value")))
     faults = [PersonFault(paths[place] + fault.field, fault.message, fault.code) for place, fault in found]
-    others = await _others(session, users, [one.external_id for one in given]) if users else set()
+    others = await _others(session, users, [one.external_id for one in sound]) if users else set()
     faults += [_taken(path) for path, one in zip(paths, given, strict=True) if one.user_id in others]
     if faults:
         raise PeopleError(*faults)

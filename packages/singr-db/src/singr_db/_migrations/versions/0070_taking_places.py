@@ -1,9 +1,9 @@
-"""Places of many jobs are taken away and ranked anew one by one, by index, whatever the planner believes of the tables."""
+"""Places of many jobs are taken away and ranked anew by index, one by one, whatever the planner believes of tables."""
 
 from alembic import op
 
-revision = "0068"
-down_revision = "0067"
+revision = "0070"
+down_revision = "0069"
 branch_labels = None
 depends_on = None
 
@@ -39,7 +39,7 @@ FUNCTIONS = (
         END LOOP;
     END
     $function$
-    """,
+    """,  # noqa: S608 - constants
     f"""
     CREATE FUNCTION rank_places(given smallint, priorities smallint[], {ARRAYS}) RETURNS void
     LANGUAGE plpgsql SET enable_seqscan = off
@@ -55,7 +55,7 @@ FUNCTIONS = (
         END LOOP;
     END
     $function$
-    """,
+    """,  # noqa: S608 - constants
 )
 # As in 0028, but for how places are found.
 BY_INDEX = """, asked_for AS (
@@ -121,4 +121,4 @@ def take_members(places: str) -> None:
         ){places}
     END
     $function$
-    """)
+    """)  # noqa: S608 - constants
