@@ -108,7 +108,7 @@ Amount = Annotated[str, Meta(pattern=_AMOUNT, description="Currency (ISO 4217) a
 LocalDay = Annotated[str, Meta(pattern=_LOCAL_DAY, description="A day (ISO 8601).", examples=["2026-11-28"])]
 """A day, which its reader's language writes."""
 
-PlaceTime = Annotated[
+LocalDateTime = Annotated[
     str,
     Meta(
         pattern=_LOCAL_TIME,

@@ -78,7 +78,6 @@ from singr_comms.people.preferences._model import (
     KeptChoice,
     PreferenceChoice,
     PreferenceError,
-    PreferenceFault,
     PreferencesView,
     TypePreference,
 )
@@ -163,7 +162,6 @@ __all__ = [
     "PersonFault",
     "PreferenceChoice",
     "PreferenceError",
-    "PreferenceFault",
     "PreferencesHolder",
     "PreferencesLink",
     "PreferencesLook",

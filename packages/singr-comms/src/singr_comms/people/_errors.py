@@ -18,7 +18,17 @@ class PersonFault(msgspec.Struct, frozen=True):
 
     field: str
     message: str
-    code: Literal["malformed", "unknown_value", "repeated", "taken", "not_found", "invalid", "too_many_items"]
+    code: Literal[
+        "malformed",
+        "unknown_value",
+        "repeated",
+        "taken",
+        "not_found",
+        "invalid",
+        "too_many_items",
+        "required",
+        "conflicting_fields",
+    ]
 
 
 class PeopleError(CommsError, ValueError):

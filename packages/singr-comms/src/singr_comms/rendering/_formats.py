@@ -1,7 +1,7 @@
 """Amounts, days, times and counts as a language writes them. Needs nothing but this file: English, German, Arabic.
 
-What is formatted is data of a pattern that its model checks (`Amount`, `PlaceTime`, `LocalDay`), so nothing here fails,
-and none of it can hold a word of anybody's.
+What is formatted is data of a pattern that its model checks (`Amount`, `LocalDateTime`, `LocalDay`), so nothing here
+fails, and none of it can hold a word of anybody's.
 """
 
 from collections.abc import Mapping

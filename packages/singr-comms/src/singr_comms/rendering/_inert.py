@@ -10,7 +10,7 @@ from typing import Final, Literal, get_args, get_origin
 
 import msgspec
 
-from singr_comms.models._fields import Amount, Code, LocalDay, PlaceTime
+from singr_comms.models._fields import Amount, Code, LocalDateTime, LocalDay
 from singr_comms.models._message import Message
 from singr_comms.rendering._languages import isolated
 from singr_config.text import has_visible, unlinked
@@ -23,7 +23,7 @@ _BLANK: Final = frozenset(
     "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0\ufffc\U0001d159\U00013441\U00013442"
 )
 _ASCII_END: Final = "\x7f"
-_PATTERNED: Final = (Amount, Code, LocalDay, PlaceTime)
+_PATTERNED: Final = (Amount, Code, LocalDay, LocalDateTime)
 NAMELESS: Final = "(unnamed)"
 """What stands where nothing that can be seen was given."""
 
@@ -52,19 +52,19 @@ def inert(text: str, *, lines: bool = False) -> str:
     return shown if has_visible(shown) else NAMELESS
 
 
-def inert_variables(message: Message, *, way: str = "ltr") -> dict[str, object]:
+def inert_variables(message: Message, *, base_direction: str = "ltr") -> dict[str, object]:
     """A message's variables, every text in them inert; `text` may have lines.
 
     What an organization names somebody or something forms no link either: its message comes from the platform's own
     address, and leads to known sites alone. `text` is the whole of a message, and claims to be nothing else.
 
-    What is written the other way than the language of the message (`way`) is set apart, so that it turns nothing but
-    itself: an Arabic name in an English line, an English one in an Arabic line.
+    What is written the other way than the language of the message (`base_direction`) is set apart, so that it turns
+    nothing but itself: an Arabic name in an English line, an English one in an Arabic line.
     """
-    return _inert_fields(message, foreign=message.speaks_for == "organization", way=way)
+    return _inert_fields(message, foreign=message.speaks_for == "organization", base_direction=base_direction)
 
 
-def _inert_fields(struct: msgspec.Struct, *, foreign: bool, way: str) -> dict[str, object]:
+def _inert_fields(struct: msgspec.Struct, *, foreign: bool, base_direction: str) -> dict[str, object]:
     kept = _patterned(type(struct))
     shown: dict[str, object] = {}
     for name, value in msgspec.structs.asdict(struct).items():
@@ -73,17 +73,17 @@ def _inert_fields(struct: msgspec.Struct, *, foreign: bool, way: str) -> dict[st
         elif name == "text" and isinstance(value, str) and isinstance(struct, Message):
             shown[name] = inert(value, lines=True)
         else:
-            shown[name] = _inert_value(value, foreign=foreign, way=way)
+            shown[name] = _inert_value(value, foreign=foreign, base_direction=base_direction)
     return shown
 
 
-def _inert_value(value: object, *, foreign: bool, way: str) -> object:
+def _inert_value(value: object, *, foreign: bool, base_direction: str) -> object:
     if isinstance(value, str):
-        return isolated(unlinked(inert(value)) if foreign else inert(value), way)
+        return isolated(unlinked(inert(value)) if foreign else inert(value), base_direction)
     if isinstance(value, msgspec.Struct):
-        return _inert_fields(value, foreign=foreign, way=way)
+        return _inert_fields(value, foreign=foreign, base_direction=base_direction)
     if isinstance(value, tuple | list):
-        return [_inert_value(one, foreign=foreign, way=way) for one in value]
+        return [_inert_value(one, foreign=foreign, base_direction=base_direction) for one in value]
     return value
 
 

@@ -26,12 +26,14 @@ def direction(locale: str) -> Literal["ltr", "rtl"]:
     return "rtl" if locale.partition("-")[0] in _RIGHT_TO_LEFT else "ltr"
 
 
-def isolated(text: str, way: str) -> str:
+def isolated(text: str, base_direction: str) -> str:
     """A name set apart from the line around it, where it is written the other way; a single word of ASCII is clear."""
-    if text.isascii() and (way == "ltr" or text.isalnum()):
+    if text.isascii() and (base_direction == "ltr" or text.isalnum()):
         return text
-    ways = {_STRONG.get(unicodedata.bidirectional(character), way) for character in text}
-    other = ways - {way} or (way == "rtl" and any(character.isdigit() for character in text))
+    directions = {_STRONG.get(unicodedata.bidirectional(character), base_direction) for character in text}
+    other = directions - {base_direction} or (
+        base_direction == "rtl" and any(character.isdigit() for character in text)
+    )
     return f"{ISOLATE}{text}{END}" if other else text
 
 

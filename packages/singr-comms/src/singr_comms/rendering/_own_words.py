@@ -6,14 +6,14 @@ from functools import cache
 from types import UnionType
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
-from singr_comms.models._fields import Amount, LocalDay, PlaceTime
+from singr_comms.models._fields import Amount, LocalDateTime, LocalDay
 from singr_comms.models._message import Message
 from singr_comms.rendering._brand import Words
 from singr_comms.rendering._formats import written_amount, written_day, written_moment
 from singr_config.text import unlinked
 
 _VARIABLE: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-_WRITTEN: Final = ((Amount, written_amount), (LocalDay, written_day), (PlaceTime, written_moment))
+_WRITTEN: Final = ((Amount, written_amount), (LocalDay, written_day), (LocalDateTime, written_moment))
 # What a provider's own templates, or readers of headers, would take for more than text.
 _ELSEWHERE: Final = ("[[", "=?")
 

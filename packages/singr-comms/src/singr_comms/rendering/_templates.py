@@ -70,7 +70,7 @@ def render(
         message_said = f"{name} is of no declared type: add its MessageType to message_types"
         raise InvalidMessageError("", message_said) from None
     lang = language_of(type(message), texts, locale)
-    shown = inert_variables(checked(message, type(message)), way=direction(lang))
+    shown = inert_variables(checked(message, type(message)), base_direction=direction(lang))
     foot = {"choices": choices, "unsubscribe": unsubscribe}
     variables = shown | {"brand": brand, "lang": lang, "dir": direction(lang), "foot": foot}
     place_of = folder if lang == DEFAULT_LANGUAGE else f"{folder}/{lang}"

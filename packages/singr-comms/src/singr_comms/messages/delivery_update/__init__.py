@@ -4,7 +4,7 @@ from collections.abc import Callable
 from itertools import chain
 from typing import Final, Literal, TypeAlias
 
-from singr_comms.catalogue import EXAMPLE_LINK, Message, MessageType, PlaceTime, Reference, ShortHttpUrl, Title
+from singr_comms.catalogue import EXAMPLE_LINK, LocalDateTime, Message, MessageType, Reference, ShortHttpUrl, Title
 
 DeliveryStatus: TypeAlias = Literal["packed", "on_the_way", "arriving", "delivered", "delayed", "failed"]
 """Where a delivery is."""
@@ -17,7 +17,7 @@ class DeliveryUpdateSms(Message, tag="delivery_update", frozen=True, kw_only=Tru
     order_number: Reference
     status: DeliveryStatus
     link: ShortHttpUrl
-    expected_at: PlaceTime | None = None
+    expected_at: LocalDateTime | None = None
 
 
 class DeliveryUpdatePush(DeliveryUpdateSms, tag="delivery_update", frozen=True, kw_only=True):

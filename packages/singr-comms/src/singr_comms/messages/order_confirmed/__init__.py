@@ -6,10 +6,10 @@ from singr_comms.catalogue import (
     EXAMPLE_LINK,
     Amount,
     HttpUrl,
+    LocalDateTime,
     Message,
     MessageType,
     PersonName,
-    PlaceTime,
     Reference,
     ShortHttpUrl,
     Title,
@@ -24,7 +24,7 @@ class OrderConfirmed(Message, tag="order_confirmed", frozen=True, kw_only=True):
     order_number: Reference
     total: Amount
     link: HttpUrl
-    ready_at: PlaceTime | None = None
+    ready_at: LocalDateTime | None = None
 
 
 class OrderConfirmedSms(Message, tag="order_confirmed", frozen=True, kw_only=True):
@@ -33,7 +33,7 @@ class OrderConfirmedSms(Message, tag="order_confirmed", frozen=True, kw_only=Tru
     farm_name: Title
     order_number: Reference
     link: ShortHttpUrl
-    ready_at: PlaceTime | None = None
+    ready_at: LocalDateTime | None = None
 
 
 class OrderConfirmedPush(OrderConfirmedSms, tag="order_confirmed", frozen=True, kw_only=True):

@@ -5,10 +5,10 @@ from typing import Final
 from singr_comms.catalogue import (
     EXAMPLE_LINK,
     HttpUrl,
+    LocalDateTime,
     Message,
     MessageType,
     PersonName,
-    PlaceTime,
     Reference,
     ShortHttpUrl,
     Title,
@@ -23,7 +23,7 @@ class OrderReady(Message, tag="order_ready", frozen=True, kw_only=True):
     order_number: Reference
     pickup_place: Title
     link: HttpUrl
-    pickup_until: PlaceTime | None = None
+    pickup_until: LocalDateTime | None = None
 
 
 class OrderReadySms(Message, tag="order_ready", frozen=True, kw_only=True):
@@ -33,7 +33,7 @@ class OrderReadySms(Message, tag="order_ready", frozen=True, kw_only=True):
     order_number: Reference
     pickup_place: Title
     link: ShortHttpUrl
-    pickup_until: PlaceTime | None = None
+    pickup_until: LocalDateTime | None = None
 
 
 class OrderReadyPush(OrderReadySms, tag="order_ready", frozen=True, kw_only=True):

@@ -8,10 +8,10 @@ from typing import Final
 from singr_comms.catalogue import (
     EXAMPLE_LINK,
     HttpUrl,
+    LocalDateTime,
     Message,
     MessageType,
     PersonName,
-    PlaceTime,
     Reference,
     ShortHttpUrl,
     Title,
@@ -24,7 +24,7 @@ class PickupReminder(Message, tag="pickup_reminder", frozen=True, kw_only=True):
     user_name: PersonName
     farm_name: Title
     order_number: Reference
-    pickup_at: PlaceTime
+    pickup_at: LocalDateTime
     pickup_place: Title
     link: HttpUrl
 
@@ -34,7 +34,7 @@ class PickupReminderSms(Message, tag="pickup_reminder", frozen=True, kw_only=Tru
 
     farm_name: Title
     order_number: Reference
-    pickup_at: PlaceTime
+    pickup_at: LocalDateTime
     pickup_place: Title
     link: ShortHttpUrl
 

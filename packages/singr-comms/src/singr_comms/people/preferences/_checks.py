@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from singr_comms.catalogue import MessageType, message_types
-from singr_comms.people.preferences._model import MOST_CHOICES, PreferenceChoice, PreferenceError, PreferenceFault
+from singr_comms.people._errors import PersonFault
+from singr_comms.people.preferences._model import MOST_CHOICES, PreferenceChoice, PreferenceError
 
 _SHOWN: Final = 20
 
@@ -17,7 +18,7 @@ def check_choices(choices: Sequence[PreferenceChoice]) -> None:
     """
     if len(choices) > MOST_CHOICES:
         message = f"must be {MOST_CHOICES} at most at once: send the rest in other requests"
-        raise PreferenceError([PreferenceFault("choices", message, "too_many_items")])
+        raise PreferenceError([PersonFault("choices", message, "too_many_items")])
     seen: dict[tuple[str, str | None, str | None], int] = {}
     faults = []
     for place, one in enumerate(choices):
@@ -25,7 +26,7 @@ def check_choices(choices: Sequence[PreferenceChoice]) -> None:
         faults += list(_faults(path, one))
         first = seen.setdefault((one.scope, one.name, one.channel), place)
         if first != place:
-            faults.append(PreferenceFault(path, f"is about the same as choices[{first}]: send one of them", "repeated"))
+            faults.append(PersonFault(path, f"is about the same as choices[{first}]: send one of them", "repeated"))
     if faults:
         raise PreferenceError(faults)
 
@@ -37,24 +38,24 @@ def types_about(choice: PreferenceChoice) -> list[MessageType]:
     return [one for one in message_types if choice.name == (one.name if choice.scope == "type" else one.category)]
 
 
-def _faults(path: str, one: PreferenceChoice) -> Iterator[PreferenceFault]:
+def _faults(path: str, one: PreferenceChoice) -> Iterator[PersonFault]:
     about = types_about(one)
     if one.scope == "all" and one.name is not None:
-        yield PreferenceFault(f"{path}.name", "must be left out: the choice is about everything", "conflicting_fields")
+        yield PersonFault(f"{path}.name", "must be left out: the choice is about everything", "conflicting_fields")
     elif one.scope != "all" and one.name is None:
-        yield PreferenceFault(f"{path}.name", f"is required: which {one.scope} is meant", "required")
+        yield PersonFault(f"{path}.name", f"is required: which {one.scope} is meant", "required")
         return
     elif one.allowed is None:
         return  # it may be of what is declared no more
     elif not about:
         names = {each.name if one.scope == "type" else each.category for each in message_types}
-        yield PreferenceFault(f"{path}.name", f"must be a {one.scope} of messages: {_listed(names)}", "unknown_value")
+        yield PersonFault(f"{path}.name", f"must be a {one.scope} of messages: {_listed(names)}", "unknown_value")
         return
     channels = {channel for each in about for channel in each.ways}
     if one.channel is not None and one.channel not in channels:
-        yield PreferenceFault(f"{path}.channel", f"must be one that it goes by: {_listed(channels)}", "unknown_value")
+        yield PersonFault(f"{path}.channel", f"must be one that it goes by: {_listed(channels)}", "unknown_value")
     if one.allowed is False and one.scope == "type" and about[0].mandatory:
-        yield PreferenceFault(f"{path}.allowed", "must not be false: nobody can switch this type off", "invalid")
+        yield PersonFault(f"{path}.allowed", "must not be false: nobody can switch this type off", "invalid")
 
 
 def _listed(names: set[str]) -> str:

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from singr_comms._errors import CommsError
+from singr_comms.people._errors import PersonFault
 
 Scope = Literal["all", "category", "type"]
 Source = Literal["organization", "recipient", "link", "unsubscribe"]
@@ -96,20 +97,6 @@ class PreferencesView(msgspec.Struct, frozen=True, kw_only=True):
     types: tuple[TypePreference, ...]
 
 
-class PreferenceFault(msgspec.Struct, frozen=True):
-    """What is wrong with one field.
-
-    Args:
-        field: its path in what was given, such as `choices[3].name`.
-        message: what would be right; follows the field's name.
-        code: as `errors[]` of the HTTP API has it.
-    """
-
-    field: str
-    message: str
-    code: Literal["unknown_value", "repeated", "required", "invalid", "conflicting_fields", "too_many_items"]
-
-
 class PreferenceError(CommsError, ValueError):
     """Some choices cannot be kept, and none was.
 
@@ -117,6 +104,6 @@ class PreferenceError(CommsError, ValueError):
         faults: all that is wrong with them.
     """
 
-    def __init__(self, faults: Sequence[PreferenceFault]) -> None:
+    def __init__(self, faults: Sequence[PersonFault]) -> None:
         super().__init__("; ".join(f"{one.field} {one.message}" for one in faults))
         self.faults = tuple(faults)
