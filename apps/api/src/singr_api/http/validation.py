@@ -162,7 +162,7 @@ class _Walk:
             self.add(path, "wrong_type", f"must be an object, not {_kind(value)}")
             return
         field = structs[0].__struct_config__.tag_field
-        if field is None:
+        if field is None or (field not in value and len(structs) == 1):  # a tag tells apart what there are several of
             self._struct(structs[0], value, path)
             return
         by_tag = {struct.__struct_config__.tag: struct for struct in structs}
