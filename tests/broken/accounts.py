@@ -287,6 +287,21 @@ BREAKAGES = (
         "the password alone signed in, just after a second factor was turned on",
     ),
     Breakage(
+        "phone-is-both-factors",
+        "S17",
+        "A new password by text message goes to any verified number, also to one that gets the second factor's codes",
+        (
+            Edit(
+                f"{ACCOUNTS}/sign_in/_recovery.py",
+                "user.phone_verified_at is not None and not both\n",
+                "user.phone_verified_at is not None\n",
+            ),
+        ),
+        "packages/singr-auth/tests/test_auth_reset_by_sms.py::test_phone_that_is_the_second_factor_chooses_no_password",
+        "ResetPasswordBySms(",
+        "whoever held the phone chose the password, and got the code behind it",
+    ),
+    Breakage(
         "hashes-on-the-loop",
         "R17",
         "Passwords are hashed on the event loop, in place of threads of their own",

@@ -10,6 +10,10 @@ INERT = f"{COMMS}/rendering/_inert.py"
 MAILJET = f"{COMMS}/providers/mailjet.py"
 ORDINARY = f"{COMMS}/notifications/sending/_ordinary.py"
 PREFERENCES = f"{COMMS}/people/preferences/"
+_DECIDED_ALIKE = (
+    "packages/singr-comms/tests/test_comms_notified.py"
+    "::test_an_address_that_is_stopped_is_so_at_the_decision_as_it_is_when_an_attempt_begins[plain]"
+)
 
 HOLD_TESTS = "packages/singr-comms/tests/test_comms_holds.py"
 SMTP_TESTS = "packages/singr-comms/tests/test_comms_smtp.py"
@@ -324,5 +328,36 @@ BREAKAGES = (
         "packages/singr-comms/tests/test_comms_preference_rule.py::test_sql_and_python_decide_the_same",
         "'recipient:channel'",
         "who had switched a channel off got by it what their organization has on",
+    ),
+    Breakage(
+        "ended-category-decided-otherwise",
+        "R31",
+        "Where a notification is decided, nothing is known of categories that the holder of an address has ended",
+        (
+            Edit(
+                f"{COMMS}/notifying/_fan_out_sql.py",
+                "scope = 'category:' || CAST(:category AS text)",
+                "scope = 'category:'",
+            ),
+        ),
+        _DECIDED_ALIKE,
+        "unsubscribed-category:general",
+        "what somebody had unsubscribed from was made and queued",
+    ),
+    Breakage(
+        "narrower-yes-outlives-the-click",
+        "R31",
+        "One click on a mail ends its category, but for types that its reader chose by themselves",
+        (
+            Edit(
+                f"{PREFERENCES}_links.py",
+                "    await session.execute(_NARROWER, values)\n",
+                "",
+            ),
+        ),
+        "packages/singr-comms/tests/test_comms_unsubscribe.py"
+        "::test_link_of_a_recipients_mail_is_theirs_though_others_have_the_address_and_ends_what_they_chose",
+        "'song_request', 'email', True, 'recipient'",
+        "the next mail of the very type that was clicked away came all the same",
     ),
 )

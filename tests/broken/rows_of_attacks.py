@@ -46,6 +46,9 @@ _AT_ONCE = (
     "::test_organization_that_somebody_joins_while_its_only_owner_goes_keeps_one_or_ends"
 )
 _FALLEN = "tests/security/test_standing.py::test_key_and_invitation_of_whoever_fell_do_no_more_than_they_may"
+_BY_PHONE_ALONE = (
+    "packages/singr-auth/tests/test_auth_reset_by_sms.py::test_phone_that_is_the_second_factor_chooses_no_password"
+)
 _ALONE_IN = f"{ACCOUNTS}::test_no_first_factor_signs_in_alone_once_a_second_one_is_on"
 _TURNED_ON = (
     "packages/singr-auth/tests/test_auth_opening.py"
@@ -244,6 +247,7 @@ ATTACKS = (
             f"{_ALONE_IN}[totp]",
             f"{ACCOUNTS}::test_remembered_device_skips_the_second_factor_until_the_password_changes",
             _TURNED_ON,
+            _BY_PHONE_ALONE,
         ),
         (f"{_ALONE_IN}[email]", f"{_ALONE_IN}[sms]"),
     ),

@@ -22,6 +22,14 @@ _WRONG_PASSWORD = (
 _SETTLING = "packages/singr-comms/tests/test_comms_settling.py"
 _OPTED_OUT = "tests/faults/test_faults_opted_out.py::test_of_many_that_are_queued_those_whose_readers_opted_out_stop"
 _BRANDING = "packages/singr-comms/tests/test_comms_branding.py"
+_DECIDED_ALIKE = (
+    "packages/singr-comms/tests/test_comms_notified.py"
+    "::test_an_address_that_is_stopped_is_so_at_the_decision_as_it_is_when_an_attempt_begins[plain]"
+)
+_CLICKED = (
+    "packages/singr-comms/tests/test_comms_unsubscribe.py"
+    "::test_link_of_a_recipients_mail_is_theirs_though_others_have_the_address_and_ends_what_they_chose"
+)
 _LAST_LOOK = "packages/singr-comms/tests/test_comms_last_look.py"
 _CALLBACKS = "packages/singr-comms/tests/test_comms_callbacks.py"
 
@@ -71,6 +79,8 @@ MESSAGES = (
             f"{_OPTED_OUT}[12]",
             "packages/singr-comms/tests/test_comms_preference_rule.py::test_sql_and_python_decide_the_same",
             f"{_BRANDING}::test_every_try_wears_what_was_in_force_when_the_message_was_made",
+            _DECIDED_ALIKE,
+            _CLICKED,
         ),
         (f"{_OPTED_OUT}[1000]",),
     ),
