@@ -163,7 +163,7 @@ def line_of(*held: UUID, seconds: float = 1.0) -> tuple[Line, list[Any]]:
     line.running = 1
     first: Any = Held(held[0])
     line.sharing.took([first], 90.0)
-    line.sharing.began(first)
+    first.share.running += 1
     line.finished(first, seconds)
     line.sharing.parted_with(first, 90.0)
     line.in_hand = len(jobs)

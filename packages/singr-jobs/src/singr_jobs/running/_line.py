@@ -42,14 +42,18 @@ class Line:
     in_hand: int = 0
     over: int = 0
     given_up: int = 0
+    limit: int = 0
     moved_at: float = 0.0
     sharing: Sharing = field(default_factory=Sharing)
     _seconds: float = 0.0
 
-    @property
-    def limit(self) -> int:
-        """How many may run: all that it is meant for, but never twice as many with those that were given up."""
-        return max(0, min(self.concurrency, 2 * self.concurrency - self.given_up))
+    def __post_init__(self) -> None:
+        self.count_given_up(0)
+
+    def count_given_up(self, more: int) -> None:
+        """So many more were given up, or fewer: with those that run they are twice as many as places at the most."""
+        self.given_up += more
+        self.limit = max(0, min(self.concurrency, 2 * self.concurrency - self.given_up))
 
     @property
     def shut(self) -> str:
@@ -129,20 +133,21 @@ class Line:
         job = self._next()
         if job is not None and job.stop_reason is None and not job.cancel_requested:
             self.running += 1
+            job.share.running += 1
             self.moved_at = now
-            self.sharing.began(job)
         return job
 
     def _next(self) -> ClaimedJob | None:
-        for whose, jobs in self.aside.items():
-            if self._may_begin(jobs[0]):
-                job = jobs.popleft()
-                if not jobs:
-                    del self.aside[whose]
-                return job
+        if self.aside:
+            for whose, jobs in self.aside.items():
+                if self._may_begin(jobs[0]):
+                    job = jobs.popleft()
+                    if not jobs:
+                        del self.aside[whose]
+                    return job
         while self.ready:
             job = self.ready.popleft()
-            if self._may_begin(job):
+            if job.share.is_quick or self._may_begin(job):
                 return job
             self.aside.setdefault(job.organization_id, deque()).append(job)
         return None
@@ -225,7 +230,7 @@ class Line:
         self.running += 1
         self.in_hand += 1
         self.sharing.took((job,), now)
-        self.sharing.began(job)
+        job.share.running += 1
 
     def free_place(self, job: ClaimedJob, now: float) -> None:
         """Such a function has ended."""

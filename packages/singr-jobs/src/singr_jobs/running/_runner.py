@@ -261,7 +261,7 @@ class Runner:
 
     def _count_given_up(self, line: Line, more: int) -> None:
         was_shut = line.shut
-        line.given_up += more
+        line.count_given_up(more)
         self._observer.call(self._observer.observer.given_up, line.queue, line.given_up)
         if line.shut and not was_shut:
             _log.error("nothing more of {} is taken here: {}", line.queue, line.shut)

@@ -47,13 +47,14 @@ class _Held:
     `late`, since they go on for so long that this alone makes it slow.
     """
 
-    __slots__ = ("_at", "_sum", "_weight", "late", "now", "running", "seconds", "seen")
+    __slots__ = ("_at", "_sum", "_weight", "is_quick", "late", "now", "running", "seconds", "seen")
 
     def __init__(self, at: float) -> None:
         self.now = 0
         self.seen = at
         self.running = self.late = 0
         self.seconds = 0.0
+        self.is_quick = False
         self._at = at
         self._sum = 0.0
         self._weight = 0.0
@@ -61,10 +62,6 @@ class _Held:
     @property
     def usual(self) -> float:
         return self._sum / self._weight if self._weight else self.now
-
-    @property
-    def is_quick(self) -> bool:
-        return 0 < self.seconds < QUICK and not self.late
 
     @property
     def is_slow(self) -> bool:
@@ -83,8 +80,7 @@ class Sharing:
 
     def __init__(self) -> None:
         self._held: dict[UUID, _Held] = {}
-        self._slow: dict[UUID, _Held] = {}
-        self._at_work: set[_Held] = set()
+        self._others: dict[UUID, _Held] = {}  # that are not known to be quick
         self._pruned_at = 0.0
 
     def took(self, jobs: Iterable[ClaimedJob], now: float) -> None:
@@ -93,7 +89,8 @@ class Sharing:
         for job in jobs:
             held = self._held.get(job.organization_id)
             if held is None:
-                held = self._held[job.organization_id] = _Held(now)
+                held = self._held[job.organization_id] = self._others[job.organization_id] = _Held(now)
+            job.share = held
             held.look(now)
             held.now += 1
             held.seen = now
@@ -104,74 +101,67 @@ class Sharing:
         held.look(now)
         held.now -= 1
 
-    def began(self, job: ClaimedJob) -> None:
-        """Its handler begins."""
-        held = self._held[job.organization_id]
-        held.running += 1
-        if held.running == 1:
-            self._at_work.add(held)
-
     def look(self, job: ClaimedJob, seconds: float) -> None:
         """Its handler has run for so long, and goes on."""
-        held = self._held[job.organization_id]
+        held: _Held = job.share
         if not job.late and seconds >= (QUICK * _MEMORY if held.seconds else QUICK):
             job.late = True
             held.late += 1
-            self._slow[job.organization_id] = held
+            self._judge(job.organization_id, held)
 
-    def freed(self, job: ClaimedJob) -> _Held:
-        """Its handler has a place no more; answers what its organization has."""
-        held = self._held[job.organization_id]
+    def freed(self, job: ClaimedJob) -> None:
+        """Its handler has a place no more."""
+        held: _Held = job.share
         held.running -= 1
-        if not held.running:
-            self._at_work.discard(held)
         if job.late:
             job.late = False
             held.late -= 1
-        return held
 
     def ended(self, job: ClaimedJob, seconds: float) -> None:
         """Its handler has ended, after so long."""
-        held = self.freed(job)
+        self.freed(job)
+        held: _Held = job.share
         held.seconds += (seconds - held.seconds) / _MEMORY if held.seconds else seconds
-        if held.is_slow:
-            self._slow[job.organization_id] = held
-        elif self._slow:
-            self._slow.pop(job.organization_id, None)
+        if held.is_quick is not (held.seconds < QUICK and not held.late):
+            self._judge(job.organization_id, held)
+
+    def _judge(self, whose: UUID, held: _Held) -> None:
+        held.is_quick = 0 < held.seconds < QUICK and not held.late
+        if held.is_quick:
+            self._others.pop(whose, None)
+        else:
+            self._others[whose] = held
 
     def is_slow(self, whose: UUID) -> bool:
         """Whether the organization's jobs are known to take their time."""
-        return whose in self._slow
+        return whose in self._others and self._others[whose].is_slow
 
     def may_begin(self, job: ClaimedJob, concurrency: int) -> bool:
         """Whether a place is its own in a queue of quick jobs: who is not known to be quick leaves a quarter to others.
 
         One of each organization may begin all the same.
         """
-        if len(self._held) < _SEVERAL:
-            return True
-        held = self._held[job.organization_id]
-        if held.is_quick or not held.running:
-            return True
-        return self.left_to_the_slow(concurrency) > 0
+        held: _Held = job.share
+        return held.is_quick or not held.running or self.left_to_the_slow(concurrency) > 0
 
     def left_to_the_slow(self, concurrency: int) -> int:
         """How many more places those may have that are not known to be quick; all, where nobody shares."""
         if len(self._held) < _SEVERAL:
             return concurrency
-        running = sum(held.running for held in self._at_work if not held.is_quick)
+        running = sum(held.running for held in self._others.values())
         return max(0, concurrency - _quarter(concurrency) - running)
 
     def shares_of_the_slow(
         self, concurrency: int, now: float, own: Mapping[UUID, OwnRules] = _NOTHING_SET
     ) -> Shares | None:
         """The same as `shares` in a queue of quick jobs: how many more of those may come that are known to be slow."""
-        if not self._slow or len(self._held) < _SEVERAL:
+        slow = {whose: held for whose, held in self._others.items() if held.is_slow}
+        if not slow or len(self._held) < _SEVERAL:
             return None
         most = concurrency - _quarter(concurrency)
-        among_them = self.shares(most, now, own, self._slow)
-        free = max(0, most - sum(held.now for held in self._slow.values()))
-        each = {whose: max(free, 1 - held.now) for whose, held in self._slow.items()}
+        among_them = self.shares(most, now, own, slow)
+        free = max(0, most - sum(held.now for held in slow.values()))
+        each = {whose: max(free, 1 - held.now) for whose, held in slow.items()}
         if among_them is not None:
             each |= {whose: min(each[whose], share) for whose, share in among_them.each.items()}
         return Shares(each)
@@ -228,7 +218,7 @@ class Sharing:
                 for whose, held in self._held.items()
                 if held.now or held.running or now - held.seen < _LATELY
             }
-            self._slow = {whose: held for whose, held in self._slow.items() if whose in self._held}
+            self._others = {whose: held for whose, held in self._others.items() if whose in self._held}
 
 
 def _about(even: float) -> float:

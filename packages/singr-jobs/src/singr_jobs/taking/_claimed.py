@@ -1,6 +1,7 @@
 """A job in the hands of a worker."""
 
 import asyncio
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -37,5 +38,6 @@ class ClaimedJob(msgspec.Struct):
     over: bool = False
     at_once: bool = False
     late: bool = False
+    share: Any = None
     lines: int = 0
     line_bytes: int = 0
