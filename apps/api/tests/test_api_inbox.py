@@ -262,16 +262,55 @@ async def test_stream_ends_with_the_session_and_when_the_process_is_asked_to_sto
     following: Any, api_url: str, client: Any, someone: Any, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ada = await someone()
-    await mailbox.reach(ada.user_id)
+    recipient = await mailbox.reach(ada.user_id)
     async with following(ada) as events:
         signed_out = await client(api_url, ada).post("/v1/auth/sign-out")
         assert signed_out.status_code < 300
-        assert ": still here" not in await events.ended()
+        await mailbox.put(recipient, "Too late")
+        said = await events.ended()
+        assert not {": still here", "event: item"} & set(said)
     bob = await someone()
     await mailbox.reach(bob.user_id)
     async with following(bob) as events:
         monkeypatch.setattr(leaving, "_asked", [15])
         await events.ended()
+
+
+_TAKEN_FROM_HER: dict[str, str] = {
+    "given to somebody else": "UPDATE recipients SET user_id = gen_random_uuid()",
+    "nobody's account any more": "UPDATE recipients SET user_id = NULL",
+    "gone": "DELETE FROM recipients",
+}
+
+
+@pytest.mark.parametrize("taken", _TAKEN_FROM_HER.values(), ids=_TAKEN_FROM_HER)
+async def test_stream_ends_when_the_inbox_is_hers_no_more_and_tells_nothing_that_came_after(
+    following: Any, someone: Any, mailbox: Mailbox, db: Database, taken: str
+) -> None:
+    ada = await someone()
+    recipient = await mailbox.reach(ada.user_id)
+    await mailbox.put(recipient, "Hers")
+    async with following(ada, after=0) as events:
+        await events.next("counts")
+        async with db.platform() as session:
+            await session.execute(text(taken))
+        if not taken.startswith("DELETE"):
+            await mailbox.put(recipient, "Not hers")
+        assert "event: item" not in await events.ended()
+
+
+async def test_head_of_the_stream_ends_at_once_and_takes_no_place(
+    api_url: str, client: Any, someone: Any, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("singr_api.messages.inbox.routes._MOST_SCREENS", 1)
+    ada = await someone()
+    await mailbox.reach(ada.user_id)
+    http = client(api_url, ada)
+    for _ in range(2):
+        answer = await http.head(f"{PATH}/stream", params=WHOSE)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream")
+        assert answer.headers.get("connection") != "close"
+    assert await _status(http) == 200
 
 
 async def test_so_many_streams_of_one_inbox_and_no_more(

@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 import uvicorn
 
-from singr_observability.server import bounded
+from singr_observability.server import ENDLESS, bounded
 
 DEADLINE = 20.0
 GET = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
@@ -141,3 +141,39 @@ async def test_caller_of_http_1_0_gets_no_answer_before_the_answer():
 async def test_answer_of_another_length_than_it_says_is_cut(data: bytes):
     answer = await said(answering(start((b"content-length", b"2")), body(data)), GET)
     assert len(answer.partition(b"\r\n\r\n")[2]) < 2
+
+
+@pytest.mark.parametrize(
+    "leaves", [asyncio.StreamWriter.write_eof, lambda writer: writer.write(GET)], ids=["eof", "more"]
+)
+@pytest.mark.parametrize("begun", [True, False], ids=["while it goes on", "before it begins"])
+async def test_caller_of_an_answer_without_an_end_is_seen_to_leave(
+    leaves: Callable[[asyncio.StreamWriter], None], *, begun: bool
+) -> None:
+    asked, goes_on, left = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def endless(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        asked.set()
+        await goes_on.wait()
+        scope["state"][ENDLESS] = True
+        await send(start())
+        await send(body(b"here", more=True))
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        left.set()
+
+    async with serving(endless) as port, asyncio.timeout(DEADLINE):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(GET)
+        await asked.wait()
+        if begun:
+            goes_on.set()
+            await reader.readuntil(b"here\r\n")
+        leaves(writer)
+        for _ in range(20):  # more turns of the loop than the server needs to read it
+            await asyncio.sleep(0.001)
+        goes_on.set()
+        await left.wait()
+        assert await reader.read() == b""
+        writer.close()

@@ -1,7 +1,7 @@
 """The outermost layer that knows HTTP: security headers, CORS, HEAD, and errors that nobody else answered."""
 
 import re
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Final
 
 from singr_api.http import problems
@@ -42,6 +42,8 @@ _REQUEST_HEADERS: Final = (
     b" x-singr-timestamp"
 )
 _LIMIT_HEADERS: Final = frozenset({b"ratelimit", b"ratelimit-policy"})
+_HEAD: Final = "HEAD"
+_METHOD: Final = "singr_method"  # in the request's state, where it is not the scope's
 _OK: Final = 200
 _TOO_MANY: Final = 429
 # What organizations' own ids may have and clients encode, as `encodeURIComponent` does; no address is divided by it.
@@ -55,6 +57,11 @@ def response_headers(scope: Scope) -> Headers:
     """Return the list of headers that the answer to this request will carry, whatever it turns out to be."""
     headers: Headers = scope["state"].setdefault("singr_response_headers", [])
     return headers
+
+
+def asked_for_head(state: Mapping[str, Any]) -> bool:
+    """Tell whether the request of this state, which is handled as GET, asks for the head alone (RFC 9110, 9.3.2)."""
+    return state.get(_METHOD) == _HEAD
 
 
 class Edge:
@@ -92,9 +99,9 @@ class Edge:
             await answer.options(preflight=origin in self._origins)
             return
         inner = scope
-        if scope["method"] == "HEAD":
+        if scope["method"] == _HEAD:
             inner = {**scope, "method": "GET"}  # answered as GET, without the body (RFC 9110, 9.3.2)
-            scope["state"]["singr_method"] = "HEAD"
+            scope["state"][_METHOD] = _HEAD
         try:
             await self._app(inner, receive, answer.send)
         except ClientGoneError:
@@ -126,7 +133,7 @@ class _Answer:
         self._scope = scope
         self._send = send
         self._extra = extra
-        self._head = scope["method"] == "HEAD"
+        self._head = scope["method"] == _HEAD
         self._shared: Message | None = None  # the beginning of an answer that waits for its whole body
         self.started = False
 

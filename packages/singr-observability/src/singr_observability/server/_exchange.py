@@ -13,6 +13,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from singr_observability.server._cork import Cork
+from singr_observability.server._limits import ENDLESS
 
 _TOKEN: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch  # RFC 9110, 5.6.2
 _MOST_NAMES: Final = 1_000
@@ -41,6 +42,7 @@ class Exchange(RequestResponseCycle):
     _head = b""
     _says_close = False
     _bodiless = False
+    _awaited = False
 
     @classmethod
     def of(cls, protocol: HttpToolsProtocol, cork: Cork) -> "Exchange":
@@ -71,6 +73,17 @@ class Exchange(RequestResponseCycle):
         made.cork = cork
         return made
 
+    def outrun(self) -> bool:
+        """Note that the caller waits for the end: it has closed its side, or sent another request behind this one.
+
+        False where there is none, now or once the answer begins: nobody would see such a caller leave, so it ends here.
+        """
+        self._awaited = True
+        if ENDLESS not in self.scope["state"]:
+            return True
+        self.cork.close()
+        return False
+
     async def send(self, message: Any) -> None:
         """Send what the app says.
 
@@ -90,6 +103,8 @@ class Exchange(RequestResponseCycle):
             raise RuntimeError(f"an application sent {kind!r} where none may come")
 
     def _start(self, message: Any) -> None:
+        if self._awaited:
+            self.outrun()
         self.response_started = True
         self.waiting_for_100_continue = False
         status = message["status"]

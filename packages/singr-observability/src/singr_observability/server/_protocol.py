@@ -21,7 +21,7 @@ from singr_observability.redaction._masks import mask_address
 from singr_observability.server._connections import Connections
 from singr_observability.server._cork import Cork
 from singr_observability.server._exchange import Exchange
-from singr_observability.server._limits import ENDLESS, WireLimits
+from singr_observability.server._limits import WireLimits
 from singr_observability.server._refusals import (
     FULL,
     Refusal,
@@ -60,6 +60,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, limits: WireLimits | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.cycle: Any  # an `Exchange`; none at first
         self._limits = limits or WireLimits()
         self._all = Connections.of(self.server_state, self._limits, self.timeout_keep_alive)
         self.site: str | None = None
@@ -108,8 +109,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn's closes
         """Stay open for answers that end: a caller may say no more and still listen (RFC 9112, 9.6)."""
-        waits = not self._ended and self._phase == _NEW and self._answering()
-        self._half_closed = waits and ENDLESS not in self.cycle.scope["state"]
+        self._half_closed = not self._ended and self._phase == _NEW and self._answering() and self.cycle.outrun()
         return self._half_closed
 
     def give_way(self) -> None:
@@ -180,7 +180,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 # The next request, while this one is being answered: it waits as it is, and so does what follows it.
                 self._held = data
                 self._cork.hold()
-                return True
+                return bool(self.cycle.outrun())
             else:
                 end = self._end_of_head(data)
             part, data = (data, b"") if end == len(data) else (data[:end], data[end:])

@@ -7,6 +7,7 @@ from singr_api.admission.browser import AnyRequest
 from singr_api.admission.call import UserCall
 from singr_api.admission.policy import Access
 from singr_api.http import problems
+from singr_api.http.edge import asked_for_head
 from singr_api.http.problems import FieldError, Problem, invalid
 from singr_api.messages.inbox.schemas import InboxPage, InboxQuery, MarkInbox, StreamQuery, WhoseInbox
 from singr_api.messages.inbox.stream import EVENTS, EventStream, events, resumed_from
@@ -98,8 +99,9 @@ async def mark(session: PlatformSession, call: UserCall, query: WhoseInbox, body
 async def stream(request: AnyRequest, services: Services, call: UserCall, query: StreamQuery) -> EventStream:
     """Follow your inbox, live.
 
-    Ends after a quarter of an hour at the latest, and within seconds where your session ends: connect again, with
-    `Last-Event-ID` or `after`, and nothing is left out. A comment every 15 seconds keeps the connection open.
+    Ends after a quarter of an hour at the latest, and within seconds where your session ends, or the inbox is yours no
+    more: connect again, with `Last-Event-ID` or `after`, and nothing is left out. A comment every 15 seconds keeps the
+    connection open.
     """
     async with services.db.platform() as session:
         recipient_id = await inbox_of(session, organization_id=query.organization_id, user_id=call.user_id)
@@ -111,9 +113,11 @@ async def stream(request: AnyRequest, services: Services, call: UserCall, query:
         )
         raise Problem(problems.RATE_LIMITED, words, headers={"retry-after": "5"})
     after = resumed_from(request, query.after)
+    if asked_for_head(request.scope["state"]):
+        return EventStream(None)
     since = position if after is None else min(after, position)
     live = screens.watch(recipient_id)
-    return EventStream(events(services, call.session_id, live, since), left=partial(screens.leave, live))
+    return EventStream(events(services, call.person, live, since), left=partial(screens.leave, live))
 
 
 def _check(body: MarkInbox) -> None:

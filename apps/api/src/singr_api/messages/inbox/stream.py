@@ -12,12 +12,13 @@ import msgspec
 from litestar import Response
 
 from singr_api.admission.browser import AnyRequest
+from singr_api.admission.people import Person
 from singr_api.http.body import ClientGoneError
-from singr_api.http.edge import Receive, Scope, Send
+from singr_api.http.edge import Message, Receive, Scope, Send
 from singr_api.http.leaving import leaving
 from singr_api.http.problems import MALFORMED_REQUEST, header_refused
 from singr_api.wiring.services import Services
-from singr_comms.people.inbox import InboxItemView, LiveInbox, count_inbox, inbox_changes
+from singr_comms.people.inbox import InboxItemView, LiveInbox, count_inbox, inbox_changes, owner_of_inbox
 from singr_observability.server import ENDLESS
 
 EVENTS: Final = "text/event-stream"
@@ -33,6 +34,11 @@ _MOST: Final = 500
 _STUCK: Final = 20.0
 _LAST_EVENT_ID: Final = b"last-event-id"
 _DIGITS: Final = 19
+_HEAD: Final[Message] = {
+    "type": "http.response.start",
+    "status": 200,
+    "headers": [(b"content-type", EVENTS.encode()), (b"x-accel-buffering", b"no")],
+}
 _encode = msgspec.json.Encoder().encode
 
 
@@ -40,27 +46,30 @@ class EventStream(Response[None]):
     """An answer that goes on.
 
     Args:
-        parts: what it says, as it comes.
+        parts: what it says, as it comes; None where only its head was asked for.
         left: called when nobody listens any more.
     """
 
-    def __init__(self, parts: AsyncGenerator[bytes], *, left: Callable[[], None]) -> None:
+    def __init__(self, parts: AsyncGenerator[bytes] | None, *, left: Callable[[], None] | None = None) -> None:
         super().__init__(None, media_type=EVENTS)
         self._parts = parts
         self._left = left
 
     def to_asgi_response(self, *_: Any, **__: Any) -> Any:
         """Return what sends it."""
-        return self._send_parts
+        return self._send_head if self._parts is None else partial(self._send_parts, self._parts)
 
-    async def _send_parts(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _send_head(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await send(_HEAD)
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _send_parts(self, parts: AsyncGenerator[bytes], scope: Scope, receive: Receive, send: Send) -> None:
         scope["state"][ENDLESS] = True
         sending = asyncio.current_task()
         gone = asyncio.create_task(_gone(receive, sending))
         try:
-            head = [(b"content-type", EVENTS.encode()), (b"x-accel-buffering", b"no")]
-            await send({"type": "http.response.start", "status": 200, "headers": head})
-            async for part in self._parts:
+            await send(_HEAD)
+            async for part in parts:
                 async with asyncio.timeout(_STUCK):
                     await send({"type": "http.response.body", "body": part, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
@@ -72,23 +81,31 @@ class EventStream(Response[None]):
             sending.uncancel()
         finally:
             gone.cancel()
-            self._left()
-            await self._parts.aclose()
+            if self._left is not None:
+                self._left()
+            await parts.aclose()
 
 
-async def events(services: Services, session_id: UUID, live: LiveInbox, after: int) -> AsyncGenerator[bytes]:
-    """Yield what changes behind a position, until the session ends, or the process is asked to stop."""
+async def events(services: Services, person: Person, live: LiveInbox, after: int) -> AsyncGenerator[bytes]:
+    """Yield what changes behind a position, while it is this person's inbox, who is signed in, and the process goes on.
+
+    Whose it is, and whether they are signed in, is asked after what is told was read: an item that came when they had
+    no right to it any more is told to nobody.
+    """
     over, beat = time.monotonic() + LONGEST, time.monotonic() + _HEARTBEAT
     yield b": welcome\n\n"
     while time.monotonic() < over and not leaving():
-        if not await _still_in(services, session_id):
-            return
+        told = b""
         if await live.changed(within=_LOOKS):
             read = partial(_news, services, live.recipient_id, after)
-            told, after = await services.live_inboxes.read_once(live, after, read)
-            if told:
-                beat = time.monotonic() + _HEARTBEAT
-                yield told
+            told, after, owner = await services.live_inboxes.read_once(live, after, read)
+            if owner != person.user_id:
+                return
+        if not await _still_in(services, person.session_id, anew=bool(told)):
+            return
+        if told:
+            beat = time.monotonic() + _HEARTBEAT
+            yield told
         if time.monotonic() >= beat:
             beat = time.monotonic() + _HEARTBEAT
             yield b": still here\n\n"
@@ -105,33 +122,31 @@ def resumed_from(request: AnyRequest, after: int | None) -> int | None:
     return int(given)
 
 
-async def _news(services: Services, recipient_id: UUID, after: int) -> tuple[bytes, int]:
-    """What changed, as events, and the position behind it. The counts come last."""
+async def _news(services: Services, recipient_id: UUID, after: int) -> tuple[bytes, int, UUID | None]:
+    """What changed, as events, the position behind it, and whose inbox it is after all that. The counts come last."""
     told: list[bytes] = []
     async with services.db.platform() as session:
         counts = await count_inbox(session, recipient_id)
-        if counts.position <= after:
-            return b"", after
-        if counts.position - after > _MOST:
-            after = counts.position
-            told.append(_event("reload", after, {}))
-        while changed := await inbox_changes(session, services.sealer, recipient_id, after=after, limit=_AT_ONCE):
-            told += [_event("item", item.position, item) for item in changed]
-            after = changed[-1].position
-        counts = await count_inbox(session, recipient_id)
-    told.append(_event("counts", after, counts))
-    return b"".join(told), after
+        if counts.position > after:
+            if counts.position - after > _MOST:
+                after = counts.position
+                told.append(_event("reload", after, {}))
+            while changed := await inbox_changes(session, services.sealer, recipient_id, after=after, limit=_AT_ONCE):
+                told += [_event("item", item.position, item) for item in changed]
+                after = changed[-1].position
+            told.append(_event("counts", after, await count_inbox(session, recipient_id)))
+        return b"".join(told), after, await owner_of_inbox(session, recipient_id)
 
 
 def _event(name: str, position: int, data: InboxItemView | Any) -> bytes:
     return b"event: %s\nid: %d\ndata: %s\n\n" % (name.encode(), position, _encode(data))
 
 
-async def _still_in(services: Services, session_id: UUID) -> bool:
-    """Whether the session goes on; not so where nobody can say."""
+async def _still_in(services: Services, session_id: UUID, *, anew: bool) -> bool:
+    """Whether the session goes on, as of this moment (`anew`) or a little before; not so where nobody can say."""
     feed = services.accounts.access_feed
     with contextlib.suppress(Exception):
-        await feed.ensure_fresh()
+        await (feed.refresh() if anew else feed.ensure_fresh())
         return not feed.session_revoked(session_id)
     return False
 

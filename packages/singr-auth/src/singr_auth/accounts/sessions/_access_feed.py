@@ -86,7 +86,13 @@ class AccessFeed:
             psycopg.OperationalError, psycopg_pool.PoolTimeout, TimeoutError: the database does not answer, so that
                 nobody can be let in.
         """
-        wanted = time.monotonic() - _STALE_SECONDS
+        await self._known_since(time.monotonic() - _STALE_SECONDS)
+
+    async def refresh(self) -> None:
+        """Return once nothing that was committed before this call is unknown here; raises as `ensure_fresh` does."""
+        await self._known_since(time.monotonic())
+
+    async def _known_since(self, wanted: float) -> None:
         while self._asked < wanted:
             started, flight = self._flight or self._take_off()
             try:

@@ -13,6 +13,7 @@ from singr_comms.people.inbox._items import (
     inbox_changes,
     inbox_of,
     list_inbox,
+    owner_of_inbox,
 )
 from singr_comms.people.inbox._live import LiveInbox, LiveInboxes
 from singr_comms.people.inbox._marking import InboxMark, forget_items, mark_inbox, wake_snoozed
@@ -38,5 +39,6 @@ __all__ = [
     "list_inbox",
     "mark_inbox",
     "note_news",
+    "owner_of_inbox",
     "wake_snoozed",
 ]

@@ -53,6 +53,7 @@ SELECT count(*) FROM added
     roles=("platform", "tenant"),
 )
 _OF_USER: Final = sql_text("SELECT id FROM recipients WHERE organization_id = :organization_id AND user_id = :user_id")
+_OWNER: Final = sql_text("SELECT user_id FROM recipients WHERE id = :recipient_id")
 _COUNTS: Final = sql_text(
     "SELECT unread, unseen, position FROM inbox_counters WHERE recipient_id = :recipient_id",
     roles=("platform", "tenant"),
@@ -174,6 +175,12 @@ async def inbox_of(session: PlatformSession, *, organization_id: UUID, user_id: 
     found: UUID | None = await session.scalar(_OF_USER, {"organization_id": organization_id, "user_id": user_id})
     if found is None:
         raise InboxNotFoundError("this organization keeps no inbox for you")
+    return found
+
+
+async def owner_of_inbox(session: PlatformSession, recipient_id: UUID) -> UUID | None:
+    """Return whose account it is; None where nobody's is, or there is no such inbox any more."""
+    found: UUID | None = await session.scalar(_OWNER, {"recipient_id": recipient_id})
     return found
 
 

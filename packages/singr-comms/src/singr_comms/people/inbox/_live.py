@@ -13,7 +13,12 @@ from singr_db.redis import cancel_until_ended
 from singr_observability import get_logger
 
 _LOOKS_EVERY: Final = 2.0
-_STANDING: Final = sql("SELECT recipient_id, position FROM inbox_counters WHERE recipient_id = ANY (%s)")
+# Whose it is, too: one that is given to somebody else, or is gone, has changed.
+_STANDING: Final = sql("""
+SELECT r.id, r.user_id, c.position FROM recipients AS r LEFT JOIN inbox_counters AS c ON c.recipient_id = r.id
+ WHERE r.id = ANY (%s)
+""")
+_GONE: Final = (None, None)
 _log = get_logger("comms.inbox")
 T = TypeVar("T")
 
@@ -52,7 +57,7 @@ class LiveInboxes:
         self._db = db
         self.news = news
         self._watched: defaultdict[UUID, set[LiveInbox]] = defaultdict(set)
-        self._standing: dict[UUID, int] = {}
+        self._standing: dict[UUID, tuple[UUID | None, int | None]] = {}
         self._stirs: Counter[UUID] = Counter()
         self._read: dict[UUID, tuple[tuple[int, int], asyncio.Future[Any]]] = {}
         self._anybody = asyncio.Event()
@@ -113,13 +118,16 @@ class LiveInboxes:
     async def _look(self) -> None:
         while True:
             await self._anybody.wait()
+            asked = list(self._watched)
             try:
                 async with self._db.psycopg.connection() as connection:
-                    found = await connection.execute(_STANDING, (list(self._watched),))
-                    for recipient_id, position in await found.fetchall():
-                        if self._standing.get(recipient_id) != position and recipient_id in self._watched:
-                            self._standing[recipient_id] = position
-                            self._stir(recipient_id)
+                    found = await (await connection.execute(_STANDING, (asked,))).fetchall()
+                standing = {recipient_id: (owner, position) for recipient_id, owner, position in found}
+                for recipient_id in self._watched.keys() & asked:
+                    now = standing.get(recipient_id, _GONE)
+                    if self._standing.get(recipient_id) != now:
+                        self._standing[recipient_id] = now
+                        self._stir(recipient_id)
             except Exception as error:  # noqa: BLE001 - a store that is away comes back
                 _log.debug("inboxes on screens could not be looked at: {}", type(error).__name__)
             await asyncio.sleep(_LOOKS_EVERY)
