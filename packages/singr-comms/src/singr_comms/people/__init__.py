@@ -99,6 +99,7 @@ from singr_comms.people.privacy._erase import (
 from singr_comms.people.privacy._job import (
     EraseRecipient,
 )
+from singr_comms.people.recipients._leaving import remove_recipient
 from singr_comms.people.recipients._model import (
     MOST_AT_ONCE,
     DigestTime,
@@ -115,7 +116,6 @@ from singr_comms.people.recipients._store import (
     list_recipients,
     put_recipient,
     read_recipient,
-    remove_recipient,
 )
 from singr_comms.people.times._own import (
     OwnTimes,

@@ -27,6 +27,7 @@ class MemoryRecipient(msgspec.Struct, frozen=True, kw_only=True):
 
     id: UUID
     given: NamedRecipient
+    last_user_id: UUID | None = None
     created_at: datetime
     updated_at: datetime
 
@@ -129,16 +130,33 @@ class MemoryPeople:
 
     def put(self, given: Sequence[NamedRecipient]) -> int:
         """Keep them; returns how many are new."""
-        before = len(self.recipients)
+        created = 0
         for one in given:
             known = self.recipients.get(one.external_id)
+            account = None if known is None else known.user_id or known.last_user_id
+            if known is not None and is_another(one.user_id, account):
+                known = self._heir(known)
             self.recipients[one.external_id] = MemoryRecipient(
                 id=known.id if known else new_id(),
                 given=_as_kept(one),
+                last_user_id=one.user_id or account,
                 created_at=known.created_at if known else self.now(),
                 updated_at=self.now(),
             )
-        return len(self.recipients) - before
+            created += known is None
+        return created
+
+    def _heir(self, former: MemoryRecipient) -> MemoryRecipient:
+        """Let somebody else have the id, with its topics and what the organization chose for it."""
+        heir = msgspec.structs.replace(former, id=new_id(), created_at=self.now())
+        for key, topic in self.topics.items():
+            if former.id in topic.members:
+                self.topics[key] = msgspec.structs.replace(topic, members=topic.members | {heir.id})
+        for (whose, where), one in list(self._choices.items()):
+            if whose == former.id and one.source == "organization":
+                self._choices[heir.id, where] = msgspec.structs.replace(one, recipient_id=heir.id)
+        self.remove(former.external_id)
+        return heir
 
     def remove(self, external_id: str) -> bool:
         """Take somebody off, with devices, topics and choices; False where there is nobody."""
@@ -232,6 +250,11 @@ class MemoryPeople:
     def chosen(self, recipient_id: UUID | None) -> Choices:
         """A recipient's choices or, without one, the organization's, as `decide` takes them."""
         return {where: one.allowed for (whose, where), one in self._choices.items() if whose == recipient_id}
+
+
+def is_another(account: UUID | None, before: UUID | None) -> bool:
+    """Whether an id that was an account's last is given to another one."""
+    return None not in {account, before} and account != before
 
 
 def _as_kept(one: NamedRecipient) -> NamedRecipient:

@@ -70,6 +70,9 @@ async def put(session: TenantSession, services: Services, external_id: str, body
     By the organization's own id, as a whole: what is left out, they have not. A member of the organization may be named
     by `user_id`; name and address that are left out are then the account's, a number is not. Address, number and name
     are sealed with a key of the person's own, and shown masked.
+
+    Another account makes it another person, with an `id` of their own: the former one's devices, inbox and choices go,
+    and their topics, and what the organization chose for the id, stay.
     """
     view, is_new = await put_recipient(
         session,

@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from singr_comms.people._errors import RecipientNotFoundError
 from singr_comms.people.exporting._withdrawing import withdraw_exports
+from singr_comms.people.inbox._news import note_news
 from singr_comms.people.privacy._job import EraseRecipient
 from singr_comms.people.privacy._prints import prints_of_person
 from singr_db import Sealer, TenantSession, sql_text
@@ -69,6 +70,7 @@ async def erase_recipient(session: TenantSession, external_id: str, *, sealer: S
     await session.execute(_DESTROY, {"key_ids": key_ids})
     if row is not None:
         await session.execute(_DELETE, {"id": row.id})
+    note_news(session, ids)
     await log_operation(session, "recipient.erase", ids[0])
     job = EraseRecipient(ids[0], tuple(sorted(one.hex() for one in prints)), former=tuple(ids[1:]))
     return await enqueue(session, job, organization_id=session.organization_id)

@@ -1,6 +1,6 @@
 """Recipients: put, imported, read, listed and taken off, in the caller's transaction."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,8 +15,9 @@ from singr_comms.notifications._person_keys import read_keys
 from singr_comms.notifications._rows import prints_of
 from singr_comms.people._directory import Directory, NoDirectory
 from singr_comms.people._errors import PeopleError, PersonFault, RecipientNotFoundError
-from singr_comms.people._memory import KeepsPeople
+from singr_comms.people._memory import KeepsPeople, is_another
 from singr_comms.people.recipients._checks import ZONES, faults_of, filled, strangers, twice
+from singr_comms.people.recipients._leaving import give_up, step_aside
 from singr_comms.people.recipients._model import (
     MOST_AT_ONCE,
     Imported,
@@ -51,8 +52,8 @@ SELECT id, :organization_id, wrapped FROM {read_arrays({"id": "uuid", "wrapped":
     roles=("tenant",),
 )
 _LOCKED: Final = sql_text(
-    "SELECT id, external_id, key_id FROM recipients WHERE external_id = ANY(CAST(:ids AS text[]))"
-    " ORDER BY external_id FOR NO KEY UPDATE",
+    "SELECT id, external_id, key_id, coalesce(user_id, last_user_id) AS account FROM recipients"
+    " WHERE external_id = ANY(CAST(:ids AS text[])) ORDER BY external_id FOR NO KEY UPDATE",
     roles=("tenant",),
 )
 # Of people whose keys are lost; what these sealed is written anew, but for tokens, which nobody can read any more.
@@ -74,7 +75,8 @@ _VALUES: Final = ", ".join(
 )
 _WRITE: Final = sql_text(
     f"""
-UPDATE recipients AS r SET {_VALUES}, updated_at = now()
+UPDATE recipients AS r SET {_VALUES}, updated_at = now(),
+       last_user_id = coalesce(row.user_id, r.user_id, r.last_user_id)
   FROM {read_arrays(COLUMNS, ":rows")} WHERE r.external_id = row.external_id
 """,  # noqa: S608 - constants
     roles=("tenant",),
@@ -83,22 +85,6 @@ _TAKEN: Final = sql_text(
     """
 SELECT user_id, external_id FROM recipients
  WHERE user_id = ANY(CAST(:users AS uuid[])) AND external_id <> ALL (CAST(:ids AS text[]))
-""",
-    roles=("tenant",),
-)
-# What the key sealed is kept for as long as messages are; after that a chore destroys it.
-_TAKE_OFF: Final = sql_text(
-    """
-WITH gone AS (
-    DELETE FROM recipients WHERE external_id = :external_id RETURNING id, external_id, key_id, email_hash, phone_hash
-), released AS (
-    UPDATE data_keys
-       SET released_at = now(), external_id = gone.external_id, recipient_id = gone.id,
-           prints = array_remove(ARRAY[gone.email_hash, gone.phone_hash], NULL)
-                    || ARRAY(SELECT token_hash FROM push_devices AS d WHERE d.recipient_id = gone.id)
-      FROM gone WHERE data_keys.id = gone.key_id
-)
-SELECT id FROM gone
 """,
     roles=("tenant",),
 )
@@ -115,7 +101,13 @@ async def put_recipient(
     directory: Directory | None = None,
     allow_test: bool = False,
 ) -> tuple[RecipientView, bool]:
-    """Keep a person as they are given, whoever they were before; returns them, and whether they are new.
+    """Keep a person as they are given; returns them, and whether their id is new.
+
+    An id that is given to another account is another person's from then on, by an `id` of its own: nothing of the
+    former one passes to them, as if those had been taken off the list (`remove_recipient`). Their devices, inbox and
+    digests and what they chose themselves are let go, and a notification that named them and is not decided yet tells
+    nobody; the topics that the id is a member of stay, and so do the choices that the organization made for it.
+    Without an account for a while, it is the same person's if that account comes back.
 
     Args:
         session: the caller's transaction, fenced to the organization.
@@ -223,23 +215,6 @@ async def list_recipients(
     return Page(tuple(await _views(session, page.items, sealer)), page.next_cursor, page.looked_back_to)
 
 
-async def remove_recipient(session: TenantSession, external_id: str) -> None:
-    """Take a person off an organization's list, with devices, topics and what they chose.
-
-    What is on its way to them still goes, and the log of deliveries keeps what it has for its time: whoever wants to be
-    forgotten is erased (`erase_recipient`), also afterwards.
-
-    Raises:
-        RecipientNotFoundError: there is none.
-    """
-    if isinstance(session, KeepsPeople):
-        is_gone = session.people.remove(external_id)
-    else:
-        is_gone = (await session.execute(_TAKE_OFF, {"external_id": external_id})).scalar() is not None
-    if not is_gone:
-        raise RecipientNotFoundError("external_id")
-
-
 async def row_of(session: TenantSession, external_id: str) -> Recipient:
     """The row of a person; raises RecipientNotFoundError."""
     if isinstance(session, KeepsPeople):
@@ -279,7 +254,7 @@ async def _keep(
     complete = await _checked(session, given, directory, allow_test=allow_test, paths=paths)
     if isinstance(session, KeepsPeople):
         return session.people.put(complete)
-    created, keys = await _held(session, [one.external_id for one in complete], sealer)
+    created, keys = await _held(session, {one.external_id: one.user_id for one in complete}, sealer)
     values = {"rows": msgspec.json.encode([written(one, keys[one.external_id], sealer) for one in complete]).decode()}
     try:
         async with session.begin_nested():
@@ -293,12 +268,27 @@ async def _keep(
     return created
 
 
-async def _held(session: TenantSession, ids: list[str], sealer: Sealer) -> tuple[int, dict[str, PersonKey]]:
-    """Make who is missing, and hold all; returns how many were, and everybody's key."""
+async def _held(
+    session: TenantSession, accounts: Mapping[str, UUID | None], sealer: Sealer
+) -> tuple[int, dict[str, PersonKey]]:
+    """Make who is missing, and hold all; returns how many were, and everybody's key.
+
+    Args:
+        session: the caller's transaction.
+        accounts: whose account each id is to be.
+        sealer: wraps keys.
+    """
+    ids = list(accounts)
     created = 0
     rows: Sequence[Any] = ()
     while len(rows) < len(ids):  # again: somebody was taken off between the look and the lock
         created += await _made(session, await _missing(session, ids), sealer)
+        rows = (await session.execute(_LOCKED, {"ids": ids})).all()
+    former = [row for row in rows if is_another(accounts[row.external_id], row.account)]
+    if former:
+        aside = await step_aside(session, [row.id for row in former])
+        await _made(session, [row.external_id for row in former], sealer)
+        await give_up(session, aside)
         rows = (await session.execute(_LOCKED, {"ids": ids})).all()
     known = await read_keys(session, sealer, {row.key_id for row in rows})
     lost = {row.id: PersonKey.made() for row in rows if row.key_id not in known}

@@ -64,7 +64,8 @@ class Recipient(Base):
 
     What is `_sealed` is sealed with the key `key_id`, an address as `messages.recipient_sealed` holds it; `_hash` is
     the fingerprint that messages to it are found by, `_masked` what people are shown. Days of the week are those of
-    ISO 8601, Monday is 1; quiet hours begin on `quiet_days`, on every day where there are none.
+    ISO 8601, Monday is 1; quiet hours begin on `quiet_days`, on every day where there are none. `last_user_id` is the
+    account that it is, or was last: given to another, the id is another person's, with a row of their own.
     """
 
     __tablename__ = "recipients"
@@ -90,6 +91,7 @@ class Recipient(Base):
     organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"))
     external_id: Mapped[str]
     user_id: Mapped[UUID | None]
+    last_user_id: Mapped[UUID | None]
     name_sealed: Mapped[bytes | None]
     email_sealed: Mapped[bytes | None]
     email_hash: Mapped[bytes | None]

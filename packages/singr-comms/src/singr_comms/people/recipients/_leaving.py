@@ -1,0 +1,83 @@
+"""Who leaves an organization's list: taken off it, or giving their id to somebody else."""
+
+from collections.abc import Collection
+from typing import Final
+from uuid import UUID
+
+from singr_comms.people._errors import RecipientNotFoundError
+from singr_comms.people._memory import KeepsPeople
+from singr_comms.people.inbox._news import note_news
+from singr_db import TenantSession, sql_text
+
+# While somebody else gets the id. No id has a space.
+_STEP_ASIDE: Final = sql_text(
+    "UPDATE recipients SET external_id = external_id || ' ' || id, user_id = NULL"
+    " WHERE id = ANY(CAST(:ids AS uuid[])) RETURNING external_id",
+    roles=("tenant",),
+)
+_HEIRS: Final = """
+  FROM recipients AS former JOIN recipients AS heir
+       ON heir.organization_id = former.organization_id AND heir.external_id = split_part(former.external_id, ' ', 1)
+ WHERE former.external_id = ANY(CAST(:external_ids AS text[]))
+"""
+# What the organization itself has said of its id goes on to be so.
+_PASS_ON: Final = tuple(
+    sql_text(
+        f"UPDATE {table} AS t SET recipient_id = heir.id {_HEIRS}"  # noqa: S608 - constants
+        f" AND t.organization_id = former.organization_id AND t.recipient_id = former.id{which}",
+        roles=("tenant",),
+    )
+    for table, which in (("topic_members", ""), ("preferences", " AND t.source = 'organization'"))
+)
+# What the key sealed is kept for as long as messages are; after that a chore destroys it.
+_TAKE_OFF: Final = sql_text(
+    """
+WITH gone AS (
+    DELETE FROM recipients WHERE external_id = ANY(CAST(:external_ids AS text[]))
+    RETURNING id, external_id, key_id, email_hash, phone_hash
+), released AS (
+    UPDATE data_keys
+       SET released_at = now(), external_id = split_part(gone.external_id, ' ', 1), recipient_id = gone.id,
+           prints = array_remove(ARRAY[gone.email_hash, gone.phone_hash], NULL)
+                    || ARRAY(SELECT token_hash FROM push_devices AS d WHERE d.recipient_id = gone.id)
+      FROM gone WHERE data_keys.id = gone.key_id
+)
+SELECT id FROM gone
+""",
+    roles=("tenant",),
+)
+
+
+async def remove_recipient(session: TenantSession, external_id: str) -> None:
+    """Take a person off an organization's list, with devices, topics, inbox and what they chose.
+
+    What is on its way to them still goes, and the log of deliveries keeps what it has for its time: whoever wants to be
+    forgotten is erased (`erase_recipient`), also afterwards.
+
+    Raises:
+        RecipientNotFoundError: there is none.
+    """
+    if isinstance(session, KeepsPeople):
+        is_gone = session.people.remove(external_id)
+    else:
+        is_gone = await _take_off(session, [external_id])
+    if not is_gone:
+        raise RecipientNotFoundError("external_id")
+
+
+async def step_aside(session: TenantSession, ids: Collection[UUID]) -> list[str]:
+    """Let the ids of these people be free for others; returns what they are called until `give_up`."""
+    return list((await session.scalars(_STEP_ASIDE, {"ids": list(ids)})).all())
+
+
+async def give_up(session: TenantSession, aside: list[str]) -> None:
+    """Pass on to the heirs of who stepped aside what the organization has said of the id, and take the others off."""
+    for statement in _PASS_ON:
+        await session.execute(statement, {"external_ids": aside})
+    await _take_off(session, aside)
+
+
+async def _take_off(session: TenantSession, external_ids: list[str]) -> bool:
+    gone = (await session.scalars(_TAKE_OFF, {"external_ids": external_ids})).all()
+    note_news(session, gone)
+    return bool(gone)
