@@ -342,6 +342,10 @@ async def test_stream_refuses_what_is_no_position_and_whoever_is_not_signed_in(
     await mailbox.reach(ada.user_id)
     answer = await client(api_url, ada).get(f"{PATH}/stream", params=WHOSE, headers={"last-event-id": "x"})
     assert world.problem(answer, 400, "malformed-request")["errors"][0]["field"] == "last-event-id"
+    answer = await client(api_url, ada).get(f"{PATH}/stream", params={"after": "-1"})
+    said = {one["field"]: one["message"] for one in world.problem(answer, 422, "invalid")["errors"]}
+    assert "from 0 to 9007199254740991" in said["after"]
+    assert "credential" not in said["organization_id"]
     world.problem(await client(api_url).get(f"{PATH}/stream", params=WHOSE), 401, "unauthenticated")
 
 

@@ -145,6 +145,13 @@ def test_type_or_channel_that_is_not_there_is_named(kind: str, channel: str, fie
     assert caught.value.field == field
 
 
+def test_what_another_channel_of_the_type_takes_is_left_out() -> None:
+    assert message_from("plain", "sms", {"title": "You are next", "text": "Come on."}) == PlainSms(text="Come on.")
+    with pytest.raises(InvalidDataError) as caught:
+        message_from("plain", "sms", {"titel": "You are next", "text": "Come on."})
+    assert list(caught.value.faults) == ["titel"]
+
+
 def test_message_made_in_python_is_checked_too() -> None:
     with pytest.raises(InvalidMessageError, match="text: must have at least 1 character"):
         preview(PlainSms(text=""))

@@ -198,3 +198,10 @@ def test_keys_of_people_outlive_a_secret_that_is_taken_out(migrated_url: str, ca
     assert isinstance(wrapped, bytes)
     opened = PersonKey.unwrapped(Sealer(Secret(new)), theirs.id, wrapped)
     assert opened.open(sealed, context="c") == b"Ada"
+    with psycopg.connect(migrated_url) as connection:
+        connection.execute(
+            "UPDATE data_keys SET wrapped = set_byte(wrapped, 40, 255 - get_byte(wrapped, 40)) WHERE id = %s",
+            (theirs.id,),
+        )
+    assert main(["rewrap-keys"], environ=environ) == 1
+    assert f"1 were altered, and nothing opens them: {theirs.id}." in capsys.readouterr().err

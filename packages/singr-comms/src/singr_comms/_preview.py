@@ -62,6 +62,8 @@ def message_from(
 ) -> Message:
     """Make a message of a type's name, a channel and its variables as JSON has them.
 
+    What another channel of the type takes, and this one does not, is left out, as a notification by both has it.
+
     Raises:
         UnknownTypeError: there is no such type, or not on this channel; says which there are.
         InvalidDataError: names every variable that is missing, unknown or wrong.
@@ -72,7 +74,10 @@ def message_from(
         raise UnknownTypeError("type", f"is not known; there are {known}")
     if channel not in declared.models:
         raise UnknownTypeError("channel", f"is none of this type's; it has {', '.join(sorted(declared.models))}")
-    return filled(declared.models[channel], data)
+    model = declared.models[channel]
+    others = {name for one in declared.models.values() for name in one.__struct_fields__}
+    others.difference_update(model.__struct_fields__)
+    return filled(model, {name: value for name, value in data.items() if name not in others})
 
 
 def preview(

@@ -123,10 +123,16 @@ async def _rewrap(settings: DatabaseSettings, known: AuthSettings) -> int:
     async with Database(settings, application_name="singr-db") as db:
         keys = await rewrap_keys(db, Sealer(known.secret, known.previous_secrets))
     print(f"{keys.done} keys of people were wrapped anew with AUTH_SECRET.")
-    if not keys.unknown:
-        return 0
-    print(f"singr-db: {keys.unknown} were wrapped with a secret that AUTH_SECRET_PREVIOUS lacks.", file=sys.stderr)
-    return _FAILED
+    if keys.unknown:
+        print(f"singr-db: {keys.unknown} were wrapped with a secret that AUTH_SECRET_PREVIOUS lacks.", file=sys.stderr)
+    if keys.broken:
+        some = ", ".join(map(str, keys.such_as))
+        print(
+            f"singr-db: {keys.broken} were altered, and nothing opens them: {some}. Whoever is put"
+            " (PUT /v1/recipients/{external_id}) gets another.",
+            file=sys.stderr,
+        )
+    return _FAILED if keys.unknown or keys.broken else 0
 
 
 def _check(settings: DatabaseSettings) -> int:

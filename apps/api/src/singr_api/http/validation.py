@@ -332,7 +332,11 @@ def _annotated(node: inspect.Metadata) -> str:
 def _span(least: float | None, most: float | None, unit: str) -> str:
     words = f" {unit}" if unit else ""
     if least is not None and most is not None:
-        return f"{' of' if unit else ' from'} {least:.10g} to {most:.10g}{words}"
+        return f"{' of' if unit else ' from'} {_number(least)} to {_number(most)}{words}"
     if least is not None:
-        return f" of at least {least:.10g}{words}"
-    return f" of at most {most:.10g}{words}" if most is not None else ""
+        return f" of at least {_number(least)}{words}"
+    return f" of at most {_number(most)}{words}" if most is not None else ""
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else f"{value:.10g}"

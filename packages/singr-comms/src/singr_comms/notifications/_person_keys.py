@@ -10,8 +10,11 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from singr_db import PersonKey, PlatformSession, Sealer, TenantSession, key_of
+from singr_db import PersonKey, PlatformSession, Sealer, SealError, TenantSession, key_of
 from singr_db.tables import DataKey
+from singr_observability import get_logger
+
+_log = get_logger("comms.keys")
 
 
 def is_erased(row: Any) -> bool:
@@ -43,9 +46,23 @@ def open_sealed(sealer: Sealer, sealed: bytes, wrapped: bytes | None, *, context
 async def read_keys(
     session: TenantSession | PlatformSession, sealer: Sealer, key_ids: Collection[UUID]
 ) -> dict[UUID, PersonKey]:
-    """The keys of these ids that are there still, in one query."""
+    """The keys of these ids that are there still and can be opened, in one query.
+
+    One that cannot is told of in the log: what it sealed is lost, and nobody else's is.
+    """
     if not key_ids:
         return {}
     asked = select(DataKey.id, DataKey.wrapped).where(DataKey.id.in_(key_ids), DataKey.wrapped.is_not(None))
     rows: Any = await session.execute(asked)
-    return {row.id: PersonKey.unwrapped(sealer, row.id, row.wrapped) for row in rows}
+    known: dict[UUID, PersonKey] = {}
+    broken: list[str] = []
+    for row in rows:
+        try:
+            known[row.id] = PersonKey.unwrapped(sealer, row.id, row.wrapped)
+        except SealError:
+            broken.append(str(row.id))
+    if broken:
+        _log.error(
+            "{} keys of people cannot be opened, such as {}: `singr-db rewrap-keys` says why", len(broken), broken[0]
+        )
+    return known

@@ -117,8 +117,10 @@ NAMED: Final = sql_text("""
 SELECT count(*) FROM notification_targets WHERE notification_id = :id AND organization_id = :organization_id
 """)
 # What has ended is paused no more: nobody could resume it, and its messages in doubt would wait for ever.
+# Nobody is told by it any more, so what it says goes: each message keeps its own.
 CANCEL: Final = sql_text(
     """
+WITH said AS (DELETE FROM notification_contents WHERE notification_id = :id AND organization_id = :organization_id)
 UPDATE notifications SET state = 'cancelled', paused_at = NULL, ended_at = now(), updated_at = now(), turn = turn + 1
  WHERE id = :id AND organization_id = :organization_id
 """,

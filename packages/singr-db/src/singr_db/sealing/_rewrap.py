@@ -14,6 +14,7 @@ from singr_db.sealing._sealer import Sealer
 from singr_db.sessions._database import Database
 
 _AT_ONCE: Final = 1_000
+_SOME: Final = 10
 _READ: Final = sql_text("""
 SELECT id, wrapped FROM data_keys WHERE wrapped IS NOT NULL AND id > :after ORDER BY id LIMIT :most
 """)
@@ -30,35 +31,48 @@ UPDATE data_keys AS k SET wrapped = row.anew
 class Rewrapped(msgspec.Struct, frozen=True):
     """What became of people's keys.
 
+    Those that cannot be opened stay as they are.
+
     Args:
         done: how many were wrapped anew with the current secret.
-        unknown: how many none of the secrets opens; they stay as they are.
+        unknown: how many are wrapped with a secret that is not known here.
+        broken: how many are not what was wrapped with the secret that they name.
+        such_as: some of the broken ones.
     """
 
     done: int
     unknown: int
+    broken: int = 0
+    such_as: tuple[UUID, ...] = ()
 
 
 async def rewrap_keys(db: Database, sealer: Sealer) -> Rewrapped:
-    """Wrap every key that a former secret wraps with the current one; may be repeated, and run beside everything."""
+    """Wrap every key that a former secret wraps with the current one; may be repeated, and run beside everything.
+
+    Those of the current secret are opened as well, so that one that cannot be is told of.
+    """
     done = unknown = 0
+    broken: list[UUID] = []
     after = UUID(int=0)
     while True:
         async with db.platform() as session:
             rows = (await session.execute(_READ, {"after": after, "most": _AT_ONCE})).all()
             anew = []
             for row in rows:
-                if sealer.is_current(row.wrapped):
-                    continue
                 try:
-                    wrapped = PersonKey.unwrapped(sealer, row.id, row.wrapped).wrapped(sealer)
+                    key = PersonKey.unwrapped(sealer, row.id, row.wrapped)
                 except SealError:
-                    unknown += 1
+                    if sealer.knows(row.wrapped):
+                        broken.append(row.id)
+                    else:
+                        unknown += 1
                     continue
-                anew.append((row.id, *(base64.b64encode(one).decode() for one in (row.wrapped, wrapped))))
+                if not sealer.is_current(row.wrapped):
+                    pair = (row.wrapped, key.wrapped(sealer))
+                    anew.append((row.id, *(base64.b64encode(one).decode() for one in pair)))
             if anew:
                 await session.execute(_WRITE, {"rows": msgspec.json.encode(anew).decode()})
             done += len(anew)
         if len(rows) < _AT_ONCE:
-            return Rewrapped(done, unknown)
+            return Rewrapped(done, unknown, len(broken), tuple(broken[:_SOME]))
         after = rows[-1].id

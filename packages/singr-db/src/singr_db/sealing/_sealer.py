@@ -98,6 +98,10 @@ class Sealer:
         except InvalidTag:
             raise SealError("the sealed value was altered, or was sealed for another context") from None
 
+    def knows(self, sealed: bytes) -> bool:
+        """Tell whether a value names a secret that is given here."""
+        return bytes(sealed[:_PREFIX_BYTES]) in self._by_prefix
+
     def is_current(self, sealed: bytes) -> bool:
         """Tell whether a value is sealed with the current secret; if not, open it and seal it anew."""
         return sealed[:_PREFIX_BYTES] == self._current.prefix

@@ -6,11 +6,15 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from singr_api.http.fields import Cursor, Limit, OrganizationId, Timestamp
+from singr_api.http.fields import Cursor, Limit, Timestamp
 from singr_comms.people.inbox import InboxItemView
 from singr_config.constants import PAGINATION
 
 MOST_AT_ONCE = 1_000
+Reaching = Annotated[
+    UUID,
+    Meta(description="Of the organization that reaches you.", examples=["01920000-0000-7000-8000-000000000001"]),
+]
 Position = Annotated[int, Meta(ge=0, le=2**53 - 1, description="Of an inbox, as its counts and items tell it.")]
 
 
@@ -21,7 +25,7 @@ class WhoseInbox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         organization_id: the one that reaches you there.
     """
 
-    organization_id: OrganizationId
+    organization_id: Reaching
 
 
 class InboxQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,7 +36,7 @@ class InboxQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         state: `open` is what is neither archived nor snoozed, `unread` what of it was not read.
     """
 
-    organization_id: OrganizationId
+    organization_id: Reaching
     state: Literal["open", "unread", "archived", "snoozed"] = "open"
     limit: Limit = PAGINATION.default
     cursor: Cursor | None = None
@@ -46,7 +50,7 @@ class StreamQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         after: the position up to which you know it; the header `Last-Event-ID` comes first. From now on, unless given.
     """
 
-    organization_id: OrganizationId
+    organization_id: Reaching
     after: Position | None = None
 
 

@@ -12,7 +12,7 @@ from singr_comms.channels.sms import CHANNEL as SMS
 from singr_comms.notifications._person_keys import open_sealed
 from singr_comms.notifications._rows import RECIPIENT
 from singr_comms.notifications.sending._guards import GUARDS, SmsGuards
-from singr_db import PLATFORM_ORGANIZATION_ID, Sealer, TenantSession, sql_text
+from singr_db import PLATFORM_ORGANIZATION_ID, Sealer, SealError, TenantSession, sql_text
 
 _COUNT: Final = """
 INSERT INTO message_quotas AS quota (organization_id, channel, subject_hash, window_start, count)
@@ -83,7 +83,10 @@ class Quotas:
         over = None if message_types.concerns_security(row.kind) else await self._readers(session, message_id, row)
         if over is None and row.channel == SMS.name:
             sealed = (row.recipient_sealed, row.key_wrapped)
-            number = SMS.decoded(open_sealed(self._sealer, *sealed, context=RECIPIENT))
+            try:
+                number = SMS.decoded(open_sealed(self._sealer, *sealed, context=RECIPIENT))
+            except SealError:  # whoever opens it to send it says what is wrong
+                return None
             return await self._guards.count(session, message_id, number)
         return over
 

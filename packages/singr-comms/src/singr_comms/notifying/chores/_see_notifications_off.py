@@ -10,6 +10,7 @@ from singr_db.chores import DatabaseChore
 
 _AT_ONCE: Final = 200
 _BEGINNING: Final = UUID(int=0)
+# What it says goes with its end: each message keeps its own, for as long as the log does.
 # What is in doubt and left to people is an outcome: a notification does not wait for them. Those that wait for their
 # messages are looked through piece by piece: however many there are, each has its turn.
 _DONE: Final = sql_text("""
@@ -22,6 +23,8 @@ WITH looked AS MATERIALIZED (
        AND NOT EXISTS (SELECT FROM messages AS m WHERE m.notification_id = n.id
                           AND m.status IN ('queued', 'dispatched'))
     RETURNING n.id
+), said AS (
+    DELETE FROM notification_contents WHERE notification_id IN (SELECT id FROM done)
 )
 SELECT (SELECT count(*) FROM done) AS done, (SELECT count(*) FROM looked) AS looked,
        (SELECT id FROM looked ORDER BY id DESC LIMIT 1) AS last

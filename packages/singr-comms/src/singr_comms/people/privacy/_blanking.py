@@ -58,6 +58,23 @@ DELETE FROM notification_contents AS c USING notification_targets AS t
 """,  # noqa: S608 - constants
     roles=("tenant",),
 )
+# What all were told whom it named, once none of them is left; by its data it may be about them.
+_SAID: Final = sql_text(
+    f"""
+DELETE FROM notification_contents AS c
+ WHERE c.organization_id = :organization_id AND c.ordinal = 0 AND c.notification_id IN (
+       SELECT t.notification_id FROM notification_targets AS t
+        WHERE t.organization_id = :organization_id
+          AND (t.recipient_id = ANY(CAST(:recipient_ids AS uuid[])) OR t.address_hash = ANY(CAST(:hashes AS bytea[]))))
+   AND NOT EXISTS (
+       SELECT FROM notification_targets AS t
+        WHERE t.organization_id = :organization_id AND t.notification_id = c.notification_id
+          AND CASE WHEN t.recipient_id IS NOT NULL THEN EXISTS (SELECT FROM recipients AS r WHERE r.id = t.recipient_id)
+                   ELSE NOT t.address_hash = ANY(CAST(:hashes AS bytea[])) OR {_SHARED.format(hash="t.address_hash")}
+              END)
+""",  # noqa: S608 - constants
+    roles=("tenant",),
+)
 _TARGETS: Final = sql_text(
     f"""
 DELETE FROM notification_targets AS t
@@ -97,7 +114,7 @@ class Blanking:
             while some == _AT_ONCE:
                 some = await self._done(statement, values)
                 blanked += some
-        for statement in (_WORDS, _TARGETS, _MASKS):
+        for statement in (_WORDS, _SAID, _TARGETS, _MASKS):
             await self._done(statement, values)
         if not job.is_last:
             async with self._db.tenant(organization_id) as session:

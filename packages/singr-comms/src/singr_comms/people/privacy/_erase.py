@@ -39,7 +39,8 @@ async def erase_recipient(session: TenantSession, external_id: str, *, sealer: S
     Once the caller's transaction commits, nobody opens anything that their key sealed: name, addresses, tokens of
     devices and whom messages go to; in backups, too, where the key is not in them. The row, their devices, topics and
     choices are gone. The job then ends what waits (`suppressed`, `erased`), and blanks addresses, masks and words in
-    the log of deliveries, of messages that named only their address too. The fingerprints of addresses that want
+    the log of deliveries, of messages that named only their address too, and what notifications say that named them
+    and nobody else who is left. The fingerprints of addresses that want
     nothing more are kept: they go on holding messages back, and nobody is found by them. Who was taken off the list is
     erased as well, and so is what they were before they came back.
 

@@ -10,7 +10,7 @@ from singr_comms.channels.sms import CHANNEL as SMS
 from singr_comms.models._locale import canonical_locale
 from singr_comms.notifications._rows import RECIPIENT, recipient_hash
 from singr_comms.people.recipients._model import NamedRecipient
-from singr_db import PersonKey, Sealer
+from singr_db import PersonKey, Sealer, SealError
 
 NAME: Final = "recipients.name"
 COLUMNS: Final = {
@@ -69,4 +69,9 @@ def _base64(value: bytes | None) -> str | None:
 def name_of(sealed: bytes | None, keys: dict[UUID, PersonKey], key_id: UUID) -> str | None:
     """A name that was sealed; None where there is none, or nobody can read it any more."""
     key = keys.get(key_id)
-    return None if sealed is None or key is None else key.open(sealed, context=NAME).decode()
+    if sealed is None or key is None:
+        return None
+    try:
+        return key.open(sealed, context=NAME).decode()
+    except SealError:
+        return None

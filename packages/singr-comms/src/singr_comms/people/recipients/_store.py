@@ -56,11 +56,20 @@ _LOCKED: Final = sql_text(
     " WHERE external_id = ANY(CAST(:ids AS text[])) ORDER BY external_id FOR NO KEY UPDATE",
     roles=("tenant",),
 )
-# Of people whose keys are lost; what these sealed is written anew, but for tokens, which nobody can read any more.
+# Of people whose keys are lost; what these sealed is written anew, but for tokens, which nobody can read any more. One
+# that is there and cannot be opened here is kept for as long as messages are: the secret may be known elsewhere.
 _GIVE_KEYS: Final = sql_text(
     f"""
-UPDATE recipients AS r SET key_id = row.key_id
-  FROM {read_arrays({"id": "uuid", "key_id": "uuid"}, ":rows")} WHERE r.id = row.id
+WITH given AS (
+    SELECT * FROM {read_arrays({"id": "uuid", "key_id": "uuid"}, ":rows")}
+), released AS (
+    UPDATE data_keys
+       SET released_at = now(), external_id = r.external_id, recipient_id = r.id,
+           prints = array_remove(ARRAY[r.email_hash, r.phone_hash], NULL)
+                    || ARRAY(SELECT token_hash FROM push_devices AS d WHERE d.recipient_id = r.id)
+      FROM recipients AS r JOIN given USING (id) WHERE data_keys.id = r.key_id AND wrapped IS NOT NULL
+)
+UPDATE recipients AS r SET key_id = given.key_id FROM given WHERE r.id = given.id
 """,  # noqa: S608 - constants
     roles=("tenant",),
 )
