@@ -52,7 +52,7 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 422, 
 
 # Nor that from comes before to, which type goes by which channel, who sends it, and that at lies ahead (422).
 [[operations]]
-include-name = ["GET /v1/statistics/deliveries", "POST /v1/deliveries/explain"]
+include-name = ["GET /v1/statistics/deliveries", "GET /v1/deliveries/explain", "POST /v1/deliveries/explain"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 422, 429]
 
 # Nor what data a type takes, who is a recipient of the organization's, and that people are named in one way (422).
@@ -61,6 +61,11 @@ include-name = [
     "POST /v1/notifications", "POST /v1/notifications/preview", "POST /v1/notifications/{notification_id}/cancel",
     "POST /v1/topics/{key}/members", "PATCH /v1/preferences", "PUT /v1/recipients/{external_id}",
 ]
+checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 422, 429]
+
+# Nor that a picture can be fetched, that two colours can be told apart, and what variables a type has (422).
+[[operations]]
+include-name = ["PUT /v1/branding", "PUT /v1/template-overrides/{type}/{channel}/{locale}"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 422, 429]
 
 # Nor that a token or a code is a real one (400), that a password is none of the common ones, that a code comes with its

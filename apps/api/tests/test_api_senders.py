@@ -42,8 +42,8 @@ def payload(job_type: str, message: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 ACCOUNTS = """
-    EmailChange EmailChanged Invitation MagicLink MagicLinkSms OneTimeCodeSms PasswordReset PasswordResetSms
-    SecurityNotice TwoFactorCode TwoFactorCodeSms Verification VerificationCodeSms Welcome WelcomeSms
+    DataExported EmailChange EmailChanged Invitation MagicLink MagicLinkSms OneTimeCodeSms PasswordReset
+    PasswordResetSms SecurityNotice TwoFactorCode TwoFactorCodeSms Verification VerificationCodeSms Welcome WelcomeSms
 """
 
 

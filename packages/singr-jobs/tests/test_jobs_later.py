@@ -11,7 +11,7 @@ from singr_jobs.taking import _later
 from singr_jobs.taking._later import Later
 
 A, B, C = sorted(uuid4() for _ in range(3))
-OTHER = Queue.declare("test-later")
+OTHER = Queue.EMAIL
 
 
 async def put_due(db: Database, organization_id: UUID, count: int, *, ago: float, queue: Queue = Queue.DEFAULT) -> None:
