@@ -2,7 +2,9 @@
 
 import asyncio
 import base64
+import gzip
 import struct
+import tracemalloc
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
@@ -13,7 +15,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from singr_comms.notifications import ImageError, fetched_picture, picture_of
 from singr_comms.notifications.branding import _fetching
-from singr_comms.notifications.branding._fetching import _downloaded
+from singr_comms.notifications.branding._fetching import _downloaded, _is_public
 from singr_dev._serving import listen, serving
 
 GIF = b"GIF89a" + struct.pack("<HH", 10, 20) + b"\0\0\0" + b";"
@@ -25,6 +27,10 @@ JPEG = (
     + struct.pack(">HBHH", 17, 8, 30, 40)
     + b"\0" * 12
 )
+
+
+# Some kilobytes are 64 MB once both encodings are undone.
+BOMB = gzip.compress(gzip.compress(bytes(64 * 1024 * 1024)))
 
 
 def png(width: int, height: int) -> bytes:
@@ -58,6 +64,8 @@ def site() -> Iterator[str]:
         "/script.svg": lambda: Response("<svg onload='alert(1)'/>", media_type="image/svg+xml"),
         "/slow": lambda: StreamingResponse(forever()),
         "/huge": lambda: StreamingResponse(huge()),
+        "/packed": lambda: Response(gzip.compress(png(30, 20)), headers={"content-encoding": "gzip"}),
+        "/bomb": lambda: Response(BOMB, headers={"content-encoding": "gzip, gzip"}),
     }
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -91,6 +99,10 @@ def at(*addresses: str) -> Callable[[str], Awaitable[Sequence[str]]]:
         ("::ffff:127.0.0.1",),
         ("2002:7f00:1::",),
         ("93.184.216.34", "10.0.0.1"),
+        ("fec0::1",),
+        ("::7f00:1",),
+        ("64:ff9b::7f00:1",),
+        ("2001:0:7f00:1::",),
     ],
 )
 async def test_hosts_of_private_networks_are_refused_before_any_call(
@@ -115,6 +127,17 @@ async def test_other_addresses_than_https_ones_are_refused(http: httpx.AsyncClie
         await fetched_picture(http, address, resolve=at("93.184.216.34"))
 
 
+@pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:21f::1", "::ffff:93.184.216.34", "2002:5db8:d822::"])
+def test_public_hosts_are_told(address: str) -> None:
+    assert _is_public(address)
+
+
+@pytest.mark.parametrize("host", ["a..b", ".a", ".", "a" * 64 + ".org", "a\u3002\u3002b", "\u00ad", "\ud800", "a\0b"])
+async def test_names_that_no_host_can_have_lead_nowhere(http: httpx.AsyncClient, host: str) -> None:
+    with pytest.raises(ImageError, match="can be found"):
+        await fetched_picture(http, f"https://{host}/x.png")
+
+
 async def test_unknown_host_is_said(http: httpx.AsyncClient) -> None:
     with pytest.raises(ImageError, match="can be found"):
         await fetched_picture(http, "https://nowhere.example/x.png", resolve=at())
@@ -134,11 +157,23 @@ async def test_picture_is_fetched_from_the_address_that_was_looked_at(http: http
         ("/page", "must be a PNG, JPEG or GIF"),
         ("/script.svg", "SVG"),
         ("/huge", "at most 256 kB"),
+        ("/packed", "without a content encoding"),
     ],
 )
 async def test_what_is_no_picture_is_refused(http: httpx.AsyncClient, site: str, path: str, says: str) -> None:
     with pytest.raises(ImageError, match=says):
         await _downloaded(http, site + path, "127.0.0.1", "127.0.0.1")
+
+
+async def test_what_is_packed_is_refused_before_it_fills_the_memory(http: httpx.AsyncClient, site: str) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(ImageError):
+            await _downloaded(http, f"{site}/bomb", "127.0.0.1", "127.0.0.1")
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 8 * 1024 * 1024
 
 
 async def test_who_answers_slowly_is_left(http: httpx.AsyncClient, site: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import binascii
 import re
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
@@ -17,8 +17,9 @@ from singr_comms.notifications.branding._images import LARGEST_BYTES, ImageError
 _DEADLINE: Final = 8.0
 _OK: Final = 200
 _PORT: Final = 443
-# Gateways lead from these to any IPv4 address (RFC 6052, RFC 8215).
-_TRANSLATED: Final = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))
+# All public hosts are here (RFC 4291, 2.4). What is outside leads within a site, or stands for an IPv4 address: in old
+# notation (RFC 4291, 2.5.5.1), or behind a gateway (RFC 6052, RFC 8215).
+_PUBLIC: Final = ip_network("2000::/3")
 _INLINE: Final = re.compile(r"data:image/(?:png|jpeg|gif);base64,(?P<data>[A-Za-z0-9+/=]+)")
 Resolve: TypeAlias = Callable[[str], Awaitable[Sequence[str]]]
 
@@ -27,7 +28,7 @@ async def addresses_of(host: str) -> Sequence[str]:
     """The network addresses of a host's name; none where it has none."""
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, _PORT, type=socket.SOCK_STREAM)
-    except OSError:
+    except (OSError, UnicodeError):  # nobody looks up a name that IDNA refuses, such as a label of 64 letters
         return ()
     return [str(one[4][0]) for one in found]
 
@@ -83,17 +84,25 @@ def _is_public(address: str) -> bool:
         found = ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    inner = getattr(found, "ipv4_mapped", None) or getattr(found, "sixtofour", None)
-    if getattr(found, "teredo", None) is not None or any(found in network for network in _TRANSLATED):
-        return False
-    return found.is_global and not found.is_multicast and (inner is None or inner.is_global)
+    if isinstance(found, IPv6Address):
+        if found.ipv4_mapped is not None:
+            return _is_public(str(found.ipv4_mapped))
+        if found not in _PUBLIC or found.teredo is not None:
+            return False
+        if found.sixtofour is not None:
+            return _is_public(str(found.sixtofour))
+    return found.is_global and not found.is_multicast
 
 
 async def _downloaded(http: httpx.AsyncClient, given: str, host: str, address: str) -> Picture:
-    """The connection goes to the address, and its certificate must be the host's."""
+    """The connection goes to the address, and its certificate must be the host's.
+
+    What arrives is counted as it arrives: a few bytes of a content encoding may hold gigabytes.
+    """
     url = httpx.URL(given)
     at = url.copy_with(host=address, fragment=None)
-    headers = {"host": url.netloc.decode("ascii"), "accept": "image/png, image/jpeg, image/gif"}
+    accepted = {"accept": "image/png, image/jpeg, image/gif", "accept-encoding": "identity"}
+    headers = {"host": url.netloc.decode("ascii"), **accepted}
     asked = http.stream(
         "GET", at, headers=headers, follow_redirects=False, timeout=_DEADLINE, extensions={"sni_hostname": host}
     )
@@ -102,8 +111,10 @@ async def _downloaded(http: httpx.AsyncClient, given: str, host: str, address: s
             raise ImageError("must be the picture's own address: this one leads to another")
         if answer.status_code != _OK:
             raise ImageError(f"must answer with the picture: it answered {answer.status_code}")
+        if answer.headers.get("content-encoding", "identity").strip().lower() != "identity":
+            raise ImageError("must be sent as it is, without a content encoding such as gzip")
         data = bytearray()
-        async for chunk in answer.aiter_bytes():
+        async for chunk in answer.aiter_raw():
             data += chunk
             if len(data) > LARGEST_BYTES:
                 raise ImageError(f"must be a picture of at most {LARGEST_BYTES // 1024} kB")
