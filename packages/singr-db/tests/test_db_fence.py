@@ -15,6 +15,7 @@ from singr_db import Database, new_id, upgrade
 from singr_db._partitions import existing_partitions
 from singr_db.tables import (
     Base,
+    Branding,
     BulkAction,
     DeadLetter,
     DeliveryHour,
@@ -38,6 +39,7 @@ from singr_db.tables import (
     ScheduleFire,
     ServiceCredential,
     Subscription,
+    TemplateOverride,
     User,
 )
 
@@ -119,7 +121,13 @@ async def test_tenant_can_write_its_own_rows(model: Any, database: Database, org
     assert await count(database, model, ours) == 1
 
 
-@every_written_table
+# Versions, none of which ever changes.
+VERSIONS = {Branding, TemplateOverride}
+
+
+@pytest.mark.parametrize(
+    "model", [one for one in TENANT_TABLES if one not in PLACES | VERSIONS], ids=lambda model: model.__tablename__
+)
 async def test_update_without_filter_leaves_another_alone(
     model: Any, database: Database, organizations: tuple[UUID, UUID], fill: Callable[[type[Base]], Any]
 ):
@@ -128,6 +136,18 @@ async def test_update_without_filter_leaves_another_alone(
     async with database.tenant(ours) as session:
         changed = await session.execute(update(model).values(organization_id=ours))
     assert changed.rowcount == 1
+
+
+@pytest.mark.parametrize("model", sorted(VERSIONS, key=str), ids=lambda model: model.__tablename__)
+async def test_version_is_changed_by_nobody(
+    model: Any, database: Database, organizations: tuple[UUID, UUID], fill: Callable[[type[Base]], Any]
+):
+    ours, _ = organizations
+    await fill(model)
+    with pytest.raises(DBAPIError) as caught:
+        async with database.tenant(ours) as session:
+            await session.execute(update(model).values(created_at=func.now()))
+    assert isinstance(caught.value.orig, InsufficientPrivilege)
 
 
 @every_tenant_table

@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from singr_db.schema._locks import lock_patiently
+
 revision = "0062"
 down_revision = "0061"
 branch_labels = None
@@ -11,6 +13,7 @@ OURS = "organization_id = (SELECT nullif(current_setting('singr.organization_id'
 
 
 def upgrade() -> None:
+    lock_patiently("organizations")
     op.execute(
         """
         CREATE TABLE data_exports (

@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from singr_db.schema._locks import lock_patiently
+
 revision = "0065"
 down_revision = "0064"
 branch_labels = None
@@ -124,9 +126,15 @@ QUIET_UNTIL = """
     $function$
 """
 FUNCTIONS = (KNOWN_ZONE, DIGEST_CLOSES, QUIET_UNTIL)
+SIGNATURES = (
+    "known_zone(text)",
+    "digest_closes(timestamptz, text, time, smallint, text)",
+    "quiet_until(timestamptz, text, time, time, smallint[])",
+)
 
 
 def upgrade() -> None:
+    lock_patiently("recipients")
     for statement in TABLES:
         op.execute(statement)
     for name in NAMES:
@@ -136,14 +144,13 @@ def upgrade() -> None:
     schema = op.get_bind().exec_driver_sql("SELECT quote_ident(current_schema())").scalar_one()
     for function in FUNCTIONS:
         op.execute(function.replace("{schema}", schema))
+    for signature in SIGNATURES:
+        op.execute(f"REVOKE ALL ON FUNCTION {signature} FROM PUBLIC")
+        op.execute(f"GRANT EXECUTE ON FUNCTION {signature} TO singr_tenant")
 
 
 def downgrade() -> None:
-    for signature in (
-        "quiet_until(timestamptz, text, time, time, smallint[])",
-        "digest_closes(timestamptz, text, time, smallint, text)",
-        "known_zone(text)",
-    ):
+    for signature in reversed(SIGNATURES):
         op.execute(f"DROP FUNCTION {signature}")
     for name in reversed(NAMES):
         op.execute(f"DROP TABLE {name}")

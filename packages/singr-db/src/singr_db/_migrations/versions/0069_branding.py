@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from singr_db.schema._locks import lock_patiently
+
 revision = "0069"
 down_revision = "0068"
 branch_labels = None
@@ -53,12 +55,13 @@ NAMES = ("brandings", "template_overrides")
 
 
 def upgrade() -> None:
+    lock_patiently("organizations")
     for statement in TABLES:
         op.execute(statement)
     for name in NAMES:
         op.execute(f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY")
         op.execute(f"CREATE POLICY tenant ON {name} TO singr_tenant USING ({OURS}) WITH CHECK ({OURS})")
-        op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {name} TO singr_tenant")
+        op.execute(f"GRANT SELECT, INSERT, DELETE ON {name} TO singr_tenant")
 
 
 def downgrade() -> None:
