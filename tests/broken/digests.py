@@ -26,9 +26,10 @@ BREAKAGES = (
         (
             Edit(
                 f"{DIGESTS}/_closing.py",
-                '        await session.execute(sql.TAKEN, {**which, "ids": [item.id for item in items]})\n',
-                '        await session.execute(sql.TAKEN, {**which, "ids": [item.id for item in items]})\n'
-                '        await session.execute(__import__("sqlalchemy").text("COMMIT"))\n',
+                "        return (await session.execute(sql.ITEMS, values)).all()\n",
+                "        items = (await session.execute(sql.ITEMS, values)).all()\n"
+                '        await session.execute(__import__("sqlalchemy").text("COMMIT"))\n'
+                "        return items\n",
             ),
         ),
         f"{DIGEST_TESTS}::test_whoever_dies_while_it_closes_leaves_all_of_it_or_one_mail",
@@ -41,9 +42,9 @@ BREAKAGES = (
         "A window that was opened for a time at which another one closed is closed at once",
         (
             Edit(
-                f"{DIGESTS}/_closing.py",
-                "                await session.execute(sql.LATE, values)\n",
-                "",
+                f"{DIGESTS}/_sql.py",
+                "before.closes_at = due.closes_at) AS is_late",
+                "false) AS is_late",
             ),
         ),
         f"{DIGEST_TESTS}::test_what_comes_while_a_window_closes_opens_the_next_one",

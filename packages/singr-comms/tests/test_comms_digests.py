@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 from comms_crowds import Crowd, KilledError, dying
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from singr_comms.messages.digest import Digest
 from singr_comms.notifications._person_keys import open_sealed
@@ -95,6 +95,22 @@ async def rows(crowd: Crowd, statement: str) -> list[Any]:
         return list((await session.execute(text(statement))).all())
 
 
+async def waits(crowd: Crowd, task: asyncio.Task[Any]) -> None:
+    """Return once it waits for what somebody else holds."""
+    asked = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    while not await rows(crowd, asked):
+        assert not task.done()
+        await asyncio.sleep(0.01)
+
+
+async def wishes(crowd: Crowd, *, allowed: bool) -> None:
+    """Let Ada choose."""
+    async with crowd.db.tenant(crowd.organization) as session:
+        holder = await preferences_holder(session, "ada")
+        choice = PreferenceChoice(scope="type", name="plain", channel="email", allowed=allowed)
+        await change_preferences(session, holder, [choice], source="recipient")
+
+
 async def test_what_is_kept_comes_in_one_mail_and_nothing_by_itself(crowd: Crowd, bench: Any) -> None:
     told = await tell(crowd, "plums")
     await tell(crowd, "pears")
@@ -151,11 +167,7 @@ async def test_what_comes_while_a_window_closes_opens_the_next_one(crowd: Crowd)
     async with crowd.db.platform() as session:  # somebody closes it, and has not committed
         await session.execute(text("UPDATE digest_windows SET closed_at = now()"))
         late = asyncio.create_task(tell(crowd, "pears"))
-        while not await rows(
-            crowd, "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        ):
-            assert not late.done()
-            await asyncio.sleep(0.01)
+        await waits(crowd, late)
     await late
     items = await rows(
         crowd,
@@ -225,14 +237,7 @@ async def test_what_was_read_or_expired_is_left_out_and_an_empty_digest_is_not_s
 
 async def test_wishes_are_looked_at_again_as_it_closes(crowd: Crowd) -> None:
     await tell(crowd, "plums")
-    async with crowd.db.tenant(crowd.organization) as session:
-        holder = await preferences_holder(session, "ada")
-        await change_preferences(
-            session,
-            holder,
-            [PreferenceChoice(scope="type", name="plain", channel="email", allowed=False)],
-            source="recipient",
-        )
+    await wishes(crowd, allowed=False)
     await due(crowd)
     await digests(crowd).close_due(crowd.organization)
     assert await made(crowd) == [("suppressed", "preference", [], 0)]
@@ -255,6 +260,68 @@ async def test_a_cancelled_notification_is_in_no_digest(crowd: Crowd) -> None:
     await due(crowd)
     await digests(crowd).close_due(crowd.organization)
     assert await made(crowd) == [("queued", None, ["pears"], 0)]
+
+
+async def test_what_is_cancelled_while_a_digest_is_made_is_not_in_it(crowd: Crowd) -> None:
+    told = await tell(crowd, "plums")
+    await tell(crowd, "pears")
+    await due(crowd)
+    async with crowd.db.tenant(crowd.organization) as session:
+        assert (await cancel_notification(session, told.id)).stopped == 1
+        closing = asyncio.create_task(digests(crowd).close_due(crowd.organization))
+        await waits(crowd, closing)
+    assert (await closing).mails == 1
+    assert await made(crowd) == [("queued", None, ["pears"], 0)]
+
+
+async def test_a_window_that_somebody_holds_keeps_no_other_waiting(crowd: Crowd) -> None:
+    await put(crowd, "bob", email="bob@example.org")
+    await tell(crowd, "plums")
+    await due(crowd)
+    await digests(crowd).close_due(crowd.organization)
+    await tell(crowd, "pears")
+    await crowd.run(
+        "UPDATE digest_windows AS w SET closes_at = before.closes_at FROM digest_windows AS before"
+        " WHERE w.closed_at IS NULL AND before.closed_at IS NOT NULL AND before.recipient_id = w.recipient_id"
+    )
+    asked = text("SELECT FROM digest_windows WHERE closed_at IS NULL AND recipient_id = :ada FOR UPDATE")
+    async with crowd.db.platform() as session:
+        await session.execute(asked, {"ada": crowd.ids["ada"]})
+        assert (await digests(crowd).close_due(crowd.organization)).closed == 0
+    due_still = await rows(
+        crowd, "SELECT recipient_id FROM digest_windows WHERE closed_at IS NULL AND closes_at <= now()"
+    )
+    assert [row.recipient_id for row in due_still] == [crowd.ids["ada"]]
+
+
+async def test_keys_are_read_once_for_all_windows_of_a_bite(crowd: Crowd) -> None:
+    await put(crowd, "bob", email="bob@example.org")
+    await tell(crowd, "plums")
+    await due(crowd)
+    seen: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        seen.append(statement)
+
+    event.listen(crowd.db.engine.sync_engine, "before_cursor_execute", note)
+    try:
+        assert (await digests(crowd).close_due(crowd.organization)).mails == 2
+    finally:
+        event.remove(crowd.db.engine.sync_engine, "before_cursor_execute", note)
+    assert sum("FROM data_keys" in one for one in seen) == 1
+
+
+async def test_what_a_job_may_not_tell_is_kept_until_its_window_closes(crowd: Crowd) -> None:
+    await tell(crowd, "plums")
+    await wishes(crowd, allowed=False)
+    now = datetime.now(UTC)
+    how: dict[str, Any] = {"start": now - timedelta(days=1), "end": now + timedelta(days=1), "asked_by": new_id()}
+    assert (await digests(crowd).send("ada", "daily", organization_id=crowd.organization, **how)).mails == 0
+    assert await made(crowd) == [("suppressed", "preference", [], 0)]
+    await wishes(crowd, allowed=True)
+    await due(crowd)
+    await digests(crowd).close_due(crowd.organization)
+    assert (await made(crowd))[1:] == [("queued", None, ["plums"], 0)]
 
 
 async def test_a_job_makes_the_digest_of_a_span_once(crowd: Crowd) -> None:

@@ -22,7 +22,7 @@ from singr_comms.people import read_keys
 from singr_comms.people.preferences._rule import rule_values
 from singr_comms.people.recipients._sealing import name_of
 from singr_config import BrandSettings
-from singr_db import Database, PlatformSession, Sealer, new_id, past_deadlock
+from singr_db import Database, PersonKey, PlatformSession, Sealer, new_id, past_deadlock
 from singr_jobs import PermanentError, enqueue
 from singr_observability import correlation_id
 
@@ -80,17 +80,20 @@ class Digests:
         types = [declared.name for declared in message_types]
         values = {"organization_id": organization_id, "types": types, "limit": _AT_ONCE}
 
-        async def bite() -> tuple[int, int]:
+        async def bite() -> tuple[int, int, int]:
             async with self._db.platform() as session:
-                await session.execute(sql.LATE, values)
                 rows = (await session.execute(sql.DUE, values)).all()
-                made = [await self._close(session, row) for row in rows]
-            return len(rows), sum(made)
+                if late := [row.id for row in rows if row.is_late]:
+                    await session.execute(sql.LATER, values | {"ids": late})
+                due = [row for row in rows if not row.is_late]
+                keys = await read_keys(session, self._sealer, {row.key_id for row in due}) if due else {}
+                made = [await self._close(session, row, keys) for row in due]
+            return len(rows), len(due), sum(made)
 
         while True:
-            here, made = await past_deadlock(bite)
+            found, here, made = await past_deadlock(bite)
             closed, mails = closed + here, mails + made
-            if here < _AT_ONCE or time.monotonic() - began > _LONGEST:
+            if found < _AT_ONCE or time.monotonic() - began > _LONGEST:
                 return ClosedDigests(closed, mails)
 
     async def send(
@@ -131,21 +134,23 @@ class Digests:
                 items: list[Any] = []
                 unwanted = None
                 for row in (await session.execute(sql.OPEN, which | {"recipient_id": who.recipient_id})).all():
-                    there = await self._items(session, row, start, end)
-                    no = await self._unwanted(session, row) if there else None
-                    unwanted = no or unwanted
-                    items += there if no is None else []
-                return await self._make(session, who, items, None if items else unwanted, message_id=message_id)
+                    if (no := await self._unwanted(session, row)) is None:
+                        items += await self._items(session, row, start, end)
+                    else:  # what is in it stays there: its closing asks again, and says why not
+                        unwanted = no
+                keys = await read_keys(session, self._sealer, {who.key_id})
+                return await self._make(session, who, items, None if items else unwanted, keys, message_id=message_id)
 
         return ClosedDigests(mails=await past_deadlock(make))
 
-    async def _close(self, session: PlatformSession, row: Any) -> int:
+    async def _close(self, session: PlatformSession, row: Any, keys: dict[UUID, PersonKey]) -> int:
         """Close one window that is held; how many mails came of it."""
         items = await self._items(session, row)
         message_id, made = None, 0
         if items:
             message_id = new_id()
-            made = await self._make(session, row, items, await self._unwanted(session, row), message_id=message_id)
+            unwanted = await self._unwanted(session, row)
+            made = await self._make(session, row, items, unwanted, keys, message_id=message_id)
         values = {"organization_id": row.organization_id, "window_id": row.id, "message_id": message_id}
         await session.execute(sql.CLOSED, values)
         return made
@@ -154,11 +159,8 @@ class Digests:
         self, session: PlatformSession, row: Any, since: datetime | None = None, until: datetime | None = None
     ) -> Sequence[Any]:
         """Take the items of a window out of it."""
-        which = {"organization_id": row.organization_id}
-        values = {**which, "window_id": row.id, "since": since, "until": until}
-        items = (await session.execute(sql.ITEMS, values)).all()
-        await session.execute(sql.TAKEN, {**which, "ids": [item.id for item in items]})
-        return items
+        values = {"organization_id": row.organization_id, "window_id": row.id, "since": since, "until": until}
+        return (await session.execute(sql.ITEMS, values)).all()
 
     async def _unwanted(self, session: PlatformSession, row: Any) -> _None | None:
         """Why somebody does not want a window's type by mail; None where they do."""
@@ -172,11 +174,17 @@ class Digests:
         return None if choice.allowed else _None(PREFERENCE, UNWANTED.format(rule=choice.rule), choice.rule)
 
     async def _make(
-        self, session: PlatformSession, row: Any, items: Sequence[Any], unwanted: _None | None, *, message_id: UUID
+        self,
+        session: PlatformSession,
+        row: Any,
+        items: Sequence[Any],
+        unwanted: _None | None,
+        keys: dict[UUID, PersonKey],
+        *,
+        message_id: UUID,
     ) -> int:
         """Store the mail with its job, or why there is none; how many mails that makes."""
         fresh = sorted((item for item in items if not item.is_over), key=lambda item: (item.created_at, item.id))
-        keys = await read_keys(session, self._sealer, {row.key_id})
         key = keys.get(row.key_id)
         if unwanted is None and fresh and row.is_reached and key is not None:
             name = name_of(row.name_sealed, keys, row.key_id)

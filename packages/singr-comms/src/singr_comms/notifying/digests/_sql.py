@@ -6,24 +6,28 @@ from singr_comms.people import RULE_SQL
 from singr_db import sql_text
 
 _PERSON: Final = """r.key_id, r.name_sealed, r.locale, r.time_zone, r.email_hash IS NOT NULL AS is_reached"""
-# What came while a window was being closed, and had found out when that is before, waits for the next time.
-LATE: Final = sql_text("""
+# What came while a window was being closed, and had found out when that is before, waits for the next time: `is_late`.
+DUE: Final = sql_text(f"""
+WITH due AS MATERIALIZED (
+    SELECT w.id, w.organization_id, w.recipient_id, w.type, w.period, w.closes_at, {_PERSON}
+      FROM digest_windows AS w JOIN recipients AS r ON r.id = w.recipient_id
+     WHERE w.organization_id = :organization_id AND w.closed_at IS NULL AND w.closes_at <= now()
+       AND w.type = ANY (CAST(:types AS text[]))
+     ORDER BY w.closes_at, w.id LIMIT :limit FOR UPDATE OF w SKIP LOCKED
+)
+SELECT due.*, EXISTS (
+       SELECT FROM digest_windows AS before
+        WHERE before.organization_id = due.organization_id AND before.recipient_id = due.recipient_id
+          AND before.type = due.type AND before.period = due.period AND before.closed_at IS NOT NULL
+          AND before.closes_at = due.closes_at) AS is_late
+  FROM due ORDER BY due.closes_at, due.id
+""")  # noqa: S608 - constants
+LATER: Final = sql_text("""
 UPDATE digest_windows AS w
    SET closes_at = digest_closes(now(), r.time_zone, r.digest_at, r.digest_weekday, w.period)
   FROM recipients AS r
- WHERE w.organization_id = :organization_id AND w.closed_at IS NULL AND w.closes_at <= now() AND r.id = w.recipient_id
-   AND EXISTS (SELECT FROM digest_windows AS before
-                WHERE before.organization_id = w.organization_id AND before.recipient_id = w.recipient_id
-                  AND before.type = w.type AND before.period = w.period AND before.closed_at IS NOT NULL
-                  AND before.closes_at = w.closes_at)
+ WHERE w.organization_id = :organization_id AND w.id = ANY (CAST(:ids AS uuid[])) AND r.id = w.recipient_id
 """)
-DUE: Final = sql_text(f"""
-SELECT w.id, w.organization_id, w.recipient_id, w.type, w.period, {_PERSON}
-  FROM digest_windows AS w JOIN recipients AS r ON r.id = w.recipient_id
- WHERE w.organization_id = :organization_id AND w.closed_at IS NULL AND w.closes_at <= now()
-   AND w.type = ANY (CAST(:types AS text[]))
- ORDER BY w.closes_at, w.id LIMIT :limit FOR UPDATE OF w SKIP LOCKED
-""")  # noqa: S608 - constants
 PERSON: Final = sql_text(f"""
 SELECT r.id AS recipient_id, r.organization_id, CAST(:period AS text) AS period, {_PERSON} FROM recipients AS r
  WHERE organization_id = :organization_id AND (external_id = :name OR CAST(user_id AS text) = lower(:name))
@@ -34,23 +38,24 @@ SELECT id, organization_id, recipient_id, type FROM digest_windows
  WHERE organization_id = :organization_id AND recipient_id = :recipient_id AND period = :period AND closed_at IS NULL
  ORDER BY type FOR UPDATE
 """)
+# Who cancels an item meanwhile is waited for: what is taken here was not, and is theirs no more.
 ITEMS: Final = sql_text("""
+WITH i AS (
+    DELETE FROM digest_items WHERE organization_id = :organization_id AND window_id = :window_id
+       AND (CAST(:since AS timestamptz) IS NULL OR created_at >= :since)
+       AND (CAST(:until AS timestamptz) IS NULL OR created_at < :until)
+    RETURNING id, recipient_id, notification_id, kind, channel, content_sealed, created_at, expires_at
+)
 SELECT i.id, i.kind, i.channel, i.content_sealed, i.created_at,
        i.expires_at <= now() OR inbox.read_at IS NOT NULL OR inbox.archived_at IS NOT NULL AS is_over
-  FROM digest_items AS i
+  FROM i
   LEFT JOIN inbox_items AS inbox ON inbox.notification_id = i.notification_id AND inbox.recipient_id = i.recipient_id
- WHERE i.organization_id = :organization_id AND i.window_id = :window_id
-   AND (CAST(:since AS timestamptz) IS NULL OR i.created_at >= :since)
-   AND (CAST(:until AS timestamptz) IS NULL OR i.created_at < :until)
  ORDER BY i.created_at, i.id
 """)
 CHOICE: Final = sql_text(f"""
 SELECT choice.allowed, choice.rule
   FROM (SELECT CAST(:recipient_id AS uuid) AS id) AS r CROSS JOIN {RULE_SQL} AS choice
 """)  # noqa: S608 - constants
-TAKEN: Final = sql_text("""
-DELETE FROM digest_items WHERE organization_id = :organization_id AND id = ANY (CAST(:ids AS uuid[]))
-""")
 CLOSED: Final = sql_text("""
 UPDATE digest_windows SET closed_at = now(), message_id = :message_id
  WHERE id = :window_id AND organization_id = :organization_id
