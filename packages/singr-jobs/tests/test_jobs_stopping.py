@@ -1,14 +1,16 @@
 """R12: a worker that stops leaves nothing behind that would have to wait until a lease runs out."""
 
 import asyncio
+import threading
 from queue import Empty
 from uuid import UUID
 
 import pytest
-from jobs_support import lies, put, take_by_hand, until
+from jobs_support import ORGANIZATION, Steer, lies, put, take_by_hand, until
 
 from singr_db import Database
-from singr_jobs import Queue
+from singr_jobs import Queue, enqueue
+from singr_jobs.running import _line
 from singr_jobs.taking._tickets import Ticket, _Messages
 
 LONG = 60.0
@@ -67,6 +69,35 @@ async def test_job_that_is_taken_while_the_worker_stops_goes_back_uncounted(db, 
     finally:
         async with db.psycopg.connection() as connection:
             await connection.execute("DROP FUNCTION hold CASCADE")
+
+
+async def test_what_is_being_offered_while_the_worker_stops_goes_back(db, working, pulse, monkeypatch):
+    """It waits behind a job that takes its time, and the ticket that offers it is sent as the stop begins."""
+    monkeypatch.setattr(_line, "PATIENCE", 0.05)
+    sends, may_send = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+    async with working(lease=LONG, concurrency=1) as worker:
+        send = worker._transport.send
+
+        def held_up(tickets: list[Ticket]) -> None:
+            loop.call_soon_threadsafe(sends.set)
+            may_send.wait(timeout=15.0)
+            send(tickets)
+
+        monkeypatch.setattr(worker._transport, "send", held_up)
+        for number in range(3):
+            await put(db, f"quick-{number}")
+        await until(lambda: len(pulse.ran) == 3, what="it learns that jobs are quick")
+        async with db.tenant(ORGANIZATION) as session:
+            await enqueue(session, Steer("slow", ("wait",)), organization_id=ORGANIZATION)
+            job_id = await enqueue(session, Steer("behind"), organization_id=ORGANIZATION)
+        await until(sends.is_set, what="it is being offered")
+        stopping = asyncio.create_task(worker.stop())
+        await until(lambda: worker._runner._stopping)
+        may_send.set()
+        pulse.gate.set()
+        await stopping
+    assert await stands(db, job_id) == ("pending", 0, "ready")
 
 
 def test_thread_that_waits_for_tickets_is_let_go_when_it_shall_end():

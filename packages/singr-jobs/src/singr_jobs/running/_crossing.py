@@ -134,6 +134,7 @@ class Departures:
         self._forget = forget
         self._begin = begin
         self._trouble = Trouble("the handing over of jobs", module="jobs.runner")
+        self._offering = asyncio.Lock()
         self._over = False
 
     async def run(self, at_work: asyncio.Event) -> None:
@@ -142,20 +143,28 @@ class Departures:
             if not self._handing.offers:
                 await at_work.wait()
             await asyncio.sleep(_LOOK)
-            if self._over:
-                continue
             try:
-                await self._handing.take_back()
-                for line in self._lines:
-                    await self._offer(line)
+                async with self._offering:
+                    await self._look()
                 self._trouble.over()
             except Exception as error:  # noqa: BLE001 - see Trouble
                 self._trouble.met(error)
                 await asyncio.sleep(PATIENCE)
 
-    def stop(self) -> None:
-        """Offer nothing any more."""
+    async def stop(self, within: float) -> None:
+        """Offer nothing more, and hear of what is on its way: it stands, or waits here again."""
         self._over = True
+        with contextlib.suppress(TimeoutError):  # a database that is away: the leases of what it was offered run out
+            async with asyncio.timeout(within), self._offering:
+                pass
+
+    async def _look(self) -> None:
+        if self._over:
+            return
+        await self._handing.take_back()
+        for line in self._lines:
+            if not self._over:
+                await self._offer(line)
 
     async def _offer(self, line: Line) -> None:
         jobs = line.let_go(time.monotonic())

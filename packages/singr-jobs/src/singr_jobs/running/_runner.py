@@ -170,7 +170,7 @@ class Runner:
         """Finish work in hand within `grace` seconds; what is left then goes back and its attempt does not count."""
         over = time.monotonic() + grace + _CUT_OFF + _FLUSH
         self._stopping = True
-        self._departures.stop()
+        await self._departures.stop(within=_CUT_OFF)
         untouched = [token for arrivals in self._arrivals.values() for token in await arrivals.stop(within=_CUT_OFF)]
         untouched += self._handing.withdraw()
         unstarted = [job for line in self._lines.values() for job in line.let_go_of_all()]
