@@ -120,7 +120,7 @@ async def test_inbox_has_no_address_and_obeys_what_was_chosen(crowd: Crowd) -> N
     [reason] = (await told(crowd, "plain", "inbox", recipient="u-3")).reasons
     assert (reason.code, reason.rule, reason.decides) == ("preference", "recipient:channel", True)
     assert (await told(crowd, "plain", "inbox", recipient="u-99")).outcome == "refused"
-    with pytest.raises(QuestionError, match="address is no inbox's"):
+    with pytest.raises(QuestionError, match="address must not be given for an inbox"):
         await told(crowd, "plain", "inbox", address="u-1@example.org")
 
 

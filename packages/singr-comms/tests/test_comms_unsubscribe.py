@@ -32,8 +32,6 @@ from singr_comms.notifications import (
     LinkOverError,
     MessageSender,
     UnsubscribeLinkError,
-    organization_of_link,
-    unsubscribe,
 )
 from singr_comms.notifications._reader_links import ReaderLink, written
 from singr_comms.notifications._rows import recipient_hash
@@ -45,7 +43,6 @@ from singr_comms.people import (
     change_preferences,
     end_by_link,
     link_for,
-    preferences_holder_of_link,
     put_recipient,
     read_preferences,
     reader_of_link,
@@ -107,7 +104,7 @@ class Sending:
 
     async def follow(self, token: str, *, sealer: Sealer = SEALER) -> None:
         async with self.db.platform() as session:
-            await unsubscribe(session, sealer, token)
+            await end_by_link(session, sealer, token)
 
     async def rows(self) -> list[Any]:
         told = "SELECT organization_id, channel, scope, reason, address_masked, message_id FROM suppressions"
@@ -220,7 +217,7 @@ async def test_link_of_before_categories_and_whoever_wants_it_end_all_that_an_or
     assert await sending.send(NOTICE) == "sent"
     token = await sending.token(OTHER)
     async with sending.db.platform() as session:
-        await unsubscribe(session, SEALER, token, everything=True)
+        await end_by_link(session, SEALER, token, everything=True)
     assert await sending.send(PLAIN, OTHER) == "opt_out"
 
 
@@ -266,7 +263,8 @@ async def test_link_of_a_recipients_mail_is_theirs_though_others_have_the_addres
     token = enclosed.unsubscribe.removeprefix(LINK)
     assert enclosed.choices == f"{API}/preferences/{token}"
     async with crowd.db.platform() as session:
-        holder = await preferences_holder_of_link(session, crowd.sealer, token)
+        holder = (await reader_of_link(session, crowd.sealer, token)).holder
+        assert holder is not None
         assert holder.external_id == "u-1"
         on = PreferenceChoice(scope="type", name="song_request", channel="email", allowed=True)
         await change_preferences(session, holder, [on], source="recipient")
@@ -292,7 +290,9 @@ async def test_link_leads_to_its_readers_choices_also_after_the_secret_has_chang
     async with sending.db.tenant(ORGANIZATION) as session:
         await put_recipient(session, "u-1", RecipientInput(email=JANE.email), sealer=rotated)
     async with sending.db.platform() as session:
-        assert (await preferences_holder_of_link(session, rotated, token)).external_id == "u-1"
+        holder = (await reader_of_link(session, rotated, token)).holder
+    assert holder is not None
+    assert holder.external_id == "u-1"
 
 
 async def test_link_of_a_message_is_the_same_on_every_try_also_after_the_secret_has_changed(sending: Sending) -> None:
@@ -318,8 +318,8 @@ async def test_altered_link_opens_nothing(sending: Sending) -> None:
     async with sending.db.platform() as session:
         for altered in {*swapped, *others} - {token}:
             with pytest.raises(UnsubscribeLinkError):
-                await unsubscribe(session, SEALER, altered)
+                await end_by_link(session, SEALER, altered)
             with pytest.raises(UnsubscribeLinkError):
-                await organization_of_link(session, SEALER, altered)
-        assert await organization_of_link(session, SEALER, token) is None  # an organization without a row
+                await reader_of_link(session, SEALER, altered)
+        assert (await reader_of_link(session, SEALER, token)).sender is None  # an organization without a row
     assert await sending.rows() == []

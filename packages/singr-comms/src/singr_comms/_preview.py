@@ -73,7 +73,7 @@ def message_from(
         known = ", ".join(sorted(one.name for one in catalogue))
         raise UnknownTypeError("type", f"is not known; there are {known}")
     if channel not in declared.models:
-        raise UnknownTypeError("channel", f"is none of this type's; it has {', '.join(sorted(declared.models))}")
+        raise UnknownTypeError("channel", f"must be a channel of this type: {', '.join(sorted(declared.models))}")
     model = declared.models[channel]
     others = {name for one in declared.models.values() for name in one.__struct_fields__}
     others.difference_update(model.__struct_fields__)

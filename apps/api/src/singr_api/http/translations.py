@@ -288,7 +288,7 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
     ),
     notifications.LinkOverError: _means(
         problems.NOT_FOUND,
-        FieldError("token", "This link was for a while, which is over: open your choices anew.", "path", "expired"),
+        FieldError("token", "This link has expired: open your preferences again.", "path", "expired"),
     ),
     notifications.UnsubscribeLinkError: _means(
         problems.NOT_FOUND,

@@ -6,7 +6,19 @@ from typing import Final, Literal
 import msgspec
 
 _CATEGORIES: Final = {
-    "en": {},
+    "en": {
+        "account": "your account",
+        "digests": "summaries",
+        "farms": "farms",
+        "general": "general news",
+        "marketing": "offers and news",
+        "messages": "messages",
+        "orders": "orders",
+        "payments": "payments",
+        "requests": "song requests",
+        "reviews": "reviews",
+        "stock": "stock",
+    },
     "de": {
         "account": "Konto",
         "digests": "Zusammenfassungen",
@@ -64,10 +76,11 @@ _SAID: Final = {
     "de": {
         "unsubscribe": "Abbestellen",
         "unsubscribed": "Abbestellt",
-        "ask": "Drücken Sie den Knopf, wenn Sie keine E-Mails von {sender} mehr möchten.",
-        "ask_category": "Drücken Sie den Knopf, wenn Sie von {sender} keine E-Mails zu {category} mehr möchten.",
+        "ask": "Klicken Sie auf die Schaltfläche, wenn Sie keine E-Mails von {sender} mehr möchten.",
+        "ask_category": "Klicken Sie auf die Schaltfläche, wenn Sie von {sender} keine E-Mails zu „{category}“ mehr"
+        " möchten.",
         "done": "Sie erhalten keine E-Mails von {sender} mehr.",
-        "done_category": "Sie erhalten von {sender} keine E-Mails zu {category} mehr.",
+        "done_category": "Sie erhalten von {sender} keine E-Mails zu „{category}“ mehr.",
         "everything": "Gar keine E-Mails von {sender} mehr",
         "security": "Was Ihr Konto und dessen Sicherheit betrifft, erreicht Sie weiterhin.",
         "or_choose": "Oder auswählen, was Sie erhalten",
@@ -90,11 +103,11 @@ _SAID: Final = {
     "ar": {
         "unsubscribe": "إلغاء الاشتراك",
         "unsubscribed": "تم إلغاء اشتراككم",
-        "ask": "اضغطوا الزر إن لم تعودوا ترغبون في رسائل بريد من {sender}.",
-        "ask_category": "اضغطوا الزر إن لم تعودوا ترغبون في رسائل بريد عن {category} من {sender}.",
-        "done": "لن تصلكم رسائل بريد أخرى من {sender}.",
-        "done_category": "لن تصلكم رسائل بريد أخرى عن {category} من {sender}.",
-        "everything": "لا أريد أي رسائل بريد من {sender}",
+        "ask": "اضغطوا الزر إن لم تعودوا ترغبون في رسائل بريد إلكتروني من {sender}.",
+        "ask_category": "اضغطوا الزر إن لم تعودوا ترغبون في رسائل بريد إلكتروني عن {category} من {sender}.",
+        "done": "لن تصلكم رسائل بريد إلكتروني أخرى من {sender}.",
+        "done_category": "لن تصلكم رسائل بريد إلكتروني أخرى عن {category} من {sender}.",
+        "everything": "لا أريد أي رسائل بريد إلكتروني من {sender}",
         "security": "ما يتعلق بحسابكم وأمانه سيظل يصلكم.",
         "or_choose": "أو اختاروا ما يصلكم",
         "choices": "ما يصلكم",
@@ -140,8 +153,13 @@ class Words(msgspec.Struct, frozen=True):
         return _SAID[self.lang].get(name, name)
 
     def category(self, name: str) -> str:
-        """What a category is called; its own name, in words, where another team declared it."""
-        return _CATEGORIES[self.lang].get(name) or name.replace("_", " ").capitalize()
+        """What a category is called within a sentence; its own name, in words, where another team declared it."""
+        return _CATEGORIES[self.lang].get(name) or name.replace("_", " ")
+
+    def heading(self, name: str) -> str:
+        """What a category is called where it stands alone."""
+        named = self.category(name)
+        return named[:1].upper() + named[1:]
 
 
 def words_for(locale: str | None, accepted: str | None) -> Words:
@@ -159,4 +177,4 @@ def words_for(locale: str | None, accepted: str | None) -> Words:
 def _wanted(accepted: str) -> list[tuple[tuple[float, int], str]]:
     """The languages of the header, each with its weight; of two that weigh the same, the first."""
     found = (_TAG.fullmatch(part) for part in accepted[:400].split(","))
-    return [((float(one[2] or 1), -place), one[1]) for place, one in enumerate(found) if one and one[2] != "0"]
+    return [((float(one[2] or 1), -place), one[1]) for place, one in enumerate(found) if one and float(one[2] or 1)]

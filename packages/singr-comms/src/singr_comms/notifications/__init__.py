@@ -50,11 +50,6 @@ from singr_comms.notifications._suppression_list import (
     lift_suppression,
     list_suppressions,
 )
-from singr_comms.notifications._unsubscribing import (
-    mail_ended_by_reader,
-    organization_of_link,
-    unsubscribe,
-)
 from singr_comms.notifications._wiring import SenderSettings, explainer, message_sender, webhooks
 from singr_comms.notifications.branding._fetching import fetched_picture
 from singr_comms.notifications.branding._images import ImageError, Picture, picture_of
@@ -205,11 +200,9 @@ __all__ = [
     "list_providers",
     "list_suppressions",
     "list_webhooks",
-    "mail_ended_by_reader",
     "message_intakes",
     "message_jobs",
     "message_sender",
-    "organization_of_link",
     "picture_of",
     "put_branding",
     "put_override",
@@ -228,7 +221,6 @@ __all__ = [
     "resolve_delivery",
     "settle_messages",
     "statistics_faults",
-    "unsubscribe",
     "webhooks",
     "wrong_phone",
 ]

@@ -32,7 +32,7 @@ class UnsubscribeLinkError(CommsError, LookupError):
 
 
 class LinkOverError(UnsubscribeLinkError):
-    """This link was for a while, which is over."""
+    """This link has expired."""
 
 
 class ReaderLink(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +87,7 @@ def read_link(sealer: Sealer, token: str) -> ReaderLink:
     if link is None:
         raise UnsubscribeLinkError("this is no link of a mail of ours, or not all of it")
     if link.until is not None and link.until <= clock.now():
-        raise LinkOverError("this link was for a while, which is over")
+        raise LinkOverError("this link has expired")
     return link
 
 

@@ -1,6 +1,5 @@
 """One-click unsubscribing (RFC 8058): the link that mails of organizations carry, and what comes of it."""
 
-from collections.abc import Iterable
 from typing import Any, Final
 from uuid import UUID
 
@@ -9,9 +8,9 @@ import msgspec
 from singr_comms.catalogue import message_types
 from singr_comms.channels.email import CHANNEL as EMAIL
 from singr_comms.channels.email import EmailEnvelope
-from singr_comms.notifications._reader_links import ReaderLink, UnsubscribeLinkError, read_link, written
+from singr_comms.notifications._reader_links import ReaderLink, UnsubscribeLinkError, written
 from singr_comms.notifications._rows import RECIPIENT, normalized
-from singr_comms.notifications.sending._suppressions import mail_held_back, suppress_by_reader
+from singr_comms.notifications.sending._suppressions import suppress_by_reader
 from singr_db import PlatformSession, Sealer, sql_text
 
 PATH: Final = "/v1/unsubscribe/"
@@ -62,32 +61,18 @@ class UnsubscribeLinks:
         return msgspec.structs.replace(envelope, unsubscribe=self._base + PATH + token, choices=choices)
 
 
-async def organization_of_link(session: PlatformSession, sealer: Sealer, token: str) -> str | None:
-    """Return the name of the organization whose mails a link ends; None where it is gone. Changes nothing.
-
-    Raises:
-        UnsubscribeLinkError: it is no such link.
-    """
-    organization_id = read_link(sealer, token).organization_id
-    name: str | None = await session.scalar(_NAME, {"id": organization_id})
+async def sender_of(session: PlatformSession, link: ReaderLink) -> str | None:
+    """Return the name of the organization whose mails a link ends; None where it is gone."""
+    name: str | None = await session.scalar(_NAME, {"id": link.organization_id})
     return name
 
 
-async def unsubscribe(session: PlatformSession, sealer: Sealer, token: str, *, everything: bool = False) -> None:
+async def end_for_address(session: PlatformSession, link: ReaderLink, *, everything: bool) -> None:
     """Suppress, for the address that a link's mail went to, the category that it names; again is as once.
 
-    What it names of a recipient is a choice of theirs: `singr_comms.people.end_by_link` puts that down.
-
-    Args:
-        session: the caller's transaction.
-        sealer: made from `AUTH_SECRET`; links of secrets of before work as well.
-        token: the last part of the link.
-        everything: all that the organization sends in its own name, as links without a category end it.
-
     Raises:
-        UnsubscribeLinkError: it is no such link.
+        UnsubscribeLinkError: it is a link of no mail.
     """
-    link = read_link(sealer, token)
     if link.address_hash is None:
         raise UnsubscribeLinkError("this link is of no mail: it ends none")
     await suppress_by_reader(
@@ -96,23 +81,3 @@ async def unsubscribe(session: PlatformSession, sealer: Sealer, token: str, *, e
         recipient_hash=link.address_hash,
         category=None if everything else link.category,
     )
-
-
-async def mail_ended_by_reader(
-    session: PlatformSession, sealer: Sealer, token: str, kinds: Iterable[str]
-) -> frozenset[str]:
-    """Of some types, those of which the reader of a link gets no mail: they unsubscribed, or their address takes none.
-
-    Args:
-        session: the caller's transaction; nothing is changed.
-        sealer: made from `AUTH_SECRET`; links of secrets of before work as well.
-        token: the last part of the link.
-        kinds: names of types.
-
-    Raises:
-        UnsubscribeLinkError: it is no such link.
-    """
-    link = read_link(sealer, token)
-    if link.address_hash is None:
-        return frozenset()
-    return await mail_held_back(session, kinds, organization_id=link.organization_id, recipient_hash=link.address_hash)

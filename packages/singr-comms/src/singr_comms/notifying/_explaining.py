@@ -138,7 +138,9 @@ async def _of_inbox(session: TenantSession, question: SendingQuestion, rows: Seq
 def _check(explainer: Explainer, question: SendingQuestion, faults: tuple[Fault, ...]) -> None:
     if question.channel == INBOX:  # it shows what a push says
         if question.recipient is not None:
-            faults += (Fault("address", "is no inbox's: name recipient or user_id", "conflicting_fields"),)
+            faults += (
+                Fault("address", "must not be given for an inbox: name recipient or user_id", "conflicting_fields"),
+            )
         question = msgspec.structs.replace(question, channel="push", recipient=None)
     try:
         explainer.check(question)

@@ -64,7 +64,6 @@ from singr_comms.people.preferences._links import (
     end_by_link,
     link_for,
     mail_ended,
-    preferences_holder_of_link,
     reader_of_link,
 )
 from singr_comms.people.preferences._look import (
@@ -196,7 +195,6 @@ __all__ = [
     "member_reached",
     "open_sealed",
     "preferences_holder",
-    "preferences_holder_of_link",
     "preferences_holder_of_user",
     "put_recipient",
     "read_keys",

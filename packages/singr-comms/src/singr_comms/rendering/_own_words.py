@@ -30,7 +30,7 @@ def wrong_in(text: str, model: type[Message]) -> str | None:
     for name in _VARIABLE.findall(text):
         if name not in known:
             there = ", ".join(f"{{{one}}}" for one in known)
-            return f"names {{{name}}}, which this type does not have; it has {there}"
+            return f"names {{{name}}}, which is no variable of this type: use {there}"
     bare = _VARIABLE.sub("", text)
     if "{" in bare or "}" in bare:
         return "must have braces around the names of variables alone, such as {link}: it is no template"

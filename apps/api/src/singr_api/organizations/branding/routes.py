@@ -112,7 +112,7 @@ branding = Section("Branding", access=Access.CALLER, scope="branding:read", give
 pictures = Section("Branding", access=Access.ANONYMOUS, unguessable=True)
 
 
-@branding.route("GET /v1/branding", "readBranding", Answer("Theirs.", brand=Example("A farm", _SHOWN)), **_READS)
+@branding.route("GET /v1/branding", "readBranding", Answer("The brand.", brand=Example("A farm", _SHOWN)), **_READS)
 async def read(session: TenantSession, services: Services) -> Brand:
     """Read how your organization's messages look.
 
@@ -132,10 +132,11 @@ async def read(session: TenantSession, services: Services) -> Brand:
 async def put(session: TenantSession, services: Services, body: BrandingInput, logo: Logo | None) -> Brand:
     """Let your organization's mails look like yours.
 
-    As a whole: what is left out, they have not. White text has to be readable on the colour (4.5:1, WCAG 2.2). The logo
-    is fetched once, now, by https from a public host and without following redirects, and kept: a PNG, JPEG or GIF of
-    at most 256 kB; `data:image/png;base64,…` brings it along, `keep` keeps the one that is there. Names and footers
-    name no site. It comes into force ten seconds later; what was made before looks on each try as it did at first.
+    Replaces the whole brand; a field left out is removed. White text has to be readable on the colour (4.5:1, WCAG
+    2.2). The logo is fetched once, now, by https from a public host and without following redirects, and kept: a PNG,
+    JPEG or GIF of at most 256 kB; `data:image/png;base64,…` brings it along, `keep` keeps the one that is there. Names
+    and footers name no site. It comes into force ten seconds later; what was made before looks on each try as it did at
+    first.
     """
     logo_id, picture = (None, None) if logo is None else (logo.id, logo.picture)
     return _told(services, await put_branding(session, body, logo_id=logo_id, logo=picture))
@@ -177,7 +178,7 @@ async def index(session: TenantSession) -> OverrideList:
 
 
 @branding.route(
-    f"GET {_ONE}", "readTemplateOverride", Answer("They.", words=Example("A mail", _SAID)), **_READS, **_PLACE
+    f"GET {_ONE}", "readTemplateOverride", Answer("The words.", words=Example("A mail", _SAID)), **_READS, **_PLACE
 )
 async def read_words(session: TenantSession, type: str, channel: str, locale: str) -> OverrideView:  # noqa: A002 - as the path has it
     """Read your organization's own words for a type of message."""

@@ -129,7 +129,7 @@ def _changed(view: PreferencesView, shown: set[str], was_on: set[str], is_on: se
 
 def _boxes(view: PreferencesView, ended: set[str], words: Words) -> Iterator[str]:
     for category in view.categories:
-        yield f"<fieldset>\n<legend>{escape(words.category(category.category))}</legend>\n"
+        yield f"<fieldset>\n<legend>{escape(words.heading(category.category))}</legend>\n"
         for one in category.channels:
             box = escape(f"{category.category} {one.channel}", quote=True)
             label = escape(words.channel(one.channel))

@@ -34,7 +34,7 @@ async def read(session: PlatformSession, call: UserCall, query: MyOrganizationQu
     body_examples={"night": Example("Quiet at night, digests in the evening", _TIMES)},
 )
 async def write(session: PlatformSession, call: UserCall, query: MyOrganizationQuery, body: OwnTimes) -> OwnTimes:
-    """Set when an organization does not disturb you, and when your digests come; what you leave out, you have not.
+    """Set when an organization does not disturb you, and when your digests come; fields left out are cleared.
 
     Digests that are to come move with it. It holds for what is decided from now on, and for what is tried then. An
     organization that keeps you anew (`PUT /v1/recipients/{external_id}`) writes over it.

@@ -67,7 +67,7 @@ _ONE: Final = "/v1/recipients/{external_id}"
 async def put(session: TenantSession, services: Services, external_id: str, body: RecipientInput) -> Reply:
     """Keep a person whom the organization reaches.
 
-    By the organization's own id, as a whole: what is left out, they have not. A member of the organization may be named
+    By the organization's own id, as a whole: a field left out is removed. A member of the organization may be named
     by `user_id`; name and address that are left out are then the account's, a number is not. Address, number and name
     are sealed with a key of the person's own, and shown masked.
 

@@ -113,7 +113,7 @@ class BrandingNotFoundError(CommsError, LookupError):
 
 
 class BrandingInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How an organization's mails look; what is left out, they have not.
+    """How an organization's mails look; a field left out is removed.
 
     Args:
         name: of the organization, in the head and foot of its mails; mails say that they come from it.
@@ -126,9 +126,7 @@ class BrandingInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     name: PersonName
     color: Color
     footer: Footer | None = None
-    logo: Annotated[str, Meta(min_length=4, max_length=360_000, examples=["https://example.org/logo.png"])] | None = (
-        None
-    )
+    logo: Logo | None = None
 
 
 class BrandingView(msgspec.Struct, frozen=True, kw_only=True):
@@ -309,12 +307,12 @@ def _open_to_words(kind: str, channel: str, locale: str) -> MessageType:
     if declared is None:
         raise BrandingError("type", "is not known")
     if channel not in declared.models:
-        raise BrandingError("channel", f"is none of this type's; it has {', '.join(sorted(declared.models))}")
+        raise BrandingError("channel", f"must be a channel of this type: {', '.join(sorted(declared.models))}")
     if not may_be_worded(declared):
         raise BrandingError("type", "speaks for the platform, or must reach its reader: its words are the platform's")
     there = (DEFAULT_LANGUAGE, *sorted(locales_in(declared.folder, CHANNELS[channel].texts)))
     if locale not in there:
-        raise BrandingError("locale", f"is none that this type has words in; it has {', '.join(there)}")
+        raise BrandingError("locale", f"must be a language this type has texts in: {', '.join(there)}")
     return declared
 
 
@@ -325,8 +323,9 @@ def may_be_worded(declared: MessageType) -> bool:
 
 def _check_words(declared: MessageType, channel: str, given: OverrideInput) -> None:
     model = declared.models[channel]
-    if len(given.text) > _MOST.get(channel, _MOST["email"]):
-        raise BrandingError("text", f"must be at most {_MOST[channel]:,} characters on this channel")
+    most = _MOST.get(channel, _MOST["email"])
+    if len(given.text) > most:
+        raise BrandingError("text", f"must be at most {most:,} characters on this channel")
     if given.subject is not None and len(CHANNELS[channel].texts) == 1:
         raise BrandingError("subject", "is for mails and pushes: a text message has none")
     for field, text in (("subject", given.subject), ("text", given.text)):

@@ -103,9 +103,9 @@ SELECT EXISTS (SELECT FROM address_answers
 """)
 _ENOUGH: Final = 3
 _DAYS: Final = 7
-# For all organizations: the address itself is dead, or its carrier lets nothing of ours through any more.
 CATEGORY: Final = "category:"
 """What the scope of a suppression begins with that is of one category."""
+# For all organizations: the address itself is dead, or its carrier lets nothing of ours through any more.
 OF_ALL: Final = frozenset({"bounced", "stopped"})
 CODES: Final = {
     "bounced": ("bounced_before", "the address is dead: a message to it bounced for good"),

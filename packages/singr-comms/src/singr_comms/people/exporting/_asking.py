@@ -41,7 +41,7 @@ class NoAddressError(CommsError, ValueError):
     """The person has no e-mail address, to which the link to their data could go."""
 
     def __init__(self) -> None:
-        super().__init__("This recipient has no e-mail address, to which the link could go: give them theirs first.")
+        super().__init__("This recipient has no e-mail address, to which the link could go: add one first.")
 
 
 class ExportStandsError(CommsError):
@@ -52,7 +52,7 @@ class ExportStandsError(CommsError):
     """
 
     def __init__(self, retry_after: int) -> None:
-        super().__init__("An export of this person was asked for already; the next can be once that is gone.")
+        super().__init__("An export of this person was asked for already; another can be requested once it is gone.")
         self.retry_after = retry_after
 
 

@@ -7,8 +7,8 @@ from typing import Any, Final
 import msgspec
 
 from singr_comms.catalogue import message_types
-from singr_comms.notifications import organization_of_link, unsubscribe
 from singr_comms.notifications._reader_links import ReaderLink, read_link, written
+from singr_comms.notifications._unsubscribing import end_for_address, sender_of
 from singr_comms.notifications.sending._suppressions import mail_held_back, suppress_by_reader
 from singr_comms.people._errors import RecipientNotFoundError
 from singr_comms.people.preferences._model import PreferenceChoice
@@ -87,27 +87,13 @@ async def reader_of_link(session: PlatformSession, sealer: Sealer, token: str) -
     whose = {"organization_id": link.organization_id}
     found = None if row is None else PreferencesHolder(recipient_id=row.id, external_id=row.external_id, **whose)
     return LinkReader(
-        sender=await organization_of_link(session, sealer, token),
+        sender=await sender_of(session, link),
         holder=found,
         locale=None if row is None else row.locale,
         category=link.category,
         address_hash=link.address_hash or (None if row is None else row.email_hash),
         is_signed_in=link.until is not None,
     )
-
-
-async def preferences_holder_of_link(session: PlatformSession, sealer: Sealer, token: str) -> PreferencesHolder:
-    """Whom a link lets choose.
-
-    Raises:
-        LinkOverError: it was for a while.
-        UnsubscribeLinkError: it is no such link.
-        RecipientNotFoundError: its address is no recipient's of the organization, or that of several.
-    """
-    holder = (await reader_of_link(session, sealer, token)).holder
-    if holder is None:
-        raise RecipientNotFoundError
-    return holder
 
 
 async def mail_ended(
@@ -141,7 +127,7 @@ async def end_by_link(session: PlatformSession, sealer: Sealer, token: str, *, e
         whose = {"organization_id": link.organization_id, "recipient_hash": row.email_hash}
         await suppress_by_reader(session, **whose)
     elif everything or link.category is None or row is None or not await hold_recipient(session, row.id):
-        await unsubscribe(session, sealer, token, everything=everything)
+        await end_for_address(session, link, everything=everything)
     else:
         await _end_category(session, link, link.category)
 

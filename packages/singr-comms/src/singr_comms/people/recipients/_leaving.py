@@ -51,8 +51,8 @@ SELECT id FROM gone
 async def remove_recipient(session: TenantSession, external_id: str) -> None:
     """Take a person off an organization's list, with devices, topics, inbox and what they chose.
 
-    What is on its way to them still goes, and the log of deliveries keeps what it has for its time: whoever wants to be
-    forgotten is erased (`erase_recipient`), also afterwards.
+    What waits for them ends as `erased` when its attempt begins, and the log of deliveries keeps what it has for its
+    time: whoever wants to be forgotten is erased (`erase_recipient`), also afterwards.
 
     Raises:
         RecipientNotFoundError: there is none.

@@ -85,7 +85,7 @@ class DigestTime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class RecipientInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A person as they are to be kept; what is left out, they have not.
+    """A person as they are to be kept; a field left out is removed.
 
     Args:
         user_id: the account, where they are a member of the organization. Name and address that are left out are then

@@ -121,7 +121,7 @@ async def put_recipient(
     Args:
         session: the caller's transaction, fenced to the organization.
         external_id: the organization's own id of the person.
-        given: all of them: what is left out, they have not.
+        given: all of them: a field left out is removed.
         sealer: wraps the person's key, and gives the fingerprints of addresses.
         directory: knows members; without one nobody can be named by an account.
         allow_test: take addresses of `.test`, too.

@@ -33,7 +33,7 @@ RETURNING external_id
 
 
 class OwnTimes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """By which clock somebody lives, and what they want of it; what is left out, they have not.
+    """By which clock somebody lives, and what they want of it; fields left out are cleared.
 
     Args:
         time_zone: such as `Europe/Berlin`; UTC unless given.
