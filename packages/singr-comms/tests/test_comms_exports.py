@@ -1,7 +1,7 @@
 """Everything that is kept about a person is in their export, and of who is erased nothing is left of it."""
 
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -18,6 +18,7 @@ from singr_comms.people import (
     DeviceInput,
     Exports,
     ExportStandsError,
+    Member,
     NoAddressError,
     PreferenceChoice,
     PreferencesHolder,
@@ -65,6 +66,13 @@ class Account:
 
     async def rows(self, user_id: UUID) -> AsyncIterator[tuple[str, Mapping[str, Any]]]:
         yield "profile", {"id": user_id, "email": self.email}
+
+
+class Everybody:
+    """A directory in which everybody is a member."""
+
+    async def members(self, _session: Any, _organization: UUID, user_ids: Collection[UUID]) -> Mapping[UUID, Member]:
+        return {one: Member(one, "Member", None, None) for one in user_ids}
 
 
 @pytest.fixture
@@ -281,6 +289,32 @@ async def test_person_gets_their_account_too_until_it_ends(
     async with db.tenant(PLATFORM_ORGANIZATION_ID) as session:
         await ask_my_export(session, user)
     assert await exports.write(await newest(db), PLATFORM_ORGANIZATION_ID) == "withdrawn"
+
+
+async def test_next_person_of_an_id_gets_nothing_of_the_former_one(
+    db: Database, exports: Exports, settings: ObjectStoreSettings, person: UUID
+) -> None:
+    ada, eve = new_id(), new_id()
+    async with db.platform() as session:
+        linked = text("UPDATE recipients SET user_id = :user WHERE id = :id")  # as before `last_user_id`
+        await session.execute(linked, {"user": ada, "id": person})
+    [sent] = await queued_for(db, ORGANIZATION, [EmailRequest(to=EmailAddress(HERS), message=SONG)])
+    async with db.platform() as session:
+        await session.execute(text(_TO_HER), {"id": sent, "recipient": person})
+    told = [await exported(db, exports, settings, account) for account in (eve, ada)]
+    assert "messages" not in told[0]
+    assert HERS not in json.dumps(told[0])
+    assert [one["id"] for one in told[1]["messages"]] == [str(sent)], "who has their id back has what they were sent"
+
+
+async def exported(db: Database, exports: Exports, settings: ObjectStoreSettings, account: UUID) -> Any:
+    """What an export of the id tells once it is this account's."""
+    async with db.tenant(ORGANIZATION) as session:
+        given = RecipientInput(user_id=account, email=f"{account}@example.org")
+        await put_recipient(session, "u-1", given, sealer=SEALER, directory=Everybody())
+    export_id = await ask(db)
+    assert await exports.write(export_id, ORGANIZATION) == "ready"
+    return await stored(settings, export_id)
 
 
 async def erased(db: Database) -> None:

@@ -21,11 +21,12 @@ SELECT EXISTS (SELECT FROM data_exports AS e WHERE e.id = :export_id AND e.state
 """,
     roles=("tenant",),
 )
-# Who was sent what before they were taken off the list and came back.
+# Who was sent what before they were taken off the list and came back: of another account it was somebody else.
 _FORMER: Final = sql_text(
     """
 SELECT recipient_id FROM data_keys
  WHERE organization_id = :organization_id AND external_id = :external_id AND recipient_id IS NOT NULL
+   AND user_id IS NOT DISTINCT FROM CAST(:account AS uuid)
 """,
     roles=("tenant",),
 )
@@ -112,7 +113,7 @@ class PersonRows:
             row = None if recipient_id is None else await session.get(Recipient, recipient_id)
             if row is not None:
                 prints |= await prints_of_person(session, row, self._sealer)
-                former = values | {"external_id": row.external_id}
+                former = values | {"external_id": row.external_id, "account": row.user_id or row.last_user_id}
                 ids = [row.id, *(await session.scalars(_FORMER, former)).all()]
             elif recipient_id is not None:
                 raise WithdrawnError

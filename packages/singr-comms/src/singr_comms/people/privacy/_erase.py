@@ -25,7 +25,7 @@ SELECT id, recipient_id, prints FROM data_keys
 _DESTROY: Final = sql_text(
     """
 UPDATE data_keys SET wrapped = NULL, destroyed_at = coalesce(destroyed_at, clock_timestamp()), external_id = NULL,
-       recipient_id = NULL, prints = NULL
+       recipient_id = NULL, user_id = NULL, prints = NULL
  WHERE id = ANY(CAST(:key_ids AS uuid[]))
 """,
     roles=("tenant",),

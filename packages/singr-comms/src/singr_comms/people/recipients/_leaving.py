@@ -11,7 +11,8 @@ from singr_db import TenantSession, sql_text
 
 # While somebody else gets the id. No id has a space.
 _STEP_ASIDE: Final = sql_text(
-    "UPDATE recipients SET external_id = external_id || ' ' || id, user_id = NULL"
+    "UPDATE recipients SET external_id = external_id || ' ' || id, user_id = NULL,"
+    " last_user_id = coalesce(user_id, last_user_id)"
     " WHERE id = ANY(CAST(:ids AS uuid[])) RETURNING external_id",
     roles=("tenant",),
 )
@@ -34,11 +35,11 @@ _TAKE_OFF: Final = sql_text(
     """
 WITH gone AS (
     DELETE FROM recipients WHERE external_id = ANY(CAST(:external_ids AS text[]))
-    RETURNING id, external_id, key_id, email_hash, phone_hash
+    RETURNING id, external_id, key_id, coalesce(user_id, last_user_id) AS account, email_hash, phone_hash
 ), released AS (
     UPDATE data_keys
        SET released_at = now(), external_id = split_part(gone.external_id, ' ', 1), recipient_id = gone.id,
-           prints = array_remove(ARRAY[gone.email_hash, gone.phone_hash], NULL)
+           user_id = gone.account, prints = array_remove(ARRAY[gone.email_hash, gone.phone_hash], NULL)
                     || ARRAY(SELECT token_hash FROM push_devices AS d WHERE d.recipient_id = gone.id)
       FROM gone WHERE data_keys.id = gone.key_id
 )

@@ -65,7 +65,7 @@ WITH given AS (
 ), released AS (
     UPDATE data_keys
        SET released_at = now(), external_id = r.external_id, recipient_id = r.id,
-           prints = array_remove(ARRAY[r.email_hash, r.phone_hash], NULL)
+           user_id = coalesce(r.user_id, r.last_user_id), prints = array_remove(ARRAY[r.email_hash, r.phone_hash], NULL)
                     || ARRAY(SELECT token_hash FROM push_devices AS d WHERE d.recipient_id = r.id)
       FROM recipients AS r JOIN given USING (id) WHERE data_keys.id = r.key_id AND wrapped IS NOT NULL
 )

@@ -36,8 +36,8 @@ class DataKey(Base):
     """A key that seals what belongs to one person, wrapped by the master key.
 
     Without `wrapped` it was destroyed, and nothing that it sealed can be read again. `released_at`: nobody's any more,
-    and kept while messages that it sealed are; `external_id`, `recipient_id` and `prints` then say whose it was, and
-    the fingerprints of their addresses, until they are erased.
+    and kept while messages that it sealed are; `external_id`, `recipient_id`, `user_id` (their account) and `prints`
+    then say whose it was, and the fingerprints of their addresses, until they are erased.
     """
 
     __tablename__ = "data_keys"
@@ -56,6 +56,7 @@ class DataKey(Base):
     destroyed_at: Mapped[datetime | None]
     external_id: Mapped[str | None]
     recipient_id: Mapped[UUID | None]
+    user_id: Mapped[UUID | None]
     prints: Mapped[list[bytes] | None] = mapped_column(ARRAY(LargeBinary))
 
 
