@@ -1,21 +1,36 @@
 """Texts of organizations for types of messages, checked and filled in: `{name}` is a variable, and all else is text."""
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from functools import cache
 from types import UnionType
-from typing import Any, Final, Union, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
+
+import msgspec
 
 from singr_comms.models._fields import Amount, LocalDateTime, LocalDay
 from singr_comms.models._message import Message
 from singr_comms.rendering._brand import Words
 from singr_comms.rendering._formats import written_amount, written_day, written_moment
-from singr_config.text import unlinked
+from singr_comms.rendering._inert import is_link
+from singr_config.text import has_visible
 
 _VARIABLE: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _WRITTEN: Final = ((Amount, written_amount), (LocalDay, written_day), (LocalDateTime, written_moment))
 # What a provider's own templates, or readers of headers, would take for more than text.
 _ELSEWHERE: Final = ("[[", "=?")
+# A host with a top-level domain in any script, one after an ideographic full stop (which IDNA reads as a dot; scripts
+# that end sentences with it have no space behind), what begins as an address does, or an IPv4 address.
+_SITE: Final = re.compile(
+    r"[^\s.]\.[^\W\d_]{2}|[^\s.]\u3002(?![\u3005-\u30ff\u3400-\u9fff\uac00-\ud7a3])[^\W\d_]{2}"
+    r"|://|www\.\S|(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?!\.?\d)",
+    re.IGNORECASE,
+)
+# A variable could be the rest of a host, or a text the rest of a link's: a full stop may end a sentence behind one.
+_BESIDE: Final = re.compile(r"[./\\@]\{[a-z]|[A-Za-z0-9]\u3002\{[a-z]|[a-z0-9_]\}(?:[/\\@]|\.[\w{]|\u3002[A-Za-z0-9])")
+_UNBOUNDED: Final = 64
+_DRAWN_BY_ITSELF: Final = frozenset("LNPSZ")
 
 
 def variables_in(model: type[Message]) -> tuple[str, ...]:
@@ -36,9 +51,58 @@ def wrong_in(text: str, model: type[Message]) -> str | None:
         return "must have braces around the names of variables alone, such as {link}: it is no template"
     if any(one in text for one in _ELSEWHERE):
         return "must not hold [[ or =?, which some mail programs take for more than text"
-    if any(names_site(line) for line in bare.splitlines()):
-        return "must not name a site: where messages lead is in their variables, such as {link}"
+    if leading := _leads_elsewhere(text):
+        return leading
+    needed = {field.name for field in msgspec.structs.fields(model) if field.required}
+    if not has_visible(_VARIABLE.sub(lambda match: "x" if match[1] in needed else "", text)):
+        return "must say something where no optional variable is given too"
     return None
+
+
+def _leads_elsewhere(text: str) -> str | None:
+    lines = text.splitlines()
+    if any(names_site(_VARIABLE.sub("\N{WHITE SQUARE}", line)) for line in lines):
+        return "must not name a site: where messages lead is in their variables, such as {link}"
+    if any(_BESIDE.search(_plain(line)) for line in lines) or any(map(_goes_on, _VARIABLE.finditer(text))):
+        return (
+            "must have a space between a variable and a full stop, slash or @ beside it, and behind one with an"
+            " address: together they could name another site"
+        )
+    return None
+
+
+def left_out_of_words(model: type[Message]) -> tuple[str, ...]:
+    """What every message of a model holds and no text can tell, such as a list; what only chooses words is not."""
+    hints, plain = _hints(model), variables_in(model)
+    return tuple(
+        field.name
+        for field in msgspec.structs.fields(model)
+        if field.required and field.name not in plain and get_origin(hints[field.name]) is not Literal
+    )
+
+
+def most_in(text: str, model: type[Message]) -> int:
+    """How many characters a text has at most, once variables are filled in."""
+    hints = _hints(model)
+
+    def most(name: str) -> int:
+        bounds = [
+            meta.max_length
+            for part in _parts(hints[name])
+            for meta in getattr(part, "__metadata__", ())
+            if isinstance(meta, msgspec.Meta) and meta.max_length
+        ]
+        return max(bounds, default=_UNBOUNDED)
+
+    return len(_VARIABLE.sub("", text)) + sum(map(most, _VARIABLE.findall(text)))
+
+
+def _goes_on(match: re.Match[str]) -> bool:
+    """Whether what stands behind a variable with an address would be taken for more of it."""
+    if not is_link(match[1]):
+        return False
+    [behind] = re.findall(r"^\S*", match.string[match.end() :])
+    return any(one.isalnum() or one in "{/@" for one in _plain(behind))
 
 
 def filled_in(text: str, model: type[Message], shown: Mapping[str, Any], lang: str) -> str:
@@ -80,7 +144,13 @@ def _hints(model: type[Message]) -> dict[str, Any]:
 
 def names_site(line: str) -> bool:
     """Whether a program could take something in a line for a link."""
-    return re.search(r"[A-Za-z0-9]\.[A-Za-z]{2,}|://|www\.", line) is not None and unlinked(line) != line
+    return _SITE.search(_plain(line)) is not None
+
+
+def _plain(text: str) -> str:
+    """A text as a host is read (UTS #46): what looks alike is alike, what is drawn as nothing is not there."""
+    given = unicodedata.normalize("NFKC", text)
+    return "".join(one for one in given if unicodedata.category(one)[0] in _DRAWN_BY_ITSELF)
 
 
 def _is_plain(hint: Any) -> bool:

@@ -18,14 +18,16 @@ from singr_comms.models._fields import LongText, PersonName
 from singr_comms.notifications.branding._images import Picture
 from singr_comms.rendering._formats import DEFAULT_LANGUAGE
 from singr_comms.rendering._languages import locales_in
-from singr_comms.rendering._own_words import names_site, variables_in, wrong_in
+from singr_comms.rendering._own_words import left_out_of_words, most_in, names_site, variables_in, wrong_in
 from singr_config.colors import LEAST_CONTRAST, contrast
 from singr_db import PlatformSession, TenantSession, new_id, sql_text
 from singr_db.operation_log import log_operation
 
 IN_FORCE_AFTER: Final = timedelta(seconds=10)
 _KEPT: Final = timedelta(days=180)
-_MOST: Final = {"email": 10_000, "sms": 1_600, "push": 400}
+_MOST: Final = {"email": 10_000, "sms": 480, "push": 400}
+# With the longest variables; providers take no SMS beyond.
+_LONGEST_SMS: Final = 1_600
 _LONGEST_SUBJECT: Final = 200
 _ELSEWHERE: Final = ("[[", "{{", "=?")
 
@@ -310,6 +312,8 @@ def _open_to_words(kind: str, channel: str, locale: str) -> MessageType:
         raise BrandingError("channel", f"must be a channel of this type: {', '.join(sorted(declared.models))}")
     if not may_be_worded(declared):
         raise BrandingError("type", "speaks for the platform, or must reach its reader: its words are the platform's")
+    if left_out := left_out_of_words(declared.models[channel]):
+        raise BrandingError("type", f"tells more than a text can ({', '.join(left_out)}): its words are the platform's")
     there = (DEFAULT_LANGUAGE, *sorted(locales_in(declared.folder, CHANNELS[channel].texts)))
     if locale not in there:
         raise BrandingError("locale", f"must be a language this type has texts in: {', '.join(there)}")
@@ -332,6 +336,10 @@ def _check_words(declared: MessageType, channel: str, given: OverrideInput) -> N
         wrong = None if text is None else wrong_in(text, model)
         if wrong is not None:
             raise BrandingError(field, wrong)
+    if channel == "sms" and most_in(given.text, model) > _LONGEST_SMS:
+        raise BrandingError(
+            "text", f"must be at most {_LONGEST_SMS:,} characters with the longest variables: name fewer"
+        )
     if given.subject is not None and not given.subject.isprintable():
         raise BrandingError("subject", "must be one line, without control characters")
 
