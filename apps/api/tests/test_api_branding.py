@@ -57,6 +57,7 @@ async def test_mails_wear_a_brand_and_its_logo_is_had_by_anybody(
     picture = await owner.get(urlsplit(told["logo_url"]).path)
     assert (picture.content, picture.headers["content-type"]) == (PNG, "image/png")
     assert "immutable" in picture.headers["cache-control"]
+    assert picture.headers["cross-origin-resource-policy"] == "cross-origin"
     mail = await shown(owner)
     assert 'width="240" height="48"' in mail["html"]
     assert "R&amp;B Farm" in mail["html"]

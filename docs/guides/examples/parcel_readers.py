@@ -13,11 +13,12 @@ from parcel_orders import Parcels
 from singr_comms.catalogue import message_types
 from singr_comms.notifications import Deliveries, MessageSender, message_jobs, message_sender
 from singr_comms.notifications import chores as message_chores
-from singr_comms.notifying import Notified, Target, notify, read_notification
+from singr_comms.notifying import Digests, Notified, Target, notify, read_notification
 from singr_comms.notifying import chores as notifying_chores
 from singr_comms.notifying import jobs as notifying_jobs
 from singr_comms.people import (
     DeviceInput,
+    Exports,
     PreferenceChoice,
     PreferencesLook,
     RecipientInput,
@@ -30,7 +31,7 @@ from singr_comms.people import (
 from singr_comms.people import chores as people_chores
 from singr_comms.people import jobs as people_jobs
 from singr_comms.people.inbox import list_inbox
-from singr_config import load_section
+from singr_config import ObjectStoreSettings, load_section
 from singr_db import Database, Sealer, TenantSession
 from singr_db.chores import chores_in
 from singr_db.redis import redis_client
@@ -107,7 +108,12 @@ async def work(settings: Parcels, db: Database, sealer: Sealer, http: httpx.Asyn
         redis,
         redis_transport(settings.redis),
         all_jobs(),
-        resources={Database: db, MessageSender: sender},
+        resources={
+            Database: db,
+            MessageSender: sender,
+            Digests: Digests(db, sealer, settings.app, settings.brand),
+            Exports: Exports(db, sealer, load_section(ObjectStoreSettings), brand=settings.brand),
+        },
         name="parcels",
     )
     chores = [chore(db) for chore in chores_in(message_chores, notifying_chores, people_chores)]

@@ -161,7 +161,8 @@ class _Answer:
         if message["status"] == _TOO_MANY:  # the limit that refused is told of, and no other
             names = names | _LIMIT_HEADERS
         more = [header for header in (_CSP, _NO_STORE, *own) if header[0] not in names]
-        message = {**message, "headers": [*given, *more, *self._extra]}
+        always = [header for header in self._extra if header[0] not in names]  # twice would be none, for some
+        message = {**message, "headers": [*given, *more, *always]}
         return self._send(message)
 
     async def _share(self, message: Message) -> None:
