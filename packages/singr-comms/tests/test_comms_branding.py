@@ -1,6 +1,7 @@
 """What a message wears is settled when it is made: no brand that is put later changes what a retry sends."""
 
 import asyncio
+from copy import copy
 from email import message_from_bytes, policy
 from typing import Any
 from uuid import UUID
@@ -10,8 +11,10 @@ from comms_queueing import ORGANIZATION, SEALER, SONG, queued_for
 from sqlalchemy import text
 
 from singr_comms import EmailAddress, MemoryEmailProvider, MemoryPushProvider, MemorySmsProvider, SongRequest
+from singr_comms.catalogue import message_types
 from singr_comms.channels.email import EmailEnvelope, render_email
 from singr_comms.notifications import (
+    BrandingError,
     BrandingInput,
     Brands,
     EmailRequest,
@@ -21,6 +24,7 @@ from singr_comms.notifications import (
     put_override,
     remove_branding,
 )
+from singr_comms.notifications.branding._store import _check_words
 from singr_comms.providers.smtp import compose
 from singr_comms.rendering._brand import OrganizationBrand, Words
 from singr_config import BrandSettings, LimitSettings
@@ -174,3 +178,13 @@ def test_what_somebody_typed_fills_in_no_variable() -> None:
     assert "{{7*7}} sings {% x %} at {link}" in shown.text
     assert shown.subject == "{{7*7}}"
     assert "<a" not in shown.html
+
+
+def test_words_for_a_channel_of_somebody_elses_may_be_as_long_as_a_mails() -> None:
+    ours = message_types.named("song_request")
+    assert ours is not None
+    theirs = copy(ours)
+    theirs.models = {"fax": ours.models["email"]}
+    _check_words(theirs, "fax", OverrideInput(text="a" * 10_000))
+    with pytest.raises(BrandingError, match="text must be at most 10,000 characters"):
+        _check_words(theirs, "fax", OverrideInput(text="a" * 10_001))

@@ -330,6 +330,17 @@ async def test_every_table_is_fenced_or_named_here(database: Database):
     assert unfenced == {"alembic_version", "permissions"}
 
 
+async def test_no_function_may_be_called_by_whoever_has_a_login(database: Database):
+    async with database.platform() as session:
+        open_to_all = await session.scalars(
+            text(
+                "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
+                " AND prorettype <> 'trigger'::regtype AND has_function_privilege('public', oid, 'EXECUTE')"
+            )
+        )
+        assert open_to_all.all() == []
+
+
 async def test_tenant_role_cannot_become_anyone_else(postgres_url: str, make_login: Callable[..., str]):
     """A login that is nothing but a tenant has no way out, unlike the owner that Singr signs in as."""
     login = make_login()
