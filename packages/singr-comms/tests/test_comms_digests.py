@@ -9,6 +9,7 @@ import pytest
 from comms_crowds import Crowd, KilledError, dying
 from sqlalchemy import event, text
 
+from singr_comms import PlainSms
 from singr_comms.messages.digest import Digest
 from singr_comms.notifications._person_keys import open_sealed
 from singr_comms.notifications._rows import CONTENT
@@ -364,6 +365,16 @@ async def test_who_is_erased_has_no_digest(crowd: Crowd) -> None:
     await tell(crowd, "plums")
     await crowd.run("DELETE FROM recipients WHERE organization_id = :organization")
     assert await rows(crowd, "SELECT 1 FROM digest_items UNION ALL SELECT 1 FROM digest_windows") == []
+
+
+async def test_who_has_no_mail_is_told_to_have_none_at_the_decision(crowd: Crowd) -> None:
+    await put(crowd, "bob", email=None, phone="+15555550100")
+    told = await crowd.tell(PlainSms(text="Plums."), Target(recipient="bob"), digest="daily")
+    await crowd.decide(told)
+    assert [(row.status, row.code) for row in await crowd.messages(told)] == [("suppressed", "no_address")]
+    assert await rows(crowd, "SELECT 1 FROM digest_items UNION ALL SELECT 1 FROM digest_windows") == []
+    [row] = await rows(crowd, "SELECT error ->> 'message' AS said FROM messages")
+    assert row.said == "the recipient has no e-mail address, by which digests come"
 
 
 async def test_what_cannot_be_kept_is_refused_by_its_path(crowd: Crowd) -> None:

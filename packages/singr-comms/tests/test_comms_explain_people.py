@@ -1,11 +1,13 @@
 """Would somebody be told? What a fan-out decides and the last look stops is what is explained, reason for reason."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from comms_crowds import Crowd
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from singr_comms import PlainPush, SongRequest
 from singr_comms.notifications import Explainer, QuestionError, SendingExplanation
@@ -39,6 +41,21 @@ def explainer(crowd: Crowd, **limits: Any) -> Explainer:
 async def told(crowd: Crowd, what: str = "song_request", channel: str = "email", **whom: Any) -> SendingExplanation:
     async with crowd.db.tenant(crowd.organization) as session:
         return await explain(session, what, channel, explainer=explainer(crowd), **whom)
+
+
+@contextmanager
+def asked_of(crowd: Crowd) -> Iterator[list[str]]:
+    """The statements that the database is asked meanwhile."""
+    seen: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        seen.append(statement)
+
+    event.listen(crowd.db.engine.sync_engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(crowd.db.engine.sync_engine, "before_cursor_execute", note)
 
 
 async def chooses(crowd: Crowd, name: str | None, *choices: PreferenceChoice) -> None:
@@ -109,8 +126,15 @@ async def test_rule_is_told_of_what_goes_too_and_of_whom_however_they_are_named(
 async def test_one_of_several_devices_that_would_get_it_is_told_of(crowd: Crowd) -> None:
     await crowd.device("u-1", "device-token:0123456789")
     await crowd.device("u-1", "device-token:9876543210")
-    found = await told(crowd, "plain", "push", recipient="u-1")
+    with asked_of(crowd) as seen:
+        found = await told(crowd, "plain", "push", recipient="u-1")
     assert (found.outcome, found.rule) == ("sent", "type")
+    assert sum("AS is_theirs" in one for one in seen) == 1, "the first would get it: no other is looked at"
+    await chooses(crowd, "u-1", PreferenceChoice(scope="all", allowed=False))
+    with asked_of(crowd) as seen:
+        assert (await told(crowd, "plain", "push", recipient="u-1")).outcome == "stopped"
+    assert sum("AS is_theirs" in one for one in seen) == 2
+    assert sum("FROM provider_health" in one for one in seen) == 1
 
 
 async def test_inbox_has_no_address_and_obeys_what_was_chosen(crowd: Crowd) -> None:

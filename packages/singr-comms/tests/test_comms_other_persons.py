@@ -17,6 +17,7 @@ from singr_comms.people import (
     PreferencesHolder,
     RecipientInput,
     TopicChange,
+    ask_export,
     change_preferences,
     change_topic,
     erase_recipient,
@@ -27,6 +28,7 @@ from singr_comms.people import (
     read_recipient,
     recipient_named,
     register_device,
+    remove_recipient,
 )
 from singr_comms.people.inbox import InboxMessage, add_to_inboxes, count_inbox, list_inbox
 from singr_comms.testing import MemoryNotifications
@@ -110,6 +112,26 @@ async def test_the_inbox_stays_behind_and_both_are_erased_under_their_id(db: Dat
         assert await session.scalar(text("SELECT bool_and(wrapped IS NULL) AND count(*) = 2 FROM data_keys"))
         [job] = (await session.scalars(text("SELECT payload FROM jobs WHERE type = 'recipient.erase'"))).all()
     assert (job["recipient_id"], job["former"]) == (str(second), [str(first)])
+
+
+@pytest.mark.usefixtures("organization")
+async def test_an_export_of_the_former_person_is_fetched_by_nobody(db: Database) -> None:
+    async def states() -> list[str]:
+        async with db.platform() as session:
+            return list(await session.scalars(text("SELECT state FROM data_exports ORDER BY created_at")))
+
+    async with db.tenant(ORGANIZATION) as session:
+        first = RecipientInput(user_id=ADA, email="ada@example.org")
+        await put_recipient(session, "u-1", first, sealer=SEALER, directory=Everybody())
+        await ask_export(session, "u-1")
+    async with db.tenant(ORGANIZATION) as session:
+        next_ = RecipientInput(user_id=EVE, email="eve@example.org")
+        await put_recipient(session, "u-1", next_, sealer=SEALER, directory=Everybody())
+    assert await states() == ["withdrawn"]
+    async with db.tenant(ORGANIZATION) as session:
+        await ask_export(session, "u-1")
+        await remove_recipient(session, "u-1")
+    assert await states() == ["withdrawn", "withdrawn"]
 
 
 @pytest.mark.usefixtures("organization")

@@ -131,6 +131,50 @@ async def test_who_fell_asleep_since_is_not_woken_by_what_was_late(crowd: Crowd,
     assert (await codes(crowd, dropped))["ada"] == "quiet_hours"
 
 
+async def test_what_would_be_kept_waits_for_who_has_no_mail(crowd: Crowd) -> None:
+    await crowd.run("UPDATE recipients SET email_hash = NULL, email_sealed = NULL, email_masked = NULL")
+    kept = await tell_example(crowd, NEW_REVIEW)
+    assert await codes(crowd, kept) == {"ada": None, "bob": None}
+    assert await waits(crowd) == {"ada": 120, "bob": 0}
+    assert (await explained(crowd, "new_review")).reasons[0].code == "quiet_hours"
+
+
+async def test_what_passes_is_not_told_to_be_held(crowd: Crowd) -> None:
+    pressing = await crowd.tell(PlainSms(text="Now!"), [Target(recipient="ada")], priority=Priority.HIGH)
+    await crowd.decide(pressing)
+    told = [await tell_example(crowd, PICKUP_REMINDER), pressing]
+    await crowd.run("UPDATE jobs SET run_at = now() + interval '1 minute'")
+    async with crowd.db.tenant(crowd.organization) as session:
+        for one in told:
+            row = next(row for row in await crowd.messages(one) if row.external_id == "ada")
+            detail = await Deliveries(crowd.sealer).read(session, row.id)
+            assert detail is not None
+            assert (detail.decision.outcome, detail.decision.rule) == ("pending", None)
+
+
+async def explained(crowd: Crowd, type_: str, name: str = "ada") -> Any:
+    asked = Explainer(crowd.db, crowd.sealer, limits=LimitSettings(), email=["a"], sms=["a"], push=["a"])
+    async with crowd.db.tenant(crowd.organization) as session:
+        return await explain(session, type_, "sms", explainer=asked, recipient=name)
+
+
+async def test_who_is_never_awake_in_time_is_told_so(crowd: Crowd) -> None:
+    await crowd.run("UPDATE recipients SET quiet_from = '00:00', quiet_to = '00:00' WHERE external_id = 'ada'")
+    told = await crowd.tell(PlainSms(text="Come on."), EVERYBODY)
+    await crowd.decide(told)
+    found = await explained(crowd, "plain")
+    assert (found.outcome, found.provider) == ("stopped", None)
+    assert [(one.code, one.decides) for one in found.reasons] == [("expired", True)]
+    assert (await codes(crowd, told))["ada"] == "expired"
+
+
+async def test_what_is_kept_says_when_the_digest_comes(crowd: Crowd) -> None:
+    await tell_example(crowd, NEW_REVIEW)
+    async with crowd.db.platform() as session:
+        closes_at = await session.scalar(text("SELECT closes_at FROM digest_windows WHERE closed_at IS NULL"))
+    assert (await explained(crowd, "new_review")).reasons[0].until == closes_at
+
+
 async def test_what_waits_says_until_when(crowd: Crowd) -> None:
     told = await crowd.tell(PlainSms(text="Come on."), EVERYBODY)
     await crowd.decide(told)
@@ -158,10 +202,7 @@ async def test_what_waits_says_until_when(crowd: Crowd) -> None:
     ],
 )
 async def test_it_is_explained_before_it_is_asked_for(crowd: Crowd, type_: str, outcome: str, code: str | None) -> None:
-    asked = Explainer(crowd.db, crowd.sealer, limits=LimitSettings(), email=["a"], sms=["a"], push=["a"])
-    async with crowd.db.tenant(crowd.organization) as session:
-        told = await explain(session, type_, "sms", explainer=asked, recipient="ada")
-        awake = await explain(session, type_, "sms", explainer=asked, recipient="bob")
+    told, awake = await explained(crowd, type_), await explained(crowd, type_, "bob")
     assert (told.outcome, next((one.code for one in told.reasons), None)) == (outcome, code)
     assert (awake.outcome, awake.reasons) == ("sent", ())
 

@@ -1,6 +1,7 @@
 """Reminders go out at the time that something else has, move with it, and end with it."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,11 +16,14 @@ from singr_comms.notifying import (
     Target,
     ask_for_review,
     cancel_reminder,
+    read_notification,
     remind_of_pickup,
     remind_of_renewal,
 )
+from singr_comms.testing import MemoryNotifications
 
 ADA = Target(recipient="ada")
+BARE = Target(email="ada@example.org")
 
 
 @pytest.fixture
@@ -61,7 +65,7 @@ async def test_each_goes_at_its_time_and_moves_with_what_it_is_about(crowd: Crow
     assert sorted(await scheduled(crowd)) == [
         ("pickup_reminder", then - hour, then, "scheduled"),
         ("renewal_reminder", then - timedelta(days=7), then, "scheduled"),
-        ("review_request", then + timedelta(days=3), None, "scheduled"),
+        ("review_request", then + timedelta(days=3), then + timedelta(days=30), "scheduled"),
     ]
     async with crowd.db.tenant(crowd.organization) as session:
         moved = await remind_of_pickup(session, "A-17", ADA, pickup=then + hour, data=data(pickup_reminder), **how)
@@ -73,8 +77,60 @@ async def test_each_goes_at_its_time_and_moves_with_what_it_is_about(crowd: Crow
     assert sorted(await scheduled(crowd)) == [
         ("pickup_reminder", then, then + hour, "scheduled"),
         ("renewal_reminder", then - timedelta(days=7), then, "cancelled"),
-        ("review_request", then + timedelta(days=3), None, "scheduled"),
+        ("review_request", then + timedelta(days=3), then + timedelta(days=30), "scheduled"),
     ]
+
+
+@pytest.fixture(params=["memory", "database"])
+def tenant(request: pytest.FixtureRequest, bench: Any) -> Any:
+    """Transactions of an organization, in memory and in the database."""
+    if request.param == "memory":
+        return partial(MemoryNotifications().tenant, bench.organization)
+    crowd = request.getfixturevalue("crowd")
+    return partial(crowd.db.tenant, crowd.organization)
+
+
+async def test_the_next_renewal_is_reminded_of_once_the_last_reminder_went_out(tenant: Any, bench: Any) -> None:
+    how: dict[str, Any] = {"sealer": bench.sealer, "data": data(renewal_reminder)}
+    soon, month = datetime.now(UTC) + timedelta(days=2), timedelta(days=30)
+    async with tenant() as session:
+        first = await remind_of_renewal(session, "s-1", BARE, renewal=soon, **how)
+        with pytest.raises(NotificationStateError):  # it has moved, and the reader knows of it
+            await remind_of_renewal(session, "s-1", BARE, renewal=soon + timedelta(days=5), **how)
+        second = await remind_of_renewal(session, "s-1", BARE, renewal=soon + month, **how)
+        again = await remind_of_renewal(session, "s-1", BARE, renewal=soon + month * 1.1, **how)
+    assert first is not None
+    assert second is not None
+    assert again is not None
+    assert (first.state, second.state) == ("deciding", "scheduled")
+    assert first.id != second.id == again.id
+
+
+async def test_what_moved_into_the_past_is_not_reminded_of(tenant: Any, bench: Any) -> None:
+    moment, later = datetime.now(UTC), datetime.now(UTC) + timedelta(days=3)
+    how: dict[str, Any] = {"sealer": bench.sealer}
+    async with tenant() as session:
+        made = [
+            await remind_of_pickup(session, "A-1", BARE, pickup=later, data=data(pickup_reminder), **how),
+            await remind_of_renewal(
+                session, "s-1", BARE, renewal=later + timedelta(days=9), data=data(renewal_reminder), **how
+            ),
+            await ask_for_review(session, "A-1", BARE, picked_up=later, data=data(review_request), **how),
+        ]
+        assert [one and one.state for one in made] == ["scheduled"] * 3
+        past = moment - timedelta(days=400)
+        assert await remind_of_pickup(session, "A-1", BARE, pickup=past, data=data(pickup_reminder), **how) is None
+        assert await remind_of_renewal(session, "s-1", BARE, renewal=past, data=data(renewal_reminder), **how) is None
+        assert await ask_for_review(session, "A-1", BARE, picked_up=past, data=data(review_request), **how) is None
+        now = [await read_notification(session, one.id) for one in made if one is not None]
+    assert [one and one.state for one in now] == ["cancelled"] * 3
+
+
+async def test_a_moment_past_all_calendars_is_a_fault(tenant: Any, bench: Any) -> None:
+    last = datetime(9999, 12, 31, tzinfo=UTC)
+    async with tenant() as session:
+        with pytest.raises(InvalidNotificationError, match="picked_up: must be within a year"):
+            await ask_for_review(session, "A-1", BARE, picked_up=last, data=data(review_request), sealer=bench.sealer)
 
 
 async def test_what_is_over_is_not_reminded_of_and_what_went_out_does_not_move(crowd: Crowd) -> None:

@@ -1,7 +1,7 @@
 """Would somebody be told now? Asked by what decides it in a fan-out, and as an attempt begins; nothing is counted."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -9,10 +9,10 @@ import msgspec
 
 from singr_comms.catalogue import INBOX, message_types
 from singr_comms.notifications import Explainer, QuestionError, SendingExplanation, SendingQuestion, SendingReason
-from singr_comms.notifications.reading._question import Fault, Person
-from singr_comms.notifications.sending._try import ERASED, UNQUIET, Refused
+from singr_comms.notifications.reading._question import Fault, Person, ProviderDoor
+from singr_comms.notifications.sending._try import ERASED, OVER, UNQUIET, Refused
 from singr_comms.notifying._fan_out_sql import ADDRESS
-from singr_comms.notifying._words import NOWHERE, WORDS
+from singr_comms.notifying._words import NOWHERE, QUIETLY_OVER, WORDS
 from singr_comms.people import LookedAt, PreferencesLook
 from singr_config.clock import clock
 from singr_db import SealError, TenantSession, sql_text
@@ -28,7 +28,10 @@ def _find(channel: str) -> Any:
     newest = "device.last_used_at DESC, device.id" if channel == "push" else "r.id"
     return sql_text(
         f"""
-SELECT r.id, r.user_id, {sealed} AS sealed, (SELECT wrapped FROM data_keys WHERE data_keys.id = r.key_id) AS key_wrapped
+SELECT r.id, r.user_id, {sealed} AS sealed, r.email_hash IS NOT NULL AS is_mailed,
+       digest_closes(coalesce(CAST(:at AS timestamptz), clock_timestamp()), r.time_zone, r.digest_at, r.digest_weekday,
+                     'daily') AS digest_at,
+       (SELECT wrapped FROM data_keys WHERE data_keys.id = r.key_id) AS key_wrapped
   FROM recipients AS r {join}
  WHERE r.organization_id = :organization_id
    AND (r.external_id = CAST(:recipient AS text) OR r.user_id = CAST(:user_id AS uuid))
@@ -83,18 +86,29 @@ async def explain(
     _check(explainer, question, _whom(recipient, user_id, address))
     if address is not None:
         return await explainer.look(session, question)
-    values = {"organization_id": session.organization_id, "recipient": recipient, "user_id": user_id}
+    values = {"organization_id": session.organization_id, "recipient": recipient, "user_id": user_id, "at": at}
     rows = (await session.execute(_FIND[channel], values)).all()
     if channel == INBOX:
         return await _of_inbox(session, question, rows)
     if not rows:
         return await explainer.look(session, question, Person(nowhere=_reason(UNKNOWN)))
-    found = [await _explained(session, explainer, question, row) for row in rows]
-    return next((one for one in found if one.outcome == "sent"), found[0])
+    doors = await explainer.doors(question)
+    first = await _explained(session, explainer, question, rows[0], doors)
+    if first.outcome == "sent":
+        return first
+    for row in rows[1:]:
+        other = await _explained(session, explainer, question, row, doors)
+        if other.outcome == "sent":
+            return other
+    return first
 
 
 async def _explained(
-    session: TenantSession, explainer: Explainer, question: SendingQuestion, row: Any
+    session: TenantSession,
+    explainer: Explainer,
+    question: SendingQuestion,
+    row: Any,
+    doors: tuple[ProviderDoor, ...],
 ) -> SendingExplanation:
     """What becomes of a message to one address of a recipient, or to none."""
     asked = _Asked(row.id, question.kind, question.channel)
@@ -109,11 +123,14 @@ async def _explained(
         person = Person(
             rule=looked.rule, nowhere=_reason(Refused(nowhere, WORDS[nowhere])), stops=_stops(looked, nowhere)
         )
-        return await explainer.look(session, question, person)
+        return await explainer.look(session, question, person, doors)
     looked = await _LOOK.look(session, asked, explainer.prints(question.channel, address), at=question.at)
     question = msgspec.structs.replace(question, recipient=address)
-    person = Person(rule=looked.rule, stops=_stops(looked), waits=_waits(looked, question.kind))
-    return await explainer.look(session, question, person)
+    stops, waits = _stops(looked), None
+    if looked.quiet_until is not None:
+        stops, waits = _quiet(looked.quiet_until, question.at or looked.moment, question.kind, row)
+    person = Person(rule=looked.rule, stops=stops, waits=waits)
+    return await explainer.look(session, question, person, doors)
 
 
 async def _of_inbox(session: TenantSession, question: SendingQuestion, rows: Sequence[Any]) -> SendingExplanation:
@@ -162,14 +179,18 @@ def _stops(looked: LookedAt, told: str | None = None) -> tuple[SendingReason, ..
     return tuple(_reason(one) for one in looked.stops if one.code != told)
 
 
-def _waits(looked: LookedAt, kind: str) -> SendingReason | None:
-    """What holds a message back until its recipient is awake, or lets it join their digest."""
-    if looked.quiet_until is None:
-        return None
+def _quiet(
+    until: datetime, moment: datetime, kind: str, row: Any
+) -> tuple[tuple[SendingReason, ...], SendingReason | None]:
+    """What quiet hours do to a message, as the decision has it: stop it, or what it waits for."""
     declared = message_types.named(kind)
-    kept = declared is not None and declared.quiet == "digest"
-    words = f"its recipient's quiet hours last until then{', and it is kept for their digest' if kept else ''}"
-    return SendingReason(code="digested" if kept else UNQUIET.code, in_words=words, until=looked.quiet_until)
+    if declared is not None and declared.quiet == "digest" and row.is_mailed:
+        words = "its recipient's quiet hours have begun, and it is kept for their digest, which is closed then"
+        return (), SendingReason(code="digested", in_words=words, until=row.digest_at)
+    if declared is not None and until >= moment + timedelta(seconds=declared.time_to_live):
+        return (SendingReason(code=OVER.code, in_words=WORDS[QUIETLY_OVER]),), None
+    words = "its recipient's quiet hours last until then"
+    return (), SendingReason(code=UNQUIET.code, in_words=words, until=until)
 
 
 def _reason(refused: Refused) -> SendingReason:

@@ -10,7 +10,7 @@ from sqlalchemy import TextClause
 
 from singr_comms.catalogue import INBOX
 from singr_comms.notifications.sending._suppressions import CODES, IN_FORCE
-from singr_comms.notifying._words import QUIETLY_OVER
+from singr_comms.notifying._words import MAILLESS, QUIETLY_OVER
 from singr_comms.notifying.digests._joining import JOINED
 from singr_comms.people import RULE_SQL
 from singr_comms.people.inbox import ADDED
@@ -36,7 +36,7 @@ ADDRESS: Final = {
 _QUIET: Final = """
     SELECT CASE WHEN r.quiet_from IS NOT NULL AND CAST(:quiet AS text) <> 'pass'
                 THEN quiet_until(now(), r.time_zone, r.quiet_from, r.quiet_to, r.quiet_days) END AS until"""
-_CLOCK: Final = "r.time_zone, r.quiet_from, r.quiet_to, r.quiet_days, r.digest_at, r.digest_weekday"
+_CLOCK: Final = "r.time_zone, r.quiet_from, r.quiet_to, r.quiet_days, r.digest_at, r.digest_weekday, r.email_hash"
 
 
 # One by one, as OFFSET makes the planner do it: it would read a hundred thousand rows to find a thousand of them.
@@ -109,8 +109,10 @@ def _judged(people: str, stop: str) -> str:
            CASE WHEN CAST(:is_over AS boolean) THEN 'expired' WHEN r.whom IS NOT NULL AND r.id IS NULL THEN 'erased'
                 WHEN r.whom = ANY (CAST(:without AS uuid[])) THEN 'cancelled' WHEN r.hash IS NULL THEN :nowhere
                 WHEN stop.code IS NOT NULL THEN stop.code WHEN NOT choice.allowed THEN 'preference'
+                WHEN CAST(:period AS text) IS NOT NULL AND r.email_hash IS NULL THEN '{MAILLESS}'
                 WHEN CAST(:period AS text) IS NOT NULL THEN 'digested' WHEN quiet.until IS NULL THEN NULL
-                WHEN :quiet = 'digest' THEN 'digested' WHEN :quiet = 'drop' THEN 'quiet_hours'
+                WHEN :quiet = 'digest' AND r.email_hash IS NOT NULL THEN 'digested'
+                WHEN :quiet = 'drop' THEN 'quiet_hours'
                 WHEN quiet.until >= CAST(:expires_at AS timestamptz) THEN '{QUIETLY_OVER}' END AS code
       FROM r CROSS JOIN {RULE_SQL} AS choice
       LEFT JOIN LATERAL ({stop}) AS stop ON true

@@ -1,7 +1,7 @@
 """Reminders: a notification at a time that something else has, found again by what it is about.
 
 Each is `notify` with a `send_at` and a `deduplication_key`: asked for again, it moves with what it reminds of; who asks
-over HTTP sends the same two fields. What is too late already is not made.
+over HTTP sends the same two fields. What is too late already is not made, and taken back where it waits.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from singr_comms.notifying._asked import InvalidNotificationError, NotificationFault, Target, To
 from singr_comms.notifying._notify import Notified, notify
-from singr_comms.notifying._steering import Cancelled, cancel_by_key
+from singr_comms.notifying._steering import Cancelled, cancel_by_key, let_go_of_key
 from singr_comms.notifying.memory._store import KeepsNotifications
 from singr_config.clock import clock
 from singr_db import Sealer, TenantSession
@@ -19,6 +19,8 @@ PICKUP_BEFORE: Final = timedelta(hours=1)
 """So long before the pickup."""
 REVIEW_AFTER: Final = timedelta(days=3)
 """So long after the order was picked up."""
+REVIEW_WITHIN: Final = timedelta(days=30)
+"""So long after the order was picked up, nobody is asked any more."""
 RENEWAL_BEFORE: Final = timedelta(weeks=1)
 """So long before the renewal."""
 
@@ -50,7 +52,7 @@ async def remind_of_pickup(
 ) -> Notified | None:
     """Remind of a pickup an hour before it, in the caller's transaction; asked for again, that moves.
 
-    Nothing is sent once the pickup has come.
+    Nothing is sent once the pickup has come: one that has moved into the past is taken back.
 
     Args:
         session: the caller's open transaction.
@@ -67,9 +69,8 @@ async def remind_of_pickup(
         InvalidNotificationError: as `notify`.
         NotificationStateError: the reminder has gone out.
     """
-    if _aware(pickup, "pickup") <= _now(session):
-        return None
-    how: dict[str, Any] = {"send_at": pickup - PICKUP_BEFORE, "expires_at": pickup, "sealer": sealer, "data": data}
+    _aware(pickup, "pickup")
+    how: dict[str, Any] = {"before": PICKUP_BEFORE, "ends": pickup, "sealer": sealer, "data": data}
     return await _remind(session, Reminder.of_pickup(order), to, **how)
 
 
@@ -81,10 +82,18 @@ async def ask_for_review(
     picked_up: datetime,
     sealer: Sealer,
     data: Mapping[str, Any],
-) -> Notified:
-    """Ask for a review three days after an order was picked up; as `remind_of_pickup`, by the type `review_request`."""
-    send_at = _aware(picked_up, "picked_up") + REVIEW_AFTER
-    return await _remind(session, Reminder.of_review(order), to, send_at=send_at, sealer=sealer, data=data)
+) -> Notified | None:
+    """Ask for a review three days after an order was picked up; as `remind_of_pickup`, by the type `review_request`.
+
+    Nobody is asked a month after it was picked up, or later.
+    """
+    try:
+        ends = _aware(picked_up, "picked_up") + REVIEW_WITHIN
+    except OverflowError:
+        fault = NotificationFault("picked_up", "must be within a year", "out_of_range")
+        raise InvalidNotificationError([fault]) from None
+    how: dict[str, Any] = {"before": REVIEW_WITHIN - REVIEW_AFTER, "ends": ends, "sealer": sealer, "data": data}
+    return await _remind(session, Reminder.of_review(order), to, **how)
 
 
 async def remind_of_renewal(
@@ -96,11 +105,13 @@ async def remind_of_renewal(
     sealer: Sealer,
     data: Mapping[str, Any],
 ) -> Notified | None:
-    """Remind of a renewal a week before it; as `remind_of_pickup`, by the type `renewal_reminder`."""
-    if _aware(renewal, "renewal") <= _now(session):
-        return None
-    how: dict[str, Any] = {"send_at": renewal - RENEWAL_BEFORE, "expires_at": renewal, "sealer": sealer, "data": data}
-    return await _remind(session, Reminder.of_renewal(subscription), to, **how)
+    """Remind of a renewal a week before it; as `remind_of_pickup`, by the type `renewal_reminder`.
+
+    One that is reminded of after the renewal before it is another: that one's reminder may have gone out.
+    """
+    _aware(renewal, "renewal")
+    how: dict[str, Any] = {"before": RENEWAL_BEFORE, "ends": renewal, "sealer": sealer, "data": data}
+    return await _remind(session, Reminder.of_renewal(subscription), to, recurs=True, **how)
 
 
 async def cancel_reminder(session: TenantSession, reminder: Reminder) -> Cancelled | None:
@@ -108,7 +119,23 @@ async def cancel_reminder(session: TenantSession, reminder: Reminder) -> Cancell
     return await cancel_by_key(session, reminder.key)
 
 
-async def _remind(session: TenantSession, reminder: Reminder, to: To | Target, **how: Any) -> Notified:
+async def _remind(
+    session: TenantSession,
+    reminder: Reminder,
+    to: To | Target,
+    *,
+    before: timedelta,
+    ends: datetime,
+    recurs: bool = False,
+    **how: Any,
+) -> Notified | None:
+    if ends <= _now(session):
+        await cancel_reminder(session, reminder)
+        return None
+    send_at = ends - before
+    if recurs:
+        await let_go_of_key(session, reminder.key, send_at)
+    how |= {"send_at": send_at, "expires_at": ends}
     return await notify(session, reminder.type, to, deduplication_key=reminder.key, replace=True, **how)
 
 

@@ -36,6 +36,14 @@ SELECT id, state FROM notifications
 """
 BY_KEY: Final = sql_text(_BY_KEY, roles=("tenant",))
 BY_KEY_LOCKED: Final = sql_text(f"{_BY_KEY} FOR UPDATE", roles=("tenant",))
+LET_GO: Final = sql_text(
+    """
+UPDATE notifications SET deduplication_key = NULL, updated_at = now()
+ WHERE organization_id = :organization_id AND deduplication_key = :deduplication_key
+   AND state NOT IN ('scheduled', 'cancelled') AND expires_at <= :moment
+""",
+    roles=("tenant",),
+)
 REPLACE: Final = sql_text(
     """
 UPDATE notifications SET type = :type, audience = CAST(:audience AS jsonb), channels = :channels, priority = :priority,

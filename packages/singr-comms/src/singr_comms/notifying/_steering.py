@@ -1,6 +1,7 @@
 """Cancelling, pausing and resuming: in the caller's transaction, with counts that are true when it commits."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -80,6 +81,15 @@ async def cancel_by_key(session: TenantSession, deduplication_key: str) -> Cance
         which = {"organization_id": session.organization_id, "deduplication_key": deduplication_key}
         held = (await session.execute(sql.BY_KEY, which)).one_or_none()
     return None if held is None else await cancel_notification(session, held.id)
+
+
+async def let_go_of_key(session: TenantSession, deduplication_key: str, moment: datetime) -> None:
+    """Let another have the key of one that has begun, and is over by a moment."""
+    if isinstance(session, KeepsNotifications):
+        session.notifications.let_go_of_key(deduplication_key, moment)
+        return
+    which = {"organization_id": session.organization_id, "deduplication_key": deduplication_key}
+    await session.execute(sql.LET_GO, {**which, "moment": moment})
 
 
 async def pause_notification(session: TenantSession, notification_id: UUID) -> None:

@@ -97,7 +97,11 @@ class Explainer:
             return await self.look(session, question)
 
     async def look(
-        self, session: TenantSession, question: SendingQuestion, person: Person | None = None
+        self,
+        session: TenantSession,
+        question: SendingQuestion,
+        person: Person | None = None,
+        doors: tuple[ProviderDoor, ...] | None = None,
     ) -> SendingExplanation:
         """The same, in the caller's transaction, and with what is known of the recipient.
 
@@ -105,6 +109,7 @@ class Explainer:
             session: fenced to the organization whose message it would be.
             question: which message.
             person: what stands in its way beside the address.
+            doors: who sends, where `doors` has told it; otherwise it is asked.
 
         Raises:
             QuestionError: fields of the question do not fit; it names all of them.
@@ -122,7 +127,7 @@ class Explainer:
         reasons += person.stops
         if row is not None:
             reasons += [one async for one in self._limited(session, row, question.at, moment)]
-        doors = await self._doors(question)
+        doors = await self.doors(question) if doors is None else doors
         chosen, waits = await self._first(doors)
         if chosen is not None and question.at is None and (wait := await self._line(channel.name, chosen)):
             waits, chosen = [*waits, paced(chosen, wait)], None
@@ -230,8 +235,8 @@ class Explainer:
         if over is not None:
             yield SendingReason(code=over[0], in_words=over[1], until=_over(over[0], moment))
 
-    async def _doors(self, question: SendingQuestion) -> tuple[ProviderDoor, ...]:
-        """Whether each provider would be called: as workers found it; of a later time nobody knows."""
+    async def doors(self, question: SendingQuestion) -> tuple[ProviderDoor, ...]:
+        """Say whether each provider would be called: as workers found it; of a later time nobody knows."""
         async with self._db.platform() as session:
             known = {(one.channel, one.name): one for one in await list_providers(session)}
         line_up = self._providers[question.channel]

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import select
 
+from singr_comms.catalogue import message_types
 from singr_comms.notifications._suppression_list import SuppressionView, holds_for, suppression_view
 from singr_comms.notifications.sending._suppressions import CODES
 from singr_db import PlatformSession, TenantSession, sql_text
@@ -30,6 +31,7 @@ _QUIET: Final = sql_text(
 SELECT j.run_at FROM jobs AS j JOIN recipients AS r ON r.id = CAST(:recipient_id AS uuid)
  WHERE j.id = :job_id AND j.organization_id = :organization_id AND r.organization_id = :organization_id
    AND j.status = 'pending' AND j.run_at > now()
+   AND NOT EXISTS (SELECT FROM notifications AS n WHERE n.id = CAST(:notification_id AS uuid) AND n.priority = 0)
    AND j.run_at <= quiet_until(now(), r.time_zone, r.quiet_from, r.quiet_to, r.quiet_days)
 """,
     roles=("tenant", "platform"),
@@ -149,7 +151,11 @@ async def _quiet_until(session: Session, row: Message) -> datetime | None:
     """Until when a message waits for its recipient's quiet hours; None where it does not."""
     if row.recipient_id is None or row.job_id is None or row.status != "queued":
         return None
-    which = {"job_id": row.job_id, "organization_id": row.organization_id, "recipient_id": row.recipient_id}
+    declared = message_types.named(row.kind)
+    if declared is None or declared.mandatory or declared.quiet in {"pass", "drop"}:  # none of these waits
+        return None
+    which: dict[str, UUID | None] = {"job_id": row.job_id, "organization_id": row.organization_id}
+    which |= {"recipient_id": row.recipient_id, "notification_id": row.notification_id}
     until: datetime | None = await session.scalar(_QUIET, which)
     return until
 

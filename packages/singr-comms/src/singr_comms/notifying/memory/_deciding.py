@@ -18,7 +18,7 @@ from singr_comms.notifications.sending._suppressions import CODES, first_that_st
 from singr_comms.notifications.sending._try import ERASED, NO_DEVICE, OVER, PREFERENCE
 from singr_comms.notifying._asked import bite_of, pause_after, quiet_of
 from singr_comms.notifying._checking import EVERYBODY
-from singr_comms.notifying._words import CANCELLED, NOWHERE, QUIETLY_OVER
+from singr_comms.notifying._words import CANCELLED, MAILLESS, NOWHERE, QUIETLY_OVER
 from singr_comms.notifying.memory._model import MemoryMessage, MemoryNotification, Suppressed
 from singr_comms.people import decide
 from singr_comms.people._memory import MemoryPeople, MemoryRecipient
@@ -121,7 +121,10 @@ class Deciding:
             return why, rule
         until = self._quiet_until(target)
         quiet = quiet_of(self.one.checked.type, target.channel, self.one.priority)
-        if self.one.digest is not None or (until is not None and quiet == "digest"):
+        is_mailed = target.person is not None and target.person.address("email") is not None
+        if self.one.digest is not None and not is_mailed:
+            return MAILLESS, rule
+        if self.one.digest is not None or (until is not None and quiet == "digest" and is_mailed):
             return "digested", rule  # no digest is made of it here
         if until is not None and quiet == "drop":
             return "quiet_hours", rule

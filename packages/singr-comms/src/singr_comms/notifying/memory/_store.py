@@ -64,6 +64,12 @@ class MemoryNotified:
         having = (one for one in self.all.values() if one.deduplication_key == key and one.state != "cancelled")
         return None if key is None else next(having, None)
 
+    def let_go_of_key(self, key: str, moment: datetime) -> None:
+        """Let another have the key of one that has begun, and is over by then."""
+        known = self.by_key(key)
+        if known is not None and known.state != "scheduled" and known.expires_at and known.expires_at <= moment:
+            known.deduplication_key, known.updated_at = None, self.now()
+
     def put(self, values: Mapping[str, Any]) -> MemoryNotification:
         """Keep one, as the statement that stores it is given it; it takes the place of the one that has its id."""
         now, send_at, known = self.now(), values["send_at"], self.all.get(values["id"])

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from singr_comms.people._errors import RecipientNotFoundError
 from singr_comms.people._memory import KeepsPeople
+from singr_comms.people.exporting._withdrawing import withdraw_exports
 from singr_comms.people.inbox._news import note_news
 from singr_db import TenantSession, sql_text
 
@@ -50,7 +51,7 @@ SELECT id FROM gone
 
 
 async def remove_recipient(session: TenantSession, external_id: str) -> None:
-    """Take a person off an organization's list, with devices, topics, inbox and what they chose.
+    """Take a person off an organization's list, with devices, topics, inbox, exports and what they chose.
 
     What waits for them ends as `erased` when its attempt begins, and the log of deliveries keeps what it has for its
     time: whoever wants to be forgotten is erased (`erase_recipient`), also afterwards.
@@ -80,5 +81,6 @@ async def give_up(session: TenantSession, aside: list[str]) -> None:
 
 async def _take_off(session: TenantSession, external_ids: list[str]) -> bool:
     gone = (await session.scalars(_TAKE_OFF, {"external_ids": external_ids})).all()
+    await withdraw_exports(session, gone)
     note_news(session, gone)
     return bool(gone)
