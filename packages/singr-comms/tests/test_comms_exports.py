@@ -1,24 +1,26 @@
 """Everything that is kept about a person is in their export, and of who is erased nothing is left of it."""
 
 import json
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import httpx
+import msgspec
 import pytest
+from comms_members import Everybody
 from comms_queueing import ORGANIZATION, SEALER, SONG, all_rows, queued_for, sender_for
 from sqlalchemy import text
 
 from singr_comms import EmailAddress, MemoryEmailProvider, PlainSms, TwoFactorCode
 from singr_comms.messages.order_ready import OrderReadyPush
-from singr_comms.notifications import EmailRequest, SmsRequest
+from singr_comms.notifications import Brands, EmailRequest, OverrideInput, SmsRequest, put_override
+from singr_comms.notifications._rows import CONTENT
 from singr_comms.people import (
     DeviceInput,
     Exports,
     ExportStandsError,
-    Member,
     NoAddressError,
     PreferenceChoice,
     PreferencesHolder,
@@ -39,16 +41,25 @@ from singr_comms.people import (
 from singr_comms.people.exporting._job import key_of_export
 from singr_comms.people.exporting._opening import WITHHELD
 from singr_comms.people.inbox import InboxMessage, add_to_inboxes
-from singr_config import ObjectStoreSettings, Secret
+from singr_config import BrandSettings, ObjectStoreSettings, Secret
 from singr_db import PLATFORM_ORGANIZATION_ID, Database, FolderObjectStore, ObjectNotFoundError, new_id
 from singr_db.tables import Organization
 from singr_dev._serving import listen
 from singr_dev.clock import VirtualClock
 from singr_dev.objects import application, serving
+from singr_jobs import RetryLater
 
 HERS, PHONE, NAME = "canary@example.org", "+15555550177", "Canary Jones"
 OTHER = "somebody@example.org"
 JOBS = "SELECT payload FROM jobs WHERE type LIKE 'person.export%' ORDER BY created_at, id"
+_KEPT = """
+WITH kept AS (
+    INSERT INTO digest_windows (id, organization_id, recipient_id, type, period, closes_at)
+    VALUES (gen_random_uuid(), :organization, :recipient, 'plain', 'daily', now()) RETURNING id
+)
+INSERT INTO digest_items (id, organization_id, recipient_id, window_id, kind, channel, content_sealed)
+SELECT gen_random_uuid(), :organization, :recipient, id, 'plain', 'sms', :sealed FROM kept
+"""
 _TO_HER = "UPDATE messages SET recipient_id = :recipient, locale = 'de' WHERE id = :id"
 
 
@@ -66,13 +77,6 @@ class Account:
 
     async def rows(self, user_id: UUID) -> AsyncIterator[tuple[str, Mapping[str, Any]]]:
         yield "profile", {"id": user_id, "email": self.email}
-
-
-class Everybody:
-    """A directory in which everybody is a member."""
-
-    async def members(self, _session: Any, _organization: UUID, user_ids: Collection[UUID]) -> Mapping[UUID, Member]:
-        return {one: Member(one, "Member", None, None) for one in user_ids}
 
 
 @pytest.fixture
@@ -217,6 +221,73 @@ async def test_one_at_a_time_and_nobody_without_an_address(db: Database, person:
         await put_recipient(session, "u-3", RecipientInput(phone="+15555550178"), sealer=SEALER)
     with pytest.raises(NoAddressError):
         await ask(db, "u-3")
+
+
+async def test_link_that_did_not_come_stands_in_nobodys_way(
+    db: Database, exports: Exports, settings: ObjectStoreSettings, person: UUID
+) -> None:
+    bounced = await ask(db)
+    await exports.write(bounced, ORGANIZATION)
+    with pytest.raises(ExportStandsError):
+        await ask(db)
+    async with db.platform() as session:
+        await session.execute(text("UPDATE messages SET status = 'suppressed'"))
+    misdirected = await ask(db)
+    assert await exports.remove(bounced, ORGANIZATION)
+    with pytest.raises(ObjectNotFoundError):
+        await stored(settings, bounced)
+    await exports.write(misdirected, ORGANIZATION)
+    async with db.tenant(ORGANIZATION) as session:
+        await put_recipient(session, "u-1", RecipientInput(email="right@example.org"), sealer=SEALER)
+    assert len({bounced, misdirected, await ask(db)}) == 3
+    assert str(misdirected) in [job["export_id"] for job in await jobs(db)][-3:], "nobody fetches it at the other one"
+
+
+async def test_export_is_remembered_while_its_store_is_switched_off(
+    db: Database, exports: Exports, settings: ObjectStoreSettings, person: UUID, clock: VirtualClock
+) -> None:
+    export_id = await ask(db)
+    await exports.write(export_id, ORGANIZATION)
+    clock.advance(hours=73)
+    await clock.settle()
+    without = Exports(db, SEALER, ObjectStoreSettings())
+    with pytest.raises(RetryLater) as held:
+        await without.remove(export_id, ORGANIZATION)
+    assert not held.value.counts
+    assert await ask(db) != export_id, "and stands in nobody's way"
+    assert await exports.remove(export_id, ORGANIZATION)
+    with pytest.raises(ObjectNotFoundError):
+        await stored(settings, export_id)
+    clock.advance(hours=24 * 90)
+    await clock.settle()
+    assert await without.remove(export_id, ORGANIZATION), "an hourly job is not for ever"
+
+
+async def test_digest_tells_what_is_kept_by_the_channel_that_it_was_for(
+    db: Database, exports: Exports, settings: ObjectStoreSettings, person: UUID
+) -> None:
+    sealed = SEALER.seal(msgspec.json.encode(PlainSms(text="Kept for later")), context=CONTENT)
+    async with db.platform() as session:
+        await session.execute(text(_KEPT), {"organization": ORGANIZATION, "recipient": person, "sealed": sealed})
+    assert await exports.write(await ask(db), ORGANIZATION) == "ready"
+    [kept] = (await stored(settings, await newest(db)))["digests"]
+    assert (kept["channel"], kept["text"].endswith("Kept for later")) == ("sms", True)
+
+
+async def test_messages_say_what_they_said_in_their_organizations_own_words(
+    db: Database, settings: ObjectStoreSettings, person: UUID, clock: VirtualClock
+) -> None:
+    exports = Exports(db, SEALER, settings, brands=Brands(db, brand=BrandSettings(), api_url="https://api.example"))
+    before = await queued_for(db, ORGANIZATION, [EmailRequest(to=EmailAddress(HERS), message=SONG)])
+    async with db.tenant(ORGANIZATION) as session:
+        await put_override(session, "song_request", "email", "en", OverrideInput(text="Sing {title}!"))
+    clock.advance(seconds=11)
+    await clock.settle()
+    await queued_for(db, ORGANIZATION, [EmailRequest(to=EmailAddress(HERS), message=SONG)])
+    assert await exports.write(await ask(db), ORGANIZATION) == "ready"
+    told = (await stored(settings, await newest(db)))["messages_to_address"]
+    assert len(told) == 2
+    assert all(("Sing Waterloo!" in one["text"]) is (one["id"] != str(before[0])) for one in told)
 
 
 async def test_who_is_erased_before_it_is_written_has_none(

@@ -1,17 +1,17 @@
 """An id that is given to another account is another person's: nothing of the former one passes to them."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 import pytest
+from comms_members import Everybody
 from comms_queueing import ORGANIZATION, SEALER
 from sqlalchemy import text
 
 from singr_comms import PlainPush
 from singr_comms.people import (
     DeviceInput,
-    Member,
     NamedRecipient,
     PreferenceChoice,
     PreferencesHolder,
@@ -37,13 +37,6 @@ from singr_db.tables import Organization
 
 ADA, EVE = UUID(int=1), UUID(int=2)
 DEVICE = DeviceInput(token="hers-alone:0123456789", platform="ios")
-
-
-class Everybody:
-    """A directory in which everybody is a member."""
-
-    async def members(self, _session: Any, _organization: UUID, user_ids: Collection[UUID]) -> Mapping[UUID, Member]:
-        return {one: Member(one, "Member", None, None) for one in user_ids}
 
 
 @pytest.fixture

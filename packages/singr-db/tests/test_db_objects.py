@@ -13,7 +13,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from singr_config import ObjectStoreSettings, Secret
-from singr_db import FolderObjectStore, ObjectNotFoundError, ObjectStore, open_object_store
+from singr_db import FolderObjectStore, ObjectNotFoundError, ObjectStore, SharedObjectStore, open_object_store
 from singr_db.objects._parts import PART_BYTES
 from singr_dev._serving import listen
 from singr_dev.objects import application, serving
@@ -191,3 +191,36 @@ async def test_reader_sees_the_old_or_the_new_and_nothing_between(store: Store):
     await writing
     seen.add(await store.get("key"))
     assert seen <= {old, new}
+
+
+async def test_who_ask_at_once_share_one_store_that_is_closed_once(
+    wanted_folder: ObjectStoreSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[str] = []
+
+    class Counted(FolderObjectStore):
+        def __init__(self, settings: ObjectStoreSettings) -> None:
+            assert threading.current_thread() is not threading.main_thread()
+            events.append("opened")
+            if len(events) == 1:
+                raise OSError("not now")
+            super().__init__(settings)
+
+        async def close(self) -> None:
+            events.append("closed")
+            await super().close()
+
+    monkeypatch.setattr("singr_db.objects._objects.FolderObjectStore", Counted)
+    shared = SharedObjectStore(wanted_folder)
+    with pytest.raises(OSError, match="not now"):
+        await shared.store()
+    given_up = asyncio.create_task(shared.store())
+    first, second, _ = await asyncio.gather(shared.store(), shared.store(), _cancelled(given_up))
+    assert first is second
+    await shared.close()
+    assert events == ["opened", "opened", "closed"]
+
+
+async def _cancelled(asking: "asyncio.Task[Store]") -> None:
+    asking.cancel()
+    await asyncio.wait([asking])

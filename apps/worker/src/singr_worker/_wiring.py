@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from singr_comms.notifications import MessageSender, Webhooks, message_sender, webhooks
+from singr_comms.notifications import Brands, MessageSender, Webhooks, message_sender, webhooks
 from singr_comms.notifying import Digests
 from singr_comms.people import Exports, PreferencesLook
 from singr_comms.people.inbox import InboxNews
@@ -97,7 +97,10 @@ def _resources(settings: Settings, parts: Parts, metrics: Metrics, ends: AsyncEx
     )
     ends.push_async_callback(sender.close)
     accounts = OwnAccounts(parts.db, parts.sealer)
-    exports = Exports(parts.db, parts.sealer, settings.object_store, accounts=accounts, brand=settings.brand)
+    brands = Brands(parts.db, brand=settings.brand, api_url=settings.app.url_api)
+    exports = Exports(
+        parts.db, parts.sealer, settings.object_store, accounts=accounts, brand=settings.brand, brands=brands
+    )
     ends.push_async_callback(exports.close)
     return {
         Database: parts.db,

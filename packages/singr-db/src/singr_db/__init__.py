@@ -20,6 +20,7 @@ from singr_db._statements import RunsAs, sql, sql_text
 from singr_db._storable import storable
 from singr_db.objects._folder_objects import FolderObjectStore, StoredObject
 from singr_db.objects._objects import ObjectStore, open_object_store
+from singr_db.objects._shared import SharedObjectStore
 from singr_db.schema._check import Finding, check
 from singr_db.schema._grants import grant, revoke
 from singr_db.schema._migrate import downgrade, drop_everything, head_revision, is_newer, upgrade
@@ -59,6 +60,7 @@ __all__ = [
     "RunsAs",
     "SealError",
     "Sealer",
+    "SharedObjectStore",
     "SingrDbError",
     "StoredObject",
     "TenantRoleError",

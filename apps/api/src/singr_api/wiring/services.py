@@ -28,7 +28,7 @@ from singr_comms.notifications import Brands, Deliveries, Explainer, MessageInta
 from singr_comms.people.inbox import InboxNews, LiveInboxes
 from singr_config import Settings
 from singr_config.constants import RATE_LIMITS
-from singr_db import FolderObjectStore, ObjectStore, Sealer, head_revision, open_object_store
+from singr_db import Sealer, SharedObjectStore, head_revision
 from singr_db.limits import LeasedLimiter, RateLimiter
 from singr_db.redis import redis_client
 from singr_jobs import FlowRequests, Ingestion, Waker
@@ -107,9 +107,9 @@ class Services:
         return self._parts.http
 
     @cached_property
-    def objects(self) -> ObjectStore | FolderObjectStore:
-        """The object store; the first use opens it, which may take some time."""
-        return open_object_store(self._settings.object_store)
+    def objects(self) -> SharedObjectStore:
+        """The object store."""
+        return SharedObjectStore(self._settings.object_store)
 
     @cached_property
     def brands(self) -> Brands:
@@ -119,7 +119,7 @@ class Services:
     @property
     def has_objects(self) -> bool:
         """Whether there is an object store."""
-        return self._settings.object_store.configured
+        return self.objects.configured
 
     @property
     def allow_test(self) -> bool:
@@ -166,7 +166,7 @@ class Services:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._probe_redis.aclose)
             stack.callback(self.accounts.close)
-            stack.push_async_callback(self._close_objects)
+            stack.push_async_callback(self.objects.close)
             await stack.enter_async_context(self._parts.running())
             stack.push_async_callback(self.service_credentials.close)
             stack.push_async_callback(self._waker.close)
@@ -176,7 +176,3 @@ class Services:
             stack.enter_context(heard_leaving())
             await stack.enter_async_context(self.live_inboxes.running())
             yield
-
-    async def _close_objects(self) -> None:
-        if "objects" in self.__dict__:
-            await self.objects.close()

@@ -1,6 +1,5 @@
 """What an organization looks like and says in its messages: its brand, and its own words for types."""
 
-import asyncio
 from typing import Any, Final
 from uuid import UUID
 
@@ -103,7 +102,7 @@ async def _logo(services: Services, body: BrandingInput) -> Logo | None:
     except ImageError as error:
         raise BrandingError("logo", str(error)) from None
     logo_id = new_id()
-    store = await asyncio.to_thread(lambda: services.objects)
+    store = await services.objects.store()
     await store.put(_key(logo_id), picture.data, picture.media_type)
     return Logo(logo_id, picture)
 
@@ -159,7 +158,7 @@ async def show_logo(services: Services, logo_id: UUID) -> Response[bytes]:
     if not (is_known and services.has_objects):
         raise missing
     try:
-        store = await asyncio.to_thread(lambda: services.objects)
+        store = await services.objects.store()
         found = picture_of(await store.get(_key(logo_id)))
     except (ObjectNotFoundError, ImageError):
         raise missing from None

@@ -48,9 +48,11 @@ async def export(session: TenantSession, services: Services, external_id: str) -
 
     A job writes it into one JSON file: addresses in clear, devices, topics, choices, what holds messages back, their
     inbox, and each message with its words, while they are kept, its attempts and what providers said. What carries a
-    code or a link to sign in is named without its words. The link goes to the person's own e-mail address and to nobody
-    else (409 where they have none), in their language, and works for three days; then, or when they are erased, the
-    file is deleted. One at a time for each person: 429 until it is gone.
+    code or a link to sign in is named without its words; messages have those that they were sent with, your own too,
+    and the inbox and digests those of the type. What was sent while your id was another account's is not told. The link
+    goes to the person's own e-mail address and to nobody else (409 where they have none), in their language, and works
+    for three days; then, or when they are erased, the file is deleted. One at a time for each person: 429 until it is
+    gone, unless the link did not come, or they have another address by now.
     """
     _needs_objects(services)
     return Exporting(job_id=await ask_export(session, checked_id(external_id)))

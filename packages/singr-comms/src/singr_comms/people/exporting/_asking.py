@@ -24,6 +24,18 @@ ON CONFLICT (organization_id, subject_id) DO NOTHING RETURNING id
 """,
     roles=("tenant",),
 )
+# Of one that is over, or whose link did not come to the address that the person has.
+_MAKE_ROOM: Final = sql_text(
+    """
+DELETE FROM data_exports AS e
+ WHERE e.organization_id = :organization_id AND e.subject_id = :subject_id
+   AND (e.expires_at <= now() OR e.state = 'ready' AND EXISTS (
+        SELECT FROM messages AS m WHERE m.id = e.message_id
+           AND (m.status IN ('suppressed', 'failed', 'bounced') OR m.recipient_hash <> CAST(:email_hash AS bytea))))
+RETURNING id
+""",
+    roles=("tenant",),
+)
 _STANDS: Final = sql_text(
     """
 SELECT greatest(extract(epoch FROM expires_at - now()), 1)::int FROM data_exports
@@ -59,7 +71,8 @@ class ExportStandsError(CommsError):
 async def ask_export(session: TenantSession, external_id: str) -> UUID:
     """Have everything that an organization keeps about a person written out for them; returns the job that does so.
 
-    The link goes to the person's own e-mail address, and to nobody else.
+    The link goes to the person's own e-mail address, and to nobody else. Where it did not come there, or they have
+    another address by now, what was written is removed and the next one is made.
 
     Args:
         session: the caller's transaction, fenced to the organization; who acts in it is put down.
@@ -76,7 +89,7 @@ async def ask_export(session: TenantSession, external_id: str) -> UUID:
     if row.email_sealed is None:
         raise NoAddressError
     await log_operation(session, "recipient.export", row.id)
-    return await _asked(session, session.organization_id, row.id, recipient_id=row.id)
+    return await _asked(session, session.organization_id, row.id, recipient_id=row.id, email_hash=row.email_hash)
 
 
 async def ask_my_export(session: TenantSession, user_id: UUID) -> UUID:
@@ -107,6 +120,7 @@ async def _asked(
     *,
     recipient_id: UUID | None = None,
     user_id: UUID | None = None,
+    email_hash: bytes | None = None,
 ) -> UUID:
     export_id, until = new_id(), clock.now() + _WRITTEN_WITHIN
     values = {
@@ -117,8 +131,10 @@ async def _asked(
         "user_id": user_id,
         "expires_at": until,
     }
+    stands = {"organization_id": organization_id, "subject_id": subject_id}
+    for former in (await session.scalars(_MAKE_ROOM, stands | {"email_hash": email_hash})).all():
+        await enqueue(session, RemoveExport(former), organization_id=organization_id)
     if await session.scalar(_ADD, values) is None:
-        stands = {"organization_id": organization_id, "subject_id": subject_id}
         raise ExportStandsError(await session.scalar(_STANDS, stands) or 1)
     await enqueue(session, RemoveExport(export_id), organization_id=organization_id, run_at=until)
     return await enqueue(session, WriteExport(export_id), organization_id=organization_id)

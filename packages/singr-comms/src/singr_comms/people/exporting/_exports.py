@@ -12,10 +12,12 @@ from singr_comms.messages.data_export import DataExported
 from singr_comms.notifications._person_keys import open_sealed
 from singr_comms.notifications._queue import queue_message
 from singr_comms.notifications._rows import RECIPIENT
+from singr_comms.notifications.branding._worn import Brands, NoBrands, Wardrobe
 from singr_comms.notifications.channels.email import EmailRequest
 from singr_comms.people.exporting._account import AccountData, NoAccounts
 from singr_comms.people.exporting._job import HOURS, RemoveExport, key_of_export
 from singr_comms.people.exporting._opening import Opener
+from singr_comms.people.exporting._tables import MESSAGES
 from singr_comms.people.exporting._writing import PersonRows, WithdrawnError, document
 from singr_comms.rendering._templates import DEFAULT_BRAND
 from singr_config import BrandSettings, ObjectStoreSettings
@@ -27,13 +29,18 @@ from singr_db import (
     ObjectStore,
     Sealer,
     SealError,
+    SharedObjectStore,
     TenantSession,
-    open_object_store,
+    made_at,
     sql_text,
 )
-from singr_jobs import enqueue
+from singr_jobs import RetryLater, enqueue
 
 _LASTS: Final = timedelta(hours=HOURS)
+# For as long an object is remembered that lies in a store which is switched off.
+_STORE_IS_AWAITED: Final = timedelta(days=90)
+_AGAIN_S: Final = 3600.0
+_NO_STORE: Final = "no object store is configured: set S3_BUCKET and what belongs to it"
 _READ: Final = sql_text(
     "SELECT recipient_id, user_id, state, expires_at <= now() AS is_over FROM data_exports WHERE id = :id",
     roles=("tenant",),
@@ -56,6 +63,7 @@ _GONE: Final = sql_text("DELETE FROM data_exports WHERE id = :id AND expires_at 
 _ENDED: Final = sql_text("DELETE FROM data_exports WHERE id = :id AND state = 'queued'", roles=("tenant",))
 _NAME: Final = sql_text("SELECT name FROM organizations WHERE id = :id", roles=("tenant",))
 _LOCALE: Final = sql_text("UPDATE messages SET locale = :locale WHERE id = :id", roles=("tenant",))
+_LINK: Final = sql_text("UPDATE data_exports SET message_id = :message_id WHERE id = :id", roles=("tenant",))
 
 
 class Exports:
@@ -66,7 +74,8 @@ class Exports:
         sealer: made from `AUTH_SECRET`; opens what is sealed.
         objects: where exports go; the store is opened when the first one is written, and closed by `close`.
         accounts: knows accounts.
-        brand: whose messages they were.
+        brand: whose messages they were, where organizations' own look is not known.
+        brands: what organizations' messages wore.
     """
 
     def __init__(
@@ -77,11 +86,11 @@ class Exports:
         *,
         accounts: AccountData | None = None,
         brand: BrandSettings = DEFAULT_BRAND,
+        brands: Brands | None = None,
     ) -> None:
-        self._db, self._sealer, self._settings = db, sealer, objects
-        self._store: ObjectStore | FolderObjectStore | None = None
+        self._db, self._sealer, self._shared = db, sealer, SharedObjectStore(objects)
         self._accounts: AccountData = accounts or NoAccounts()
-        self._opener = Opener(sealer, brand)
+        self._opener, self._brands = Opener(sealer, brand), brands or NoBrands()
 
     async def write(self, export_id: UUID, organization_id: UUID) -> str:
         """Write one; again is as once. Returns what became of it: `ready`, `withdrawn`, or `no_address`.
@@ -90,6 +99,7 @@ class Exports:
             TransientError: there is no object store.
             ObjectStoreError: the store refused, or did not answer.
         """
+        store = await self._objects()
         asked = await self._asked(export_id, organization_id)
         if asked is None or asked.state == "withdrawn":
             return await self._not(export_id, organization_id, "withdrawn")
@@ -98,36 +108,39 @@ class Exports:
         head = {"format": 1, "made_at": clock.now(), "organization_id": organization_id}
         rows = self._rows(export_id, organization_id, asked.recipient_id, asked.user_id)
         try:
-            await self._objects.put_stream(key_of_export(export_id), document(head, rows), "application/json")
+            await store.put_stream(key_of_export(export_id), document(head, rows), "application/json")
         except WithdrawnError:
             return await self._not(export_id, organization_id, "withdrawn")
-        link = await self._objects.presign(key_of_export(export_id), HOURS * 3600)
+        link = await store.presign(key_of_export(export_id), HOURS * 3600)
         outcome = await self._told(export_id, organization_id, asked, link)
         return outcome if outcome == "ready" else await self._not(export_id, organization_id, outcome)
 
     async def remove(self, export_id: UUID, organization_id: UUID) -> bool:
-        """Remove one whose time is over; whether it was. Of one that is unknown here, the object goes as well."""
+        """Remove one whose time is over; whether it was. Of one that is unknown here, the object goes as well.
+
+        Raises:
+            RetryLater: the store is switched off: the object may still lie there when it is on again.
+            ObjectStoreError: the store refused, or did not answer.
+        """
         asked = await self._asked(export_id, organization_id)
         if asked is not None and not asked.is_over:
             return False
-        await self._objects.delete(key_of_export(export_id))
+        if self._shared.configured:
+            await (await self._shared.store()).delete(key_of_export(export_id))
+        elif clock.now() - made_at(export_id) < _STORE_IS_AWAITED:
+            raise RetryLater(_AGAIN_S, "no_object_store", _NO_STORE, counts=False)
         async with self._db.tenant(organization_id) as session:
             await session.execute(_GONE, {"id": export_id})
         return True
 
     async def close(self) -> None:
         """Let go of the store."""
-        if self._store is not None:
-            await self._store.close()
+        await self._shared.close()
 
-    @property
-    def _objects(self) -> ObjectStore | FolderObjectStore:
-        if not self._settings.configured:
-            said = "no object store is configured: set S3_BUCKET and what belongs to it"
-            raise TransientError("no_object_store", said)
-        if self._store is None:
-            self._store = open_object_store(self._settings)
-        return self._store
+    async def _objects(self) -> ObjectStore | FolderObjectStore:
+        if not self._shared.configured:
+            raise TransientError("no_object_store", _NO_STORE)
+        return await self._shared.store()
 
     async def _asked(self, export_id: UUID, organization_id: UUID) -> Any:
         async with self._db.tenant(organization_id) as session:
@@ -135,7 +148,7 @@ class Exports:
 
     async def _not(self, export_id: UUID, organization_id: UUID, outcome: str) -> str:
         """Keep nothing of it; an attempt of before may have written it."""
-        await self._objects.delete(key_of_export(export_id))
+        await (await self._objects()).delete(key_of_export(export_id))
         async with self._db.tenant(organization_id) as session:
             await session.execute(_ENDED, {"id": export_id})
         return outcome
@@ -147,7 +160,10 @@ class Exports:
         addresses = () if user_id is None else await self._accounts.addresses(user_id)
         if organization_id != PLATFORM_ORGANIZATION_ID:
             async for name, row in reader.of_recipient(organization_id, recipient_id, addresses):
-                yield name, self._opener.told(row)
+                worn = Wardrobe()
+                if name in MESSAGES:
+                    worn = await self._brands.wardrobe(organization_id, row["at"])
+                yield name, self._opener.told(row, worn)
         if user_id is not None:
             async for name, row in self._accounts.rows(user_id):
                 yield f"account_{name}", row
@@ -173,7 +189,8 @@ class Exports:
             until = clock.now() + _LASTS
             if await session.scalar(_READY, {"id": export_id, "expires_at": until}) is None:
                 return "withdrawn"
-            await self._mailed(session, to, locale, link, asked.user_id)
+            message_id = await self._mailed(session, to, locale, link, asked.user_id)
+            await session.execute(_LINK, {"id": export_id, "message_id": message_id})
             await enqueue(session, RemoveExport(export_id), organization_id=organization_id, run_at=until)
         return "ready"
 
@@ -187,7 +204,7 @@ class Exports:
 
     async def _mailed(
         self, session: TenantSession, to: EmailAddress, locale: str | None, link: str, user_id: UUID | None
-    ) -> None:
+    ) -> UUID | None:
         organization_id = session.organization_id
         ours = organization_id == PLATFORM_ORGANIZATION_ID
         name = None if ours else await session.scalar(_NAME, {"id": organization_id})
@@ -196,3 +213,4 @@ class Exports:
         queued = await queue_message(session, request, sealer=self._sealer, organization_id=organization_id)
         if locale is not None:
             await session.execute(_LOCALE, {"id": queued.message_id, "locale": locale})
+        return queued.message_id

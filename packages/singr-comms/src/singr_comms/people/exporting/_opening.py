@@ -12,11 +12,13 @@ from singr_comms.catalogue import message_types
 from singr_comms.channels import CHANNELS
 from singr_comms.notifications._person_keys import open_sealed
 from singr_comms.notifications._rows import CONTENT, RECIPIENT
+from singr_comms.notifications.branding._worn import Wardrobe
 from singr_comms.people.recipients._sealing import NAME
 from singr_config import BrandSettings
-from singr_db import Sealer, SealError
+from singr_db import Sealer, SealError, made_at
 
 WITHHELD: Final = "withheld: it carries a code or a link that lets somebody in"
+_BARE: Final = Wardrobe()
 _ADDRESSES: Final = {"email_sealed": "email", "phone_sealed": "sms"}
 
 
@@ -32,8 +34,8 @@ class Opener:
         self._sealer = sealer
         self._brand = brand
 
-    def told(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """A row as the export tells it: `at` is its id."""
+    def told(self, row: Mapping[str, Any], wardrobe: Wardrobe = _BARE) -> dict[str, Any]:
+        """A row as the export tells it: `at` is its id, and of a message it says what that wears of a wardrobe."""
         told = {name: value for name, value in row.items() if name not in {"at", "key_wrapped"}}
         told = {"id": row["at"], **{name: value for name, value in told.items() if not name.endswith("_sealed")}}
         if "name_sealed" in row:
@@ -41,7 +43,7 @@ class Opener:
         if "recipient_sealed" in row:
             told["to"] = self._address(row, "recipient_sealed", row["channel"])
         if "content_sealed" in row:
-            told |= self._content(row["type"], row["channel"], row["content_sealed"], row)
+            told |= self._content(row["type"], row["channel"], row["content_sealed"], row, wardrobe)
         if "targets" in row:
             told["targets"] = [self._target(row, target) for target in row["targets"]]
         return told
@@ -68,7 +70,9 @@ class Opener:
             return row.get("recipient_masked")
         return CHANNELS[channel].address(CHANNELS[channel].decoded(sealed))
 
-    def _content(self, kind: str, channel: str, sealed: bytes, row: Mapping[str, Any]) -> dict[str, Any]:
+    def _content(
+        self, kind: str, channel: str, sealed: bytes, row: Mapping[str, Any], wardrobe: Wardrobe = _BARE
+    ) -> dict[str, Any]:
         """Its variables, and the words that they came to: null once the words are gone."""
         if message_types.carries_code(kind):
             return {"data": WITHHELD, "subject": None, "text": WITHHELD}
@@ -81,7 +85,8 @@ class Opener:
             declared = message_types.named(kind)
             if declared is not None and channel in declared.models:
                 message = msgspec.json.decode(content, type=declared.models[channel])
-                shown = preview(message, locale=row.get("locale"), brand=self._brand)
+                worn = wardrobe.worn(kind, channel, row.get("locale"), made_at(row["at"])) if wardrobe.read_at else None
+                shown = preview(message, locale=row.get("locale"), brand=worn or self._brand)
                 told |= {"subject": shown.subject, "text": shown.text}
         except (msgspec.MsgspecError, InvalidMessageError):
             pass  # of a type that has changed since: its variables are told as they were

@@ -130,7 +130,7 @@ LISTS: Final = (
     _listed(
         "digests",
         ("digest_windows", "digest_items"),
-        """w.type AS digest, w.period, w.closes_at, i.kind AS type, 'push' AS channel, i.content_sealed,
+        """w.type AS digest, w.period, w.closes_at, i.kind AS type, i.channel, i.content_sealed,
            NULL::bytea AS key_wrapped, i.notification_id, i.created_at""",
         "digest_items AS i JOIN digest_windows AS w ON w.id = i.window_id"
         f" WHERE i.organization_id = :organization_id AND i.recipient_id = {_IDS}",
@@ -146,6 +146,8 @@ LISTS: Final = (
     _listed("messages", _LEDGER, _MESSAGE, f"{_MESSAGES} AND m.recipient_id = {_IDS}", "m.id"),
     TO_ADDRESS,
 )
+MESSAGES: Final = frozenset({"messages", "messages_to_address"})
+"""Lists of what was sent: their rows wear what their messages did."""
 
 LEFT_OUT: Final = {
     "address_answers": "fingerprints alone: which STOP or START was applied last",

@@ -23,7 +23,7 @@ class DataExport(Base):
     """Everything that is known of one person, in an object under the key `exports/{id}.json` until `expires_at`.
 
     One at a time for each person, `subject_id`: a recipient, or an account that asked about itself. The row is there
-    before its object is, and goes after it.
+    before its object is, and goes after it. `message_id` is the mail with the link.
     """
 
     __tablename__ = "data_exports"
@@ -41,4 +41,5 @@ class DataExport(Base):
     state: Mapped[str] = mapped_column(server_default="queued")
     created_at: Mapped[CreatedAt]
     ready_at: Mapped[datetime | None]
+    message_id: Mapped[UUID | None]
     expires_at: Mapped[datetime]

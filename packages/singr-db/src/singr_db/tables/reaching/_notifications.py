@@ -110,6 +110,8 @@ class NotificationTarget(Base):
     __table_args__ = (
         PrimaryKeyConstraint("notification_id", "ordinal"),
         CheckConstraint("(recipient_id IS NULL) = (address_sealed IS NOT NULL)", name="whom"),
+        Index("notification_targets_by_recipient", "recipient_id", postgresql_where=text("recipient_id IS NOT NULL")),
+        Index("notification_targets_by_address", "address_hash", postgresql_where=text("address_hash IS NOT NULL")),
         _its_own(),
     )
 
