@@ -20,10 +20,14 @@ from singr_comms.notifications import (
     EmailRequest,
     MessageSender,
     OverrideInput,
+    Picture,
+    is_logo,
     put_branding,
     put_override,
+    read_override,
     remove_branding,
 )
+from singr_comms.notifications.branding import _worn
 from singr_comms.notifications.branding._store import _check_words
 from singr_comms.providers.smtp import compose
 from singr_comms.rendering._brand import OrganizationBrand, Words
@@ -34,6 +38,7 @@ from singr_dev.clock import VirtualClock
 from singr_observability import build_metrics
 
 FARM = BrandingInput(name="R&B Farm", color="#0a6640", footer="12 Creek Road")
+OTHER = UUID("019ab2c0-7f00-7000-8000-00000000000b")
 TO = EmailAddress("jane@example.org")
 
 
@@ -135,6 +140,37 @@ async def test_what_an_organization_sends_reads_its_brand_once_for_many(
     assert read.count(brands) == 2
 
 
+async def test_an_organization_waits_for_no_others_brand_and_nobody_for_ever(
+    db: Database, organization: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brands = Brands(db, brand=BrandSettings(), api_url="https://api.example")
+    whole, hung, message_id = Brands._read, asyncio.Event(), await made(db)
+
+    async def hanging(self: Brands, session: Any, organization_id: UUID, *given: Any) -> Any:
+        if organization_id == OTHER and not hung.is_set():
+            hung.set()
+            await asyncio.Event().wait()
+        return await whole(self, session, organization_id, *given)
+
+    monkeypatch.setattr(Brands, "_read", hanging)
+    monkeypatch.setattr(_worn, "_PATIENCE", 0.3)
+    stuck = asyncio.create_task(brands.wardrobe(OTHER, message_id))
+    await hung.wait()
+    assert (await brands.wardrobe(organization, message_id)).read_at is not None
+    assert not stuck.done()
+    with pytest.raises(TimeoutError):
+        await stuck
+    assert (await brands.wardrobe(OTHER, message_id)).read_at is not None
+
+
+async def test_what_a_clock_ahead_made_is_read_for_once(db: Database, organization: UUID, clock: VirtualClock) -> None:
+    brands = Brands(db, brand=BrandSettings(), api_url="https://api.example")
+    now = int(clock.now().timestamp() * 1000)
+    ahead = UUID(int=((now + 60_000) << 80) | (await made(db)).int & ((1 << 80) - 1))
+    first = await brands.wardrobe(organization, ahead)
+    assert await brands.wardrobe(organization, ahead) is first
+
+
 @pytest.mark.parametrize("kind", ["security_notice", "two_factor_code", "magic_link", "invitation"])
 async def test_accounts_and_security_always_wear_the_platforms(
     db: Database, organization: UUID, clock: VirtualClock, kind: str
@@ -158,6 +194,26 @@ async def test_old_versions_that_nothing_wears_any_more_go(
     await put(db)
     async with db.platform() as session:
         assert await session.scalar(text("SELECT count(*) FROM brandings")) == 2
+
+
+async def test_logos_of_before_stay_and_words_that_were_put_often_go(
+    db: Database, organization: UUID, clock: VirtualClock
+) -> None:
+    logo_id, picture = UUID("019ab2c0-7f00-7000-8000-0000000000aa"), Picture(b"", "image/png", 30, 20)
+    async with db.tenant(organization) as session:
+        await put_branding(session, FARM, logo_id=logo_id, logo=picture)
+    clock.advance(days=181)
+    await put(db)
+    clock.advance(days=181)
+    await put(db)
+    async with db.platform() as session:
+        assert await is_logo(session, logo_id)
+    for number in range(25):
+        async with db.tenant(organization) as session:
+            await put_override(session, "song_request", "email", "en", OverrideInput(text=f"Sing {number}"))
+    async with db.tenant(organization) as session:
+        assert await session.scalar(text("SELECT count(*) FROM template_overrides")) <= 22
+        assert (await read_override(session, "song_request", "email", "en")).text == "Sing 24"
 
 
 def test_a_mail_says_that_it_comes_from_the_organization_at_the_platforms_address() -> None:

@@ -24,6 +24,7 @@ from singr_db import PlatformSession, TenantSession, new_id, sql_text
 from singr_db.operation_log import log_operation
 
 IN_FORCE_AFTER: Final = timedelta(seconds=10)
+VERSIONS: Final = 20
 _KEPT: Final = timedelta(days=180)
 _MOST: Final = {"email": 10_000, "sms": 480, "push": 400}
 # With the longest variables; providers take no SMS beyond.
@@ -76,21 +77,24 @@ SELECT DISTINCT ON (type, channel, locale) type, channel, locale, subject, text,
 """,
     roles=("tenant",),
 )
-# What nothing that is still sent may wear.
+# What nothing that is still sent may wear, and what was put over twenty times since. A version with a logo stays: mails
+# show that for as long as they are read.
 _FORGET: Final = tuple(
     sql_text(
         f"""
-DELETE FROM {table} AS old WHERE organization_id = :organization_id AND EXISTS (
-    SELECT FROM {table} AS newer WHERE newer.organization_id = old.organization_id {same}
-       AND newer.starts_at > old.starts_at AND newer.starts_at < now() - CAST(:kept AS interval))
+DELETE FROM {table} AS old WHERE organization_id = :organization_id {unless} AND (
+    SELECT count(*) > :versions OR min(newer.starts_at) < now() - CAST(:kept AS interval)
+      FROM {table} AS newer WHERE newer.organization_id = old.organization_id {same}
+       AND newer.starts_at > old.starts_at)
 """,  # noqa: S608 - constants
         roles=("tenant",),
     )
-    for table, same in (
-        ("brandings", ""),
+    for table, same, unless in (
+        ("brandings", "", "AND old.logo_id IS NULL"),
         (
             "template_overrides",
             "AND newer.type = old.type AND newer.channel = old.channel AND newer.locale = old.locale",
+            "",
         ),
     )
 )
@@ -351,5 +355,5 @@ async def _newest(session: TenantSession) -> Any:
 async def _put(session: TenantSession, statement: Any, values: dict[str, Any]) -> None:
     ours = {"organization_id": session.organization_id}
     for forget in _FORGET:
-        await session.execute(forget, ours | {"kept": _KEPT})
+        await session.execute(forget, ours | {"kept": _KEPT, "versions": VERSIONS})
     await session.execute(statement, values | ours | {"id": new_id(), "wait": IN_FORCE_AFTER})

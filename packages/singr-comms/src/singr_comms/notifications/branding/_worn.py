@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from singr_comms.catalogue import message_types
-from singr_comms.notifications.branding._store import IN_FORCE_AFTER, may_be_worded
+from singr_comms.notifications.branding._store import IN_FORCE_AFTER, VERSIONS, may_be_worded
 from singr_comms.rendering._brand import OrganizationBrand, Words
 from singr_comms.rendering._formats import DEFAULT_LANGUAGE
 from singr_config import BrandSettings
@@ -20,13 +20,16 @@ LOGOS: Final = "/v1/branding/logos/"
 # What was read stands for messages that were made until then: a version that nobody had read starts later, though its
 # transaction took five seconds.
 _GOOD_FOR: Final = IN_FORCE_AFTER / 2
-_MOST: Final = 10_000
+_MOST: Final = 2_000
+# Seconds for which a read is waited for, as the sender waits for its ledger: past them the database is away.
+_PATIENCE: Final = 10.0
 _LOGO_SIDES: Final = (240, 48)
 
 _BRANDS: Final = sql_text(
     """
-SELECT name, color, footer, logo_id, logo_width, logo_height, starts_at FROM brandings
- WHERE organization_id = :organization_id ORDER BY starts_at, id
+SELECT name, color, footer, logo_id, logo_width, logo_height, starts_at FROM (
+    SELECT * FROM brandings WHERE organization_id = :organization_id ORDER BY starts_at DESC, id DESC LIMIT :versions
+) AS newest ORDER BY starts_at, id
 """,
     roles=("platform", "tenant"),
 )
@@ -57,7 +60,8 @@ class Wardrobe(msgspec.Struct, frozen=True):
 
     def holds(self, message_id: UUID) -> bool:
         """Whether what was read is all that there is for a message."""
-        return self.read_at is not None and made_at(message_id) <= self.read_at + _GOOD_FOR
+        made = min(made_at(message_id), clock.now())  # where another host's clock is ahead, each would be read for anew
+        return self.read_at is not None and made <= self.read_at + _GOOD_FOR
 
     def dressed(self, envelope: Any, kind: str, channel: str, message_id: UUID) -> Any:
         """An envelope with what its message wears, the same on every try."""
@@ -86,7 +90,9 @@ class Wardrobe(msgspec.Struct, frozen=True):
 
 
 class Brands:
-    """Knows what messages wear: a statement for an organization every five seconds at most, whatever it sends.
+    """Knows what messages wear: two statements for an organization every five seconds at most, whatever it sends.
+
+    Organizations wait for nobody else's.
 
     Args:
         db: the database.
@@ -100,7 +106,7 @@ class Brands:
         self._logos = api_url.rstrip("/") + LOGOS
         self._otherwise = OrganizationBrand(**msgspec.structs.asdict(brand))
         self._known: dict[UUID, Wardrobe] = {}
-        self._reading = asyncio.Lock()
+        self._reading: dict[UUID, asyncio.Task[Wardrobe]] = {}
 
     async def wardrobe(self, organization_id: UUID, message_id: UUID) -> Wardrobe:
         """All that a message may wear that was made when its id was."""
@@ -109,16 +115,32 @@ class Brands:
         known = self._known.get(organization_id)
         if known is not None and known.holds(message_id):
             return known
-        async with self._reading:  # what many ask for at once is read once
-            known = self._known.get(organization_id)
-            if known is None or not known.holds(message_id):
-                now = clock.now()
-                async with self._db.platform() as session:
-                    known = await self._read(session, organization_id, now)
-                if len(self._known) >= _MOST:
-                    self._known.clear()
-                self._known[organization_id] = known
-        return known
+        reading = self._reading.get(organization_id)
+        if reading is not None:
+            known = await asyncio.shield(reading)
+            if known.holds(message_id):
+                return known
+        return await asyncio.shield(self._reading.get(organization_id) or self._begun(organization_id))
+
+    def _begun(self, organization_id: UUID) -> "asyncio.Task[Wardrobe]":
+        """What many ask for at once is read once, and goes on though one of them gives up."""
+        reading = asyncio.create_task(self._read_anew(organization_id))
+        self._reading[organization_id] = reading
+        reading.add_done_callback(lambda done: self._ended(organization_id, done))
+        return reading
+
+    def _ended(self, organization_id: UUID, reading: "asyncio.Task[Wardrobe]") -> None:
+        del self._reading[organization_id]
+        if not reading.cancelled() and reading.exception() is None:
+            self._known.pop(organization_id, None)
+            if len(self._known) >= _MOST:
+                del self._known[next(iter(self._known))]  # the one that was read longest ago
+            self._known[organization_id] = reading.result()
+
+    async def _read_anew(self, organization_id: UUID) -> Wardrobe:
+        now = clock.now()
+        async with asyncio.timeout(_PATIENCE), self._db.platform() as session:
+            return await self._read(session, organization_id, now)
 
     async def shown(
         self, session: TenantSession, kind: str, channel: str, locale: str | None
@@ -130,7 +152,7 @@ class Brands:
 
     async def _read(self, session: Any, organization_id: UUID, now: datetime) -> Wardrobe:
         ours = {"organization_id": organization_id}
-        brands = (await session.execute(_BRANDS, ours)).mappings().all()
+        brands = (await session.execute(_BRANDS, ours | {"versions": VERSIONS})).mappings().all()
         words = (await session.execute(_WORDS, ours)).all()
         return Wardrobe(
             tuple((one["starts_at"], self._made(one)) for one in brands),
