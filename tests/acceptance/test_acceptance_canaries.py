@@ -124,11 +124,11 @@ def send_broken(caller: Caller, canaries: Canaries) -> list[httpx.Response]:
             http.get("/v1/deliveries", params={"recipient": canaries.address("address in a query")}),
             http.post(
                 "/v1/deliveries/explain",
-                json={"channel": "email", "recipient": canaries.address("address asked about"), "kind": "song_request"},
+                json={"channel": "email", "address": canaries.address("address asked about"), "type": "song_request"},
             ),
             http.post(
                 "/v1/deliveries/explain",
-                json={"channel": "sms", "recipient": canaries.number("number asked about"), "kind": "nonsense"},
+                json={"channel": "sms", "address": canaries.number("number asked about"), "type": "nonsense"},
             ),
             http.get("/v1/deliveries", params={"status": canaries.word("bad query value")}),
             http.get("/v1/jobs", headers={"cookie": f"session={canaries.word('cookie')}"}),

@@ -13,7 +13,7 @@ from singr_db import Database
 
 GUIDE = Path(__file__).resolve().parents[3] / "docs" / "guides" / "why-did-it-not-arrive.md"
 AT = "/v1/deliveries/explain"
-JANE = {"channel": "email", "recipient": "jane@bluenote.example", "kind": "song_request"}
+JANE = {"type": "song_request", "channel": "email", "address": "jane@bluenote.example"}
 
 
 @pytest.fixture
@@ -34,12 +34,12 @@ async def test_owner_learns_what_would_become_of_a_message_and_nothing_changes(o
 
 
 async def test_every_fault_is_named_by_its_field(owner: Any, world: Any) -> None:
-    body = {"channel": "fax", "recipient": "two words", "kind": "Song", "at": "2026-11-27T12:00:00", "why": 1}
+    body = {"type": "Song", "channel": "fax", "address": "two words", "at": "2026-11-27T12:00:00", "why": 1}
     errors = world.problem(await owner.post(AT, json=body), 422, "invalid")["errors"]
-    assert [one["field"] for one in errors] == ["channel", "recipient", "kind", "at", "why"]
-    body = {**JANE, "recipient": "nobody", "kind": "nothing", "provider": "pigeon", "at": "2020-01-01T00:00:00Z"}
+    assert [one["field"] for one in errors] == ["type", "channel", "address", "at", "why"]
+    body = {**JANE, "address": "nobody", "type": "nothing", "provider": "pigeon", "at": "2020-01-01T00:00:00Z"}
     errors = world.problem(await owner.post(AT, json=body), 422, "invalid")["errors"]
-    assert [one["field"] for one in errors] == ["kind", "recipient", "provider", "at"]
+    assert [one["field"] for one in errors] == ["type", "address", "provider", "at"]
 
 
 async def test_nobody_asks_for_another_organization(owner: Any, world: Any) -> None:
@@ -64,8 +64,9 @@ async def test_somebody_is_told_of_by_the_rule_that_they_chose_and_faults_are_of
     told = answer.json()
     assert (answer.status_code, told["outcome"], told["rule"]) == (200, "stopped", "recipient:category+channel")
     assert [(one["code"], one["decides"]) for one in told["reasons"]] == [("preference", True)]
-    bare = {"type": "song_request", "channel": "email", "address": "jane@bluenote.example"}
-    assert (await owner.get(AT, params=bare)).json()["outcome"] == "sent", "an address alone has no choices"
+    assert (await owner.post(AT, json=JANE)).json()["outcome"] == "sent", "an address alone has no choices"
+    in_url = await owner.get(AT, params=asked | {"address": "jane@bluenote.example"})
+    assert [one["field"] for one in world.problem(in_url, 422, "invalid")["errors"]] == ["address"]
     wrong = await owner.get(AT, params=asked | {"type": "nothing", "user_id": str(OTHER)})
     errors = world.problem(wrong, 422, "invalid")["errors"]
     assert [(one["field"], one["location"]) for one in errors] == [("recipient", "query"), ("type", "query")]

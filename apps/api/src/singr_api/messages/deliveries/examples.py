@@ -127,7 +127,7 @@ DELIVERED: Final[dict[str, Any]] = {
 }
 QUESTION: Final = Example(
     "Would a song request reach her?",
-    {"channel": "email", "recipient": "jane@bluenote.example", "kind": "song_request"},
+    {"type": "song_request", "channel": "email", "address": "jane@bluenote.example"},
 )
 _EXPLAINED: Final[dict[str, Any]] = {
     "outcome": "sent",

@@ -1,5 +1,6 @@
 """The delivery log."""
 
+from typing import Final
 from uuid import UUID
 
 from msgspec.structs import asdict
@@ -44,6 +45,8 @@ from singr_db import PlatformSession, TenantSession
 
 deliveries = Section("Deliveries", access=Access.CALLER, scope="notifications:read")
 
+_WHO: Final = "must be given, or user_id: one of the two; of an address alone, ask by POST"
+
 
 @deliveries.route("GET /v1/deliveries", "listDeliveries", page_with(DELIVERY))
 async def index(session: TenantSession, services: Services, query: DeliveryQuery) -> DeliveryPage:
@@ -75,11 +78,14 @@ async def explain_to_person(session: TenantSession, services: Services, query: E
             explainer=services.explainer,
             recipient=query.recipient,
             user_id=query.user_id,
-            address=query.address,
             at=query.at,
         )
     except QuestionError as error:
-        raise invalid(*(FieldError(one.field, one.message, "query", one.code) for one in error.faults)) from None
+        faults = (
+            FieldError(one.field, _WHO if one.field == "recipient" else one.message, "query", one.code)
+            for one in error.faults
+        )
+        raise invalid(*faults) from None
 
 
 @deliveries.route(
@@ -116,14 +122,19 @@ async def read(session: TenantSession, services: Services, delivery_id: UUID) ->
     asks=True,
 )
 async def explain_sending(services: Services, organization_id: UUID, body: ExplainSending) -> SendingExplanation:
-    """Explain why a message would not be sent.
+    """Explain why a message to an address would not be sent.
 
     Suppressions, limits, countries and breakers are asked as when a message is sent, and nothing is counted by asking.
     `outcome` says what would become of a new message, `reasons` why, in the order in which they would be met. Asked by
     POST, so that the address stands in no log. It goes by this API's settings; workers have the same.
     """
-    question = SendingQuestion(**{name: getattr(body, name) for name in SendingQuestion.__struct_fields__})
-    return await services.explainer.explain(organization_id, question)
+    named = {"kind": "type", "recipient": "address"}
+    given = {name: getattr(body, named.get(name, name)) for name in SendingQuestion.__struct_fields__}
+    try:
+        return await services.explainer.explain(organization_id, SendingQuestion(**given))
+    except QuestionError as error:
+        faults = (FieldError(named.get(one.field, one.field), one.message, "body", one.code) for one in error.faults)
+        raise invalid(*faults) from None
 
 
 @deliveries.route(

@@ -60,15 +60,16 @@ class ExplainSending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """A message that may be sent.
 
     Attributes:
+        type: what it would say.
         channel: by which it would go.
-        kind: what it would say.
         user_id: whose it would be: the limit of a user and hour is asked too.
         provider: who would be called; whoever is first, unless told.
         at: when; now, unless told.
     """
 
+    type: Annotated[str, Meta(max_length=100, pattern=rf"^[a-z][a-z0-9_]*{END}", examples=["song_request"])]
     channel: Literal["email", "sms", "push"]
-    recipient: Annotated[
+    address: Annotated[
         str,
         Meta(
             min_length=3,
@@ -78,7 +79,6 @@ class ExplainSending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             examples=["jane@example.org"],
         ),
     ]
-    kind: Annotated[str, Meta(max_length=100, pattern=rf"^[a-z][a-z0-9_]*{END}", examples=["song_request"])]
     user_id: UUID | None = None
     provider: (
         Annotated[str, Meta(min_length=1, max_length=40, pattern=rf"^[a-z0-9_-]+{END}", examples=["mailjet"])] | None
@@ -87,7 +87,7 @@ class ExplainSending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class ExplainQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who would be told what: one of `recipient`, `user_id` and `address` says who.
+    """Who would be told what: `recipient` or `user_id` says who. An address is asked about by `POST`, in no URL.
 
     Attributes:
         type: what they would be told.
@@ -113,21 +113,6 @@ class ExplainQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         | None
     ) = None
     user_id: UUID | None = None
-    address: (
-        Annotated[
-            str,
-            Meta(
-                min_length=3,
-                max_length=4096,
-                pattern=rf"^[!-~]+{END}",
-                description=(
-                    "Of nobody's: an e-mail address, E.164 phone number or registration token in full; write + as %2B. "
-                    "By `POST` it stands in no log of proxies."
-                ),
-            ),
-        ]
-        | None
-    ) = None
     at: Timestamp | None = None
 
 
