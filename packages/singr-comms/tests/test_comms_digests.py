@@ -15,6 +15,7 @@ from singr_comms.notifications._person_keys import open_sealed
 from singr_comms.notifications._rows import CONTENT
 from singr_comms.notifying import Audience, Digests, InvalidNotificationError, Target, cancel_notification
 from singr_comms.notifying.chores._close_digests import CloseDigestsWhenDue
+from singr_comms.notifying.digests._sql import PERSON
 from singr_comms.people import (
     DigestTime,
     PreferenceChoice,
@@ -382,3 +383,11 @@ async def test_what_cannot_be_kept_is_refused_by_its_path(crowd: Crowd) -> None:
     with pytest.raises(InvalidNotificationError) as error:
         await tell(crowd, "plums", to=to, priority=Priority.HIGH)
     assert {fault.field for fault in error.value.faults} == {"digest", "to[1].email"}
+
+
+async def test_whom_a_digest_is_asked_for_is_found_by_index(crowd: Crowd) -> None:
+    which = {"organization_id": crowd.organization, "name": "ada", "user_id": crowd.ids["ada"], "period": "daily"}
+    async with crowd.db.platform() as session:
+        await session.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = "\n".join((await session.scalars(text(f"EXPLAIN {PERSON.text}"), which)).all())
+    assert "recipients_by_user" in plan

@@ -128,7 +128,7 @@ class Digests:
                 which = {"organization_id": organization_id, "id": message_id, "name": user, "period": period}
                 if await session.scalar(sql.IS_MADE, which):
                     return 0
-                who = (await session.execute(sql.PERSON, which)).one_or_none()
+                who = (await session.execute(sql.PERSON, which | {"user_id": _account(user)})).one_or_none()
                 if who is None:
                     raise PermanentError("unknown_recipient", "this organization has no such recipient")
                 items: list[Any] = []
@@ -208,6 +208,13 @@ class Digests:
         await enqueue(session, SendEmail(message_id), organization_id=row.organization_id, job_id=message_id)
         await session.execute(sql.MESSAGE, values | {"content": key.seal(_encode(digest), context=CONTENT)})
         return 1
+
+
+def _account(user: str) -> UUID | None:
+    try:
+        return UUID(user)
+    except ValueError:  # an id of the organization's own
+        return None
 
 
 def _of_job(job_id: UUID) -> UUID:

@@ -30,8 +30,9 @@ UPDATE digest_windows AS w
 """)
 PERSON: Final = sql_text(f"""
 SELECT r.id AS recipient_id, r.organization_id, CAST(:period AS text) AS period, {_PERSON} FROM recipients AS r
- WHERE organization_id = :organization_id AND (external_id = :name OR CAST(user_id AS text) = lower(:name))
- ORDER BY external_id = :name DESC LIMIT 1
+ WHERE r.id = coalesce(
+    (SELECT id FROM recipients WHERE organization_id = :organization_id AND external_id = :name),
+    (SELECT id FROM recipients WHERE organization_id = :organization_id AND user_id = CAST(:user_id AS uuid)))
 """)  # noqa: S608 - constants
 OPEN: Final = sql_text("""
 SELECT id, organization_id, recipient_id, type FROM digest_windows
