@@ -110,8 +110,8 @@ BREAKAGES = (
         (
             Edit(
                 f"{JOBS}/running/_line.py",
-                "            or self.sharing.may_begin(job, self.limit)\n",
-                "            or True\n",
+                "            self.sharing.may_begin(job, self.limit, is_quick=self._is_quick)\n",
+                "            True\n",
             ),
         ),
         f"{MIXED}::test_a_place_is_kept_for_who_is_quick_beside_slow_jobs_that_came_at_once[with redis]",

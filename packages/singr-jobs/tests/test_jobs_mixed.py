@@ -15,6 +15,7 @@ from singr_jobs import Queue, enqueue, redis_transport
 from singr_jobs.running import _line
 from singr_jobs.running._line import Line
 from singr_jobs.taking._claimed import ClaimedJob
+from singr_jobs.taking._claims import Shares
 from singr_jobs.taking._tickets import Ticket
 
 SLOW, QUICK, NEW = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -104,6 +105,82 @@ def test_one_of_each_organization_may_begin_where_a_place_is_free(played: Played
     played.take(SLOW, 10)
     played.take(NEW, 2)
     assert played.begin() == [SLOW, SLOW, SLOW, NEW]
+
+
+def newcomers(played: Played, count: int) -> list[ClaimedJob]:
+    """So many organizations come, with one job each."""
+    return [job for _ in range(count) for job in played.take(uuid4())]
+
+
+def test_newcomers_with_a_job_each_leave_a_place_to_whoever_is_quick(played: Played) -> None:
+    came = newcomers(played, 6)
+    played.begin()
+    assert (played.began, played.line.let_go(played.now)) == (came[:3], []), "the others may have their turn in moments"
+    played.go_on(0.03)
+    assert played.line.let_go(played.now) == came[3:], "now they may not"
+    each, others = played.line.shares(played.now) or Shares()
+    assert ([*each], each[QUICK] > 1000, others) == ([QUICK], True, 0)
+    played.take(QUICK)
+    assert played.begin() == [QUICK]
+
+
+def test_jobs_that_were_lost_leave_a_place_to_whoever_is_quick_and_alone_so_far(played: Played) -> None:
+    assert (played.line.places, played.line.places_for_anyone) == (4, 3)
+
+
+def test_newcomers_leave_it_also_once_the_first_of_them_has_ended(played: Played) -> None:
+    came = newcomers(played, 3)
+    played.begin()
+    played.go_on(0.03)
+    played.end(came[0], 4.0)
+    assert not played.line._is_quick
+    assert (played.line.shares(played.now) or Shares()).others is None, "one may have its place"
+    assert played.line.places_for_anyone == 1, "and one job that was lost with its worker"
+    late = newcomers(played, 2)
+    assert played.begin() == [late[0].organization_id]
+    played.go_on(0.03)
+    assert played.line.let_go(played.now) == late[1:]
+    shares = played.line.shares(played.now)
+    assert shares is not None
+    assert (shares.others, shares.each[QUICK] > 0) == (0, True)
+    assert all(not share for whose, share in shares.each.items() if whose != QUICK)
+    assert played.line.places_for_anyone == 0
+    played.take(QUICK)
+    assert played.begin() == [QUICK]
+
+
+def test_newcomers_have_every_place_where_nobody_is_known_to_be_quick(played: Played) -> None:
+    played.now += 11.0
+    newcomers(played, 6)
+    assert len(played.begin()) == 4
+    played.go_on(0.03)
+    assert (played.line.shares(played.now) or Shares()).others is None
+
+
+def test_beside_one_that_has_all_the_rest_one_newcomer_takes_of_what_is_kept() -> None:
+    played = Played(8)
+    played.one_by_one(QUICK)
+    played.take(SLOW, 10)
+    newcomers(played, 3)
+    assert len(played.begin()) == 7
+    played.take(QUICK)
+    assert played.begin() == [QUICK]
+
+
+def test_several_that_are_slow_leave_a_place_to_whoever_is_quick(played: Played) -> None:
+    first, *_ = played.take(SLOW, 2)
+    played.take(NEW, 1)
+    [waits] = newcomers(played, 1)
+    assert played.begin() == [SLOW, SLOW, NEW]
+    played.go_on(0.4)
+    assert played.line.let_go(played.now) == [waits]
+    played.end(first, 3.0)
+    assert not played.line._is_quick
+    played.take(SLOW, 2)
+    newcomers(played, 1)
+    assert played.begin() == [SLOW]
+    played.take(QUICK)
+    assert played.begin() == [QUICK]
 
 
 @pytest.mark.parametrize(("concurrency", "begin"), [(1, 1), (3, 3), (8, 6)])

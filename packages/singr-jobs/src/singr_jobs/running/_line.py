@@ -96,7 +96,7 @@ class Line:
     @property
     def places_for_anyone(self) -> int:
         """How many more jobs would begin at once, whoever's they are."""
-        if not self._is_quick:
+        if not self._is_quick and not self.sharing.knows_quick:
             return self.places
         return min(self.places, self.sharing.left_to_the_slow(self.limit))
 
@@ -107,9 +107,8 @@ class Line:
 
     def shares(self, now: float, own: Mapping[UUID, OwnRules] = _NOTHING_SET) -> Shares | None:
         """How many more jobs of each organization may come into hand; None: all that do. `now` is monotonic."""
-        if self._is_quick:
-            return self.sharing.shares_of_the_slow(self.limit, now, own)
-        return self.sharing.shares(self.limit, now, own)
+        among = self.sharing.shares_of_the_slow if self._is_quick else self.sharing.shares
+        return self.sharing.left_to_the_quick(self.limit, now, among(self.limit, now, own))
 
     def fitting(self, jobs: Sequence[ClaimedJob], now: float) -> tuple[list[ClaimedJob], list[ClaimedJob]]:
         """Those that there is room for, within the shares of their organizations, and the others."""
@@ -133,7 +132,7 @@ class Line:
         job = self._next()
         if job is not None and job.stop_reason is None and not job.cancel_requested:
             self.running += 1
-            job.share.running += 1
+            self.sharing.began(job)
             self.moved_at = now
         return job
 
@@ -154,8 +153,7 @@ class Line:
 
     def _may_begin(self, job: ClaimedJob) -> bool:
         return (
-            not self._is_quick
-            or self.sharing.may_begin(job, self.limit)
+            self.sharing.may_begin(job, self.limit, is_quick=self._is_quick)
             or job.at_once
             or job.cancel_requested
             or job.stop_reason is not None
@@ -178,7 +176,8 @@ class Line:
             self._seconds = 0.0
             parted += self.ready
             self.ready.clear()
-        for whose in [whose for whose in self.aside if not self._seconds or self.sharing.is_slow(whose)]:
+        goes = not self._seconds or (bool(self.aside) and self.sharing.full_of_slow(self.limit))
+        for whose in [whose for whose in self.aside if goes or self.sharing.is_slow(whose)]:
             parted += self.aside.pop(whose)
         self.ready.extendleft(job for job in reversed(parted) if job.stop_reason is not None)
         return [job for job in parted if job.stop_reason is None]
@@ -230,7 +229,7 @@ class Line:
         self.running += 1
         self.in_hand += 1
         self.sharing.took((job,), now)
-        job.share.running += 1
+        self.sharing.began(job)
 
     def free_place(self, job: ClaimedJob, now: float) -> None:
         """Such a function has ended."""

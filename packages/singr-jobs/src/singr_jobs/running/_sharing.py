@@ -8,6 +8,8 @@ then every place is free at once.
 
 Where jobs are quick, those of whoever is known to be quick come freely, and wait here for moments: in a queue of quick
 jobs only the slow ones have shares, of all places but a quarter, and so have at first those of whom nothing is known.
+One of each begins all the same while nobody is known to be quick, and one of another where one alone has all of them:
+else newcomers with a job each would have every place that is kept for the quick.
 """
 
 import math
@@ -35,6 +37,8 @@ QUICK: Final = 0.02
 _MEMORY: Final = 16
 # A part of a place counts as one where it nearly is: else a quarter of three places would be one of them.
 _NEARLY: Final = 0.04
+# Whoever is quick is told to the take with as many as this where others may have none.
+_ANY_NUMBER: Final = 1 << 30
 _AS_ANYBODY: Final = OwnRules()
 _NOTHING_SET: Final[Mapping[UUID, OwnRules]] = MappingProxyType({})
 
@@ -81,6 +85,7 @@ class Sharing:
     def __init__(self) -> None:
         self._held: dict[UUID, _Held] = {}
         self._others: dict[UUID, _Held] = {}  # that are not known to be quick
+        self._at_work: dict[_Held, None] = {}  # whose handlers run: as many as places at the most
         self._pruned_at = 0.0
 
     def took(self, jobs: Iterable[ClaimedJob], now: float) -> None:
@@ -109,10 +114,18 @@ class Sharing:
             held.late += 1
             self._judge(job.organization_id, held)
 
+    def began(self, job: ClaimedJob) -> None:
+        """Its handler has a place."""
+        held: _Held = job.share
+        held.running += 1
+        self._at_work[held] = None
+
     def freed(self, job: ClaimedJob) -> None:
         """Its handler has a place no more."""
         held: _Held = job.share
         held.running -= 1
+        if not held.running:
+            self._at_work.pop(held, None)
         if job.late:
             job.late = False
             held.late -= 1
@@ -136,19 +149,43 @@ class Sharing:
         """Whether the organization's jobs are known to take their time."""
         return whose in self._others and self._others[whose].is_slow
 
-    def may_begin(self, job: ClaimedJob, concurrency: int) -> bool:
-        """Whether a place is its own in a queue of quick jobs: who is not known to be quick leaves a quarter to others.
+    def may_begin(self, job: ClaimedJob, concurrency: int, *, is_quick: bool) -> bool:
+        """Whether a place is its own: who is not known to be quick leaves some to others.
 
-        One of each organization may begin all the same.
+        It does in a queue that `is_quick` or has somebody who is.
         """
         held: _Held = job.share
-        return held.is_quick or not held.running or self.left_to_the_slow(concurrency) > 0
+        if held.is_quick:
+            return True
+        if held.running:
+            return not (is_quick or self.knows_quick) or self.left_to_the_slow(concurrency) > 0
+        return self._may_join(concurrency, (other for other in self._at_work if not other.is_quick))
+
+    @property
+    def knows_quick(self) -> bool:
+        """Whether somebody's jobs are known to be quick."""
+        return len(self._held) > len(self._others)
+
+    def full_of_slow(self, concurrency: int) -> bool:
+        """Whether those that are slow have all that is not kept for the quick, so that nobody else begins soon."""
+        return not self._may_join(concurrency, (held for held in self._at_work if held.is_slow))
+
+    def _may_join(self, concurrency: int, beside: Iterable[_Held]) -> bool:
+        """Whether one of an organization that has no place may begin beside these.
+
+        What is kept for the quick is not its own, except where one alone has all the rest.
+        """
+        kept = _quarter(concurrency)
+        if not kept or not self.knows_quick:
+            return True
+        running = [held.running for held in beside]
+        return sum(running) < concurrency - kept or len(running) == 1
 
     def left_to_the_slow(self, concurrency: int) -> int:
         """How many more places those may have that are not known to be quick; all, where nobody shares."""
-        if len(self._held) < _SEVERAL:
+        if len(self._held) < _SEVERAL and not self.knows_quick:
             return concurrency
-        running = sum(held.running for held in self._others.values())
+        running = sum(held.running for held in self._at_work if not held.is_quick)
         return max(0, concurrency - _quarter(concurrency) - running)
 
     def shares_of_the_slow(
@@ -165,6 +202,16 @@ class Sharing:
         if among_them is not None:
             each |= {whose: min(each[whose], share) for whose, share in among_them.each.items()}
         return Shares(each)
+
+    def left_to_the_quick(self, concurrency: int, now: float, shares: Shares | None) -> Shares | None:
+        """The same shares, and none for whoever is not known to be quick where nothing of theirs would begin soon."""
+        self._prune(now)
+        if not self.full_of_slow(concurrency):
+            return shares
+        each = shares.each if shares is not None else {}
+        return Shares(
+            {whose: each.get(whose, _ANY_NUMBER) for whose in self._held if whose not in self._others}, others=0
+        )
 
     def shares(
         self,

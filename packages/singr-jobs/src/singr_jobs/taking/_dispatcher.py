@@ -218,7 +218,7 @@ class Dispatcher:
             return False
         self._full.discard(queue)
         found_all = await self._dispatch(queue, min(room, TICKET_SIZE))
-        return found_all or (suspected and self._taker.places(queue) > 0)
+        return found_all or (suspected and self._taker.places_for_anyone(queue) > 0)
 
     @contextlib.contextmanager
     def _past_the_locked(self) -> Iterator[None]:
@@ -257,8 +257,9 @@ class Dispatcher:
         """Take those that can begin now, by turns with what else waits; answers whether others may be taken, too.
 
         A turn is over once somebody could have been taken in it: who has no place, or is locked out, has had none.
+        Nobody knows how long those take: places that are kept for the quick are not theirs.
         """
-        places = self._taker.places(queue)
+        places = self._taker.places_for_anyone(queue)
         if places <= 0:
             return True
         if queue in self._others_next:
