@@ -140,12 +140,27 @@ BREAKAGES = (
         (
             Edit(
                 f"{JOBS}/taking/_sql.py",
-                "ORDER BY row_number() OVER (PARTITION BY organization_id ORDER BY run_at, id),",
-                "ORDER BY run_at,",
+                "row_number() OVER (PARTITION BY organization_id ORDER BY run_at, id) AS turn",
+                "row_number() OVER (ORDER BY run_at, id) AS turn",
             ),
         ),
         f"{LOSING}::test_what_waits_apart_is_taken_by_turns_of_its_organizations[9]",
         "assert [8, 9] == [1, 3]",
         "one organization's waited until all of another had run, one after the other",
+    ),
+    Breakage(
+        "lost-have-every-place",
+        "R33",
+        "Jobs that were lost with their worker have whatever place is free, and no shares",
+        (
+            Edit(
+                f"{JOBS}/taking/_dispatcher.py",
+                "shares = self._shares(queue, at_once=True)",
+                "room, shares = places, None",
+            ),
+        ),
+        f"{MIXED}::test_jobs_that_were_lost_have_no_more_than_their_share",
+        "three have begun",
+        "jobs of a few seconds that one organization had lost once kept others' quick ones waiting until all had run",
     ),
 )

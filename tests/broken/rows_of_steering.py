@@ -101,6 +101,7 @@ STEERING = (
             f"{_MIXED}::test_a_place_is_kept_for_who_is_quick_beside_slow_jobs_that_came_at_once[with redis]",
             f"{_MIXED}::test_of_a_ticket_what_has_no_place_waits_in_turn_with_others",
             f"{_LOSING}::test_what_waits_apart_is_taken_by_turns_of_its_organizations[9]",
+            f"{_MIXED}::test_jobs_that_were_lost_have_no_more_than_their_share",
         ),
         (_LIMITS,),
     ),

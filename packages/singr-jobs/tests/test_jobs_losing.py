@@ -1,15 +1,17 @@
 """Who pays for a worker that fell silent: what had begun, and nothing else."""
 
 import math
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from jobs_support import ORGANIZATION, lies, put, take_by_hand, until
+from jobs_support import ORGANIZATION, jobs, lies, put, take_by_hand, until
 
 from singr_db import Database
 from singr_db.ending import ALONE, LOSE, SUSPECT
 from singr_dev.clock import VirtualClock
 from singr_jobs import Queue, QueueOptions, Rate, cancel_job
+from singr_jobs.taking._claims import Claimant, Shares, take_apart
 from singr_jobs.taking._dispatcher import Dispatcher
 
 OTHER = UUID("01920000-0000-7000-8000-0000000000ab")
@@ -163,3 +165,19 @@ async def test_what_waits_apart_is_taken_by_turns_of_its_organizations(db: Datab
     assert [number for number, name in enumerate(pulse.ran) if name.startswith("few")] == [1, 3]
     assert [name for name in pulse.ran if name.startswith("many")] == [f"many-{name}" for name in "abcdefgh"]
     assert pulse.most_running == 1
+
+
+async def test_of_what_waits_apart_nobody_is_given_more_than_its_share(db: Database):
+    many = [await put(db, f"many-{number}") for number in range(4)]
+    few = [await put(db, f"few-{number}", organization_id=OTHER) for number in range(2)]
+    async with db.psycopg.connection() as connection:
+        await connection.execute("UPDATE job_ready SET priority = %s", (SUSPECT,))
+
+    async def taken(token: int, *shares: Any) -> list[UUID]:
+        claimant = Claimant("by-hand", 60.0, jobs.runnable())
+        about = {"token": token, "priority": SUSPECT, "room": 5, "shares": Shares(*shares)}
+        return sorted(job.id for job in await take_apart(db.psycopg, Queue.DEFAULT, claimant, **about))
+
+    assert await taken(1, {OTHER: 0}, 0) == []
+    assert await taken(2, {ORGANIZATION: 2}) == sorted([*many[:2], *few])
+    assert await taken(3, {}, 1) == [many[2]]

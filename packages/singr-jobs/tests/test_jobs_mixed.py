@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 from jobs_support import Steer, lies, put, take_by_hand, until
+from sqlalchemy import text
 from test_jobs_handing import nobody
 
 from singr_db import Database
@@ -126,6 +127,15 @@ def test_newcomers_with_a_job_each_leave_a_place_to_whoever_is_quick(played: Pla
 
 def test_jobs_that_were_lost_leave_a_place_to_whoever_is_quick_and_alone_so_far(played: Played) -> None:
     assert (played.line.places, played.line.places_for_anyone) == (4, 3)
+
+
+def test_what_is_kept_is_also_for_what_was_lost_of_whoever_is_quick(played: Played) -> None:
+    played.take(NEW, 3, at_once=True)
+    assert played.begin() == [NEW] * 3
+    assert (played.line.places, played.line.places_for_anyone) == (1, 0)
+    assert played.line.shares(played.now) is None, "of others some may come ahead, and wait here"
+    each, others = played.line.shares(played.now, at_once=True) or Shares()
+    assert ([*each], each[QUICK] > 0, others) == ([QUICK], True, 0)
 
 
 def test_newcomers_leave_it_also_once_the_first_of_them_has_ended(played: Played) -> None:
@@ -328,6 +338,33 @@ async def test_a_place_is_kept_for_who_is_quick_beside_slow_jobs_that_came_at_on
         pulse.gate.set()
         await until(lambda: sum(name.startswith("slow") for name in pulse.ran) == 40)
     assert len({name for name in pulse.ran if name != "warm"}) == 60
+    assert {context.attempt for context in pulse.contexts} == {1}
+
+
+async def lose(db: Database, whose: UUID, *names: str) -> None:
+    """So many jobs of an organization wait that were lost with their worker while they lay ahead."""
+    async with db.platform() as session:
+        for name in names:
+            await enqueue(session, Steer(name, ("wait",)), organization_id=whose)
+        apart = text("UPDATE job_ready SET priority = 8 WHERE organization_id = :whose")
+        await session.execute(apart, {"whose": whose})
+
+
+async def test_jobs_that_were_lost_have_no_more_than_their_share(
+    db: Database, waker: Any, working: Callable[..., Any], pulse: Any
+) -> None:
+    async with working(concurrency=4, lease=LONG, poll=0.05) as worker:
+        await is_quick(worker, db)
+        await lose(db, SLOW, *(f"slow-{number}" for number in range(12)))
+        await until(lambda: pulse.running == 3, what="three have begun")
+        for number in range(10):
+            await put(db, f"quick-{number}", organization_id=QUICK)
+            await until(lambda: f"quick-{number}" in pulse.ran, what="it has a place")  # noqa: B023 - asked at once
+        assert pulse.running == 3
+        await lose(db, QUICK, "lost")
+        await until(lambda: pulse.running == 4, what="the place is also for what was lost of who is quick")
+        pulse.gate.set()
+        await until(lambda: len({name for name in pulse.ran if name != "warm"}) == 23)
     assert {context.attempt for context in pulse.contexts} == {1}
 
 

@@ -110,6 +110,8 @@ async def test_what_was_lost_with_its_worker_waits_while_its_queue_is_paused_or_
     assert await take_apart(db.psycopg, Queue.DEFAULT, EVERY, token=91, **taking_apart) == []
     await change(db, resume_queue, Queue.DEFAULT)
     await change(db, set_queue, Queue.DEFAULT, organization_id=ORGANIZATION, concurrency=1)
+    none = Shares({}, 0)
+    assert await take_apart(db.psycopg, Queue.DEFAULT, EVERY, token=94, shares=none, **taking_apart) == []
     assert len(await take_apart(db.psycopg, Queue.DEFAULT, EVERY, token=92, **taking_apart)) == 1
     assert await take_apart(db.psycopg, Queue.DEFAULT, EVERY, token=93, **taking_apart) == []
 

@@ -105,10 +105,16 @@ class Line:
         """Whether what is ahead of others is over in moments."""
         return 0 < self._seconds < QUICK
 
-    def shares(self, now: float, own: Mapping[UUID, OwnRules] = _NOTHING_SET) -> Shares | None:
-        """How many more jobs of each organization may come into hand; None: all that do. `now` is monotonic."""
+    def shares(
+        self, now: float, own: Mapping[UUID, OwnRules] = _NOTHING_SET, *, at_once: bool = False
+    ) -> Shares | None:
+        """How many more jobs of each organization may come into hand; None: all that do. `now` is monotonic.
+
+        What begins `at_once` may not come where all places that are free are kept for the quick, unless it is theirs.
+        """
         among = self.sharing.shares_of_the_slow if self._is_quick else self.sharing.shares
-        return self.sharing.left_to_the_quick(self.limit, now, among(self.limit, now, own))
+        shares = self.sharing.left_to_the_quick(self.limit, now, among(self.limit, now, own))
+        return self.sharing.of_the_quick(shares) if at_once and not self.places_for_anyone else shares
 
     def fitting(self, jobs: Sequence[ClaimedJob], now: float) -> tuple[list[ClaimedJob], list[ClaimedJob]]:
         """Those that there is room for, within the shares of their organizations, and the others."""

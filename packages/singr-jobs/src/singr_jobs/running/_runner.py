@@ -145,9 +145,9 @@ class Runner:
         """Take what another process hands over; returns at once, from any thread."""
         self._loop.call_soon_threadsafe(self._arrivals[ticket.queue].add, ticket)
 
-    def shares(self, queue: Queue, own: Mapping[UUID, OwnRules]) -> Shares | None:
-        """How many more jobs of each organization may come into hand, where several share the places."""
-        return self._lines[queue].shares(time.monotonic(), own)
+    def shares(self, queue: Queue, own: Mapping[UUID, OwnRules], *, at_once: bool = False) -> Shares | None:
+        """How many more jobs of each organization may come into hand, or begin `at_once`, where several share."""
+        return self._lines[queue].shares(time.monotonic(), own, at_once=at_once)
 
     def take(self, queue: Queue, jobs: Sequence[ClaimedJob], *, first: bool = False) -> None:
         """Run these jobs, which lie on tickets of this process; `first` before others that wait here."""

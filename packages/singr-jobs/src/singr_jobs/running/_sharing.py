@@ -206,8 +206,10 @@ class Sharing:
     def left_to_the_quick(self, concurrency: int, now: float, shares: Shares | None) -> Shares | None:
         """The same shares, and none for whoever is not known to be quick where nothing of theirs would begin soon."""
         self._prune(now)
-        if not self.full_of_slow(concurrency):
-            return shares
+        return self.of_the_quick(shares) if self.full_of_slow(concurrency) else shares
+
+    def of_the_quick(self, shares: Shares | None) -> Shares:
+        """The same shares, and none for whoever is not known to be quick."""
         each = shares.each if shares is not None else {}
         return Shares(
             {whose: each.get(whose, _ANY_NUMBER) for whose in self._held if whose not in self._others}, others=0

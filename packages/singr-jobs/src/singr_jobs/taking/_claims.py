@@ -81,8 +81,7 @@ async def take(
     elif shares is not None:
         statement = _sql.TAKE_PAST_BY_SHARES if past else _sql.TAKE_BY_SHARES
     if ruled or shares is not None:
-        each, others = shares or Shares()
-        values |= {"ruled": ruled, "sharers": list(each), "shares": list(each.values()), "share": others}
+        values |= {"ruled": ruled, **_told(shares)}
     rows = await _rows(pool, statement, claimant, gate=queue if ruled else None, **values)
     if not rows:
         return Taken([], None, 0, 0, None)
@@ -101,13 +100,15 @@ async def take_apart(
     room: int,
     after: UUID = UUID(int=0),  # noqa: B008 - it does not change
     ruled: bool = False,
+    shares: Shares | None = None,
 ) -> list[ClaimedJob]:
     """Take up to `room` jobs that one of the priorities sets apart, all of which begin at once; by rules one.
 
-    Organizations have turns, which begin with the one that comes `after`.
+    Organizations have turns, which begin with the one that comes `after`, and no more than their shares.
     """
     statement = _sql.TAKE_APART_BY_RULES if ruled else _sql.TAKE_APART
     values = {"token": token, "queue": queue.value, "priority": priority, "room": room, "after": after}
+    values |= _told(shares)
     rows = await _rows(pool, statement, claimant, gate=queue if ruled else None, **values)
     return _claimed((row, token) for row in rows)
 
@@ -116,6 +117,11 @@ async def accept(pool: PsycopgPool, queue: Queue, tokens: Sequence[int], claiman
     """Take the jobs of the queue's tickets that travelled, where nobody was quicker; of whatever type."""
     rows = await _rows(pool, _sql.ACCEPT, claimant, queue=queue.value, tokens=list(tokens))
     return _claimed((row[1:], row[0]) for row in rows)
+
+
+def _told(shares: Shares | None) -> dict[str, Any]:
+    each, others = shares or Shares()
+    return {"sharers": list(each), "shares": list(each.values()), "share": others}
 
 
 async def _rows(

@@ -71,8 +71,8 @@ class Taker(Protocol):
         """Keep the leases of these tickets while they are on their way."""
         ...
 
-    def shares(self, queue: Queue, own: Mapping[UUID, OwnRules]) -> Shares | None:
-        """How many more jobs of each organization may come into hand, by what is set for some; None: all that do."""
+    def shares(self, queue: Queue, own: Mapping[UUID, OwnRules], *, at_once: bool = False) -> Shares | None:
+        """How many more jobs of each organization may come into hand, or begin `at_once`, by what is set for some."""
         ...
 
     def take(self, queue: Queue, jobs: Sequence[ClaimedJob], *, first: bool = False) -> None:
@@ -123,7 +123,7 @@ class Dispatcher:
         self._later = Later()
         self._around_until: dict[Queue, float] = {}
         self._unheard: set[int] = set()
-        self._suspected: set[Queue] = set()
+        self._suspected: dict[Queue, bool] = {}  # and whether another look at once may find one
         self._others_next: set[Queue] = set()
         self._alone_in: list[Queue] = []
         self._alone: UUID | None = None
@@ -218,7 +218,7 @@ class Dispatcher:
             return False
         self._full.discard(queue)
         found_all = await self._dispatch(queue, min(room, TICKET_SIZE))
-        return found_all or (suspected and self._taker.places_for_anyone(queue) > 0)
+        return found_all or (self._suspected.get(queue, False) and self._taker.places(queue) > 0)
 
     @contextlib.contextmanager
     def _past_the_locked(self) -> Iterator[None]:
@@ -232,7 +232,7 @@ class Dispatcher:
         """Move delayed jobs whose time has come to where they are taken from; of many a part, so that others go on."""
         seen = await self._later.move(self._pool, self._options.queues)
         await self._learn_rules(seen.ruled)
-        self._suspected = self._options.queues.keys() & set(seen.suspected)
+        self._suspected = dict.fromkeys(self._options.queues.keys() & set(seen.suspected), True)
         self._alone_in = [queue for queue in self._options.queues if queue in seen.alone]
         self._due |= self._options.queues.keys() & {*seen.moved, *seen.waiting, *seen.suspected}
         self._tell_due(seen.moved)
@@ -257,20 +257,24 @@ class Dispatcher:
         """Take those that can begin now, by turns with what else waits; answers whether others may be taken, too.
 
         A turn is over once somebody could have been taken in it: who has no place, or is locked out, has had none.
-        Nobody knows how long those take: places that are kept for the quick are not theirs.
+        Those, too, have shares; who has no more of them waits until something ends.
         """
-        places = self._taker.places_for_anyone(queue)
+        places = self._taker.places(queue)
         if places <= 0:
             return True
         if queue in self._others_next:
             self._others_next.discard(queue)
+            self._suspected[queue] = True
             return True
         self._others_next.add(queue)
+        room = self._taker.places_for_anyone(queue) or places  # those that are kept, where the quick alone have shares
+        shares = self._shares(queue, at_once=True)
         # With a rate, or by rules, one at a time: whoever is given back waits as others do.
-        room = places if self._rate(queue) is None and not self._rules.has(queue) else 1
-        taken = await self._take_apart(queue, SUSPECT, room)
-        if taken < room:
-            self._suspected.discard(queue)
+        room = room if self._rate(queue) is None and not self._rules.has(queue) else 1
+        taken = await self._take_apart(queue, SUSPECT, room, shares)
+        self._suspected[queue] = taken >= room
+        if taken < room and shares is None:
+            del self._suspected[queue]
         return taken < places
 
     async def _take_one_alone(self) -> None:
@@ -283,10 +287,10 @@ class Dispatcher:
                 self._alone_in.append(queue)  # the others come first
                 return
 
-    async def _take_apart(self, queue: Queue, priority: int, room: int) -> int:
+    async def _take_apart(self, queue: Queue, priority: int, room: int, shares: Shares | None = None) -> int:
         token, ruled = new_token(), self._rules.has(queue)
         after = self._apart_after.get((queue, priority), _FIRST)
-        taking = partial(take_apart, priority=priority, room=room, after=after, ruled=ruled)
+        taking = partial(take_apart, priority=priority, room=room, after=after, ruled=ruled, shares=shares)
         self._unheard.add(token)
         with self._taker.taking([token]):
             taken = await taking(self._pool, queue, self._taker.claimant(), token=token)
@@ -357,10 +361,10 @@ class Dispatcher:
                     self._around_until[queue] = now + _GO_AROUND
             return await taking(past=True)
 
-    def _shares(self, queue: Queue) -> Shares | None:
+    def _shares(self, queue: Queue, *, at_once: bool = False) -> Shares | None:
         """What organizations may have of a take at the most, beside the limits that operators have set."""
         own, rates = self._rules.own(queue), self._rules.rates_each(queue)
-        shares = self._taker.shares(queue, own)
+        shares = self._taker.shares(queue, own, at_once=at_once)
         if not rates:
             return shares
         each, others = shares or Shares()

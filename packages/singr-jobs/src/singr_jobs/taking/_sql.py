@@ -147,15 +147,22 @@ TAKE_BY_RULES = sql(_TAKE.format(past="", **_BY_RULES))
 TAKE_PAST_BY_RULES = sql(_TAKE.format(past=_PAST, **_BY_RULES))
 
 # Jobs of one of the priorities that set them apart: all of them begin at once. In turns: every organization's first
-# job, from the one on that comes after who was last; then every second one … They are few, and ranked each time.
+# job, from the one on that comes after who was last; then every second one … They are few, and ranked each time. More
+# than its share nobody is given.
 _TAKE_APART: Final = f"""
 WITH {{rules}}taken AS (
     DELETE FROM job_ready WHERE ctid = ANY (ARRAY(
         SELECT free.at FROM (
-            SELECT ctid AS at FROM job_ready
-             WHERE priority > 2 AND priority = %(priority)s AND queue = %(queue)s AND type = ANY (%(types)s) AND {{may}}
-             ORDER BY row_number() OVER (PARTITION BY organization_id ORDER BY run_at, id),
-                      organization_id <= %(after)s, organization_id) AS ranked
+            SELECT waits.at FROM (
+                SELECT ctid AS at, organization_id,
+                       row_number() OVER (PARTITION BY organization_id ORDER BY run_at, id) AS turn
+                  FROM job_ready
+                 WHERE priority > 2 AND priority = %(priority)s AND queue = %(queue)s AND type = ANY (%(types)s)
+                   AND {{may}}) AS waits
+              LEFT JOIN unnest(%(sharers)s::uuid[], %(shares)s::int[]) AS share (organization_id, most)
+                  USING (organization_id)
+             WHERE turn <= COALESCE(share.most, %(share)s::int, turn)
+             ORDER BY turn, organization_id <= %(after)s, organization_id) AS ranked
          CROSS JOIN LATERAL (
             SELECT ctid AS at FROM job_ready WHERE ctid = ranked.at FOR UPDATE SKIP LOCKED) AS free
          LIMIT {{room}}))
