@@ -10,6 +10,7 @@ MIXED = "packages/singr-jobs/tests/test_jobs_mixed.py"
 SHARING = "packages/singr-jobs/tests/test_jobs_sharing.py"
 MANY = "packages/singr-jobs/tests/test_jobs_many_organizations.py"
 LOSING = "packages/singr-jobs/tests/test_jobs_losing.py"
+DISTURBED = "packages/singr-jobs/tests/test_jobs_disturbed.py"
 LATER = "packages/singr-jobs/tests/test_jobs_later.py"
 
 BREAKAGES = (
@@ -50,7 +51,13 @@ BREAKAGES = (
         "places-wait-for-outcomes",
         "R33",
         "A place is taken until the outcome of the job that had it is written",
-        (Edit(f"{JOBS}/running/_line.py", "self.in_hand - min(self.over, self.concurrency)", "self.in_hand"),),
+        (
+            Edit(
+                f"{JOBS}/running/_line.py",
+                "self.in_hand - self.locked - min(self.over, self.concurrency)",
+                "self.in_hand",
+            ),
+        ),
         f"{SHARING}::test_who_has_ended_leaves_a_place_to_others_while_the_outcome_is_written",
         "assert (0, True, 0) == (0, True, 1)",
         "beside a flood every third place did nothing but wait for the disk",
@@ -69,6 +76,21 @@ BREAKAGES = (
         f"{SETTINGS}::test_a_full_queue_goes_on_once_an_outcome_is_written_whose_place_was_free_before",
         "not within",
         "a full queue stood still until it was looked at again",
+    ),
+    Breakage(
+        "locked-outcomes-keep-places",
+        "R33",
+        "Outcomes that wait for somebody's transaction to end keep places in their queue",
+        (
+            Edit(
+                f"{JOBS}/running/_line.py",
+                "return self.in_hand - self.locked - min(",
+                "return self.in_hand - min(",
+            ),
+        ),
+        f"{DISTURBED}::test_rows_of_one_organization_that_are_locked_keep_no_places_from_another",
+        "the other one begins",
+        "a transaction that held nine rows of one organization stopped the queue of all",
     ),
     Breakage(
         "last-page-to-itself",

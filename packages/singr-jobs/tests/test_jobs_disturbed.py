@@ -15,6 +15,7 @@ from singr_db import Database, PsycopgPool
 from singr_jobs import JobObserver, Queue, WorkerOptions
 from singr_jobs.maintenance._auditor import Auditor
 from singr_jobs.maintenance._sweeper import Sweeper
+from singr_jobs.running import _line
 from singr_jobs.running._leases import LeaseKeeper
 from singr_jobs.running._observer import GuardedObserver
 from singr_jobs.taking import _held_gates
@@ -35,6 +36,12 @@ async def held(db: Database, statement: str, *values: Any) -> AsyncIterator[None
     async with db.psycopg.connection() as connection, connection.transaction(force_rollback=True):
         await connection.execute(statement, values)
         yield
+
+
+async def is_completed(db: Database, job_id: UUID) -> bool:
+    async with db.psycopg.connection() as connection:
+        cursor = await connection.execute("SELECT status = 'completed' FROM jobs WHERE id = %s", (job_id,))
+        return (await cursor.fetchall())[0][0]
 
 
 async def test_a_locked_row_costs_no_other_job_of_its_worker_an_attempt(db: Database, working, pulse: Pulse, reaches):
@@ -60,6 +67,21 @@ async def test_an_outcome_whose_job_is_locked_holds_up_no_other(db: Database, wo
             pulse.gate.set()
             await reaches(other, "completed")
         await reaches(locked, "completed")
+
+
+async def test_rows_of_one_organization_that_are_locked_keep_no_places_from_another(
+    db: Database, working, pulse: Pulse, reaches, monkeypatch
+):
+    monkeypatch.setattr(_line, "AHEAD_SECONDS", 0.0)  # as if they took their time
+    locked = [await put(db, "locked") for _ in range(9)]
+    async with working(concurrency=4):
+        async with held(db, "SELECT FROM jobs WHERE id = ANY (%s) FOR UPDATE", locked):
+            await until(lambda: len(pulse.ran) >= 8, what="twice as many have ended as there are places")
+            other = await put(db, "other", organization_id=OTHERS)
+            await until(lambda: "other" in pulse.ran, what="the other one begins")
+            await until(lambda: is_completed(db, other), what="and has ended")
+        for job_id in locked:
+            assert (await reaches(job_id, "completed")).attempt == 1
 
 
 @pytest.mark.parametrize("lock", ["SELECT FROM jobs WHERE id = %s FOR UPDATE", "LOCK TABLE jobs"])

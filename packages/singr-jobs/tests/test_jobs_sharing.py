@@ -23,7 +23,7 @@ class Held:
 
     def __init__(self, organization_id: UUID) -> None:
         self.organization_id = organization_id
-        self.over = False
+        self.over = self.locked = False
         self.at_once = self.late = self.cancel_requested = False
         self.stop_reason: str | None = None
 
@@ -182,6 +182,38 @@ def test_no_more_outcomes_gather_in_a_database_that_is_away_than_there_are_place
     assert [line.left_its_place(job, 101.0) for job in jobs[:4]] == [True, True, True, False]
     assert line.room == 0
     assert (line.parted_with(jobs[0], 101.0), line.room) == (True, 1)
+
+
+def test_outcomes_that_wait_for_locks_of_others_keep_no_place() -> None:
+    line, jobs = line_of(*[FLOOD] * 6)
+    for job in jobs:
+        line.left_its_place(job, 101.0)
+    assert line.room == 0
+    assert [line.locked_out(job, 101.0) for job in jobs[:4]] == [True, True, True, False], "the last had none"
+    assert (line.locked_out(jobs[0], 102.0), line.room) == (False, 3), "it counts once, however often it is tried"
+    assert (line.parted_with(jobs[0], 103.0), line.in_hand, line.room) == (False, 5, 3)
+
+
+def test_a_quick_job_that_is_locked_leaves_its_place_and_its_share_once() -> None:
+    line, [one, two, *_] = line_of(FLOOD, FLOOD, OTHER, seconds=0.001)
+    room = line.room
+    assert (line.left_its_place(one, 101.0), line.locked_out(one, 101.0), line.room) == (False, True, room + 1)
+    line.parted_with(one, 102.0)
+    line.parted_with(two, 102.0)
+    assert (line.in_hand, one.share.now, line.room) == (1, 0, room + 2)
+
+
+def test_no_more_outcomes_wait_for_locks_than_memory_has_to_spare(monkeypatch: Any, said: list[str]) -> None:
+    monkeypatch.setattr(_line, "LOCKED_FOR_EACH", 1)
+    line, jobs = line_of(*[FLOOD] * 9)
+    for job in jobs:
+        line.left_its_place(job, 101.0)
+        line.locked_out(job, 101.0)
+    assert (line.locked, line.over, line.room) == (3, 6, 0), "the others brake as in an outage"
+    assert len(said) == 1, "it is told once"
+    assert said[0].startswith("3 outcomes of default wait for locks of others")
+    line.parted_with(jobs[0], 102.0)
+    assert (line.locked_out(jobs[8], 102.0), line.room) == (True, 1)
 
 
 def test_quick_jobs_are_in_hand_until_their_outcomes_are_written() -> None:

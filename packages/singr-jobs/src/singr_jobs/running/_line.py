@@ -12,16 +12,21 @@ from singr_jobs.taking._claimed import ClaimedJob
 from singr_jobs.taking._claims import Shares
 from singr_jobs.taking._rules import OwnRules
 from singr_jobs.taking._tickets import Ticket
+from singr_observability import get_logger
 
 # How many seconds of work a process keeps at hand where jobs are quick, and how many jobs at the most.
 AHEAD_SECONDS = 0.05
 AHEAD_JOBS = 2048
 # How long jobs may wait here behind others before others are offered them: far longer than what is kept at hand takes.
 PATIENCE = 1.0
+# How many outcomes for each place may wait for locks of others and keep no place: as much as memory has to spare.
+LOCKED_FOR_EACH = 32
 # Of how many handlers' times the mean is, roughly, and the shortest time that counts.
 _MEMORY = 16
 _SHORTEST = 1e-5
 _NOTHING_SET: Mapping[UUID, OwnRules] = {}
+
+_log = get_logger("jobs.line")
 
 
 @dataclass(slots=True)
@@ -29,7 +34,8 @@ class Line:
     """What one queue has in this process: tickets that came from others, jobs that wait here, and handlers that run.
 
     Of what is `in_hand` those are `over` whose handlers have ended and whose places others may have; a database that is
-    away lets no more of them gather than there are places. `aside` are those that keep from a place whoever is quick.
+    away lets no more of them gather than there are places. Those whose rows somebody has locked count apart: nobody
+    waits for another's open transaction. `aside` are those that keep from a place whoever is quick.
     Handlers that were `given_up`, and go on, have no place; nor have they an end, perhaps, so that they are bounded.
     """
 
@@ -41,11 +47,13 @@ class Line:
     running: int = 0
     in_hand: int = 0
     over: int = 0
+    locked: int = 0
     given_up: int = 0
     limit: int = 0
     moved_at: float = 0.0
     sharing: Sharing = field(default_factory=Sharing)
     _seconds: float = 0.0
+    _told: bool = False
 
     def __post_init__(self) -> None:
         self.count_given_up(0)
@@ -71,7 +79,7 @@ class Line:
     @property
     def busy(self) -> int:
         """How many of those in hand have a place or want one: not so where only the outcome has yet to be written."""
-        return self.in_hand - min(self.over, self.concurrency)
+        return self.in_hand - self.locked - min(self.over, self.concurrency)
 
     @property
     def room(self) -> int:
@@ -219,9 +227,38 @@ class Line:
         self.sharing.parted_with(job, now)
         return self.over <= self.concurrency
 
+    def locked_out(self, job: ClaimedJob, now: float) -> bool:
+        """Its outcome waits for a lock of somebody else's; answers whether there is room for another because of that.
+
+        Until it is written it keeps no place, however often it is tried; those beyond a bound do, as in an outage.
+        `now` is monotonic.
+        """
+        if job.locked:
+            return False
+        if self.locked >= LOCKED_FOR_EACH * self.concurrency:
+            if not self._told:
+                self._told = True
+                _log.warning(
+                    "{} outcomes of {} wait for locks of others: more of them keep places", self.locked, self.queue
+                )
+            return False
+        had_place = not job.over or self.over > self.concurrency
+        if job.over:
+            self.over -= 1
+        else:
+            job.over = True
+            self.sharing.parted_with(job, now)
+        job.locked = True
+        self.locked += 1
+        return had_place and self.room > 0
+
     def parted_with(self, job: ClaimedJob, now: float) -> bool:
         """It is out of hand; answers whether there is a place for another because of that. `now` is monotonic."""
         self.in_hand -= 1
+        if job.locked:
+            self.locked -= 1
+            self._told = self._told and self.locked > 0
+            return False
         if job.over:
             self.over -= 1
             if self.over < self.concurrency:

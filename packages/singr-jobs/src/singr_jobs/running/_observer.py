@@ -7,6 +7,8 @@ from uuid import UUID
 from singr_jobs._plain import kind_of
 from singr_jobs.declare._types import Queue
 from singr_jobs.minutes._tally import Tally
+from singr_jobs.running._endings import Ended
+from singr_jobs.taking._claimed import ClaimedJob
 from singr_observability import get_logger
 
 P = ParamSpec("P")
@@ -80,6 +82,14 @@ class GuardedObserver:
         """A handler is about to run, `waited` seconds after the job was due."""
         self.tally.started(queue, job_type, waited)
         self.call(self.observer.started, queue, job_type, waited)
+
+    def ended(self, queue: Queue, job: ClaimedJob, ended: Ended, seconds: float) -> None:
+        """An attempt ended, however it did."""
+        about = (queue, job.type, job.id, job.attempt, seconds)
+        if ended.status == "completed":
+            self.completed(*about)
+        else:
+            self.failed(*about, status=ended.status, outcome=ended.outcome, code=ended.code)
 
     def completed(self, queue: Queue, job_type: str, job_id: UUID, attempt: int, seconds: float) -> None:
         """A handler returned."""

@@ -34,7 +34,8 @@ _log = get_logger("jobs.outcomes")
 class Outcomes:
     """Writes outcomes in batches: while one batch is on its way, the next gathers.
 
-    A database that is away, busy or read-only only delays them, and a job that somebody else has locked delays its own.
+    A database that is away, busy or read-only only delays them, and a job that somebody else has locked delays its own;
+    meanwhile it is asked first whose jobs are free, so that no batch waits for that lock each time.
     A batch that fails twice for another reason is written one by one, so that no outcome holds up its neighbours; one
     that PostgreSQL refuses for what is in it is recorded as failed. Should a lease run out meanwhile, the job runs
     again elsewhere and the late outcome finds no ticket: it changes nothing.
@@ -44,6 +45,7 @@ class Outcomes:
         worker: whose attempts they were.
         holdings: which jobs are left on which tickets.
         settled: called with what has been written.
+        locked: called with what cannot be, since somebody holds its rows; it is tried again until it is written.
         promoted: called with the queues in which members of flows came to be due with that.
     """
 
@@ -54,15 +56,18 @@ class Outcomes:
         worker: str,
         holdings: Holdings,
         settled: Callable[[list[Ended]], None],
+        locked: Callable[[list[Ended]], None],
         promoted: Callable[[Iterable[str]], None],
     ) -> None:
         self._pool = pool
         self._worker = worker
         self._holdings = holdings
         self._settled = settled
+        self._locked = locked
         self._promoted = promoted
         self._ended: list[Ended] = []
         self._aside = 0
+        self._locked_jobs: set[UUID] = set()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -96,9 +101,11 @@ class Outcomes:
         return self._idle.is_set()
 
     async def _write(self, batch: list[Ended]) -> None:
-        error = await self._tried(batch)
+        if self._locked_jobs and (free := await self._unlocked(batch)) is not None:
+            batch = self._without_the_locked(batch, free)
+        error = await self._tried(batch) if batch else None
         if isinstance(error, LockNotAvailable):
-            batch = await self._without_the_locked(batch)
+            batch = self._without_the_locked(batch, await self._unlocked(batch))
             error = await self._tried(batch) if batch else None
         if error is not None and not blames_values(error):
             await asyncio.sleep(_RETRY)
@@ -125,21 +132,33 @@ class Outcomes:
                 await asyncio.sleep(_RETRY)
             else:
                 self._trouble.over()
+                self._locked_jobs.difference_update(ended.job_id for ended in batch)
                 self._settled(batch)
                 return None
 
-    async def _without_the_locked(self, batch: list[Ended]) -> list[Ended]:
-        """Those whose jobs nobody else has locked; the others are tried again later, however long that goes on."""
-        free: set[UUID] = set()
-        with contextlib.suppress(Exception):  # the whole table is locked, or the database went away meanwhile
+    async def _unlocked(self, batch: list[Ended]) -> set[UUID] | None:
+        """The jobs that nobody else has locked; None: the whole table is locked, or the database went away."""
+        with contextlib.suppress(Exception):
             async with self._pool.connection() as connection, connection.transaction():
                 await connection.execute("SET LOCAL lock_timeout = '1s'")
                 rows = await (await connection.execute(_sql.UNLOCKED, _ids(batch))).fetchall()
-                free = {job_id for (job_id,) in rows}
-        for ended in batch:
-            if ended.job_id not in free:
+                return {job_id for (job_id,) in rows}
+        return None
+
+    def _without_the_locked(self, batch: list[Ended], free: set[UUID] | None) -> list[Ended]:
+        """Those whose jobs are free; the others are tried again later, however long that goes on."""
+        if free is None:
+            for ended in batch:
                 self._later(ended, _LOCKED)
+            return []
+        self._locked_out([ended for ended in batch if ended.job_id not in free])
         return [ended for ended in batch if ended.job_id in free]
+
+    def _locked_out(self, batch: list[Ended]) -> None:
+        self._locked_jobs.update(ended.job_id for ended in batch)
+        self._locked(batch)
+        for ended in batch:
+            self._later(ended, _LOCKED)
 
     def _later(self, ended: Ended, pause: float) -> None:
         self._aside += 1
@@ -148,7 +167,7 @@ class Outcomes:
     async def _refused(self, ended: Ended, error: Exception) -> None:
         """One outcome cannot be written: say so in its place, or try it later where the fault is elsewhere."""
         if isinstance(error, LockNotAvailable):
-            self._later(ended, _LOCKED)
+            self._locked_out([ended])
             return
         if blames_values(error) or ended.tries >= _TRIES:
             _log.error("an outcome cannot be stored and is replaced: {}", kind_of(error))

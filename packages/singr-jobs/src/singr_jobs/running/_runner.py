@@ -82,7 +82,9 @@ class Runner:
         self._claimed: dict[UUID, tuple[Line, ClaimedJob]] = {}
         self._at_work = asyncio.Event()
         self._holdings = Holdings()
-        self.outcomes = Outcomes(pool, worker=worker, holdings=self._holdings, settled=self._settled, promoted=promoted)
+        self.outcomes = Outcomes(
+            pool, worker=worker, holdings=self._holdings, settled=self._settled, locked=self._locked, promoted=promoted
+        )
         self._contexts = Contexts(pool, resources)
         self._leases = LeaseKeeper(pool, lease=options.lease, in_hand=self._jobs_in_hand, renewed=self._renewed)
         self._arrivals = {
@@ -221,7 +223,7 @@ class Runner:
                 return
             if job.stop_reason == "cancelled" or job.cancel_requested:  # before it was taken, or while it waited
                 ended = cancelled(job)
-                self._observe(line, job, ended, 0.0)
+                self._observer.ended(line.queue, job, ended, 0.0)
                 self.outcomes.add(ended)
             elif job.stop_reason is not None:  # its lease was lost while it waited
                 self._forget(job.id, job.token)
@@ -245,7 +247,7 @@ class Runner:
         line.finished(job, seconds)
         self._start_ready(line)
         if ended is not None:
-            self._observe(line, job, ended, seconds)
+            self._observer.ended(line.queue, job, ended, seconds)
             self.outcomes.add(ended)
             if line.left_its_place(job, time.monotonic()):
                 self._freed(line.queue)
@@ -270,13 +272,6 @@ class Runner:
         if more < 0:
             self._start_ready(line)
             self._freed(line.queue)
-
-    def _observe(self, line: Line, job: ClaimedJob, ended: Ended, seconds: float) -> None:
-        about = (line.queue, job.type, job.id, job.attempt, seconds)
-        if ended.status == "completed":
-            self._observer.completed(*about)
-        else:
-            self._observer.failed(*about, status=ended.status, outcome=ended.outcome, code=ended.code)
 
     async def _attempt(self, line: Line, job: ClaimedJob) -> Ended:
         # This task and its context are the job's own: there is nothing to put back.
@@ -355,6 +350,12 @@ class Runner:
                 self._let_go(queue)
         for ended in batch:
             self._forget(ended.job_id, ended.token)
+
+    def _locked(self, batch: list[Ended]) -> None:
+        for ended in batch:
+            entry = self._claimed.get(ended.job_id)
+            if entry is not None and entry[1].token == ended.token and entry[0].locked_out(entry[1], time.monotonic()):
+                self._freed(entry[0].queue)
 
     def _forget(self, job_id: UUID, token: int) -> None:
         entry = self._claimed.get(job_id)

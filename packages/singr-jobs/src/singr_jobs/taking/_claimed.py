@@ -36,6 +36,7 @@ class ClaimedJob(msgspec.Struct):
     interrupted_at: float = 0.0
     given_up: bool = False
     over: bool = False
+    locked: bool = False
     at_once: bool = False
     late: bool = False
     share: Any = None
