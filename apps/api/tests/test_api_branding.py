@@ -61,7 +61,7 @@ async def test_mails_wear_a_brand_and_its_logo_is_had_by_anybody(
     mail = await shown(owner)
     assert 'width="240" height="48"' in mail["html"]
     assert "R&amp;B Farm" in mail["html"]
-    assert "12 Creek Road<br>Willow<br>" in mail["html"]
+    assert '<span dir="auto">12 Creek Road</span><br>' in mail["html"]
     assert "12 Creek Road\nWillow" in mail["text"]
     assert "#0a6640" in mail["html"]
     kept = (await owner.put(AT, json=FARM | {"logo": "keep", "footer": None})).json()
