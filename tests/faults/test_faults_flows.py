@@ -52,8 +52,10 @@ class Sides:
         token = await self._taken(ids, over_in=-1.0 if way == "lost" else 60.0)
         statement, more = self._statement(way, len(ids))
         given = {"ids": ids, "tokens": [token], "spent": [token], "worker": "w", "holding": [], **more}
-        while not await self._ended(statement, given, dies=way == "killed"):
-            pass
+        while not await self._ended(statement, given, dies=way == "killed") or (
+            way == "lost" and await self._lies(token)
+        ):
+            pass  # whoever sweeps goes around what is locked, and comes again
         if way == "killed":
             await self._back(token, ids)
 
@@ -65,6 +67,11 @@ class Sides:
         except psycopg.errors.LockNotAvailable:
             return False
         return True
+
+    async def _lies(self, token: int) -> bool:
+        async with self.db.psycopg.connection() as connection:
+            cursor = await connection.execute("SELECT FROM job_tickets WHERE token = %s", (token,))
+            return await cursor.fetchone() is not None
 
     def _statement(self, way: str, many: int) -> tuple[str, dict[str, Any]]:
         if way == "lost":
