@@ -45,14 +45,14 @@ _PICTURE: Final = {
     "cross-origin-resource-policy": "cross-origin",
     "x-content-type-options": "nosniff",
 }
-_GIVEN: Final[dict[str, Any]] = {
+_LOOK: Final[dict[str, Any]] = {
     "name": "Willow Creek Farm",
     "color": "#0a6640",
     "footer": "Willow Creek Farm, 12 Creek Road",
-    "logo": "https://example.org/logo.png",
 }
+_GIVEN: Final[dict[str, Any]] = _LOOK | {"logo": "https://example.org/logo.png"}
 _LOGO_ID: Final = "019ab2c0-7f00-7000-8000-0000000000aa"
-_SHOWN: Final[dict[str, Any]] = _GIVEN | {
+_SHOWN: Final[dict[str, Any]] = _LOOK | {
     "logo_url": f"https://api.singrkaraoke.com{LOGOS}{_LOGO_ID}",
     "logo_width": 320,
     "logo_height": 64,

@@ -40,7 +40,13 @@ _LATER: Final[dict[str, Any]] = {
 _DIGEST: Final[dict[str, Any]] = {
     "type": "email.digest",
     "organization_id": _ORGANIZATION,
-    "payload": {"user": "u-17", "period": "daily", "start": "2026-11-27T07:00:00Z", "end": "2026-11-28T07:00:00Z"},
+    "payload": {
+        "type": "email.digest",
+        "user": "u-17",
+        "period": "daily",
+        "start": "2026-11-27T07:00:00Z",
+        "end": "2026-11-28T07:00:00Z",
+    },
 }
 _VIEW: Final[dict[str, Any]] = {
     "id": _JOB,
