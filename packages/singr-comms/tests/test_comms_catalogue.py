@@ -36,7 +36,6 @@ from singr_comms.channels import CHANNELS
 from singr_comms.notifications import EmailRequest, MessageIntake, SmsRequest, message_jobs, queue_message
 from singr_comms.notifications.channels import WORK
 from singr_config import Secret
-from singr_config._cli import main
 from singr_db import Sealer
 from singr_jobs import ReservedError, RetryLater
 
@@ -159,30 +158,6 @@ def test_callers_over_http_may_send_what_is_known_when_an_api_is_built(own: Any)
     assert isinstance(found.message, own.ParcelReady)
 
 
-def installed(path: Path, monkeypatch: pytest.MonkeyPatch, package: str) -> MessageTypes:
-    """A catalogue in a process where a distribution is installed that names this package."""
-    folder = path / "parcels-1.0.dist-info"
-    folder.mkdir()
-    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: parcels\nVersion: 1.0\n")
-    (folder / "entry_points.txt").write_text(f"[singr_comms.message_types]\nparcels = {package}\n")
-    monkeypatch.syspath_prepend(str(path))
-    monkeypatch.syspath_prepend(str(EXAMPLES))
-    return MessageTypes()
-
-
-def test_what_others_install_is_found_by_entry_point_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    types = installed(tmp_path, monkeypatch, "parcel_messages")
-    types.add_installed()
-    types.add_installed()
-    assert [one.name for one in types] == ["parcel_ready", "pickup_code"]
-
-
-def test_an_entry_point_that_leads_nowhere_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    types = installed(tmp_path, monkeypatch, "no_such_messages")
-    with pytest.raises(DeclarationError, match=r"entry point parcels in .* names no_such_messages, which cannot"):
-        types.add_installed()
-
-
 class Tracked(Message, tag="tracked", frozen=True, kw_only=True):
     text: str
     link: HttpUrl
@@ -209,16 +184,6 @@ def test_every_link_of_what_organizations_may_send_must_lead_to_a_known_site(tmp
     with pytest.raises(ReservedError) as caught:
         intake.check_organization(EmailRequest(to=EmailAddress("jane@example.org"), message=strange))
     assert caught.value.field == f"message.{variable}"
-
-
-def test_check_says_which_installed_type_is_wrong(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    installed(tmp_path, monkeypatch, "no_such_messages")
-    monkeypatch.setattr(message_types, "_installed", False)
-    monkeypatch.setenv("APP_ENV", "development")
-    assert main(["check"]) == 1
-    assert "singr_comms.message_types: entry point parcels" in capsys.readouterr().err
 
 
 # --- what is declared wrong -------------------------------------------------------------------------------------------

@@ -9,8 +9,6 @@ import pytest
 from singr_comms import EmailAddress, PlainSms
 from singr_comms.catalogue import Message, MessageType
 from singr_comms.messages.campaign import MESSAGE_TYPE as CAMPAIGN
-from singr_comms.messages.new_review import MESSAGE_TYPE as NEW_REVIEW
-from singr_comms.messages.pickup_reminder import MESSAGE_TYPE as PICKUP_REMINDER
 from singr_comms.notifying import (
     Audience,
     InvalidNotificationError,
@@ -52,7 +50,6 @@ from singr_comms.people import (
 from singr_comms.testing import MemoryNotifications
 from singr_config import Secret
 from singr_db import Sealer
-from singr_jobs import Priority
 
 SEALER = Sealer(Secret("s" * 40))
 ORGANIZATION = uuid4()
@@ -66,6 +63,10 @@ TOKEN = "device-token:0123456789"
 @pytest.fixture
 def outbox() -> MemoryNotifications:
     return MemoryNotifications(now=START)
+
+
+def text_of(declared: MessageType) -> Message:
+    return next(message for channel, message in declared.samples() if channel == "sms")
 
 
 async def put(outbox: MemoryNotifications, **people: RecipientInput) -> None:
@@ -242,57 +243,6 @@ async def test_a_campaign_goes_at_its_rate(outbox: MemoryNotifications) -> None:
     assert [message.recipient for message in outbox.sent] == [one.external_id for one in people]
 
 
-NIGHT = QuietHours(starts="09:00", ends="11:00")
-"""It is nine o'clock as a test begins."""
-
-
-def text_of(declared: MessageType) -> Message:
-    return next(message for channel, message in declared.samples() if channel == "sms")
-
-
-async def tell_at_night(outbox: MemoryNotifications, what: Message, **options: Any) -> Any:
-    await put(outbox, ada=RecipientInput(**{**_given(ADA), "quiet_hours": NIGHT}))
-    async with outbox.tenant(ORGANIZATION) as session:
-        return await notify(session, what, Target(recipient="ada"), sealer=SEALER, **options)
-
-
-async def test_quiet_hours_hold_drop_or_keep_what_does_not_press(outbox: MemoryNotifications) -> None:
-    for declared in (CAMPAIGN, NEW_REVIEW, PICKUP_REMINDER):
-        await tell_at_night(outbox, text_of(declared))
-    assert [message.reason for message in outbox.messages] == ["quiet_hours", "digested", None]
-    told = await tell_at_night(outbox, SMS)
-    await tell_at_night(outbox, SMS, priority=Priority.HIGH)
-    await tell_at_night(outbox, SMS, expires_at=START + timedelta(hours=1))
-    held, pressing, over = outbox.messages[3:]
-    assert (held.status, held.waits_until, held.reason) == ("queued", START + timedelta(hours=2), None)
-    assert (pressing.status, over.reason) == ("sent", "expired")
-    assert "quiet hours end after" in (over.words or "")
-    assert outbox.waiting == [held]
-    async with outbox.tenant(ORGANIZATION) as session:
-        read = await read_notification(session, told.id)
-    assert read is not None
-    assert (read.state, read.counts[0].status) == ("sending", "queued")
-    await outbox.advance(timedelta(hours=2))
-    assert outbox.waiting == []
-    assert outbox.messages[3].status == "sent"
-
-
-async def test_what_quiet_hours_hold_is_looked_at_again_as_they_end(outbox: MemoryNotifications) -> None:
-    cancelled, paused, _ = [await tell_at_night(outbox, SMS) for _ in range(3)]
-    async with outbox.tenant(ORGANIZATION) as session:
-        counted = await cancel_notification(session, cancelled.id)
-        await pause_notification(session, paused.id)
-        off = PreferenceChoice(scope="type", name="plain", allowed=False)
-        await change_preferences(session, await preferences_holder(session, "ada"), [off], source="recipient")
-    assert (counted.stopped, counted.already_sent) == (1, 0)
-    await outbox.advance(timedelta(hours=3))
-    assert [message.reason for message in outbox.messages] == ["cancelled", None, "preference"]
-    async with outbox.tenant(ORGANIZATION) as session:
-        await remove_recipient(session, "ada")
-        await resume_notification(session, paused.id)
-    assert [message.reason for message in outbox.messages] == ["cancelled", "erased", "preference"]
-
-
 async def test_everything_that_is_wrong_is_told_at_once_and_nothing_is_kept(outbox: MemoryNotifications) -> None:
     async with outbox.tenant(ORGANIZATION) as session:
         with pytest.raises(InvalidNotificationError) as caught:
@@ -355,7 +305,7 @@ async def test_people_are_told_as_the_database_tells_them(outbox: MemoryNotifica
     quiet = QuietHours(starts="22:00", ends="07:00", days=[7, 1, 1])
     async with outbox.tenant(ORGANIZATION) as session:
         view, is_new = await put_recipient(
-            session, "ada", RecipientInput(**{**_given(ADA), "quiet_hours": quiet}), sealer=SEALER
+            session, "ada", RecipientInput(**{**given_of(ADA), "quiet_hours": quiet}), sealer=SEALER
         )
         assert is_new
         assert (view.email, view.phone, view.tags) == ("a***@example.org", "+1******0100", ("a", "vip"))
@@ -399,5 +349,5 @@ async def test_what_needs_a_database_says_so(outbox: MemoryNotifications) -> Non
         outbox.suppress("email", "ada@example.org", reason="annoyed")
 
 
-def _given(one: RecipientInput) -> dict[str, Any]:
+def given_of(one: RecipientInput) -> dict[str, Any]:
     return {name: getattr(one, name) for name in one.__struct_fields__}

@@ -14,6 +14,7 @@ from singr_api.http.kinds import (
     INVALID,
     PASSWORD_REFUSED,
     UNAUTHENTICATED,
+    UNAVAILABLE,
     Kind,
 )
 
@@ -110,6 +111,12 @@ def password_refused(field: str) -> Problem:
 def unauthenticated(detail: str, *errors: FieldError) -> Problem:
     """Nobody, or nobody known, is calling."""
     return Problem(UNAUTHENTICATED, detail, errors=errors, headers={"www-authenticate": CHALLENGE})
+
+
+def no_object_store(purpose: str) -> Problem:
+    """Say that there is no store for what a request needs one for, which only an operator can change."""
+    detail = f"There is no object store, {purpose}. For operators: S3_BUCKET names one."
+    return Problem(UNAVAILABLE, detail, headers={"retry-after": "3600"})
 
 
 def render(problem: Problem, *, instance: str, request_id: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:

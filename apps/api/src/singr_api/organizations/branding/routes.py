@@ -7,7 +7,7 @@ from litestar import Response
 
 from singr_api.admission.policy import Access
 from singr_api.http.fields import OrganizationQuery
-from singr_api.http.problems import NOT_FOUND, UNAVAILABLE, FieldError, Problem, refused
+from singr_api.http.problems import NOT_FOUND, UNAVAILABLE, FieldError, no_object_store, refused
 from singr_api.organizations.branding.schemas import Brand, OverrideList
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer, Section
@@ -37,7 +37,6 @@ from singr_db import ObjectNotFoundError, TenantSession, new_id
 
 _KEEP: Final = "keep"
 _LOOKS: Final = "It changes what mails look like, and gives nobody lasting power."
-_AGAIN_S: Final = 3600
 # A logo's id is new with each, so that whoever has it may keep it.
 _PICTURE: Final = {
     "cache-control": "public, max-age=31536000, immutable",
@@ -95,8 +94,7 @@ async def _logo(services: Services, body: BrandingInput) -> Logo | None:
     if body.logo is None or body.logo == _KEEP:
         return None
     if not services.has_objects:
-        detail = "There is no object store, where a logo could lie. For operators: S3_BUCKET names one."
-        raise Problem(UNAVAILABLE, detail, headers={"retry-after": str(_AGAIN_S)})
+        raise no_object_store("where a logo could lie")
     try:
         picture = await fetched_picture(services.http, body.logo)
     except ImageError as error:

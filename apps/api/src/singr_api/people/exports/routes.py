@@ -11,7 +11,7 @@ from singr_api.http.problems import (
     RATE_LIMITED,
     REAUTHENTICATION_REQUIRED,
     UNAVAILABLE,
-    Problem,
+    no_object_store,
 )
 from singr_api.people.exports.schemas import Exporting
 from singr_api.people.shared import IN_PATH, MyQuery, checked_id, my_organization
@@ -25,13 +25,11 @@ exports = Section("Recipients", access=Access.CALLER, scope="organization:write"
 own = Section("Me", access=Access.USER)
 _JOB: Final = {"job_id": "019ab2c0-7f00-7000-8000-0000000000f2"}
 _ANSWER: Final = Answer("It is being written.", status=202, asked=Example("Asked for", _JOB))
-_AGAIN_S: Final = 3600
 
 
 def _needs_objects(services: Services) -> None:
     if not services.has_objects:
-        detail = "There is no object store, to which it could be written. For operators: S3_BUCKET names one."
-        raise Problem(UNAVAILABLE, detail, headers={"retry-after": str(_AGAIN_S)})
+        raise no_object_store("to which it could be written")
 
 
 @exports.route(
