@@ -1,10 +1,16 @@
 """The Mailjet simulator refuses what Mailjet refuses."""
 
+import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import httpx
 import pytest
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from singr_dev.simulators import MailjetSimulator, mailjet
 
@@ -37,6 +43,33 @@ def message(**changes: Any) -> dict[str, Any]:
 def send(simulator: MailjetSimulator, *messages: Any, timeout: float = 10, **root: Any) -> httpx.Response:
     body = {"Messages": list(messages)} | root
     return httpx.post(f"{simulator.base_url}/v3.1/send", json=body, auth=AUTH, timeout=timeout)
+
+
+class Telling(MailjetSimulator):
+    """Tells by which settings it is used, as one that runs in a process of its own."""
+
+    def routes(self) -> list[Route]:
+        return [*super().routes(), Route("/settings", self._settings)]
+
+    async def _settings(self, _request: Request) -> JSONResponse:
+        return JSONResponse(self.environ)
+
+
+def test_first_answer_knows_the_simulators_address():
+    with closing(socket.create_server(("127.0.0.1", 0))) as free:
+        port = free.getsockname()[1]
+
+    def first_answer() -> dict[str, str]:
+        while True:
+            try:
+                return dict(httpx.get(f"http://127.0.0.1:{port}/settings", timeout=30).json())
+            except httpx.ConnectError:
+                continue
+
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(first_answer)
+        with Telling().serve(port):
+            assert answer.result()["MAILJET_BASE_URL"] == f"http://127.0.0.1:{port}"
 
 
 def test_accepted_message_gets_its_ids(simulator: MailjetSimulator):

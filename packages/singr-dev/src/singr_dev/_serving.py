@@ -74,6 +74,11 @@ def listen(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
     return listener
 
 
+def address_of(listener: socket.socket) -> str:
+    """Where a socket of this machine is asked by HTTP, such as http://127.0.0.1:4711."""
+    return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
 @contextlib.contextmanager
 def serving(application: Application, *, port: int = 0, listener: socket.socket | None = None) -> Iterator[str]:
     """Serve `application` on loopback for the length of the block; yields its address, such as http://127.0.0.1:4711."""
@@ -93,7 +98,7 @@ def serving(application: Application, *, port: int = 0, listener: socket.socket 
     thread.start()
     try:
         _wait_started(server, thread)
-        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+        yield address_of(bound)
     finally:
         server.should_exit = True
         server.force_exit = True  # a request that hangs on purpose must not hold up the end

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from singr_config.clock import clock
 from singr_dev._local import local_only
-from singr_dev._serving import Receive, Scope, Send, caller_left, drop_connection, serving
+from singr_dev._serving import Receive, Scope, Send, address_of, caller_left, drop_connection, listen, serving
 from singr_dev.simulators._faults import AcceptThenDrop, AcceptThenFail, Fail, Faults, Hang
 from singr_observability import get_logger
 
@@ -117,7 +117,9 @@ class Simulator(ABC):
     @contextlib.contextmanager
     def serve(self, port: int = 0) -> Iterator[Self]:
         """Serve on loopback (a free port by default) for the length of the block."""
-        with serving(self, port=port) as self.base_url:
+        listener = listen(port=port)
+        self.base_url = address_of(listener)  # answers tell it, and the first may be asked for as soon as it listens
+        with serving(self, listener=listener):
             yield self
 
     @property
