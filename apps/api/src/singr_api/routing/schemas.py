@@ -11,6 +11,7 @@ import msgspec
 
 from singr_api.routing.moments import publish_moments
 from singr_api.routing.patterns import publish_patterns
+from singr_api.routing.tags import publish_tags
 
 _REF: Final = "#/components/schemas/"
 _SECTION: Final = re.compile(r"\n\s*(?:Args|Attributes):\n")
@@ -25,6 +26,7 @@ class SchemaSet:
         listed = list(types)
         schemas, named = msgspec.json.schema_components(listed, ref_template=_REF + "{name}")
         publish_moments(listed, named)
+        publish_tags(listed, named)
         schemas, components = _renamed((schemas, named), {name: _short(name) for name in named if "." in name})
         self._by_type = [(type_, _published(schema)) for type_, schema in zip(listed, schemas, strict=True)]
         self.components: dict[str, Any] = {name: _published(components[name]) for name in sorted(components)}

@@ -41,7 +41,6 @@ _DIGEST: Final[dict[str, Any]] = {
     "type": "email.digest",
     "organization_id": _ORGANIZATION,
     "payload": {
-        "type": "email.digest",
         "user": "u-17",
         "period": "daily",
         "start": "2026-11-27T07:00:00Z",
