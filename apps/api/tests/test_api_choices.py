@@ -74,7 +74,9 @@ async def test_reader_switches_one_thing_off_and_nothing_else_is_chosen(link: st
             "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}]
         )
         assert await tab.run("document.documentElement.scrollWidth") <= width
-    assert await tab.run("[...document.querySelectorAll('[type=checkbox]')].every(one => one.labels.length == 1)")
+    assert await tab.run(
+        "[...document.querySelectorAll('[type=checkbox], select')].every(one => one.labels.length == 1)"
+    )
     await tab.run("document.querySelector('[type=checkbox][value=\\'requests sms\\']').click()")
     await tab.run("document.querySelector('button').click()")
     await tab.until("document.title.startsWith('Saved')")
@@ -150,6 +152,7 @@ async def test_whoever_is_signed_in_opens_their_page_in_their_language_and_choos
         for width in (320, 800):
             for scheme in ("light", "dark"):
                 await looks(tab, width, scheme)
+    assert await tab.run("document.querySelectorAll('select').length") == 0, "no address, no digest"
     await tab.run("document.querySelector('[type=checkbox][value=\\'requests sms\\']').click()")
     await tab.run("document.querySelector('button').click()")
     await tab.until("document.title.startsWith('Gespeichert')")
@@ -159,6 +162,34 @@ async def test_whoever_is_signed_in_opens_their_page_in_their_language_and_choos
     clock.advance(seconds=3601)
     over = world.problem(await api.get(address.removeprefix(site)), 404, "not-found")
     assert over["errors"][0]["code"] == "expired"
+
+
+async def often(db: Database) -> list[tuple[Any, ...]]:
+    async with db.platform() as session:
+        asked = text("SELECT scope, name, channel, frequency, source FROM digest_choices")
+        return [tuple(row) for row in await session.execute(asked)]
+
+
+async def test_reader_says_how_often_on_the_page_and_takes_it_back(
+    link: str, api: httpx.AsyncClient, db: Database, world: Any
+) -> None:
+    path = f"/preferences/{link.rpartition('/')[2]}"
+    assert 'value="requests usual" selected' in (await api.get(path)).text
+    form = {"was_often": ["requests usual", "stock usual"], "often": ["requests weekly", "stock usual"]}
+    for wrong in (
+        {"often": ["requests weekly"]},
+        {"often": ["requests hourly"], "was_often": ["requests usual"]},
+    ):
+        world.problem(await api.post(path, data=wrong), 422, "invalid")
+    assert await often(db) == []
+    saved = await api.post(path, data=form)
+    assert 'value="requests weekly" selected' in saved.text
+    assert await often(db) == [("category", "requests", None, "weekly", "link")]
+    back = await api.post(path, data={"was_often": ["requests weekly"], "often": ["requests usual"]})
+    assert 'value="requests usual" selected' in back.text
+    assert await often(db) == []
+    assert (await api.post(f"/v1/unsubscribe/{link.rpartition('/')[2]}")).status_code == 200
+    assert "requests usual" not in (await api.get(path)).text, "no mail, no digest"
 
 
 async def test_one_click_on_a_recipients_mail_ends_its_category_and_offers_the_rest(

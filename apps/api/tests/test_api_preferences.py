@@ -131,3 +131,69 @@ async def test_person_sets_their_own_for_each_organization_that_reaches_them(
     assert rules(theirs.json())["email"] == (False, "recipient:category")
     world.problem(await me.get(MINE, params={"organization_id": str(ORGANIZATION)}), 404, "not-found")
     world.problem(await client(api_url, callers.own).get(MINE, params=of_other), 403, "person-required")
+
+
+def how_often(view: Any, category: str) -> dict[str, tuple[str | None, str | None]]:
+    [found] = [one for one in view["categories"] if one["category"] == category]
+    return {one["channel"]: (one["frequency"], one["frequency_rule"]) for one in found["channels"]}
+
+
+async def test_how_often_is_chosen_read_with_its_rule_and_taken_back(
+    api_url: str, client: Any, callers: Any, jane: None, someone: Any
+) -> None:
+    desk, owner = client(api_url, callers.own), client(api_url, await someone(member="customer_owner"))
+    weekly = {"scope": "category", "name": "requests", "frequency": "weekly"}
+    daily = {"scope": "all", "channel": "sms", "frequency": "daily"}
+    assert (await owner.patch(DEFAULTS, json={"frequencies": [daily]})).status_code == 200
+    both = {"choices": [choice("all", None, "sms", allowed=False)], "frequencies": [weekly]}
+    shown = (await desk.patch(PATH, params=JANE, json=both)).json()
+    assert how_often(shown, "requests") == dict.fromkeys(("email", "sms"), ("weekly", "recipient:category"))
+    assert rules(shown)["sms"] == (False, "recipient:channel")
+    [kept] = shown["frequencies"]
+    assert (kept["name"], kept["channel"], kept["frequency"], kept["source"]) == (
+        "requests",
+        None,
+        "weekly",
+        "organization",
+    )
+    back = (await desk.patch(PATH, params=JANE, json={"frequencies": [weekly | {"frequency": None}]})).json()
+    assert (back["frequencies"], len(back["choices"])) == ([], 1)
+    assert how_often(back, "requests") == {"email": (None, None), "sms": ("daily", "organization:channel")}
+
+
+async def test_every_fault_of_how_often_is_named_and_nothing_is_kept(
+    api_url: str, client: Any, callers: Any, world: Any, jane: None
+) -> None:
+    desk = client(api_url, callers.own)
+    world.problem(await desk.patch(PATH, params=JANE, json={}), 422, "invalid")
+    sent = [
+        {"scope": "category", "name": "requests", "frequency": "daily"},
+        {"scope": "all", "channel": "inbox", "frequency": "daily"},
+        {"scope": "type", "name": "security_notice", "frequency": "weekly"},
+        {"scope": "category", "name": "requests", "frequency": "weekly"},
+    ]
+    document = world.problem(await desk.patch(PATH, params=JANE, json={"frequencies": sent}), 422, "invalid")
+    assert {one["field"]: one["code"] for one in document["errors"]} == {
+        "frequencies[1].channel": "unknown_value",
+        "frequencies[2].frequency": "invalid",
+        "frequencies[3]": "repeated",
+    }
+    hourly = {"frequencies": [{"scope": "all", "frequency": "hourly"}]}
+    document = world.problem(await desk.patch(PATH, params=JANE, json=hourly), 422, "invalid")
+    assert document["errors"][0]["field"] == "frequencies[0].frequency"
+    assert (await desk.get(PATH, params=JANE)).json()["frequencies"] == []
+
+
+async def test_organization_says_when_digests_come_by_default(
+    api_url: str, client: Any, callers: Any, someone: Any, world: Any
+) -> None:
+    path, fridays = f"{DEFAULTS}/digest", {"at": "17:00", "weekday": 5}
+    desk, owner = client(api_url, callers.own), client(api_url, await someone(member="customer_owner"))
+    assert (await desk.get(path)).json() == {"at": None, "weekday": None}
+    world.problem(await desk.put(path, json=fridays), 403, "scope-missing")
+    assert (await owner.put(path, json=fridays)).json() == fridays
+    assert (await desk.get(path)).json() == fridays
+    assert (await client(api_url, callers.other).get(path)).json() == {"at": None, "weekday": None}
+    document = world.problem(await owner.put(path, json={"at": "25:00", "weekday": 8}), 422, "invalid")
+    assert {one["field"] for one in document["errors"]} == {"at", "weekday"}
+    assert (await owner.put(path, json={})).json() == {"at": None, "weekday": None}

@@ -19,6 +19,7 @@ from singr_comms.notifying import jobs as notifying_jobs
 from singr_comms.people import (
     DeviceInput,
     Exports,
+    FrequencyChoice,
     PreferenceChoice,
     PreferencesLook,
     RecipientInput,
@@ -53,6 +54,13 @@ async def wants_no(session: TenantSession, reader: str, channel: str) -> None:
     """Note that somebody wants to hear of parcels, but not by this way."""
     choice = PreferenceChoice(scope="category", name="parcels", channel=channel, allowed=False)
     await change_preferences(session, await preferences_holder(session, reader), [choice], source="recipient")
+
+
+async def wants_it_weekly(session: TenantSession, reader: str) -> None:
+    """Note that somebody wants to hear of parcels in one mail a week."""
+    weekly = FrequencyChoice(scope="category", name="parcels", frequency="weekly")
+    holder = await preferences_holder(session, reader)
+    await change_preferences(session, holder, frequencies=[weekly], source="recipient")
 
 
 async def has_come(session: TenantSession, reader: str, number: str, *, sealer: Sealer) -> Notified:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from parcel_readers import has_come, joins, wants_no
+from parcel_readers import has_come, joins, wants_it_weekly, wants_no
 
 from singr_comms.notifying import InvalidNotificationError, Target, notify
 from singr_comms.people import RecipientInput
@@ -46,6 +46,23 @@ def test_what_a_reader_switched_off_is_not_sent_and_says_by_which_rule() -> None
 
     unwanted = asyncio.run(told_after_a_choice()).held_back[0]
     assert (unwanted.channel, unwanted.reason, unwanted.rule) == ("email", "preference", "recipient:category+channel")
+
+
+def test_what_a_reader_wants_weekly_is_kept_and_says_by_which_rule() -> None:
+    async def told_after_a_choice() -> MemoryNotifications:
+        outbox = MemoryNotifications()
+        async with outbox.tenant(OURS) as session:
+            await joins(session, "reader-7", JANE, DEVICE, sealer=SEALER)
+            await wants_it_weekly(session, "reader-7")
+            await has_come(session, "reader-7", "A-1", sealer=SEALER)
+        return outbox
+
+    outbox = asyncio.run(told_after_a_choice())
+    assert [message.channel for message in outbox.sent] == ["inbox"]
+    assert [(one.reason, one.rule) for one in outbox.held_back if one.channel != "sms"] == [
+        ("digested", "recipient:category"),
+        ("digested", "recipient:category"),
+    ]
 
 
 def test_a_reminder_goes_nine_hours_later_and_not_before() -> None:

@@ -8,12 +8,26 @@ from msgspec import Meta
 from sqlalchemy import select, union
 
 from singr_api.admission.call import UserCall
+from singr_api.http.codes import RuleError
 from singr_api.http.problems import NOT_FOUND, FieldError, invalid, refused
 from singr_api.wiring.services import Services
-from singr_comms.people import MOST_CHOICES, ExternalId, PreferenceChoice, RecipientNotFoundError
+from singr_comms.people import MOST_CHOICES, ExternalId, FrequencyChoice, PreferenceChoice, RecipientNotFoundError
 from singr_db.tables import Membership, Recipient
 
-_EMAIL_OFF: Final[dict[str, Any]] = {"channel": "email", "allowed": False, "rule": "recipient:category+channel"}
+_EMAIL_OFF: Final[dict[str, Any]] = {
+    "channel": "email",
+    "allowed": False,
+    "rule": "recipient:category+channel",
+    "frequency": None,
+    "frequency_rule": None,
+}
+_SMS_WEEKLY: Final[dict[str, Any]] = {
+    "channel": "sms",
+    "allowed": True,
+    "rule": "type",
+    "frequency": "weekly",
+    "frequency_rule": "recipient:category",
+}
 PREFERENCES: Final[dict[str, Any]] = {
     "recipient": "u-17",
     "choices": [
@@ -26,7 +40,20 @@ PREFERENCES: Final[dict[str, Any]] = {
             "updated_at": "2026-11-27T12:00:00Z",
         }
     ],
-    "categories": [{"category": "requests", "channels": [_EMAIL_OFF]}],
+    "frequencies": [
+        {
+            "scope": "category",
+            "name": "stock",
+            "channel": None,
+            "frequency": "weekly",
+            "source": "recipient",
+            "updated_at": "2026-11-27T12:00:00Z",
+        }
+    ],
+    "categories": [
+        {"category": "requests", "channels": [_EMAIL_OFF]},
+        {"category": "stock", "channels": [_SMS_WEEKLY]},
+    ],
     "types": [{"type": "song_request", "category": "requests", "mandatory": False, "channels": [_EMAIL_OFF]}],
 }
 CHANGE: Final[dict[str, Any]] = {
@@ -35,16 +62,29 @@ CHANGE: Final[dict[str, Any]] = {
         {"scope": "all", "channel": "sms", "allowed": None},
     ]
 }
+OFTEN: Final[dict[str, Any]] = {
+    "frequencies": [
+        {"scope": "category", "name": "stock", "frequency": "weekly"},
+        {"scope": "type", "name": "song_request", "channel": "email", "frequency": "immediate"},
+    ]
+}
 
 
 class ChangePreferences(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Choices to keep or to take back; what they do not name stays.
 
     Attributes:
-        choices: none about the same as another.
+        choices: what is wanted; none about the same as another.
+        frequencies: how often: at once, or in one mail a day or a week; likewise.
     """
 
-    choices: Annotated[tuple[PreferenceChoice, ...], Meta(min_length=1, max_length=MOST_CHOICES)]
+    choices: Annotated[tuple[PreferenceChoice, ...], Meta(min_length=1, max_length=MOST_CHOICES)] = ()
+    frequencies: Annotated[tuple[FrequencyChoice, ...], Meta(min_length=1, max_length=MOST_CHOICES)] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what no single field shows."""
+        if not self.choices and not self.frequencies:
+            raise RuleError("required", "send choices, frequencies or both")
 
 
 DAILY: Final = "It is the organization's daily work, and gives nobody lasting power."

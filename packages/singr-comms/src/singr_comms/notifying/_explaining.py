@@ -13,7 +13,8 @@ from singr_comms.notifications.reading._question import Fault, Person, ProviderD
 from singr_comms.notifications.sending._try import ERASED, OVER, UNQUIET, Refused
 from singr_comms.notifying._fan_out_sql import ADDRESS
 from singr_comms.notifying._words import NOWHERE, QUIETLY_OVER, WORDS
-from singr_comms.people import LookedAt, PreferencesLook
+from singr_comms.people import FREQUENCY_SQL, LookedAt, PreferencesLook, closes_sql, may_wait
+from singr_comms.people.preferences._rule import rule_values
 from singr_config.clock import clock
 from singr_db import SealError, TenantSession, sql_text
 
@@ -21,6 +22,7 @@ UNKNOWN: Final = Refused(
     "unknown_recipient", "the organization has no recipient of this id: none was ever put, or they were erased"
 )
 _LOOK: Final = PreferencesLook()
+_MOMENT: Final = "coalesce(CAST(:at AS timestamptz), clock_timestamp())"
 
 
 def _find(channel: str) -> Any:
@@ -29,10 +31,10 @@ def _find(channel: str) -> Any:
     return sql_text(
         f"""
 SELECT r.id, r.user_id, {sealed} AS sealed, r.email_hash IS NOT NULL AS is_mailed,
-       digest_closes(coalesce(CAST(:at AS timestamptz), clock_timestamp()), r.time_zone, r.digest_at, r.digest_weekday,
-                     'daily') AS digest_at,
+       nullif(often.frequency, 'immediate') AS period, often.rule AS period_rule,
+       {closes_sql(_MOMENT, "r", "coalesce(nullif(often.frequency, 'immediate'), 'daily')")} AS digest_at,
        (SELECT wrapped FROM data_keys WHERE data_keys.id = r.key_id) AS key_wrapped
-  FROM recipients AS r {join}
+  FROM recipients AS r {join} CROSS JOIN {FREQUENCY_SQL} AS often
  WHERE r.organization_id = :organization_id
    AND (r.external_id = CAST(:recipient AS text) OR r.user_id = CAST(:user_id AS uuid))
  ORDER BY {newest}
@@ -86,7 +88,16 @@ async def explain(
     _check(explainer, question, _whom(recipient, user_id, address))
     if address is not None:
         return await explainer.look(session, question)
-    values = {"organization_id": session.organization_id, "recipient": recipient, "user_id": user_id, "at": at}
+    declared = message_types.named(what)
+    values = {
+        **rule_values(what, declared),
+        "organization_id": session.organization_id,
+        "channel": channel,
+        "recipient": recipient,
+        "user_id": user_id,
+        "at": at,
+        "may_wait": declared is not None and may_wait(declared, channel),
+    }
     rows = (await session.execute(_FIND[channel], values)).all()
     if channel == INBOX:
         return await _of_inbox(session, question, rows)
@@ -127,7 +138,9 @@ async def _explained(
     looked = await _LOOK.look(session, asked, explainer.prints(question.channel, address), at=question.at)
     question = msgspec.structs.replace(question, recipient=address)
     stops, waits = _stops(looked), None
-    if looked.quiet_until is not None:
+    if not stops and row.period is not None and row.is_mailed:
+        waits = _kept(row)
+    elif looked.quiet_until is not None:
         stops, waits = _quiet(looked.quiet_until, question.at or looked.moment, question.kind, row)
     person = Person(rule=looked.rule, stops=stops, waits=waits)
     return await explainer.look(session, question, person, doors)
@@ -177,6 +190,12 @@ def _whom(*given: object) -> tuple[Fault, ...]:
 
 def _stops(looked: LookedAt, told: str | None = None) -> tuple[SendingReason, ...]:
     return tuple(_reason(one) for one in looked.stops if one.code != told)
+
+
+def _kept(row: Any) -> SendingReason:
+    """What somebody waits for who has chosen one mail a day or a week."""
+    words = f"it is kept for their {row.period} digest, as was chosen, which is closed then"
+    return SendingReason(code="digested", in_words=words, rule=row.period_rule, until=row.digest_at)
 
 
 def _quiet(

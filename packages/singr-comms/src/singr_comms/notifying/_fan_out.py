@@ -16,6 +16,7 @@ from singr_comms.notifying._asked import BITE, bite_of, pause_after, quiet_of
 from singr_comms.notifying._fan_out_sql import DECIDE
 from singr_comms.notifying._queueing import give_to_job
 from singr_comms.notifying._words import NOWHERE, WORDS
+from singr_comms.people import may_wait
 from singr_comms.people.inbox import note_news
 from singr_comms.people.preferences._rule import rule_values
 from singr_config.clock import clock
@@ -175,6 +176,7 @@ def _values(which: dict[str, Any], row: Any, declared: MessageType, channel: str
         "words": _WORDS,
         "quiet": quiet_of(declared, channel, row.priority),
         "period": None if channel == INBOX else row.digest,
+        "may_wait": may_wait(declared, channel, row.priority),
         "time": new_id().hex[:_TIME_DIGITS],
     }
 

@@ -10,9 +10,9 @@ from sqlalchemy import TextClause
 
 from singr_comms.catalogue import INBOX
 from singr_comms.notifications.sending._suppressions import CODES, IN_FORCE
-from singr_comms.notifying._words import MAILLESS, QUIETLY_OVER
+from singr_comms.notifying._words import CHOSEN, MAILLESS, QUIETLY_OVER
 from singr_comms.notifying.digests._joining import JOINED
-from singr_comms.people import RULE_SQL
+from singr_comms.people import FREQUENCY_SQL, RULE_SQL
 from singr_comms.people.inbox import ADDED
 from singr_db import PLATFORM_ORGANIZATION_ID, sql_text
 from singr_jobs import insert_jobs_from
@@ -36,6 +36,12 @@ ADDRESS: Final = {
 _QUIET: Final = """
     SELECT CASE WHEN r.quiet_from IS NOT NULL AND CAST(:quiet AS text) <> 'pass'
                 THEN quiet_until(now(), r.time_zone, r.quiet_from, r.quiet_to, r.quiet_days) END AS until"""
+# What somebody chose goes before what the sender asks for; without an address for digests it does so for at once alone.
+_PERIOD: Final = f"""
+    SELECT CASE WHEN often.frequency IS NULL THEN CAST(:period AS text)
+                WHEN often.frequency <> 'immediate' AND r.email_hash IS NOT NULL THEN often.frequency END AS period,
+           often.rule AS period_rule
+      FROM {FREQUENCY_SQL} AS often"""  # noqa: S608 - constants
 _CLOCK: Final = "r.time_zone, r.quiet_from, r.quiet_to, r.quiet_days, r.digest_at, r.digest_weekday, r.email_hash"
 
 
@@ -89,11 +95,19 @@ _TOLD_OF: Final = """SELECT (SELECT coalesce(jsonb_object_agg(reason, messages),
        ) AS reasons"""
 # An inbox has no address that anything could hold for.
 _NOTHING: Final = "SELECT CAST(NULL AS text) AS code"
-# A code is one word; more of them tell why in other words.
-_WHY_NOT: Final = """CASE WHEN code IS NOT NULL THEN jsonb_strip_nulls(jsonb_build_object(
-                'code', split_part(code, ' ', 1), 'message', replace(CAST(:words AS jsonb) ->> code, '{rule}', rule),
-                'rule', CASE WHEN code = 'preference' THEN rule END)) END"""
 _ID: Final = "CAST(:time || '7' || substr(replace(CAST(gen_random_uuid() AS text), '-', ''), 14) AS uuid)"
+
+
+def _why_not(rules: str) -> str:
+    """The error of a message; a code is one word, more of them tell why in other words. `rules` by the codes."""
+    return f"""CASE WHEN code IS NOT NULL THEN jsonb_strip_nulls(jsonb_build_object(
+                'code', split_part(code, ' ', 1),
+                'message', replace(CAST(:words AS jsonb) ->> code, '{{rule}}', coalesce(CASE code {rules} END, '')),
+                'rule', CASE code {rules} END)) END"""
+
+
+_WHY_NOT_SENT: Final = _why_not(f"WHEN 'preference' THEN rule WHEN '{CHOSEN}' THEN period_rule")
+_WHY_NOT_IN: Final = _why_not("WHEN 'preference' THEN rule")
 
 
 def _judged(people: str, stop: str) -> str:
@@ -105,18 +119,20 @@ def _judged(people: str, stop: str) -> str:
 ), r AS MATERIALIZED ({people}
 ), judged AS MATERIALIZED (
     SELECT {_ID} AS id, r.whom, r.user_id, r.key_id, r.locale, r.sealed, r.hash, r.masked, r.content, choice.rule,
-           {_CLOCK}, quiet.until,
+           {_CLOCK}, quiet.until, kept_for.period, kept_for.period_rule,
            CASE WHEN CAST(:is_over AS boolean) THEN 'expired' WHEN r.whom IS NOT NULL AND r.id IS NULL THEN 'erased'
                 WHEN r.whom = ANY (CAST(:without AS uuid[])) THEN 'cancelled' WHEN r.hash IS NULL THEN :nowhere
                 WHEN stop.code IS NOT NULL THEN stop.code WHEN NOT choice.allowed THEN 'preference'
-                WHEN CAST(:period AS text) IS NOT NULL AND r.email_hash IS NULL THEN '{MAILLESS}'
-                WHEN CAST(:period AS text) IS NOT NULL THEN 'digested' WHEN quiet.until IS NULL THEN NULL
+                WHEN kept_for.period IS NOT NULL AND r.email_hash IS NULL THEN '{MAILLESS}'
+                WHEN kept_for.period IS NOT NULL AND kept_for.period_rule IS NOT NULL THEN '{CHOSEN}'
+                WHEN kept_for.period IS NOT NULL THEN 'digested' WHEN quiet.until IS NULL THEN NULL
                 WHEN :quiet = 'digest' AND r.email_hash IS NOT NULL THEN 'digested'
                 WHEN :quiet = 'drop' THEN 'quiet_hours'
                 WHEN quiet.until >= CAST(:expires_at AS timestamptz) THEN '{QUIETLY_OVER}' END AS code
       FROM r CROSS JOIN {RULE_SQL} AS choice
       LEFT JOIN LATERAL ({stop}) AS stop ON true
       LEFT JOIN LATERAL ({_QUIET}) AS quiet ON true
+      LEFT JOIN LATERAL ({_PERIOD}) AS kept_for ON true
 )"""  # noqa: S608 - constants
 
 
@@ -129,14 +145,14 @@ WITH {_judged(people, _stop())}, work AS MATERIALIZED (
       FROM judged WHERE code IS NULL
 ), {insert_jobs_from("work")}, there AS MATERIALIZED (
     SELECT reader.id FROM recipients AS reader JOIN judged ON judged.whom = reader.id
-     WHERE judged.code = 'digested' AND reader.organization_id = :organization_id
+     WHERE judged.code IN ('digested', '{CHOSEN}') AND reader.organization_id = :organization_id
      ORDER BY reader.id FOR KEY SHARE OF reader
 ), kept AS MATERIALIZED (
     SELECT DISTINCT ON (whom) judged.id, CAST(:organization_id AS uuid) AS organization_id, whom AS recipient_id,
            CAST(:id AS uuid) AS notification_id, CAST(:type AS text) AS kind, CAST(:channel AS text) AS channel,
            content AS content_sealed, CAST(:ends_at AS timestamptz) AS expires_at,
-           coalesce(CAST(:period AS text), 'daily') AS period, time_zone, digest_at, digest_weekday
-      FROM judged JOIN there ON there.id = whom WHERE code = 'digested'
+           coalesce(period, 'daily') AS period, time_zone, digest_at, digest_weekday
+      FROM judged JOIN there ON there.id = whom WHERE code IN ('digested', '{CHOSEN}')
 ), {JOINED}, made AS (
     INSERT INTO messages (id, organization_id, job_id, user_id, channel, kind, status, recipient_sealed,
                           recipient_hash, recipient_masked, content_sealed, error, correlation_id, notification_id,
@@ -144,7 +160,7 @@ WITH {_judged(people, _stop())}, work AS MATERIALIZED (
     SELECT id, :organization_id, CASE WHEN code IS NULL THEN id END, user_id, :channel, :type,
            CASE WHEN code IS NULL THEN 'queued' ELSE 'suppressed' END, coalesce(sealed, ''::bytea),
            coalesce(hash, ''::bytea), coalesce(masked, '***'), CASE WHEN code IS NULL THEN content ELSE ''::bytea END,
-           {_WHY_NOT}, :correlation_id, :id, whom, key_id, locale,
+           {_WHY_NOT_SENT}, :correlation_id, :id, whom, key_id, locale,
            CAST(:expires_at AS timestamptz), CASE WHEN whom IS NOT NULL THEN rule END
       FROM judged
 )
@@ -172,7 +188,7 @@ WITH {_judged(people, _NOTHING)}, held AS MATERIALIZED (
                           key_id, locale, expires_at, rule, sent_at, delivered_at)
     SELECT id, :organization_id, user_id, :channel, :type,
            CASE WHEN code IS NULL THEN 'delivered' ELSE 'suppressed' END, ''::bytea, ''::bytea, '***', ''::bytea,
-           {_WHY_NOT}, :correlation_id, :id, whom, key_id, locale, CAST(:expires_at AS timestamptz), rule,
+           {_WHY_NOT_IN}, :correlation_id, :id, whom, key_id, locale, CAST(:expires_at AS timestamptz), rule,
            CASE WHEN code IS NULL THEN now() END, CASE WHEN code IS NULL THEN now() END
       FROM told
 )

@@ -12,11 +12,14 @@ MAILLESS: Final = "no_address mailless"
 """By this `no_address` is found in `WORDS` where a digest has nowhere to go."""
 NOWHERE: Final = {"email": "no_address", "sms": "no_address", "push": "no_device"}
 """Why somebody gets nothing by a channel who cannot be reached by it."""
+CHOSEN: Final = "digested chosen"
+"""By this `digested` is found in `WORDS` where somebody chose it."""
 WORDS: Final = {
     **{one.code: one.message for one in (CANCELLED, ERASED, OVER, UNQUIET)},
     "no_address": "the recipient has no address for this channel",
     MAILLESS: "the recipient has no e-mail address, by which digests come",
     "digested": "it is kept for the recipient's next digest",
+    CHOSEN: "it is kept for the recipient's next digest, as was chosen ({rule})",
     QUIETLY_OVER: "the recipient's quiet hours end after it was of use",
     "no_device": "the recipient has no device that takes pushes",
     PREFERENCE: UNWANTED,

@@ -58,6 +58,13 @@ from singr_comms.people.exporting._job import (
 from singr_comms.people.exporting._withdrawing import (
     withdraw_account_exports,
 )
+from singr_comms.people.preferences._frequency import (
+    FREQUENCY_SQL,
+    Frequency,
+    Often,
+    frequency_of,
+    may_wait,
+)
 from singr_comms.people.preferences._links import (
     LinkReader,
     PreferencesLink,
@@ -74,7 +81,9 @@ from singr_comms.people.preferences._model import (
     MOST_CHOICES,
     CategoryPreference,
     ChannelPreference,
+    FrequencyChoice,
     KeptChoice,
+    KeptFrequency,
     PreferenceChoice,
     PreferenceError,
     PreferencesView,
@@ -101,6 +110,7 @@ from singr_comms.people.privacy._job import (
 from singr_comms.people.recipients._leaving import remove_recipient
 from singr_comms.people.recipients._model import (
     MOST_AT_ONCE,
+    DefaultDigestTime,
     DigestTime,
     ExternalId,
     Imported,
@@ -115,6 +125,11 @@ from singr_comms.people.recipients._store import (
     list_recipients,
     put_recipient,
     read_recipient,
+)
+from singr_comms.people.times._closing import closes_sql
+from singr_comms.people.times._defaults import (
+    read_digest_defaults,
+    set_digest_defaults,
 )
 from singr_comms.people.times._own import (
     OwnTimes,
@@ -133,6 +148,7 @@ from singr_comms.people.topics._store import (
 )
 
 __all__ = [
+    "FREQUENCY_SQL",
     "MOST_AT_ONCE",
     "MOST_CHOICES",
     "RULE_SQL",
@@ -140,6 +156,7 @@ __all__ = [
     "CategoryPreference",
     "ChannelPreference",
     "Decision",
+    "DefaultDigestTime",
     "DeviceInput",
     "DeviceNotFoundError",
     "DeviceView",
@@ -149,13 +166,17 @@ __all__ = [
     "ExportStandsError",
     "Exports",
     "ExternalId",
+    "Frequency",
+    "FrequencyChoice",
     "Imported",
     "KeptChoice",
+    "KeptFrequency",
     "LinkReader",
     "LookedAt",
     "Member",
     "NamedRecipient",
     "NoAddressError",
+    "Often",
     "OwnTimes",
     "PeopleError",
     "PersonFault",
@@ -182,9 +203,11 @@ __all__ = [
     "ask_my_export",
     "change_preferences",
     "change_topic",
+    "closes_sql",
     "decide",
     "end_by_link",
     "erase_recipient",
+    "frequency_of",
     "import_recipients",
     "jobs",
     "link_for",
@@ -192,11 +215,13 @@ __all__ = [
     "list_recipients",
     "list_topics",
     "mail_ended",
+    "may_wait",
     "member_reached",
     "open_sealed",
     "preferences_holder",
     "preferences_holder_of_user",
     "put_recipient",
+    "read_digest_defaults",
     "read_keys",
     "read_preferences",
     "read_recipient",
@@ -209,6 +234,7 @@ __all__ = [
     "remove_device",
     "remove_recipient",
     "remove_topic",
+    "set_digest_defaults",
     "set_times",
     "withdraw_account_exports",
 ]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, TypeVar, runtime_checkable
 from uuid import UUID
 
 import msgspec
@@ -14,12 +14,13 @@ from singr_comms.channels.email import EmailAddress
 from singr_comms.channels.push import CHANNEL as PUSH
 from singr_comms.channels.sms import CHANNEL as SMS
 from singr_comms.models._locale import canonical_locale
+from singr_comms.people.preferences._frequency import Frequencies, Frequency
 from singr_comms.people.preferences._rule import Choice, Choices
-from singr_comms.people.recipients._model import NamedRecipient, QuietHours, RecipientView
+from singr_comms.people.recipients._model import DefaultDigestTime, NamedRecipient, QuietHours, RecipientView
 from singr_db import new_id
 from singr_db.tables import PushDevice, Recipient
 
-_TABLES: Final = ("recipients", "topics", "_devices", "_choices")
+_TABLES: Final = ("recipients", "topics", "_devices", "_choices", "_frequencies")
 
 
 class MemoryRecipient(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,16 +76,30 @@ class MemoryTopic(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
-class MemoryChoice(msgspec.Struct, frozen=True, kw_only=True):
-    """A choice, by the names of the table's columns."""
+class _Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """What choices of both kinds have, by the names of the tables' columns."""
 
     recipient_id: UUID | None
     scope: str
     name: str | None
     channel: str | None
-    allowed: bool
     source: str
     updated_at: datetime
+
+
+class MemoryChoice(_Kept, frozen=True, kw_only=True):
+    """A choice of what is wanted."""
+
+    allowed: bool
+
+
+class MemoryFrequency(_Kept, frozen=True, kw_only=True):
+    """A choice of how often."""
+
+    frequency: Frequency
+
+
+K = TypeVar("K", MemoryChoice, MemoryFrequency)
 
 
 @runtime_checkable
@@ -100,18 +115,25 @@ class MemoryPeople:
 
     Attributes:
         now: the time.
+        digest_default: when digests come to those who have not said when.
     """
 
     now: Callable[[], datetime]
+    digest_default: DefaultDigestTime = field(default_factory=DefaultDigestTime)
     recipients: dict[str, MemoryRecipient] = field(default_factory=dict)
     topics: dict[str, MemoryTopic] = field(default_factory=dict)
     _devices: dict[str, PushDevice] = field(default_factory=dict)
     _choices: dict[tuple[UUID | None, Choice], MemoryChoice] = field(default_factory=dict)
+    _frequencies: dict[tuple[UUID | None, Choice], MemoryFrequency] = field(default_factory=dict)
 
     def saved(self) -> Callable[[], None]:
         """What brings back what they are now."""
-        tables = {name: dict(getattr(self, name)) for name in _TABLES}
-        return lambda: vars(self).update({name: dict(table) for name, table in tables.items()})
+        tables, default = {name: dict(getattr(self, name)) for name in _TABLES}, self.digest_default
+
+        def restore() -> None:
+            vars(self).update({name: dict(table) for name, table in tables.items()}, digest_default=default)
+
+        return restore
 
     # --- recipients ---------------------------------------------------------------------------------------------------
 
@@ -152,9 +174,8 @@ class MemoryPeople:
         for key, topic in self.topics.items():
             if former.id in topic.members:
                 self.topics[key] = msgspec.structs.replace(topic, members=topic.members | {heir.id})
-        for (whose, where), one in list(self._choices.items()):
-            if whose == former.id and one.source == "organization":
-                self._choices[heir.id, where] = msgspec.structs.replace(one, recipient_id=heir.id)
+        _pass_on(self._choices, former.id, heir.id)
+        _pass_on(self._frequencies, former.id, heir.id)
         self.remove(former.external_id)
         return heir
 
@@ -165,6 +186,7 @@ class MemoryPeople:
             return False
         self._devices = {token: one for token, one in self._devices.items() if one.recipient_id != gone.id}
         self._choices = {key: one for key, one in self._choices.items() if one.recipient_id != gone.id}
+        self._frequencies = {key: one for key, one in self._frequencies.items() if one.recipient_id != gone.id}
         for key, topic in self.topics.items():
             self.topics[key] = msgspec.structs.replace(topic, members=topic.members - {gone.id})
         return True
@@ -227,29 +249,58 @@ class MemoryPeople:
 
     def choose(self, recipient_id: UUID | None, choices: Collection[tuple[Choice, bool | None]], source: str) -> None:
         """Keep choices of a recipient or, without one, of the organization; None takes one back."""
-        for (scope, name, channel), allowed in choices:
-            key = (recipient_id, (scope, name, channel))
-            if allowed is None:
-                self._choices.pop(key, None)
-                continue
-            self._choices[key] = MemoryChoice(
-                recipient_id=recipient_id,
-                scope=scope,
-                name=name,
-                channel=channel,
-                allowed=allowed,
-                source=source,
-                updated_at=self.now(),
-            )
+        for where, allowed in choices:
+            self._choices.pop((recipient_id, where), None)
+            if allowed is not None:
+                kept = self._placed(recipient_id, where, source)
+                self._choices[recipient_id, where] = MemoryChoice(**kept, allowed=allowed)
+
+    def choose_often(
+        self, recipient_id: UUID | None, choices: Collection[tuple[Choice, Frequency | None]], source: str
+    ) -> None:
+        """Likewise, of how often."""
+        for where, frequency in choices:
+            self._frequencies.pop((recipient_id, where), None)
+            if frequency is not None:
+                kept = self._placed(recipient_id, where, source)
+                self._frequencies[recipient_id, where] = MemoryFrequency(**kept, frequency=frequency)
+
+    def _placed(self, recipient_id: UUID | None, where: Choice, source: str) -> dict[str, Any]:
+        return {
+            **dict(zip(("scope", "name", "channel"), where, strict=True)),
+            "recipient_id": recipient_id,
+            "source": source,
+            "updated_at": self.now(),
+        }
 
     def choices(self, recipient_id: UUID | None) -> list[MemoryChoice]:
         """A recipient's choices and the organization's, in the order of the table's."""
-        found = [one for one in self._choices.values() if one.recipient_id in {recipient_id, None}]
-        return sorted(found, key=lambda one: tuple((text is None, text) for text in (one.scope, one.name, one.channel)))
+        return sorted((one for one in self._choices.values() if one.recipient_id in {recipient_id, None}), key=_order)
+
+    def frequencies(self, recipient_id: UUID | None) -> list[MemoryFrequency]:
+        """Likewise, of how often."""
+        return sorted(
+            (one for one in self._frequencies.values() if one.recipient_id in {recipient_id, None}), key=_order
+        )
 
     def chosen(self, recipient_id: UUID | None) -> Choices:
         """A recipient's choices or, without one, the organization's, as `decide` takes them."""
         return {where: one.allowed for (whose, where), one in self._choices.items() if whose == recipient_id}
+
+    def chosen_often(self, recipient_id: UUID | None) -> Frequencies:
+        """Likewise, as `frequency_of` takes them."""
+        return {where: one.frequency for (whose, where), one in self._frequencies.items() if whose == recipient_id}
+
+
+def _pass_on(kept: dict[tuple[UUID | None, Choice], K], former: UUID, heir: UUID) -> None:
+    """Let what the organization chose for somebody be chosen for their heir."""
+    for (whose, where), one in list(kept.items()):
+        if whose == former and one.source == "organization":
+            kept[heir, where] = msgspec.structs.replace(one, recipient_id=heir)
+
+
+def _order(one: MemoryChoice | MemoryFrequency) -> tuple[tuple[bool, str | None], ...]:
+    return tuple((text is None, text) for text in (one.scope, one.name, one.channel))
 
 
 def is_another(account: UUID | None, before: UUID | None) -> bool:

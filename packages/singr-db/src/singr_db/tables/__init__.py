@@ -95,7 +95,7 @@ from singr_db.tables._sign_in import (
 )
 from singr_db.tables._suppressions import AddressAnswer, Suppression, SuppressionReason, SuppressionScope
 from singr_db.tables.reaching._branding import Branding, TemplateOverride
-from singr_db.tables.reaching._digests import DigestItem, DigestPeriod, DigestWindow
+from singr_db.tables.reaching._digests import DigestDefault, DigestItem, DigestPeriod, DigestWindow
 from singr_db.tables.reaching._exports import DataExport, ExportState
 from singr_db.tables.reaching._inbox import InboxCounter, InboxItem
 from singr_db.tables.reaching._notifications import (
@@ -104,7 +104,13 @@ from singr_db.tables.reaching._notifications import (
     NotificationState,
     NotificationTarget,
 )
-from singr_db.tables.reaching._preferences import Preference, PreferenceScope, PreferenceSource
+from singr_db.tables.reaching._preferences import (
+    DigestChoice,
+    DigestFrequency,
+    Preference,
+    PreferenceScope,
+    PreferenceSource,
+)
 from singr_db.tables.reaching._recipients import DataKey, Platform, PushDevice, Recipient, Topic, TopicMember
 
 __all__ = [
@@ -132,6 +138,9 @@ __all__ = [
     "DeliveryCount",
     "DeliveryHour",
     "Device",
+    "DigestChoice",
+    "DigestDefault",
+    "DigestFrequency",
     "DigestItem",
     "DigestPeriod",
     "DigestWindow",

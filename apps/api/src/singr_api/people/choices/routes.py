@@ -5,6 +5,7 @@ from html import escape
 from typing import Final
 from urllib.parse import parse_qs
 
+import msgspec
 from litestar import Response
 
 from singr_api.admission.browser import AnyRequest
@@ -15,7 +16,10 @@ from singr_api.routing.route import Section
 from singr_api.wiring.reader_pages import BY_TOKEN, PAGE, reader_page
 from singr_api.wiring.reader_words import Words, words_for
 from singr_api.wiring.services import Services
+from singr_comms.catalogue import INBOX
 from singr_comms.people import (
+    Frequency,
+    FrequencyChoice,
     LinkReader,
     PreferenceChoice,
     PreferencesHolder,
@@ -39,6 +43,9 @@ _ASK: Final = """<h1>{choices}</h1>
 _SAVED: Final = '<p role="status"><strong>{saved}.</strong> {saved_more}</p>\n'
 _ENDED: Final = '<p role="note"><strong>{ended}</strong> {ended_more}</p>\n'
 _NOTHING: Final = "<p>{nothing}</p>\n"
+_USUAL: Final = "usual"
+"""How often the sender says: nothing is chosen."""
+_OFTEN: Final = ("immediate", "daily", "weekly")
 _WORDS: Final = ("choices", "choose", "in_any_case", "save", "saved", "saved_more", "ended", "ended_more", "nothing")
 
 pages = Section("Pages", problems=(NOT_FOUND,))
@@ -78,10 +85,18 @@ async def save(
     """
     reader, holder = await _reader(services, session, token)
     view = await read_preferences(session, holder)
-    shown, was_on, is_on = _form(call.body)
-    if choices := list(_changed(view, shown, was_on, is_on)):
-        view = await change_preferences(session, holder, choices, source="recipient" if reader.is_signed_in else "link")
-    return _page(request, services, reader, view, await _ended(session, reader, holder, view), saved=bool(shown))
+    form = _form(call.body)
+    choices, frequencies = list(_changed(view, form)), list(_often(view, form))
+    if choices or frequencies:
+        view = await change_preferences(
+            session,
+            holder,
+            choices,
+            frequencies=frequencies,
+            source="recipient" if reader.is_signed_in else "link",
+        )
+    saved = bool(form.shown or form.is_often)
+    return _page(request, services, reader, view, await _ended(session, reader, holder, view), saved=saved)
 
 
 async def _reader(services: Services, session: PlatformSession, token: str) -> tuple[LinkReader, PreferencesHolder]:
@@ -103,31 +118,59 @@ async def _ended(
     return {category for category, types in mails.items() if types <= held}
 
 
-def _form(body: bytes) -> tuple[set[str], set[str], set[str]]:
-    """What the page showed, what of it was on, and what is."""
+class _Form(msgspec.Struct, frozen=True):
+    """What the page showed, what of it was on, and what is; and how often: as it was, and as it is to be."""
+
+    shown: set[str]
+    was_on: set[str]
+    is_on: set[str]
+    was_often: dict[str, str]
+    is_often: dict[str, str]
+
+
+def _form(body: bytes) -> _Form:
     try:
         form = parse_qs(body.decode("ascii"), strict_parsing=True, max_num_fields=_MOST_FIELDS) if body else {}
+        shown, was_on, is_on = ({*form.pop(name, ())} for name in ("shown", "was", "on"))
+        was_often, is_often = (dict(map(_pair, form.pop(name, ()))) for name in ("was_often", "often"))
     except ValueError:
         message = f"must be the page's form, of {_MOST_FIELDS} fields at most"
         raise invalid(FieldError("", message, "body", "malformed")) from None
-    shown, was_on, is_on = ({*form.pop(name, ())} for name in ("shown", "was", "on"))
-    if form or not was_on | is_on <= shown:
+    if form or not was_on | is_on <= shown or was_often.keys() != is_often.keys():
         raise invalid(FieldError("", "must be the page's form, and all of it", "body", "malformed"))
-    return shown, was_on, is_on
+    return _Form(shown, was_on, is_on, was_often, is_often)
 
 
-def _changed(view: PreferencesView, shown: set[str], was_on: set[str], is_on: set[str]) -> Iterator[PreferenceChoice]:
+def _pair(said: str) -> tuple[str, str]:
+    """The name of a category, and how often: as usual where nothing is said."""
+    name, _, often = said.partition(" ")
+    if often not in {_USUAL, *_OFTEN}:
+        raise ValueError(said)
+    return name, often
+
+
+def _changed(view: PreferencesView, form: _Form) -> Iterator[PreferenceChoice]:
     """What was switched on the page; of what it did not show, nothing is changed."""
     for category in view.categories:
         for one in category.channels:
             box = f"{category.category} {one.channel}"
-            if box in shown and (box in is_on) != (box in was_on):
+            if box in form.shown and (box in form.is_on) != (box in form.was_on):
                 yield PreferenceChoice(
-                    scope="category", name=category.category, channel=one.channel, allowed=box in is_on
+                    scope="category", name=category.category, channel=one.channel, allowed=box in form.is_on
                 )
 
 
-def _boxes(view: PreferencesView, ended: set[str], words: Words) -> Iterator[str]:
+def _often(view: PreferencesView, form: _Form) -> Iterator[FrequencyChoice]:
+    """Likewise, of how often."""
+    for one in view.categories:
+        often = form.is_often.get(one.category)
+        if often is not None and often != form.was_often[one.category]:
+            frequency = None if often == _USUAL else msgspec.convert(often, Frequency)
+            yield FrequencyChoice(scope="category", name=one.category, frequency=frequency)
+
+
+def _boxes(view: PreferencesView, ended: set[str], words: Words, *, is_mailed: bool) -> Iterator[str]:
+    often = {one.name: one.frequency for one in view.frequencies if one.scope == "category" and one.channel is None}
     for category in view.categories:
         yield f"<fieldset>\n<legend>{escape(words.heading(category.category))}</legend>\n"
         for one in category.channels:
@@ -141,7 +184,23 @@ def _boxes(view: PreferencesView, ended: set[str], words: Words) -> Iterator[str
                 yield f'<input type="hidden" name="was" value="{box}">\n'
             checked = " checked" if one.allowed else ""
             yield f'<label class="choice"><input type="checkbox" name="on" value="{box}"{checked}> {label}</label>\n'
+        # Where no mail comes, no digest does.
+        if is_mailed and category.category not in ended and {one.channel for one in category.channels} - {INBOX}:
+            yield _select(category.category, often.get(category.category, _USUAL), words)
         yield "</fieldset>\n"
+
+
+def _select(category: str, chosen: str, words: Words) -> str:
+    """How often, of a category."""
+    name = escape(category, quote=True)
+    options = "".join(
+        f'<option value="{name} {one}"{" selected" if one == chosen else ""}>{escape(words[one])}</option>\n'
+        for one in (_USUAL, *_OFTEN)
+    )
+    return (
+        f'<input type="hidden" name="was_often" value="{name} {chosen}">\n'
+        f'<label>{escape(words["often"])}\n<select name="often">\n{options}</select></label>\n'
+    )
 
 
 def _page(
@@ -155,7 +214,7 @@ def _page(
 ) -> Response[bytes]:
     words = words_for(reader.locale, request.headers.get("accept-language"))
     content = _ASK.replace("{was_saved}", _SAVED if saved else "").replace("{was_ended}", _ENDED if ended else "")
-    boxes = "".join(_boxes(view, ended, words))
+    boxes = "".join(_boxes(view, ended, words, is_mailed=reader.address_hash is not None))
     content = content if boxes else content.replace("{boxes}", _NOTHING)
     for name in _WORDS:
         content = content.replace(f"{{{name}}}", words[name])

@@ -8,7 +8,7 @@ import msgspec
 from singr_api.admission.call import UserCall
 from singr_api.admission.policy import Access
 from singr_api.http.problems import NOT_FOUND
-from singr_api.people.shared import CHANGE, PREFERENCES, ChangePreferences, MyOrganizationQuery
+from singr_api.people.shared import CHANGE, OFTEN, PREFERENCES, ChangePreferences, MyOrganizationQuery
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
@@ -52,7 +52,10 @@ async def read(session: PlatformSession, call: UserCall, query: MyOrganizationQu
     "PATCH /v1/me/preferences",
     "changeMyPreferences",
     _NOW,
-    body_examples={"choices": Example("One off, one left open again", CHANGE)},
+    body_examples={
+        "choices": Example("One off, one left open again", CHANGE),
+        "frequencies": Example("One mail a week, one thing at once", OFTEN),
+    },
 )
 async def change(
     session: PlatformSession, call: UserCall, query: MyOrganizationQuery, body: ChangePreferences
@@ -60,10 +63,11 @@ async def change(
     """Change what you want to be told by an organization.
 
     All choices that are sent, or none. What they do not name stays: a wider choice never takes a narrower one away.
-    `allowed: null` takes a choice back. It holds for messages that are on their way already, too.
+    `allowed: null` and `frequency: null` take a choice back. What is off is so for messages that are on their way
+    already, too; how often, for what is decided from now on.
     """
     holder = await preferences_holder_of_user(session, query.organization_id, call.user_id)
-    return await change_preferences(session, holder, body.choices, source="recipient")
+    return await change_preferences(session, holder, body.choices, frequencies=body.frequencies, source="recipient")
 
 
 @mine.route(

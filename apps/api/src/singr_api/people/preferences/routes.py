@@ -6,7 +6,7 @@ from singr_api.admission.policy import Access
 from singr_api.http.fields import OrganizationQuery
 from singr_api.http.problems import NOT_FOUND
 from singr_api.people.preferences.schemas import PreferencesQuery
-from singr_api.people.shared import CHANGE, PREFERENCES, ChangePreferences
+from singr_api.people.shared import CHANGE, OFTEN, PREFERENCES, ChangePreferences
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer, Section
 from singr_comms.people import (
@@ -21,9 +21,13 @@ from singr_db import TenantSession
 preferences = Section("Preferences", access=Access.CALLER)
 _NOW: Final = Answer("As they are now.", one=Example("One category is off", PREFERENCES))
 _DEFAULTS: Final = Answer(
-    "As they are now.", one=Example("One category is off", PREFERENCES | {"recipient": None, "choices": []})
+    "As they are now.",
+    one=Example("One category is off", PREFERENCES | {"recipient": None, "choices": [], "frequencies": []}),
 )
-_BODY: Final = {"choices": Example("One off, one left open again", CHANGE)}
+_BODY: Final = {
+    "choices": Example("One off, one left open again", CHANGE),
+    "frequencies": Example("One mail a week, one thing at once", OFTEN),
+}
 
 
 @preferences.route("GET /v1/preferences", "readPreferences", _NOW, problems=(NOT_FOUND,), scope="notifications:read")
@@ -48,11 +52,11 @@ async def change(session: TenantSession, query: PreferencesQuery, body: ChangePr
     """Change what a person wants to be told.
 
     All choices that are sent, or none. What they do not name stays: a wider choice never takes a narrower one away.
-    `allowed: null` takes a choice back, also of what is declared no more. It holds for messages that are queued
-    already, too.
+    `allowed: null` and `frequency: null` take a choice back, also of what is declared no more. What is off is so for
+    messages that are queued already, too; how often, for what is decided from now on.
     """
     holder = await preferences_holder(session, query.recipient)
-    return await change_preferences(session, holder, body.choices, source="organization")
+    return await change_preferences(session, holder, body.choices, frequencies=body.frequencies, source="organization")
 
 
 @preferences.route(
@@ -78,7 +82,8 @@ async def read_defaults(session: TenantSession) -> PreferencesView:
 async def change_defaults(session: TenantSession, body: ChangePreferences) -> PreferencesView:
     """Change what an organization has where people choose nothing.
 
-    No default outweighs somebody's own no. As for a person's: all or none, and what is not named stays.
+    No default outweighs somebody's own no, nor how often they want it. As for a person's: all or none, and what is not
+    named stays.
     """
     holder = PreferencesHolder(organization_id=session.organization_id)
-    return await change_preferences(session, holder, body.choices, source="organization")
+    return await change_preferences(session, holder, body.choices, frequencies=body.frequencies, source="organization")

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from singr_comms.people import RULE_SQL
+from singr_comms.people import RULE_SQL, closes_sql
 from singr_db import sql_text
 
 _PERSON: Final = """r.key_id, r.name_sealed, r.locale, r.time_zone, r.email_hash IS NOT NULL AS is_reached"""
@@ -22,12 +22,11 @@ SELECT due.*, EXISTS (
           AND before.closes_at = due.closes_at) AS is_late
   FROM due ORDER BY due.closes_at, due.id
 """)  # noqa: S608 - constants
-LATER: Final = sql_text("""
-UPDATE digest_windows AS w
-   SET closes_at = digest_closes(now(), r.time_zone, r.digest_at, r.digest_weekday, w.period)
+LATER: Final = sql_text(f"""
+UPDATE digest_windows AS w SET closes_at = {closes_sql("now()", "r", "w.period")}
   FROM recipients AS r
  WHERE w.organization_id = :organization_id AND w.id = ANY (CAST(:ids AS uuid[])) AND r.id = w.recipient_id
-""")
+""")  # noqa: S608 - constants
 PERSON: Final = sql_text(f"""
 SELECT r.id AS recipient_id, r.organization_id, CAST(:period AS text) AS period, {_PERSON} FROM recipients AS r
  WHERE r.id = coalesce(

@@ -18,9 +18,9 @@ from singr_comms.notifications.sending._suppressions import CODES, first_that_st
 from singr_comms.notifications.sending._try import ERASED, NO_DEVICE, OVER, PREFERENCE
 from singr_comms.notifying._asked import bite_of, pause_after, quiet_of
 from singr_comms.notifying._checking import EVERYBODY
-from singr_comms.notifying._words import CANCELLED, MAILLESS, NOWHERE, QUIETLY_OVER
+from singr_comms.notifying._words import CANCELLED, CHOSEN, MAILLESS, NOWHERE, QUIETLY_OVER
 from singr_comms.notifying.memory._model import MemoryMessage, MemoryNotification, Suppressed
-from singr_comms.people import decide
+from singr_comms.people import Often, decide, frequency_of, may_wait
 from singr_comms.people._memory import MemoryPeople, MemoryRecipient
 from singr_comms.people.times._clock import quiet_until
 from singr_db import new_id
@@ -122,13 +122,29 @@ class Deciding:
         until = self._quiet_until(target)
         quiet = quiet_of(self.one.checked.type, target.channel, self.one.priority)
         is_mailed = target.person is not None and target.person.address("email") is not None
-        if self.one.digest is not None and not is_mailed:
-            return MAILLESS, rule
-        if self.one.digest is not None or (until is not None and quiet == "digest" and is_mailed):
-            return "digested", rule  # no digest is made of it here
+        often = self._often(target)
+        if often.frequency is None and self.one.digest is not None:
+            return ("digested" if is_mailed else MAILLESS), rule  # no digest is made of it here
+        if often.frequency not in {None, "immediate"} and is_mailed:
+            return CHOSEN, often.rule or ""
+        if until is not None and quiet == "digest" and is_mailed:
+            return "digested", rule
         if until is not None and quiet == "drop":
             return "quiet_hours", rule
         return (QUIETLY_OVER if until is not None and until >= expires_at else None), rule
+
+    def _often(self, target: _Target) -> Often:
+        """How often its reader wants to be told of it, where anybody chose."""
+        declared = self.one.checked.type
+        if not may_wait(declared, target.channel, self.one.priority):
+            return Often()
+        return frequency_of(
+            {} if target.person is None else self.people.chosen_often(target.whom),
+            self.people.chosen_often(None),
+            type_=declared.name,
+            category=declared.category,
+            channel=target.channel,
+        )
 
     def _refused(self, target: _Target) -> tuple[str | None, str]:
         """Why it is not sent at whatever hour."""

@@ -12,7 +12,7 @@ from singr_comms._preview import Preview, preview
 from singr_comms.catalogue import INBOX, Message
 from singr_comms.notifications.sending._try import PREFERENCE
 from singr_comms.notifying._checking import Checked
-from singr_comms.notifying._words import WORDS
+from singr_comms.notifying._words import CHOSEN, WORDS
 from singr_comms.notifying.digests._joining import Period
 
 _FIRST: Final = UUID(int=0)
@@ -30,7 +30,7 @@ class MemoryMessage:
         message: what it says.
         locale: its reader's language.
         reason: the code of why it was not sent; None where it was, or waits.
-        rule: the rule that decided, where `reason` is `preference`.
+        rule: the rule that decided, where `reason` is `preference`, or `digested` as somebody chose.
         words: the reason for people.
         decided_at: when.
         expires_at: after this it would not have been sent any more.
@@ -65,7 +65,7 @@ class MemoryMessage:
 
     def not_sent(self, why: str, rule: str | None = None) -> "MemoryMessage":
         """The same, where it is not sent for this: a code, or what `WORDS` has of one."""
-        by = rule if why == PREFERENCE else None
+        by = rule if why in {PREFERENCE, CHOSEN} else None
         words = WORDS[why].replace("{rule}", by or "")
         return replace(self, reason=why.partition(" ")[0], rule=by, words=words, waits_until=None)
 

@@ -113,6 +113,13 @@ LISTS: Final = (
         "id",
     ),
     _listed(
+        "digest_choices",
+        ("digest_choices",),
+        "scope, name, channel, frequency, source, updated_at",
+        f"digest_choices WHERE {_THEIRS}",
+        "id",
+    ),
+    _listed(
         "suppressions",
         ("suppressions",),
         "channel, address_masked, scope, reason, created_at, expires_at, lifted_at",

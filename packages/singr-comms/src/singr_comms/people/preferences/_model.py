@@ -9,11 +9,12 @@ from msgspec import Meta
 
 from singr_comms._errors import CommsError
 from singr_comms.people._errors import PersonFault
+from singr_comms.people.preferences._frequency import Frequency
 
 Scope = Literal["all", "category", "type"]
 Source = Literal["organization", "recipient", "link", "unsubscribe"]
 MOST_CHOICES = 200
-"""How many are taken at once."""
+"""How many of each kind are taken at once."""
 
 
 class PreferenceChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,6 +29,23 @@ class PreferenceChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     scope: Scope
     allowed: bool | None
+    name: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    channel: Annotated[str, Meta(min_length=1, max_length=32)] | None = None
+
+
+class FrequencyChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One choice of how often.
+
+    Attributes:
+        scope: what it is about: `all`, a `category` of messages, or one `type`.
+        name: of the category or type; none for `all`.
+        channel: by which way it would come at once; none is every way.
+        frequency: `immediate` is at once; `daily` and `weekly` are one mail a day or a week with all that came. Null
+            takes the choice back, and leaves it to the sender again.
+    """
+
+    scope: Scope
+    frequency: Frequency | None
     name: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
     channel: Annotated[str, Meta(min_length=1, max_length=32)] | None = None
 
@@ -48,17 +66,37 @@ class KeptChoice(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime
 
 
+class KeptFrequency(msgspec.Struct, frozen=True, kw_only=True):
+    """A choice of how often that stands.
+
+    Attributes:
+        source: who made it, as of other choices.
+    """
+
+    scope: Scope
+    name: str | None
+    channel: str | None
+    frequency: Frequency
+    source: Source
+    updated_at: datetime
+
+
 class ChannelPreference(msgspec.Struct, frozen=True):
-    """Whether messages go by a channel.
+    """Whether messages go by a channel, and how often.
 
     Attributes:
         rule: what decides it: `mandatory`, what the `recipient:` or the `organization:` chose of `type+channel`,
             `category+channel`, `type`, `category`, `channel` or `all`; or `type`, its own default.
+        frequency: whether it goes at once (`immediate`) or is kept for one mail a day or a week; null where nobody
+            chose, and the sender says, or where it may not wait.
+        frequency_rule: what decides that: what the `recipient:` or the `organization:` chose, as in `rule`.
     """
 
     channel: str
     allowed: bool
     rule: str
+    frequency: Frequency | None = None
+    frequency_rule: str | None = None
 
 
 class TypePreference(msgspec.Struct, frozen=True):
@@ -87,12 +125,14 @@ class PreferencesView(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         recipient: the organization's own id of the person; null of the organization's defaults.
         choices: those of the recipient, or of the organization; what is not among them is open.
+        frequencies: likewise, of how often.
         categories: of the types below, those that can be switched off.
         types: those that the organization can send.
     """
 
     recipient: str | None
     choices: tuple[KeptChoice, ...]
+    frequencies: tuple[KeptFrequency, ...]
     categories: tuple[CategoryPreference, ...]
     types: tuple[TypePreference, ...]
 

@@ -14,18 +14,20 @@ channel, and everything. Whoever fills a slot may be the recipient or, where the
 """
 
 from collections.abc import Collection, Mapping
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from singr_comms.catalogue import MessageType
 
 Choice: TypeAlias = tuple[str, str | None, str | None]
 """Scope (`all`, `category`, `type`), name (none for `all`) and channel (none for all of them)."""
-Choices: TypeAlias = Mapping[Choice, bool]
+T = TypeVar("T")
+Slots: TypeAlias = Mapping[Choice, T]
+Choices: TypeAlias = Slots[bool]
 """What somebody has chosen; what is missing is left open."""
 
 RECIPIENT: Final = "recipient"
 ORGANIZATION: Final = "organization"
-_PLACES: Final = ("type+channel", "category+channel", "type", "category", "channel", "all")
+PLACES: Final = ("type+channel", "category+channel", "type", "category", "channel", "all")
 
 
 class Decision(NamedTuple):
@@ -58,7 +60,7 @@ def decide(
     """
     if mandatory:
         return Decision(allowed=True, rule="mandatory")
-    theirs, ours = _placed(chosen, type_, category, channel), _placed(defaults, type_, category, channel)
+    theirs, ours = placed(chosen, type_, category, channel), placed(defaults, type_, category, channel)
     # Slots that the recipient has filled are closed to the organization's defaults.
     filled = {place for place, allowed in theirs.items() if allowed is not None}
     if filled & {"type", "category"}:
@@ -98,7 +100,8 @@ def _refused_or_paired(who: str, places: Mapping[str, bool | None], closed: Coll
     return Decision(allowed=False, rule=f"{who}:{refusing[0]}") if refusing else None
 
 
-def _placed(choices: Choices, type_: str, category: str, channel: str) -> dict[str, bool | None]:
+def placed(choices: Slots[T], type_: str, category: str, channel: str) -> dict[str, T | None]:
+    """What was chosen by the places that are about a message, the narrowest first."""
     wanted: tuple[Choice, ...] = (
         ("type", type_, channel),
         ("category", category, channel),
@@ -107,7 +110,7 @@ def _placed(choices: Choices, type_: str, category: str, channel: str) -> dict[s
         ("all", None, channel),
         ("all", None, None),
     )
-    return {place: choices.get(one) for place, one in zip(_PLACES, wanted, strict=True)}
+    return {place: choices.get(one) for place, one in zip(PLACES, wanted, strict=True)}
 
 
 _PLACES_SQL: Final = """ARRAY[
@@ -122,7 +125,7 @@ _PLACES_SQL: Final = """ARRAY[
          AND (scope = 'all' OR (scope = 'type' AND name = CAST(%(type)s AS text))
               OR (scope = 'category' AND name = CAST(%(category)s AS text)))
          AND (channel IS NULL OR channel = CAST(%(channel)s AS text))"""
-# In the order of `_PLACES`: of the recipient, and of the organization, which is read once for all recipients.
+# In the order of `PLACES`: of the recipient, and of the organization, which is read once for all recipients.
 _T_TYPE_CHANNEL, _T_CATEGORY_CHANNEL, _T_TYPE, _T_CATEGORY, _T_CHANNEL, _T_ALL = (f"theirs[{n}]" for n in range(1, 7))
 _O_TYPE_CHANNEL, _O_CATEGORY_CHANNEL, _O_TYPE, _O_CATEGORY, _O_CHANNEL, _O_ALL = (f"ours[{n}]" for n in range(1, 7))
 _T_OPEN: Final = f"{_T_TYPE} IS NULL AND {_T_CATEGORY} IS NULL"

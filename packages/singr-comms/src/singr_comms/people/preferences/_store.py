@@ -1,32 +1,36 @@
 """Choices: read with what they come to, and changed, in the caller's transaction."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 from uuid import UUID
 
 import msgspec
 
-from singr_comms.catalogue import MessageType, message_types
+from singr_comms.catalogue import INBOX, MessageType, message_types
 from singr_comms.channels.email import CHANNEL as EMAIL
 from singr_comms.notifications._person_keys import open_sealed
 from singr_comms.notifications._rows import RECIPIENT, prints_of
 from singr_comms.people._errors import RecipientNotFoundError
 from singr_comms.people._memory import KeepsPeople
 from singr_comms.people.preferences._checks import check_choices
+from singr_comms.people.preferences._frequency import Frequencies, Often, frequency_of, may_wait
 from singr_comms.people.preferences._model import (
     CategoryPreference,
     ChannelPreference,
+    FrequencyChoice,
     KeptChoice,
+    KeptFrequency,
     PreferenceChoice,
     PreferencesView,
     Source,
     TypePreference,
 )
-from singr_comms.people.preferences._rule import Choices, decide
+from singr_comms.people.preferences._rule import Choice, Choices, decide
 from singr_comms.people.recipients._store import hold_recipient
 from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, Sealer, SealError, TenantSession, new_id, sql_text
 from singr_db.batch import read_arrays
 
+K = TypeVar("K", KeptChoice, KeptFrequency)
 _NAMED: Final = sql_text(
     "SELECT id, external_id FROM recipients WHERE organization_id = :organization_id AND external_id = :named",
     roles=("tenant",),
@@ -44,35 +48,48 @@ _MAIL: Final = sql_text("""
 SELECT recipient_sealed, (SELECT wrapped FROM data_keys WHERE data_keys.id = key_id) AS key_wrapped FROM messages
  WHERE organization_id = :organization_id AND recipient_hash = :named AND channel = 'email' ORDER BY id DESC LIMIT 1
 """)
-_READ: Final = sql_text(
-    """
-SELECT recipient_id, scope, name, channel, allowed, source, updated_at FROM preferences
+_BOTH: Final = ("platform", "tenant")
+_READ: Final = {
+    kept: sql_text(
+        f"""
+SELECT recipient_id, scope, name, channel, {kept}, source, updated_at FROM {table}
  WHERE organization_id = :organization_id AND (recipient_id = :recipient_id OR recipient_id IS NULL)
  ORDER BY scope, name, channel
-""",
-    roles=("platform", "tenant"),
-)
-_ROWS: Final = {"id": "uuid", "scope": "text", "name": "text", "channel": "text", "allowed": "boolean"}
-# In one order, so that those who change the same ones at once wait for one another and not crosswise.
-_KEEP: Final = sql_text(
-    f"""
-INSERT INTO preferences (id, organization_id, recipient_id, scope, name, channel, allowed, source)
-SELECT id, :organization_id, CAST(:recipient_id AS uuid), scope, name, channel, allowed, :source
-  FROM {read_arrays(_ROWS, ":rows")} WHERE allowed IS NOT NULL ORDER BY scope, name, channel
-ON CONFLICT (organization_id, recipient_id, scope, name, channel)
-DO UPDATE SET allowed = excluded.allowed, source = excluded.source, updated_at = now()
 """,  # noqa: S608 - constants
-    roles=("platform", "tenant"),
-)
-_TAKE_BACK: Final = sql_text(
-    f"""
-DELETE FROM preferences AS kept USING {read_arrays(_ROWS, ":rows")}
- WHERE row.allowed IS NULL AND kept.organization_id = :organization_id AND kept.scope = row.scope
+        roles=_BOTH,
+    )
+    for table, kept in (("preferences", "allowed"), ("digest_choices", "frequency"))
+}
+
+
+def _keep(table: str, kept: str, rows: str) -> tuple[Any, Any]:
+    """Keep choices, in one order, so that those who change the same ones wait for one another; and take some back."""
+    return (
+        sql_text(
+            f"""
+INSERT INTO {table} (id, organization_id, recipient_id, scope, name, channel, {kept}, source)
+SELECT id, :organization_id, CAST(:recipient_id AS uuid), scope, name, channel, {kept}, :source
+  FROM {rows} WHERE {kept} IS NOT NULL ORDER BY scope, name, channel
+ON CONFLICT (organization_id, recipient_id, scope, name, channel)
+DO UPDATE SET {kept} = excluded.{kept}, source = excluded.source, updated_at = now()
+""",  # noqa: S608 - constants
+            roles=_BOTH,
+        ),
+        sql_text(
+            f"""
+DELETE FROM {table} AS kept USING {rows}
+ WHERE row.{kept} IS NULL AND kept.organization_id = :organization_id AND kept.scope = row.scope
    AND kept.recipient_id IS NOT DISTINCT FROM CAST(:recipient_id AS uuid)
    AND kept.name IS NOT DISTINCT FROM row.name AND kept.channel IS NOT DISTINCT FROM row.channel
 """,  # noqa: S608 - constants
-    roles=("platform", "tenant"),
-)
+            roles=_BOTH,
+        ),
+    )
+
+
+_PLACE: Final = {"id": "uuid", "scope": "text", "name": "text", "channel": "text"}
+_KEEP: Final = _keep("preferences", "allowed", read_arrays(_PLACE | {"allowed": "boolean"}, ":rows"))
+_KEEP_OFTEN: Final = _keep("digest_choices", "frequency", read_arrays(_PLACE | {"frequency": "text"}, ":rows"))
 
 
 class PreferencesHolder(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,34 +147,24 @@ async def read_preferences(session: TenantSession | PlatformSession, holder: Pre
         session: the caller's transaction.
         holder: whose.
     """
-    rows = await _rows(session, holder)
-    mine = [row for row in rows if row.recipient_id == holder.recipient_id]
-    defaults = _choices(row for row in rows if row.recipient_id is None)
-    chosen = _choices(row for row in rows if row.recipient_id is not None)
+    wanted, often = await _rows(session, holder, "allowed"), await _rows(session, holder, "frequency")
+    chosen = _Chosen(*(_split(rows, kept) for rows, kept in ((wanted, "allowed"), (often, "frequency"))))
     types = _offered(holder.organization_id)
     return PreferencesView(
         recipient=holder.external_id,
-        choices=tuple(
-            KeptChoice(
-                scope=row.scope,
-                name=row.name,
-                channel=row.channel,
-                allowed=row.allowed,
-                source=row.source,
-                updated_at=row.updated_at,
-            )
-            for row in mine
-        ),
-        categories=tuple(_by_category(chosen, defaults, [one for one in types if not one.mandatory])),
-        types=tuple(_by_type(chosen, defaults, one) for one in types),
+        choices=tuple(_kept(KeptChoice, row) for row in wanted if row.recipient_id == holder.recipient_id),
+        frequencies=tuple(_kept(KeptFrequency, row) for row in often if row.recipient_id == holder.recipient_id),
+        categories=tuple(_by_category(chosen, [one for one in types if not one.mandatory])),
+        types=tuple(_by_type(chosen, one) for one in types),
     )
 
 
 async def change_preferences(
     session: TenantSession | PlatformSession,
     holder: PreferencesHolder,
-    choices: Sequence[PreferenceChoice],
+    choices: Sequence[PreferenceChoice] = (),
     *,
+    frequencies: Sequence[FrequencyChoice] = (),
     source: Source,
 ) -> PreferencesView:
     """Keep choices, or take them back: all of them, or none. What they do not name stays as it is.
@@ -165,21 +172,26 @@ async def change_preferences(
     Args:
         session: the caller's transaction.
         holder: whose.
-        choices: `MOST_CHOICES` at most; none about the same as another.
+        choices: what is wanted; `MOST_CHOICES` at most; none about the same as another.
+        frequencies: how often; likewise.
         source: who made them.
 
     Raises:
         PreferenceError: some cannot be kept; it names every field.
         RecipientNotFoundError: the recipient was taken off meanwhile.
     """
-    check_choices(choices)
+    check_choices(choices, frequencies)
     if holder.recipient_id is not None and not await hold_recipient(session, holder.recipient_id):
         raise RecipientNotFoundError
     if isinstance(session, KeepsPeople):
         said = [((one.scope, one.name, one.channel), one.allowed) for one in choices]
+        often = [((one.scope, one.name, one.channel), one.frequency) for one in frequencies]
         session.people.choose(holder.recipient_id, said, source)
+        session.people.choose_often(holder.recipient_id, often, source)
         return await read_preferences(session, holder)
     await keep_choices(session, holder, choices, source=source)
+    rows = [(new_id(), one.scope, one.name, one.channel, one.frequency) for one in frequencies]
+    await _write(session, _KEEP_OFTEN, holder, rows, source)
     return await read_preferences(session, holder)
 
 
@@ -192,14 +204,26 @@ async def keep_choices(
 ) -> None:
     """As `change_preferences`, of choices that are checked, of a recipient who is held."""
     rows = [(new_id(), one.scope, one.name, one.channel, one.allowed) for one in choices]
-    values = {
+    await _write(session, _KEEP, holder, rows, source)
+
+
+async def _write(
+    session: TenantSession | PlatformSession,
+    statements: tuple[Any, Any],
+    holder: PreferencesHolder,
+    rows: Sequence[tuple[Any, ...]],
+    source: Source,
+) -> None:
+    if not rows:
+        return
+    whose = {
         "organization_id": holder.organization_id,
         "recipient_id": holder.recipient_id,
-        "source": source,
         "rows": msgspec.json.encode(rows).decode(),
     }
-    await session.execute(_KEEP, values)
-    await session.execute(_TAKE_BACK, {name: values[name] for name in ("organization_id", "recipient_id", "rows")})
+    keep, take_back = statements
+    await session.execute(keep, whose | {"source": source})
+    await session.execute(take_back, whose)
 
 
 async def _holder(
@@ -231,15 +255,58 @@ async def _prints_of_reader(
     return prints_of(sealer, EMAIL.address(EMAIL.decoded(opened)))
 
 
-async def _rows(session: TenantSession | PlatformSession, holder: PreferencesHolder) -> Sequence[Any]:
+async def _rows(
+    session: TenantSession | PlatformSession, holder: PreferencesHolder, kept: Literal["allowed", "frequency"]
+) -> Sequence[Any]:
     if isinstance(session, KeepsPeople):
-        return session.people.choices(holder.recipient_id)
+        people = session.people
+        return (people.choices if kept == "allowed" else people.frequencies)(holder.recipient_id)
     values = {"organization_id": holder.organization_id, "recipient_id": holder.recipient_id}
-    return (await session.execute(_READ, values)).all()
+    return (await session.execute(_READ[kept], values)).all()
 
 
-def _choices(rows: Iterable[Any]) -> Choices:
-    return {(row.scope, row.name, row.channel): row.allowed for row in rows}
+class _Chosen(NamedTuple):
+    """What somebody and their organization chose: of what is wanted, and of how often."""
+
+    wanted: tuple[Choices, Choices]
+    often: tuple[Frequencies, Frequencies]
+
+    def of(
+        self,
+        channel: str,
+        *,
+        type_: str,
+        category: str,
+        waits: bool,
+        mandatory: bool = False,
+        type_allows: bool,
+    ) -> ChannelPreference:
+        """What that comes to by a channel."""
+        decision = decide(
+            *self.wanted,
+            type_=type_,
+            category=category,
+            channel=channel,
+            mandatory=mandatory,
+            type_allows=type_allows,
+        )
+        often = Often()
+        if waits:
+            often = frequency_of(*self.often, type_=type_, category=category, channel=channel)
+        return ChannelPreference(channel, *decision, *often)
+
+
+def _split(rows: Iterable[Any], kept: str) -> tuple[dict[Choice, Any], dict[Choice, Any]]:
+    """A recipient's, and the organization's."""
+    chosen: dict[Choice, Any] = {}
+    defaults: dict[Choice, Any] = {}
+    for row in rows:
+        (defaults if row.recipient_id is None else chosen)[row.scope, row.name, row.channel] = getattr(row, kept)
+    return chosen, defaults
+
+
+def _kept(struct: type[K], row: Any) -> K:
+    return struct(**{name: getattr(row, name) for name in struct.__struct_fields__})
 
 
 def _offered(organization_id: UUID) -> list[MessageType]:
@@ -249,36 +316,33 @@ def _offered(organization_id: UUID) -> list[MessageType]:
     return sorted(types, key=lambda one: (one.category, one.name))
 
 
-def _by_type(chosen: Choices, defaults: Choices, one: MessageType) -> TypePreference:
-    decided = {
-        channel: decide(
-            chosen,
-            defaults,
+def _by_type(chosen: _Chosen, one: MessageType) -> TypePreference:
+    channels = tuple(
+        chosen.of(
+            channel,
             type_=one.name,
             category=one.category,
-            channel=channel,
+            waits=may_wait(one, channel),
             mandatory=one.mandatory,
             type_allows=not one.opt_in,
         )
         for channel in one.ways
-    }
-    channels = tuple(ChannelPreference(channel, *decision) for channel, decision in decided.items())
+    )
     return TypePreference(one.name, one.category, one.mandatory, channels)
 
 
-def _by_category(chosen: Choices, defaults: Choices, types: Sequence[MessageType]) -> Iterable[CategoryPreference]:
+def _by_category(chosen: _Chosen, types: Sequence[MessageType]) -> Iterable[CategoryPreference]:
     for category in dict.fromkeys(one.category for one in types):
         of_it = [one for one in types if one.category == category]
-        decided = {
+        channels = tuple(
             # No type is called so: what is chosen of single types says nothing here.
-            way: decide(
-                chosen,
-                defaults,
+            chosen.of(
+                way,
                 type_="",
                 category=category,
-                channel=way,
+                waits=way != INBOX,
                 type_allows=not all(one.opt_in for one in of_it),
             )
             for way in dict.fromkeys(channel for one in of_it for channel in one.ways)
-        }
-        yield CategoryPreference(category, tuple(ChannelPreference(way, *one) for way, one in decided.items()))
+        )
+        yield CategoryPreference(category, channels)

@@ -29,7 +29,11 @@ _PASS_ON: Final = tuple(
         f" AND t.organization_id = former.organization_id AND t.recipient_id = former.id{which}",
         roles=("tenant",),
     )
-    for table, which in (("topic_members", ""), ("preferences", " AND t.source = 'organization'"))
+    for table, which in (
+        ("topic_members", ""),
+        ("preferences", " AND t.source = 'organization'"),
+        ("digest_choices", " AND t.source = 'organization'"),
+    )
 )
 # What the key sealed is kept for as long as messages are; after that a chore destroys it.
 _TAKE_OFF: Final = sql_text(

@@ -84,6 +84,18 @@ class DigestTime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     weekday: Weekday | None = None
 
 
+class DefaultDigestTime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When digests come to those who have not said when they want them, on their own clock.
+
+    Args:
+        at: at what time; at 08:00 where left out.
+        weekday: on which day weekly ones do; on Monday where left out.
+    """
+
+    at: LocalTime | None = None
+    weekday: Weekday | None = None
+
+
 class RecipientInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A person as they are to be kept; a field left out is removed.
 
@@ -178,11 +190,12 @@ def times_of(row: Any) -> tuple[QuietHours | None, DigestTime | None]:
     """Quiet hours, and the time of digests, as a row has them."""
     quiet = digest = None
     if row.quiet_from is not None and row.quiet_to is not None:
-        quiet = QuietHours(starts=_clock(row.quiet_from), ends=_clock(row.quiet_to), days=row.quiet_days)
+        quiet = QuietHours(starts=clock_text(row.quiet_from), ends=clock_text(row.quiet_to), days=row.quiet_days)
     if row.digest_at is not None:
-        digest = DigestTime(at=_clock(row.digest_at), weekday=row.digest_weekday)
+        digest = DigestTime(at=clock_text(row.digest_at), weekday=row.digest_weekday)
     return quiet, digest
 
 
-def _clock(moment: time) -> str:
+def clock_text(moment: time) -> str:
+    """A time of day as it is told."""
     return moment.strftime("%H:%M")

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
+from singr_comms.people.times._closing import closes_sql
 from singr_db import PlatformSession, TenantSession, sql_text
 
 # In one order, so that two that move many wait for each other, never in a circle. What is due is closed as it stands.
 _MOVE: Final = sql_text(
-    """
+    f"""
 WITH held AS MATERIALIZED (
-    SELECT w.id, digest_closes(now(), r.time_zone, r.digest_at, r.digest_weekday, w.period) AS closes_at
+    SELECT w.id, {closes_sql("now()", "r", "w.period")} AS closes_at
       FROM digest_windows AS w JOIN recipients AS r ON r.id = w.recipient_id
      WHERE r.organization_id = :organization_id AND r.external_id = ANY (CAST(:ids AS text[]))
        AND w.closed_at IS NULL AND w.closes_at > now()
@@ -18,7 +19,7 @@ WITH held AS MATERIALIZED (
 )
 UPDATE digest_windows AS w SET closes_at = held.closes_at
   FROM held WHERE w.id = held.id AND w.closes_at <> held.closes_at
-""",
+""",  # noqa: S608 - constants
     roles=("platform", "tenant"),
 )
 

@@ -1,14 +1,14 @@
 """What is collected for people, and comes to them in one mail a day or a week."""
 
-from datetime import datetime
+from datetime import datetime, time
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from singr_db._ids import new_id
-from singr_db.tables._base import Base, CreatedAt, one_of
+from singr_db.tables._base import Base, CreatedAt, SmallInt, one_of
 
 
 class DigestPeriod(StrEnum):
@@ -90,3 +90,15 @@ class DigestItem(Base):
     content_sealed: Mapped[bytes]
     expires_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
+
+
+class DigestDefault(Base):
+    """When digests of an organization come to those who have not said when they want them, on their own clock."""
+
+    __tablename__ = "digest_defaults"
+    __table_args__ = (CheckConstraint("digest_weekday BETWEEN 1 AND 7", name="digest_weekday"),)
+
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"), primary_key=True)
+    digest_at: Mapped[time | None]
+    digest_weekday: Mapped[SmallInt | None]
+    updated_at: Mapped[datetime] = mapped_column(server_default=text("now()"))

@@ -31,6 +31,14 @@ class PreferenceSource(StrEnum):
     UNSUBSCRIBE = "unsubscribe"
 
 
+class DigestFrequency(StrEnum):
+    """How often somebody wants to be told: at once, or in one mail a day or a week."""
+
+    IMMEDIATE = "immediate"
+    DAILY = "daily"
+    WEEKLY = "weekly"
+
+
 class Preference(Base):
     """One choice of a recipient, or, without one, a default of the organization; no row leaves it open.
 
@@ -65,5 +73,44 @@ class Preference(Base):
     name: Mapped[str | None]
     channel: Mapped[str | None]
     allowed: Mapped[bool]
+    source: Mapped[str]
+    updated_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+
+class DigestChoice(Base):
+    """How often a recipient wants to be told something, or, without one, a default of the organization.
+
+    Beside `Preference`, with the same places: whether somebody is told is one thing, how often is another, and each has
+    its own author.
+    """
+
+    __tablename__ = "digest_choices"
+    __table_args__ = (
+        one_of("scope", PreferenceScope),
+        one_of("frequency", DigestFrequency),
+        one_of("source", PreferenceSource),
+        ForeignKeyConstraint(
+            ["organization_id", "recipient_id"], ["recipients.organization_id", "recipients.id"], ondelete="CASCADE"
+        ),
+        CheckConstraint("(scope = 'all') = (name IS NULL)", name="name_fits_scope"),
+        Index(
+            "digest_choices_by_choice",
+            "organization_id",
+            "recipient_id",
+            "scope",
+            "name",
+            "channel",
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"))
+    recipient_id: Mapped[UUID | None]
+    scope: Mapped[str]
+    name: Mapped[str | None]
+    channel: Mapped[str | None]
+    frequency: Mapped[str]
     source: Mapped[str]
     updated_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
