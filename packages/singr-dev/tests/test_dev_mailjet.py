@@ -2,17 +2,14 @@
 
 import socket
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
 import pytest
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
 
-from singr_dev.simulators import MailjetSimulator, mailjet
+from singr_dev._serving import serving
+from singr_dev.simulators import MailjetSimulator, _simulator, mailjet
 
 AUTH = ("mailjet-api-key", "mailjet-secret-key")
 
@@ -45,31 +42,18 @@ def send(simulator: MailjetSimulator, *messages: Any, timeout: float = 10, **roo
     return httpx.post(f"{simulator.base_url}/v3.1/send", json=body, auth=AUTH, timeout=timeout)
 
 
-class Telling(MailjetSimulator):
-    """Tells by which settings it is used, as one that runs in a process of its own."""
+def test_simulator_knows_its_address_before_anybody_is_answered(monkeypatch: pytest.MonkeyPatch):
+    known: list[str] = []
 
-    def routes(self) -> list[Route]:
-        return [*super().routes(), Route("/settings", self._settings)]
+    @contextmanager
+    def noting(simulator: MailjetSimulator, *, listener: socket.socket) -> Iterator[str]:
+        known.append(simulator.environ["MAILJET_BASE_URL"])
+        with serving(simulator, listener=listener) as address:
+            yield address
 
-    async def _settings(self, _request: Request) -> JSONResponse:
-        return JSONResponse(self.environ)
-
-
-def test_first_answer_knows_the_simulators_address():
-    with closing(socket.create_server(("127.0.0.1", 0))) as free:
-        port = free.getsockname()[1]
-
-    def first_answer() -> dict[str, str]:
-        while True:
-            try:
-                return dict(httpx.get(f"http://127.0.0.1:{port}/settings", timeout=30).json())
-            except httpx.ConnectError:
-                continue
-
-    with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(first_answer)
-        with Telling().serve(port):
-            assert answer.result()["MAILJET_BASE_URL"] == f"http://127.0.0.1:{port}"
+    monkeypatch.setattr(_simulator, "serving", noting)
+    with MailjetSimulator().serve() as simulator:
+        assert known == [simulator.base_url]
 
 
 def test_accepted_message_gets_its_ids(simulator: MailjetSimulator):
