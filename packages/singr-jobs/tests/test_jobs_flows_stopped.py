@@ -2,7 +2,7 @@
 
 import pytest
 from flows_support import CANCELLED, COMPLETED, ENDS, FAILED, end, over, stands, store
-from jobs_support import ORGANIZATION, Steer, lies, until
+from jobs_support import ORGANIZATION, Steer, lies, take_by_hand, until
 
 from singr_jobs import (
     Continue,
@@ -15,6 +15,7 @@ from singr_jobs import (
     discard,
     requeue,
 )
+from singr_jobs.flows import _keeper
 from singr_jobs.flows._keeper import FlowKeeper
 
 
@@ -75,6 +76,22 @@ async def test_a_member_that_is_cancelled_takes_a_flow_along_that_stops(db, keep
     await keeper.work()
     assert (await stands(db, flow)).state == "cancelled"
     assert await lies(db, second.id) == ""
+
+
+async def test_flows_whose_members_run_on_keep_no_other_from_being_cancelled(db, keeper, monkeypatch):
+    monkeypatch.setattr(_keeper, "_FLOWS_AT_ONCE", 2)
+    flows = [Flow(f"cancelled {number}") for number in range(3)]
+    for number, flow in enumerate(flows):
+        first, other = flow.add(Steer("first")), flow.add(Steer("other"))
+        await store(db, flow)
+        await end(db, first.id, CANCELLED)
+        if number < 2:
+            await take_by_hand(db, other.id, token=number + 1, over_in=60.0)
+    await keeper.work()
+    views = [await stands(db, flow) for flow in flows]
+    assert [(view.state, view.finished_at is None) for view in views] == [
+        ("cancelled", True), ("cancelled", True), ("cancelled", False)
+    ]  # fmt: skip
 
 
 async def test_a_waiting_member_is_cancelled_like_any_job(db):

@@ -1,6 +1,7 @@
 """The chores of flows: what is to be cancelled is, counts are what the rows say, and what is long over goes."""
 
 import time
+from collections.abc import AsyncIterator
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
@@ -21,13 +22,17 @@ _LOOK: Final = "*flows"
 _AUDIT: Final = "*flows audited"
 _ONE_IN: Final = 100
 """A look may take one part in so many of all time: the dearer it is, the seldomer."""
+_FLOWS_AT_ONCE: Final = 100
 _FORGOTTEN_AT_ONCE: Final = 500
 
 _log = get_logger("jobs.flows")
 
-_TO_CANCEL = sql("SELECT id FROM flows WHERE finished_at IS NULL AND cancelled_at IS NOT NULL ORDER BY id LIMIT 100")
+_TO_CANCEL = sql("""
+SELECT id FROM flows
+ WHERE finished_at IS NULL AND cancelled_at IS NOT NULL AND id > %(after)s ORDER BY id LIMIT %(limit)s
+""")
 _CANCEL = sql(CANCEL_FLOW)
-_UNFINISHED = sql("SELECT id FROM flows WHERE finished_at IS NULL AND id > %(after)s ORDER BY id LIMIT 100")
+_UNFINISHED = sql("SELECT id FROM flows WHERE finished_at IS NULL AND id > %(after)s ORDER BY id LIMIT %(limit)s")
 # Of all processes one looks, every so often.
 _MAY = sql("""
 INSERT INTO job_gates (name, held_until) VALUES (%(gate)s, now() + %(seconds)s * interval '1 second')
@@ -82,8 +87,8 @@ class FlowKeeper(Chore):
     async def work(self) -> int:
         """One turn; answers how many members it cancelled."""
         cancelled = 0
-        for flow in await self._rows(_TO_CANCEL, {}):
-            cancelled += await self.cancel(flow.id)
+        async for flow_id in self._all(_TO_CANCEL):
+            cancelled += await self.cancel(flow_id)
         self._turns += 1
         if self._turns % _TURNS_BETWEEN_LOOKS == 0:
             await self.look()
@@ -123,12 +128,18 @@ class FlowKeeper(Chore):
 
     async def audit(self) -> int:
         """Compare what is counted with what is there; answers how many flows differed."""
-        wrong, after = 0, UUID(int=0)
-        while flows := await self._rows(_UNFINISHED, {"after": after}):
-            for flow in flows:
-                wrong += await self._mend(flow.id)
-            after = flows[-1].id
+        wrong = 0
+        async for flow_id in self._all(_UNFINISHED):
+            wrong += await self._mend(flow_id)
         return wrong
+
+    async def _all(self, statement: str) -> AsyncIterator[UUID]:
+        """The ids of all flows that a statement finds, however many stay as they are: those behind have their turn."""
+        after = UUID(int=0)
+        while flows := await self._rows(statement, {"after": after, "limit": _FLOWS_AT_ONCE}):
+            for flow in flows:
+                yield flow.id
+            after = flows[-1].id
 
     async def _may(self, gate: str, seconds: float) -> bool:
         async with self._pool.connection() as connection:
