@@ -8,7 +8,8 @@ import pytest
 from parcel_readers import has_come, joins, wants_it_weekly, wants_no
 
 from singr_comms.notifying import InvalidNotificationError, Target, notify
-from singr_comms.people import RecipientInput
+from singr_comms.people import RecipientInput, recipient_named
+from singr_comms.people.inbox import list_inbox, mark_inbox
 from singr_comms.testing import MemoryNotifications
 from singr_config import Secret
 from singr_db import Sealer
@@ -63,6 +64,26 @@ def test_what_a_reader_wants_weekly_is_kept_and_says_by_which_rule() -> None:
         ("digested", "recipient:category"),
         ("digested", "recipient:category"),
     ]
+    asyncio.run(outbox.advance(timedelta(days=7)))
+    [digest] = [message for message in outbox.sent if message.type == "digest"]
+    assert "Your parcel is here" in digest.preview().text
+
+
+def test_what_is_read_in_the_app_is_in_no_digest() -> None:
+    async def read_in_the_app() -> MemoryNotifications:
+        outbox = MemoryNotifications()
+        async with outbox.tenant(OURS) as session:
+            await joins(session, "reader-7", JANE, DEVICE, sealer=SEALER)
+            await wants_it_weekly(session, "reader-7")
+            await has_come(session, "reader-7", "A-1", sealer=SEALER)
+        async with outbox.tenant(OURS) as session:
+            reader = await recipient_named(session, "reader-7")
+            [item] = (await list_inbox(session, SEALER, reader.id)).items
+            await mark_inbox(session, reader.id, "read", ids=[item.id])
+        await outbox.advance(timedelta(days=7))
+        return outbox
+
+    assert asyncio.run(read_in_the_app()).messages[-1].reason == "digest_empty"
 
 
 def test_a_reminder_goes_nine_hours_later_and_not_before() -> None:

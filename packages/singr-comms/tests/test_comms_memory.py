@@ -113,6 +113,8 @@ async def test_why_not_is_told_by_code_rule_and_words(outbox: MemoryNotification
         ("bob", "sms"): ("no_address", None),
         ("bob", "push"): ("no_device", None),
     }
+    stopped = next(one for one in outbox.held_back if one.reason == "opt_out")
+    assert stopped.words == "the reader answered STOP"
     unwanted = next(one for one in outbox.held_back if one.reason == "preference")
     assert "recipient:category+channel" in (unwanted.words or "")
     assert len(outbox.sent) == 1

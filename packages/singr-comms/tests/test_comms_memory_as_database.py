@@ -1,35 +1,31 @@
 """What is decided in memory is what the database decides: the same calls, drawn, on both, and the same of each."""
 
 import random
-from contextlib import suppress
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import msgspec
 import pytest
+from comms_both import Accounts, Both
 from comms_crowds import Crowd
 from sqlalchemy import text
 
 from singr_comms import PlainSms
 from singr_comms.catalogue import message_types
-from singr_comms.channels import CHANNELS
-from singr_comms.notifications._rows import CONTENT, recipient_hash
+from singr_comms.notifications._rows import recipient_hash
 from singr_comms.notifying import (
     Audience,
-    FanOut,
-    InvalidNotificationError,
     NotificationStateError,
     Target,
     cancel_notification,
-    notify,
     pause_notification,
     resume_notification,
 )
 from singr_comms.people import (
+    DefaultDigestTime,
     DeviceInput,
-    Member,
-    PeopleError,
+    FrequencyChoice,
     PreferenceChoice,
     QuietHours,
     RecipientInput,
@@ -41,13 +37,12 @@ from singr_comms.people import (
     recipient_named,
     register_device,
     remove_recipient,
+    set_digest_defaults,
 )
 from singr_comms.people.preferences._store import PreferencesHolder
-from singr_comms.testing import MemoryNotifications
 from singr_db import new_id
-from singr_jobs import Priority, RetryLater
+from singr_jobs import Priority
 
-_json = msgspec.json.Encoder()
 USERS = [UUID(int=number) for number in range(1, 4)]
 NAMES = ["ada", "bob", "cy", "dee", "eve", "fay"]
 KEYS = ["k-1", "k-2"]
@@ -63,116 +58,14 @@ _SUPPRESS = text("""
 INSERT INTO suppressions (id, organization_id, channel, address_hash, address_masked, scope, reason)
 VALUES (:id, :organization, :channel, :hash, '***', 'all', :reason)
 """)
-_CAME_TO = text("""
-SELECT m.channel, r.external_id, m.recipient_masked, m.error ->> 'code' AS code, m.error ->> 'message' AS words,
-       m.locale, m.content_sealed
-  FROM messages AS m LEFT JOIN recipients AS r ON r.id = m.recipient_id WHERE m.notification_id = :id
-""")
-
-
-class Accounts:
-    """Everybody whom a test names is a member."""
-
-    async def members(self, _session: Any, _organization: UUID, users: Any) -> dict[UUID, Member]:
-        return {one: Member(one, name="Member") for one in users}
-
-
-class Both:
-    """The same done in memory and in a database."""
-
-    def __init__(self, crowd: Crowd) -> None:
-        self.crowd = crowd
-        self.outbox = MemoryNotifications()
-        self.told: list[tuple[UUID, UUID]] = []
-        self.waiting: list[tuple[UUID, UUID]] = []
-        self.gone: set[str] = set()  # a table knows no name of theirs any more
-
-    async def do(self, what: Any) -> None:
-        """Do something in a session of each; what it gives, or raises, must be the same."""
-        came_to = []
-        for where in (self.outbox, self.crowd.db):
-            async with where.tenant(self.crowd.organization) as session:
-                try:
-                    came_to.append(await what(session))
-                except (InvalidNotificationError, PeopleError) as error:
-                    came_to.append(error.faults)
-                except NotificationStateError as error:
-                    came_to.append(error.state == "scheduled")
-        assert came_to[0] == came_to[1]
-
-    async def tell(self, to: Any, **options: Any) -> None:
-        """Tell on both."""
-        ids: list[UUID] = []
-
-        async def telling(session: Any) -> Any:
-            told = await notify(session, to=to, sealer=self.crowd.sealer, **options)
-            ids.append(told.id)
-            return told.state == "scheduled", told.is_new
-
-        await self.do(telling)
-        if not ids:
-            return
-        here, there = ids
-        if (here, there) not in self.told:
-            self.told.append((here, there))
-            if "send_at" in options:
-                self.waiting.append((here, there))
-        if "send_at" not in options:
-            await self._decide(there)
-
-    async def decide(self) -> None:
-        """Let everything be decided, in the database whatever its time."""
-        await self.crowd.run("UPDATE notifications SET send_at = now() WHERE send_at > now()")
-        for _, there in self.told:
-            await self._decide(there)
-        await self.outbox.advance(timedelta(days=30))
-
-    async def _decide(self, there: UUID) -> None:
-        async with self.crowd.db.platform() as session:
-            turn = await session.scalar(text("SELECT turn FROM notifications WHERE id = :id"), {"id": there})
-        with suppress(RetryLater):  # its time has not come
-            await FanOut(self.crowd.db).run(there, organization_id=self.crowd.organization, turn=turn or 1)
-
-    async def came_to(self, here: UUID, there: UUID) -> tuple[list[Any], list[Any]]:
-        """What came of a notification: in memory, and in the database."""
-        in_memory = [
-            (
-                one.channel,
-                None if one.recipient in self.gone else one.recipient,
-                "***" if one.to is None or one.channel == "inbox" else CHANNELS[one.channel].masked(one.to),
-                one.reason,
-                one.words,
-                one.locale,
-                _json.encode(one.message).decode() if one.status == "sent" else "",
-            )
-            for one in self.outbox.messages
-            if one.notification_id == here
-        ]
-        async with self.crowd.db.platform() as session:
-            rows = (await session.execute(_CAME_TO, {"id": there})).all()
-        stored = [
-            (
-                row.channel,
-                row.external_id,
-                row.recipient_masked,
-                row.code,
-                row.words,
-                row.locale,
-                self.crowd.sealer.open(row.content_sealed, context=CONTENT).decode() if row.content_sealed else "",
-            )
-            for row in rows
-        ]
-        return _sorted(in_memory), _sorted(stored)
-
-
-def _sorted(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    return sorted(rows, key=lambda row: tuple("" if one is None else one for one in row))
 
 
 @pytest.fixture
 async def both(bench: Any) -> Both:
     """A memory and a database with the same people in them, who chose the same."""
-    both = Both(await Crowd.of(bench))
+    both = Both(await Crowd.of(bench), bench)
+    later = f"{both.outbox.now + timedelta(hours=12):%H:%M}"  # so that all is kept before any digest comes
+    await both.do(lambda session: set_digest_defaults(session, DefaultDigestTime(at=later)))
     draw = random.Random(101)
     for number, name in enumerate(NAMES):
         given = RecipientInput(
@@ -190,8 +83,10 @@ async def both(bench: Any) -> Both:
             await both.do(lambda session, name=name, device=device: _register(session, name, device, both.crowd.sealer))
     await both.do(lambda session: change_topic(session, "farm-9", TopicChange(add=NAMES[1:4])))
     for whose in (None, *NAMES[::2]):
-        choices = _choices(draw)
-        await both.do(lambda session, whose=whose, choices=choices: _choose(session, whose, choices))
+        choices, often = _choices(draw), _frequencies(draw) if whose else []
+        await both.do(
+            lambda session, whose=whose, choices=choices, often=often: _choose(session, whose, choices, often)
+        )
     for channel, address, reason in SUPPRESSED:
         await _suppress(both, channel, TOKEN.format(address) if channel == "push" else str(address), reason)
     return both
@@ -216,13 +111,16 @@ async def _register(session: Any, name: str, device: DeviceInput, sealer: Any) -
     return view.token, view.platform, is_new
 
 
-async def _choose(session: Any, name: str | None, choices: list[PreferenceChoice]) -> Any:
+async def _choose(
+    session: Any, name: str | None, choices: list[PreferenceChoice], often: Sequence[FrequencyChoice] = ()
+) -> Any:
     if name is None:
         holder = PreferencesHolder(organization_id=session.organization_id)
     else:
         holder = await preferences_holder(session, name)
-    view = await change_preferences(session, holder, choices, source="recipient")
-    return view.categories, view.types, [(one.scope, one.name, one.channel, one.allowed) for one in view.choices]
+    view = await change_preferences(session, holder, choices, frequencies=often, source="recipient")
+    chosen = [(one.scope, one.name, one.channel, one.allowed) for one in view.choices]
+    return view.categories, view.types, chosen, [(one.scope, one.name, one.frequency) for one in view.frequencies]
 
 
 def _choices(draw: random.Random) -> list[PreferenceChoice]:
@@ -232,6 +130,13 @@ def _choices(draw: random.Random) -> list[PreferenceChoice]:
         for channel in (None, "email", "sms", "push", "inbox")
     ]
     return [PreferenceChoice(**place, allowed=draw.random() < 0.6) for place in draw.sample(places, 3)]  # type: ignore[arg-type] # as drawn
+
+
+def _frequencies(draw: random.Random) -> list[FrequencyChoice]:
+    """How often somebody wants it, now and then."""
+    places = [{"scope": "category", "name": "general"}, {"scope": "all", "channel": "sms"}]
+    frequencies = ["immediate", "daily", "weekly"]
+    return [FrequencyChoice(**place, frequency=draw.choice(frequencies)) for place in draw.sample(places, 1)]  # type: ignore[arg-type] # as drawn
 
 
 async def _suppress(both: Both, channel: str, address: str, reason: str) -> None:
@@ -284,6 +189,8 @@ def _options(draw: random.Random, both: Both) -> dict[str, Any]:
         options |= {"deduplication_key": draw.choice(KEYS), "replace": draw.random() < 0.5}
     if draw.random() < 0.1:
         options["priority"] = Priority.HIGH
+    if draw.random() < 0.25:
+        options["digest"] = draw.choice(["daily", "weekly"])
     return options
 
 
@@ -298,16 +205,21 @@ async def test_drawn_calls_come_to_the_same_in_memory_and_in_a_database(both: Bo
     await both.tell([Target(recipient="dee")], what="plain", data=DATA[0], send_at=both.outbox.now + timedelta(hours=1))
     await both.do(lambda session: remove_recipient(session, "dee"))
     both.gone.add("dee")
+    no_mail = [PreferenceChoice(scope="type", name="plain", channel="email", allowed=False)]
+    await both.do(lambda session: _choose(session, "cy", no_mail))
     await both.decide()
     reasons = set()
     for here, there in both.told:
         in_memory, stored = await both.came_to(here, there)
         assert in_memory == stored
         reasons |= {row[3] for row in stored}
+    in_memory, stored = await both.digests()
+    assert in_memory == stored
+    assert {row[2] for row in stored} == {None, "bounced_before", "preference"}
     assert reasons == {
         None,
         *("no_address", "no_device", "preference", "bounced_before", "opt_out", "complained_before"),
-        *("cancelled", "erased", "expired"),
+        *("cancelled", "erased", "expired", "digested"),
     }
 
 

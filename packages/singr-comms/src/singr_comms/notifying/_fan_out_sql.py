@@ -10,7 +10,7 @@ from sqlalchemy import TextClause
 
 from singr_comms.catalogue import INBOX
 from singr_comms.notifications.sending._suppressions import CODES, IN_FORCE
-from singr_comms.notifying._words import CHOSEN, MAILLESS, QUIETLY_OVER
+from singr_comms.notifying._words import CHOSEN, MAILLESS, QUIETLY_OVER, STOPS
 from singr_comms.notifying.digests._joining import JOINED
 from singr_comms.people import FREQUENCY_SQL, RULE_SQL
 from singr_comms.people.inbox import ADDED
@@ -77,7 +77,7 @@ def _named(channel: str) -> str:
 
 def _stop() -> str:
     """What `Suppressions` decides as an attempt begins, of the one fingerprint that is known here."""
-    codes = " ".join(f"WHEN '{reason}' THEN '{code}'" for reason, (code, _) in CODES.items())
+    codes = " ".join(f"WHEN '{reason}' THEN '{code}'" for reason, code in STOPS.items())
     ranks = " ".join(f"WHEN '{reason}' THEN {rank}" for rank, reason in enumerate(CODES))
     force = IN_FORCE.format("ARRAY[r.hash]", ":channel", ":organization_id", f"'{PLATFORM_ORGANIZATION_ID}'")
     return f"""

@@ -14,9 +14,16 @@ from singr_comms.channels.email import EmailAddress
 from singr_comms.channels.push import CHANNEL as PUSH
 from singr_comms.channels.sms import CHANNEL as SMS
 from singr_comms.models._locale import canonical_locale
+from singr_comms.people._memory_inboxes import MemoryInboxes
 from singr_comms.people.preferences._frequency import Frequencies, Frequency
 from singr_comms.people.preferences._rule import Choice, Choices
-from singr_comms.people.recipients._model import DefaultDigestTime, NamedRecipient, QuietHours, RecipientView
+from singr_comms.people.recipients._model import (
+    DefaultDigestTime,
+    DigestTime,
+    NamedRecipient,
+    QuietHours,
+    RecipientView,
+)
 from singr_db import new_id
 from singr_db.tables import PushDevice, Recipient
 
@@ -116,6 +123,7 @@ class MemoryPeople:
     Attributes:
         now: the time.
         digest_default: when digests come to those who have not said when.
+        inboxes: theirs.
     """
 
     now: Callable[[], datetime]
@@ -125,12 +133,19 @@ class MemoryPeople:
     _devices: dict[str, PushDevice] = field(default_factory=dict)
     _choices: dict[tuple[UUID | None, Choice], MemoryChoice] = field(default_factory=dict)
     _frequencies: dict[tuple[UUID | None, Choice], MemoryFrequency] = field(default_factory=dict)
+    inboxes: MemoryInboxes = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Give them inboxes, by the same clock."""
+        self.inboxes = MemoryInboxes(self.now)
 
     def saved(self) -> Callable[[], None]:
         """What brings back what they are now."""
         tables, default = {name: dict(getattr(self, name)) for name in _TABLES}, self.digest_default
+        restore_inboxes = self.inboxes.saved()
 
         def restore() -> None:
+            restore_inboxes()
             vars(self).update({name: dict(table) for name, table in tables.items()}, digest_default=default)
 
         return restore
@@ -168,6 +183,14 @@ class MemoryPeople:
             created += known is None
         return created
 
+    def set_times(
+        self, external_id: str, time_zone: str | None, quiet: QuietHours | None, digest: DigestTime | None
+    ) -> None:
+        """Keep by which clock somebody lives, and what they want of it."""
+        known = self.recipients[external_id]
+        given = msgspec.structs.replace(known.given, time_zone=time_zone, quiet_hours=quiet, digest=digest)
+        self.recipients[external_id] = msgspec.structs.replace(known, given=_as_kept(given), updated_at=self.now())
+
     def _heir(self, former: MemoryRecipient) -> MemoryRecipient:
         """Let somebody else have the id, with its topics and what the organization chose for it."""
         heir = msgspec.structs.replace(former, id=new_id(), created_at=self.now())
@@ -180,10 +203,11 @@ class MemoryPeople:
         return heir
 
     def remove(self, external_id: str) -> bool:
-        """Take somebody off, with devices, topics and choices; False where there is nobody."""
+        """Take somebody off, with devices, topics, choices and inbox; False where there is nobody."""
         gone = self.recipients.pop(external_id, None)
         if gone is None:
             return False
+        self.inboxes.remove(gone.id)
         self._devices = {token: one for token, one in self._devices.items() if one.recipient_id != gone.id}
         self._choices = {key: one for key, one in self._choices.items() if one.recipient_id != gone.id}
         self._frequencies = {key: one for key, one in self._frequencies.items() if one.recipient_id != gone.id}

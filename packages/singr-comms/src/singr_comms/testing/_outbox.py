@@ -55,13 +55,16 @@ class MemoryNotifications:
     choices, suppressions and quiet hours hold, and a deduplication key is used once. What is due is decided as a
     session ends, as by a worker that has nothing else to do, and what may go is `sent` there and then, or as its
     reader's quiet hours end: no provider is called and no limit asked. What is kept for a digest has the reason
-    `digested`, and no digest is made of it. Time is the test's own, and stands still until it is moved.
+    `digested`, and comes in one mail of the type `digest` at its reader's time. Inboxes have their items. Time is the
+    test's own, and stands still until it is moved.
 
     Takes the place of a session in `notify`, `cancel_notification`, `pause_notification`, `resume_notification` and
     `read_notification`; in what keeps recipients (`put_recipient`, `import_recipients`, `read_recipient`,
     `remove_recipient`), devices (`recipient_named`, `recipient_of_member`, `register_device`, `list_devices`,
-    `remove_device`) and topics (`change_topic`, `read_topic`, `remove_topic`); and in `preferences_holder`,
-    `read_preferences` and `change_preferences`. A sealer is theirs as ever, and seals nothing.
+    `remove_device`) and topics (`change_topic`, `read_topic`, `remove_topic`); in `preferences_holder`,
+    `read_preferences`, `change_preferences`, `read_times`, `set_times`, `read_digest_defaults` and
+    `set_digest_defaults`; and of `singr_comms.people.inbox` in `list_inbox`, `count_inbox`, `inbox_changes`,
+    `mark_inbox` and `add_to_inboxes`. A sealer is theirs as ever, and seals nothing.
 
     Args:
         now: when it begins (aware); the present unless given.

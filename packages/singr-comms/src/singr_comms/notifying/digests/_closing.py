@@ -15,9 +15,10 @@ from singr_comms.messages.digest import MESSAGE_TYPE
 from singr_comms.notifications._rows import CONTENT
 from singr_comms.notifications.channels.email import SendEmail
 from singr_comms.notifications.sending._try import PREFERENCE, UNWANTED
+from singr_comms.notifying._words import EMPTY, MAILLESS, WORDS
 from singr_comms.notifying.digests import _sql as sql
 from singr_comms.notifying.digests._joining import Period
-from singr_comms.notifying.digests._words import digest_of
+from singr_comms.notifying.digests._words import digest_of, opened_by
 from singr_comms.people import read_keys
 from singr_comms.people.preferences._rule import rule_values
 from singr_comms.people.recipients._sealing import name_of
@@ -35,8 +36,8 @@ class _None(msgspec.Struct, frozen=True, omit_defaults=True):
     rule: str | None = None
 
 
-EMPTY: Final = _None("digest_empty", "everything in it was read, has expired or cannot be read any more")
-NOWHERE: Final = _None("no_address", "the recipient has no e-mail address, by which digests come")
+_EMPTY: Final = _None(EMPTY, WORDS[EMPTY])
+_NOWHERE: Final = _None("no_address", WORDS[MAILLESS])
 _AT_ONCE: Final = 50
 # Seconds after which others have their turn.
 _LONGEST: Final = 20.0
@@ -188,7 +189,7 @@ class Digests:
         key = keys.get(row.key_id)
         if unwanted is None and fresh and row.is_reached and key is not None:
             name = name_of(row.name_sealed, keys, row.key_id)
-            how: dict[str, Any] = {"sealer": self._sealer, "brand": self._brand, "link": self._link}
+            how: dict[str, Any] = {"opened": opened_by(self._sealer), "brand": self._brand, "link": self._link}
             digest = digest_of(fresh, who=row, name=name, period=row.period, **how)
         else:
             digest = None
@@ -202,7 +203,7 @@ class Digests:
             "correlation_id": correlation_id.get(None),
         }
         if digest is None or key is None:
-            why = unwanted or (EMPTY if not fresh or (key is not None and row.is_reached) else NOWHERE)
+            why = unwanted or (_EMPTY if not fresh or (key is not None and row.is_reached) else _NOWHERE)
             await session.execute(sql.MESSAGE, values | {"error": _encode(why).decode()})
             return 0
         await enqueue(session, SendEmail(message_id), organization_id=row.organization_id, job_id=message_id)

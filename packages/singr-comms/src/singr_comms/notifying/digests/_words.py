@@ -1,6 +1,6 @@
 """What a digest says: of each item the words that would have come by its channel, cut to a title and a line or two."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, tzinfo
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ from singr_comms._errors import InvalidMessageError
 from singr_comms.catalogue import message_types
 from singr_comms.channels import CHANNELS
 from singr_comms.messages.digest import MOST, Digest, DigestItem
-from singr_comms.models._message import checked
+from singr_comms.models._message import Message, checked
 from singr_comms.notifications._rows import CONTENT
 from singr_comms.notifying.digests._joining import Period
 from singr_comms.rendering._languages import ISOLATES
@@ -25,7 +25,7 @@ _BODY: Final = 400
 def digest_of(
     rows: Sequence[Any],
     *,
-    sealer: Sealer,
+    opened: Callable[[Any], Message | None],
     brand: BrandSettings,
     who: Any,
     name: str | None,
@@ -36,7 +36,7 @@ def digest_of(
 
     Args:
         rows: items, in their order.
-        sealer: opens them.
+        opened: opens one; None where it cannot.
         brand: whose messages they are.
         who: whose digest it is: their `locale` and `time_zone`.
         name: how to address them.
@@ -44,7 +44,7 @@ def digest_of(
         link: where all of it can be seen.
     """
     place = zone(who.time_zone) or UTC
-    shown = [item for row in rows[:MOST] if (item := _item(row, sealer, brand, who.locale)) is not None]
+    shown = [item for row in rows[:MOST] if (item := _item(row, opened(row), brand, who.locale)) is not None]
     if not shown:
         return None
     return checked(
@@ -66,19 +66,32 @@ def _day(row: Any, place: tzinfo) -> str:
     return day
 
 
-def _item(row: Any, sealer: Sealer, brand: BrandSettings, locale: str | None) -> DigestItem | None:
-    declared = message_types.named(row.kind)
-    model = declared and declared.models.get(row.channel)
-    if model is None:
+def opened_by(sealer: Sealer) -> Callable[[Any], Message | None]:
+    """What opens an item that is sealed."""
+
+    def opened(row: Any) -> Message | None:
+        declared = message_types.named(row.kind)
+        model = declared and declared.models.get(row.channel)
+        if model is None:
+            return None
+        try:
+            return msgspec.json.decode(sealer.open(row.content_sealed, context=CONTENT), type=model)
+        except (SealError, msgspec.MsgspecError):
+            return None
+
+    return opened
+
+
+def _item(row: Any, message: Message | None, brand: BrandSettings, locale: str | None) -> DigestItem | None:
+    if message is None:
         return None
     try:
-        message = msgspec.json.decode(sealer.open(row.content_sealed, context=CONTENT), type=model)
         words = CHANNELS[row.channel].shown(message, brand, locale)[1]
         title, _, body = "".join(one for one in words if one not in ISOLATES).strip().partition("\n")
         # A mail's text is a letter: its subject says what it is about.
         more = None if row.channel == "email" else _cut(body, _BODY) or None
         return checked(DigestItem(title=_cut(title, _TITLE), body=more), DigestItem)
-    except (SealError, msgspec.MsgspecError, InvalidMessageError):
+    except (msgspec.MsgspecError, InvalidMessageError):
         return None
 
 

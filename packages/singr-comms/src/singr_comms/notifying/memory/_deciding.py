@@ -1,28 +1,25 @@
 """Who gets a notification, and why not: in Python what `DECIDE` says in SQL, held against it by a test.
 
-Messages are sent as they are decided, or as their reader's quiet hours end: nobody calls a provider, limits are not
-asked, and no digest is made of what is kept for one.
+Messages are sent as they are decided, or as their reader's quiet hours end: nobody calls a provider, and limits are not
+asked.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from singr_comms.catalogue import INBOX
-from singr_comms.channels import CHANNELS
 from singr_comms.channels.push import CHANNEL as PUSH
-from singr_comms.notifications._rows import normalized
-from singr_comms.notifications.sending._suppressions import CODES, first_that_stops
 from singr_comms.notifications.sending._try import ERASED, NO_DEVICE, OVER, PREFERENCE
 from singr_comms.notifying._asked import bite_of, pause_after, quiet_of
 from singr_comms.notifying._checking import EVERYBODY
 from singr_comms.notifying._words import CANCELLED, CHOSEN, MAILLESS, NOWHERE, QUIETLY_OVER
+from singr_comms.notifying.digests._joining import Period
+from singr_comms.notifying.memory._judging import Judging
 from singr_comms.notifying.memory._model import MemoryMessage, MemoryNotification, Suppressed
-from singr_comms.people import Often, decide, frequency_of, may_wait
 from singr_comms.people._memory import MemoryPeople, MemoryRecipient
-from singr_comms.people.times._clock import quiet_until
 from singr_db import new_id
 
 
@@ -34,6 +31,14 @@ class _Target(NamedTuple):
     whom: UUID | None
     person: MemoryRecipient | None
     to: Any
+
+
+class _Judged(NamedTuple):
+    """Why a message is not sent, the rule of it, and for which digest it is kept."""
+
+    why: str | None
+    rule: str
+    digest: Period | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,57 +112,38 @@ class Deciding:
         """Look at one that waited as its attempt begins; returns it as it is then."""
         person = None if message.recipient_id is None else self.people.by_id().get(message.recipient_id)
         target = _Target(message.channel, EVERYBODY, message.recipient_id, person, message.to)
-        if message.expires_at <= self.now:
+        if message.expires_at is not None and message.expires_at <= self.now:
             return message.not_sent(OVER.code)
         if person is not None and message.channel == PUSH.name and message.to not in self.people.tokens(person.id):
             return message.not_sent(NO_DEVICE.code)
         why, rule = self._refused(target)
         return replace(message, waits_until=None) if why is None else message.not_sent(why, rule)
 
-    def _judged(self, target: _Target, expires_at: datetime) -> tuple[str | None, str]:
-        """Why it is not sent, in the order in which `DECIDE` looks; and the rule of preferences."""
+    def _judged(self, target: _Target, expires_at: datetime) -> _Judged:
+        """Why it is not sent, in the order in which `DECIDE` looks."""
         why, rule = self._refused(target)
         if why is not None or target.channel == INBOX:
-            return why, rule
-        until = self._quiet_until(target)
-        quiet = quiet_of(self.one.checked.type, target.channel, self.one.priority)
+            return _Judged(why, rule)
+        declared, priority = self.one.checked.type, self.one.priority
+        often = self._judging.often(target.whom, declared, target.channel, priority)
         is_mailed = target.person is not None and target.person.address("email") is not None
-        often = self._often(target)
         if often.frequency is None and self.one.digest is not None:
-            return ("digested" if is_mailed else MAILLESS), rule  # no digest is made of it here
-        if often.frequency not in {None, "immediate"} and is_mailed:
-            return CHOSEN, often.rule or ""
-        if until is not None and quiet == "digest" and is_mailed:
-            return "digested", rule
-        if until is not None and quiet == "drop":
-            return "quiet_hours", rule
-        return (QUIETLY_OVER if until is not None and until >= expires_at else None), rule
-
-    def _often(self, target: _Target) -> Often:
-        """How often its reader wants to be told of it, where anybody chose."""
-        declared = self.one.checked.type
-        if not may_wait(declared, target.channel, self.one.priority):
-            return Often()
-        return frequency_of(
-            {} if target.person is None else self.people.chosen_often(target.whom),
-            self.people.chosen_often(None),
-            type_=declared.name,
-            category=declared.category,
-            channel=target.channel,
-        )
+            return _Judged("digested", rule, self.one.digest) if is_mailed else _Judged(MAILLESS, rule)
+        if often.frequency in {"daily", "weekly"} and is_mailed:
+            return _Judged(CHOSEN, often.rule or "", often.frequency)
+        until = self._quiet_until(target)
+        if until is None:
+            return _Judged(None, rule)
+        quiet = quiet_of(declared, target.channel, priority)
+        if quiet == "digest" and is_mailed:
+            return _Judged("digested", rule, "daily")
+        return _Judged("quiet_hours" if quiet == "drop" else QUIETLY_OVER if until >= expires_at else None, rule)
 
     def _refused(self, target: _Target) -> tuple[str | None, str]:
         """Why it is not sent at whatever hour."""
-        declared, whom, ends_at = self.one.checked.type, target.whom, self.one.expires_at
-        allowed, rule = decide(
-            {} if target.person is None else self.people.chosen(whom),
-            self.people.chosen(None),
-            type_=declared.name,
-            category=declared.category,
-            channel=target.channel,
-            mandatory=declared.mandatory,
-            type_allows=not declared.opt_in,
-        )
+        whom, ends_at = target.whom, self.one.expires_at
+        asked = whom if target.person is not None else None
+        allowed, rule = self._judging.allowed(asked, self.one.checked.type, target.channel)
         if ends_at is not None and ends_at <= self.now:
             return OVER.code, rule
         if whom is not None and target.person is None:
@@ -166,34 +152,24 @@ class Deciding:
             return CANCELLED.code, rule
         if target.to is None:
             return NOWHERE[target.channel], rule
-        if code := self._stopped(target):
+        if code := self._judging.stopped(self.one.type, target.channel, target.to):
             return code, rule
         return (None if allowed else PREFERENCE), rule
 
     def _quiet_until(self, target: _Target) -> datetime | None:
         """When the quiet hours end that it comes in; None where it comes in none, or passes."""
-        hours = None if target.person is None else target.person.given.quiet_hours
-        if target.person is None or hours is None:
-            return None
-        if quiet_of(self.one.checked.type, target.channel, self.one.priority) == "pass":
-            return None
-        starts, ends = time.fromisoformat(hours.starts), time.fromisoformat(hours.ends)
-        return quiet_until(self.now, target.person.given.time_zone, starts, ends, hours.days)
+        return self._judging.quiet_until(target.person, self.one.checked.type, target.channel, self.one.priority)
 
-    def _stopped(self, target: _Target) -> str | None:
-        """The code of what stops messages to an address; None where nothing does, or it is an inbox."""
-        if target.channel == INBOX:
-            return None
-        address = normalized(CHANNELS[target.channel].address(target.to))
-        about = [one for one in self.suppressed if one.is_of(target.channel, address, self.one.organization_id)]
-        stopping = first_that_stops(self.one.type, about)
-        return None if stopping is None else CODES[stopping.reason][0]
+    @property
+    def _judging(self) -> Judging:
+        return Judging(self.one.organization_id, self.people, self.suppressed, self.now)
 
     def _message(self, target: _Target) -> MemoryMessage:
         one, person = self.one, target.person
         lives = self.now + timedelta(seconds=one.checked.type.time_to_live)
         expires_at = min(one.expires_at or lives, lives)
         own = one.checked.contents.get((target.ordinal, target.channel))
+        said = own or one.checked.contents[EVERYBODY, target.channel]
         message = MemoryMessage(
             id=new_id(),
             organization_id=one.organization_id,
@@ -203,7 +179,7 @@ class Deciding:
             recipient=None if person is None else person.external_id,
             recipient_id=target.whom,
             to=target.to,
-            message=own or one.checked.contents[EVERYBODY, target.channel],
+            message=said,
             locale=None if person is None else person.given.locale,
             reason=None,
             rule=None,
@@ -212,5 +188,9 @@ class Deciding:
             expires_at=expires_at,
             waits_until=self._quiet_until(target),
         )
-        why, rule = self._judged(target, expires_at)
-        return message if why is None else message.not_sent(why, rule)
+        judged = self._judged(target, expires_at)
+        if judged.why is not None:
+            return replace(message.not_sent(judged.why, judged.rule), digest=judged.digest)
+        if target.channel == INBOX and target.whom is not None:
+            self.people.inboxes.add(target.whom, said, one.id)
+        return message

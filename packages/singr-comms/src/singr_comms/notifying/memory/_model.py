@@ -27,32 +27,34 @@ class MemoryMessage:
         recipient: whom it is for, by the organization's own id; None where an address was named alone, or they are
             taken off since.
         to: the address, as the channel's providers take it; of an inbox whose it is; None where there is none.
-        message: what it says.
+        message: what it says; None of a digest that has nothing to tell, and of who was erased.
         locale: its reader's language.
         reason: the code of why it was not sent; None where it was, or waits.
         rule: the rule that decided, where `reason` is `preference`, or `digested` as somebody chose.
         words: the reason for people.
         decided_at: when.
-        expires_at: after this it would not have been sent any more.
+        expires_at: after this it would not have been sent any more; None of a digest.
         waits_until: when its reader's quiet hours end, as long as they hold it back; None otherwise.
+        digest: of what is `digested`, how often the digest comes that it is kept for.
     """
 
     id: UUID
     organization_id: UUID
-    notification_id: UUID
+    notification_id: UUID | None
     type: str
     channel: str
     recipient: str | None
     recipient_id: UUID | None
     to: Any
-    message: Message
+    message: Message | None
     locale: str | None
     reason: str | None
     rule: str | None
     words: str | None
     decided_at: datetime
-    expires_at: datetime
+    expires_at: datetime | None
     waits_until: datetime | None = None
+    digest: Period | None = None
 
     @property
     def status(self) -> str:
@@ -67,10 +69,16 @@ class MemoryMessage:
         """The same, where it is not sent for this: a code, or what `WORDS` has of one."""
         by = rule if why in {PREFERENCE, CHOSEN} else None
         words = WORDS[why].replace("{rule}", by or "")
-        return replace(self, reason=why.partition(" ")[0], rule=by, words=words, waits_until=None)
+        return replace(self, reason=why.partition(" ")[0], rule=by, words=words, waits_until=None, digest=None)
 
     def preview(self) -> Preview:
-        """As its reader sees it, in their language."""
+        """As its reader sees it, in their language.
+
+        Raises:
+            ValueError: it says nothing, since it was never sent.
+        """
+        if self.message is None:
+            raise ValueError(f"it says nothing: {self.words}")
         return preview(self.message, locale=self.locale)
 
 

@@ -9,9 +9,12 @@ from uuid import UUID
 
 import msgspec
 
+from singr_comms.channels.push import CHANNEL as PUSH
 from singr_comms.notifying._checking import Checked
 from singr_comms.notifying._words import CANCELLED
 from singr_comms.notifying.memory._deciding import Deciding
+from singr_comms.notifying.memory._digests import MemoryDigests
+from singr_comms.notifying.memory._judging import Judging
 from singr_comms.notifying.memory._model import MemoryMessage, MemoryNotification, Suppressed
 from singr_comms.people._memory import MemoryPeople
 
@@ -44,12 +47,19 @@ class MemoryNotified:
     suppressed: list[Suppressed]
     messages: list[MemoryMessage] = field(default_factory=list)
     all: dict[UUID, MemoryNotification] = field(default_factory=dict)
+    digests: MemoryDigests = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Give it windows for what is kept for digests."""
+        self.digests = MemoryDigests(self.organization_id, self.people, self.now)
 
     def saved(self) -> Callable[[], None]:
         """What brings back what there is now."""
         messages, kept = list(self.messages), {key: dict(vars(one)) for key, one in self.all.items()}
+        restore_digests = self.digests.saved()
 
         def restore() -> None:
+            restore_digests()
             self.messages[:] = messages
             self.all = {key: self.all[key] for key in kept}
             for key, values in kept.items():
@@ -94,11 +104,12 @@ class MemoryNotified:
             one.state, one.paused_at, one.ended_at, one.updated_at = "cancelled", None, self.now(), self.now()
         elif recipients is not None and one.state in _OPEN:
             one.without, one.updated_at = one.without | set(recipients), self.now()
+        taken = self.digests.withdraw(one.id, recipients)
         stopped = already_sent = 0
         for place, message in enumerate(self.messages):
             if message.notification_id == one.id and (recipients is None or message.recipient_id in recipients):
                 already_sent += message.status in _SENT
-                if message.waits_until is not None:
+                if message.waits_until is not None or (message.digest is not None and message.recipient_id in taken):
                     self.messages[place] = message.not_sent(CANCELLED.code)
                     stopped += 1
         return stopped, already_sent
@@ -125,30 +136,46 @@ class MemoryNotified:
     def next_due(self) -> datetime | None:
         """When there is something to decide or to send next."""
         opens = [one.due_at for one in self.all.values() if self._is_open(one)]
-        return min([*opens, *(message.waits_until or self.now() for message in self._waiting())], default=None)
+        waits = [message.waits_until for message, _ in self._waiting()]
+        times = [*opens, *waits, self.digests.next_due(), self.people.inboxes.next_awake()]
+        return min((time for time in times if time is not None), default=None)
 
     def decide_due(self) -> None:
-        """Decide what is due, the most urgent first, until nothing is; and send what quiet hours hold back no more."""
+        """Bring back what was snoozed, close digests, decide, the most urgent first, and send what waited."""
+        self.people.inboxes.wake()
+        self.digests.move()
+        judging = Judging(self.organization_id, self.people, self.suppressed, self.now())
+        self.messages += self.digests.close_due(judging)
         while due := [one for one in self.all.values() if self._is_open(one) and one.due_at <= self.now()]:
             one = min(due, key=lambda one: (one.priority, one.due_at, one.id))
-            self.messages += self._deciding(one).bite()
-        over = {one.id for one in self._waiting() if one.waits_until is not None and one.waits_until <= self.now()}
+            self._decide(one)
+        over = {one.id: by for one, by in self._waiting() if one.waits_until and one.waits_until <= self.now()}
         for place, message in enumerate(self.messages):
             if message.id in over:
-                self.messages[place] = self._deciding(self.all[message.notification_id]).again(message)
+                self.messages[place] = self._deciding(over[message.id]).again(message)
         open_ = {message.notification_id for message in self.messages if message.waits_until is not None}
         for one in self.all.values():
             if one.state == "sending" and one.id not in open_:
                 one.state, one.ended_at, one.paused_at = "done", self.now(), None
 
+    def _decide(self, one: MemoryNotification) -> None:
+        """Decide the next recipients of one; a digest tells what a push would have said, before others."""
+        made = self._deciding(one).bite()
+        self.messages += made
+        for message in sorted(made, key=lambda message: message.channel != PUSH.name):
+            if message.digest is not None:
+                self.digests.keep(message, one.checked.type, expires_at=one.expires_at)
+
     def _deciding(self, one: MemoryNotification) -> Deciding:
         return Deciding(one, self.people, self.suppressed, self.now())
 
-    def _waiting(self) -> Iterator[MemoryMessage]:
-        """What quiet hours hold back, but of what is paused."""
+    def _waiting(self) -> Iterator[tuple[MemoryMessage, MemoryNotification]]:
+        """What quiet hours hold back, but of what is paused; and what it is of."""
         for message in self.messages:
-            if message.waits_until is not None and self.all[message.notification_id].paused_at is None:
-                yield message
+            if message.waits_until is not None and message.notification_id is not None:
+                one = self.all[message.notification_id]
+                if one.paused_at is None:
+                    yield message, one
 
     def _is_open(self, one: MemoryNotification) -> bool:
         return one.state in _OPEN and one.paused_at is None

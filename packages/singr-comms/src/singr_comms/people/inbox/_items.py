@@ -13,6 +13,8 @@ from singr_comms.catalogue import message_types
 from singr_comms.channels.push import render_push
 from singr_comms.models._message import Message, kind_of
 from singr_comms.notifications._rows import CONTENT
+from singr_comms.people._memory import KeepsPeople
+from singr_comms.people._memory_inboxes import MemoryItem
 from singr_comms.people.inbox._news import note_news
 from singr_db import PlatformSession, Sealer, SealError, TenantSession, new_id, sql_text
 from singr_db.batch import read_arrays
@@ -147,6 +149,10 @@ async def add_to_inboxes(
     """
     if len({one.recipient_id for one in messages}) < len(messages):
         raise ValueError("name each recipient once: what comes later comes in a call of its own")
+    if isinstance(session, KeepsPeople):
+        for one in messages:
+            session.people.inboxes.add(one.recipient_id, shown_in_inboxes(one.message), one.notification_id)
+        return len(messages)
     rows = [
         _Row(
             new_id(),
@@ -186,6 +192,8 @@ async def owner_of_inbox(session: PlatformSession, recipient_id: UUID) -> UUID |
 
 async def count_inbox(session: TenantSession | PlatformSession, recipient_id: UUID) -> InboxCounts:
     """How many items are new; all 0 of an inbox in which nothing ever was."""
+    if isinstance(session, KeepsPeople):
+        return InboxCounts(*session.people.inboxes.counts(recipient_id))
     row: Any = (await session.execute(_COUNTS, {"recipient_id": recipient_id})).first()
     return InboxCounts() if row is None else InboxCounts(*row)
 
@@ -212,6 +220,9 @@ async def list_inbox(
     Raises:
         singr_db.pages.InvalidCursor: the cursor is malformed.
     """
+    if isinstance(session, KeepsPeople):
+        kept = session.people.inboxes.page(recipient_id, state, limit=limit, cursor=cursor)
+        return Page(tuple(item_view(one, sealer) for one in kept.items), kept.next_cursor)
     statement = select(InboxItem).where(InboxItem.recipient_id == recipient_id, *_in_state(state))
     page = await fetch_page(session, statement, key=InboxItem.id, limit=limit, cursor=cursor)
     return Page(tuple(item_view(row, sealer) for row in page.items), page.next_cursor)
@@ -221,6 +232,9 @@ async def inbox_changes(
     session: TenantSession | PlatformSession, sealer: Sealer, recipient_id: UUID, *, after: int, limit: int
 ) -> list[InboxItemView]:
     """Items that changed behind a position, in the order of their changes, `limit` at most."""
+    if isinstance(session, KeepsPeople):
+        kept = session.people.inboxes.changes(recipient_id, after=after, limit=limit)
+        return [item_view(one, sealer) for one in kept]
     changed = (InboxItem.recipient_id == recipient_id, InboxItem.position > after)
     rows = await session.scalars(select(InboxItem).where(*changed).order_by(InboxItem.position).limit(limit))
     return [item_view(row, sealer) for row in rows]
@@ -251,7 +265,10 @@ def _words(row: Any, sealer: Sealer) -> tuple[str | None, str | None, str | None
     if model is None:
         return None, None, None
     try:
-        message = msgspec.json.decode(sealer.open(row.content_sealed, context=CONTENT), type=model)
+        if isinstance(row, MemoryItem):
+            message = row.message
+        else:
+            message = msgspec.json.decode(sealer.open(row.content_sealed, context=CONTENT), type=model)
         rendered = render_push(message)
     except (SealError, msgspec.MsgspecError, InvalidMessageError):
         return None, None, None

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import TextClause
 
+from singr_comms.people._memory import KeepsPeople
 from singr_comms.people.inbox._items import InboxCounts
 from singr_comms.people.inbox._news import note_news
 from singr_config.clock import clock
@@ -111,6 +112,10 @@ async def mark_inbox(
     Returns:
         The counts after it.
     """
+    if isinstance(session, KeepsPeople):
+        inboxes = session.people.inboxes
+        inboxes.mark(recipient_id, mark, ids=ids, before=before, until=until)
+        return InboxCounts(*inboxes.counts(recipient_id))
     about = {"recipient_id": recipient_id}
     position: int | None = await session.scalar(_LOCK, about)
     if position is None:

@@ -5,6 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from singr_comms.people._errors import PeopleError, PersonFault, RecipientNotFoundError
+from singr_comms.people._memory import KeepsPeople
 from singr_comms.people.preferences._store import PreferencesHolder
 from singr_comms.people.recipients._checks import ZONES
 from singr_comms.people.recipients._model import DigestTime, QuietHours, ZoneName, times_of
@@ -52,6 +53,8 @@ async def read_times(session: TenantSession | PlatformSession, holder: Preferenc
     Raises:
         RecipientNotFoundError: they are gone.
     """
+    if isinstance(session, KeepsPeople):
+        return _in_memory(session, holder)
     row: Any = (await session.execute(_READ, _which(holder))).one_or_none()
     if row is None:
         raise RecipientNotFoundError("recipient")
@@ -77,11 +80,23 @@ async def set_times(session: TenantSession | PlatformSession, holder: Preference
         "digest_at": digest and digest.at,
         "digest_weekday": digest and digest.weekday,
     }
+    if isinstance(session, KeepsPeople):
+        _in_memory(session, holder)
+        session.people.set_times(holder.external_id or "", given.time_zone, quiet, digest)
+        return await read_times(session, holder)
     external_id = await session.scalar(_WRITE, values)
     if external_id is None:
         raise RecipientNotFoundError("recipient")
     await move_digests(session, [external_id], organization_id=holder.organization_id)
     return await read_times(session, holder)
+
+
+def _in_memory(session: KeepsPeople, holder: PreferencesHolder) -> OwnTimes:
+    person = next((one for one in session.people.by_id().values() if one.id == holder.recipient_id), None)
+    if person is None:
+        raise RecipientNotFoundError("recipient")
+    given = person.given
+    return OwnTimes(time_zone=given.time_zone, quiet_hours=given.quiet_hours, digest=given.digest)
 
 
 def _which(holder: PreferencesHolder) -> dict[str, Any]:
