@@ -27,7 +27,7 @@ from singr_comms.people.recipients._model import (
 from singr_db import new_id
 from singr_db.tables import PushDevice, Recipient
 
-_TABLES: Final = ("recipients", "topics", "_devices", "_choices", "_frequencies")
+_TABLES: Final = ("recipients", "topics", "_devices", "_choices", "_frequencies", "gone")
 
 
 class MemoryRecipient(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,6 +124,8 @@ class MemoryPeople:
         now: the time.
         digest_default: when digests come to those who have not said when.
         inboxes: theirs.
+        gone: who was taken off the list, by the ids that they had.
+        erased: of these, who is forgotten.
     """
 
     now: Callable[[], datetime]
@@ -134,6 +136,8 @@ class MemoryPeople:
     _choices: dict[tuple[UUID | None, Choice], MemoryChoice] = field(default_factory=dict)
     _frequencies: dict[tuple[UUID | None, Choice], MemoryFrequency] = field(default_factory=dict)
     inboxes: MemoryInboxes = field(init=False)
+    gone: dict[str, frozenset[UUID]] = field(default_factory=dict)
+    erased: frozenset[UUID] = frozenset()
 
     def __post_init__(self) -> None:
         """Give them inboxes, by the same clock."""
@@ -141,12 +145,13 @@ class MemoryPeople:
 
     def saved(self) -> Callable[[], None]:
         """What brings back what they are now."""
-        tables, default = {name: dict(getattr(self, name)) for name in _TABLES}, self.digest_default
+        tables = {name: dict(getattr(self, name)) for name in _TABLES}
+        values = {"digest_default": self.digest_default, "erased": self.erased}
         restore_inboxes = self.inboxes.saved()
 
         def restore() -> None:
             restore_inboxes()
-            vars(self).update({name: dict(table) for name, table in tables.items()}, digest_default=default)
+            vars(self).update({name: dict(table) for name, table in tables.items()}, **values)
 
         return restore
 
@@ -208,12 +213,20 @@ class MemoryPeople:
         if gone is None:
             return False
         self.inboxes.remove(gone.id)
+        self.gone[external_id] = self.gone.get(external_id, frozenset()) | {gone.id}
         self._devices = {token: one for token, one in self._devices.items() if one.recipient_id != gone.id}
         self._choices = {key: one for key, one in self._choices.items() if one.recipient_id != gone.id}
         self._frequencies = {key: one for key, one in self._frequencies.items() if one.recipient_id != gone.id}
         for key, topic in self.topics.items():
             self.topics[key] = msgspec.structs.replace(topic, members=topic.members - {gone.id})
         return True
+
+    def erase(self, external_id: str) -> bool:
+        """Forget somebody, also who was taken off before; False where there is nobody to forget."""
+        self.remove(external_id)
+        former = self.gone.pop(external_id, frozenset())
+        self.erased |= former
+        return bool(former)
 
     def row(self, external_id: str | None = None, *, user_id: UUID | None = None) -> Recipient | None:
         """Somebody as a row, as far as callers use it; None where there is nobody."""

@@ -10,8 +10,10 @@ from singr_comms.notifications._reachable import ways_to_write
 from singr_comms.notifications._rows import normalized
 from singr_comms.notifications.sending._suppressions import CODES, OF_ALL
 from singr_comms.notifying.memory._model import MemoryMessage, Suppressed
+from singr_comms.notifying.memory._room import MemoryRoom
 from singr_comms.notifying.memory._store import MemoryNotified
 from singr_comms.people._memory import MemoryPeople
+from singr_config import LimitSettings
 from singr_config.clock import clock
 
 _SCOPE: Final = {"unsubscribed": "marketing"}
@@ -54,23 +56,26 @@ class MemoryNotifications:
     By the rules of the database's, and with the same errors: whoever is named must be there, data must fit the type,
     choices, suppressions and quiet hours hold, and a deduplication key is used once. What is due is decided as a
     session ends, as by a worker that has nothing else to do, and what may go is `sent` there and then, or as its
-    reader's quiet hours end: no provider is called and no limit asked. What is kept for a digest has the reason
-    `digested`, and comes in one mail of the type `digest` at its reader's time. Inboxes have their items. Time is the
-    test's own, and stands still until it is moved.
+    reader's quiet hours end: no provider is called, and no limit is asked unless given. What is kept for a digest has
+    the reason `digested`, and comes in one mail of the type `digest` at its reader's time. Inboxes have their items.
+    Time is the test's own, and stands still until it is moved.
 
     Takes the place of a session in `notify`, `cancel_notification`, `pause_notification`, `resume_notification` and
     `read_notification`; in what keeps recipients (`put_recipient`, `import_recipients`, `read_recipient`,
-    `remove_recipient`), devices (`recipient_named`, `recipient_of_member`, `register_device`, `list_devices`,
-    `remove_device`) and topics (`change_topic`, `read_topic`, `remove_topic`); in `preferences_holder`,
+    `remove_recipient`, `erase_recipient`), devices (`recipient_named`, `recipient_of_member`, `register_device`,
+    `list_devices`, `remove_device`) and topics (`change_topic`, `read_topic`, `remove_topic`); in `preferences_holder`,
     `read_preferences`, `change_preferences`, `read_times`, `set_times`, `read_digest_defaults` and
     `set_digest_defaults`; and of `singr_comms.people.inbox` in `list_inbox`, `count_inbox`, `inbox_changes`,
     `mark_inbox` and `add_to_inboxes`. A sealer is theirs as ever, and seals nothing.
 
     Args:
         now: when it begins (aware); the present unless given.
+        limits: how many messages a reader gets in an hour and an organization sends in a day: what is over them is held
+            back for the reason that a database gives. As many as there are, unless given.
     """
 
-    def __init__(self, *, now: datetime | None = None) -> None:
+    def __init__(self, *, now: datetime | None = None, limits: LimitSettings | None = None) -> None:
+        self._room = None if limits is None else MemoryRoom(limits)
         self._now = now or clock.now()
         self._notified: dict[UUID, MemoryNotified] = {}
         self._suppressed: list[Suppressed] = []
@@ -159,7 +164,7 @@ class MemoryNotifications:
     def _of(self, organization_id: UUID) -> MemoryNotified:
         if organization_id not in self._notified:
             people = MemoryPeople(lambda: self._now)
-            notified = MemoryNotified(organization_id, people, lambda: self._now, self._suppressed)
+            notified = MemoryNotified(organization_id, people, lambda: self._now, self._suppressed, self._room)
             self._notified[organization_id] = notified
         return self._notified[organization_id]
 

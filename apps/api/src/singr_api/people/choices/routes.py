@@ -16,8 +16,9 @@ from singr_api.routing.route import Section
 from singr_api.wiring.reader_pages import BY_TOKEN, PAGE, reader_page
 from singr_api.wiring.reader_words import Words, words_for
 from singr_api.wiring.services import Services
-from singr_comms.catalogue import INBOX
+from singr_comms.catalogue import message_types
 from singr_comms.people import (
+    CategoryPreference,
     Frequency,
     FrequencyChoice,
     LinkReader,
@@ -27,6 +28,7 @@ from singr_comms.people import (
     RecipientNotFoundError,
     change_preferences,
     mail_ended,
+    may_wait,
     read_preferences,
     reader_of_link,
 )
@@ -185,9 +187,15 @@ def _boxes(view: PreferencesView, ended: set[str], words: Words, *, is_mailed: b
             checked = " checked" if one.allowed else ""
             yield f'<label class="choice"><input type="checkbox" name="on" value="{box}"{checked}> {label}</label>\n'
         # Where no mail comes, no digest does.
-        if is_mailed and category.category not in ended and {one.channel for one in category.channels} - {INBOX}:
+        if is_mailed and category.category not in ended and _waits(category):
             yield _select(category.category, often.get(category.category, _USUAL), words)
         yield "</fieldset>\n"
+
+
+def _waits(category: CategoryPreference) -> bool:
+    """Whether any of it may be kept for a digest."""
+    types = [one for one in message_types if one.category == category.category]
+    return any(may_wait(one, way.channel) for one in types for way in category.channels)
 
 
 def _select(category: str, chosen: str, words: Words) -> str:

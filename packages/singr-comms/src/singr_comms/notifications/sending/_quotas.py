@@ -37,7 +37,8 @@ _FEWEST_IN_A_ROW: Final = 100
 USER_LIMIT: Final = "user_limit"
 RECIPIENT_LIMIT: Final = "recipient_limit"
 ORGANIZATION_LIMIT: Final = "organization_limit"
-_READERS: Final = {USER_LIMIT: "user", RECIPIENT_LIMIT: "recipient"}
+READERS: Final = {USER_LIMIT: "user", RECIPIENT_LIMIT: "recipient"}
+"""Who is sent no more, by the code."""
 LIMITS: Final = frozenset({USER_LIMIT, RECIPIENT_LIMIT, ORGANIZATION_LIMIT}) | GUARDS
 """The codes of what a limit held back."""
 
@@ -106,7 +107,7 @@ class Quotas:
         limit = self._per_hour[row.channel]
         for code, subject, context in _subjects(row):
             if not await self.takes(session, row, _COUNT_HOUR, Count(self._print(subject, context), limit)):
-                return code, f"the {_READERS[code]} was sent {limit} messages in this hour, which is the limit"
+                return code, f"the {READERS[code]} was sent {limit} messages in this hour, which is the limit"
         if session.organization_id != PLATFORM_ORGANIZATION_ID and not await self._day(session, message_id, row):
             most = self._per_day[row.channel]
             return ORGANIZATION_LIMIT, f"the organization sent {most} messages on this day (UTC), which is the limit"

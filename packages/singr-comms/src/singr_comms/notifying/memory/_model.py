@@ -10,7 +10,7 @@ import msgspec
 
 from singr_comms._preview import Preview, preview
 from singr_comms.catalogue import INBOX, Message
-from singr_comms.notifications.sending._try import PREFERENCE
+from singr_comms.notifications.sending._try import ERASED, PREFERENCE
 from singr_comms.notifying._checking import Checked
 from singr_comms.notifying._words import CHOSEN, WORDS
 from singr_comms.notifying.digests._joining import Period
@@ -71,6 +71,15 @@ class MemoryMessage:
         words = WORDS[why].replace("{rule}", by or "")
         return replace(self, reason=why.partition(" ")[0], rule=by, words=words, waits_until=None, digest=None)
 
+    def over_limit(self, code: str, words: str) -> "MemoryMessage":
+        """The same, where a limit holds it back."""
+        return replace(self, reason=code, words=words)
+
+    def erased(self) -> "MemoryMessage":
+        """The same, once its reader is forgotten: to nobody, and of nothing."""
+        kept = self.not_sent(ERASED.code) if self.waits_until is not None else self
+        return replace(kept, recipient=None, to=None, message=None)
+
     def preview(self) -> Preview:
         """As its reader sees it, in their language.
 
@@ -78,7 +87,7 @@ class MemoryMessage:
             ValueError: it says nothing, since it was never sent.
         """
         if self.message is None:
-            raise ValueError(f"it says nothing: {self.words}")
+            raise ValueError(f"it says nothing: {self.words or 'its reader was erased'}")
         return preview(self.message, locale=self.locale)
 
 

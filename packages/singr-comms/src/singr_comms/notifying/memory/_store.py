@@ -16,6 +16,7 @@ from singr_comms.notifying.memory._deciding import Deciding
 from singr_comms.notifying.memory._digests import MemoryDigests
 from singr_comms.notifying.memory._judging import Judging
 from singr_comms.notifying.memory._model import MemoryMessage, MemoryNotification, Suppressed
+from singr_comms.notifying.memory._room import MemoryRoom
 from singr_comms.people._memory import MemoryPeople
 
 _OPEN: Final = ("scheduled", "deciding")
@@ -38,6 +39,7 @@ class MemoryNotified:
     Attributes:
         now: the time.
         suppressed: which addresses get nothing.
+        room: what limits leave; None: they are not asked.
         messages: what was decided, in order.
     """
 
@@ -45,6 +47,7 @@ class MemoryNotified:
     people: MemoryPeople
     now: Callable[[], datetime]
     suppressed: list[Suppressed]
+    room: MemoryRoom | None = None
     messages: list[MemoryMessage] = field(default_factory=list)
     all: dict[UUID, MemoryNotification] = field(default_factory=dict)
     digests: MemoryDigests = field(init=False)
@@ -145,14 +148,15 @@ class MemoryNotified:
         self.people.inboxes.wake()
         self.digests.move()
         judging = Judging(self.organization_id, self.people, self.suppressed, self.now())
-        self.messages += self.digests.close_due(judging)
+        self._forget_erased()
+        self.messages += map(self._within_limits, self.digests.close_due(judging))
         while due := [one for one in self.all.values() if self._is_open(one) and one.due_at <= self.now()]:
             one = min(due, key=lambda one: (one.priority, one.due_at, one.id))
             self._decide(one)
         over = {one.id: by for one, by in self._waiting() if one.waits_until and one.waits_until <= self.now()}
         for place, message in enumerate(self.messages):
             if message.id in over:
-                self.messages[place] = self._deciding(over[message.id]).again(message)
+                self.messages[place] = self._within_limits(self._deciding(over[message.id]).again(message))
         open_ = {message.notification_id for message in self.messages if message.waits_until is not None}
         for one in self.all.values():
             if one.state == "sending" and one.id not in open_:
@@ -160,11 +164,25 @@ class MemoryNotified:
 
     def _decide(self, one: MemoryNotification) -> None:
         """Decide the next recipients of one; a digest tells what a push would have said, before others."""
-        made = self._deciding(one).bite()
+        made = list(map(self._within_limits, self._deciding(one).bite()))
         self.messages += made
         for message in sorted(made, key=lambda message: message.channel != PUSH.name):
             if message.digest is not None:
                 self.digests.keep(message, one.checked.type, expires_at=one.expires_at)
+
+    def _within_limits(self, message: MemoryMessage) -> MemoryMessage:
+        """The message, held back where it is one too many."""
+        if self.room is None or message.status != "sent":
+            return message
+        person = None if message.recipient_id is None else self.people.by_id().get(message.recipient_id)
+        over = self.room.over(message, None if person is None else person.user_id, self.now())
+        return message if over is None else message.over_limit(*over)
+
+    def _forget_erased(self) -> None:
+        """Blank what is kept of messages to who is forgotten."""
+        for place, message in enumerate(self.messages):
+            if message.recipient_id in self.people.erased and message.message is not None:
+                self.messages[place] = message.erased()
 
     def _deciding(self, one: MemoryNotification) -> Deciding:
         return Deciding(one, self.people, self.suppressed, self.now())

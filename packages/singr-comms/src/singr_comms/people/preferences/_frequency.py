@@ -8,6 +8,7 @@ Where nobody chose, what the sender asks for holds.
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from singr_comms.catalogue import INBOX, MessageType
+from singr_comms.messages.digest import MESSAGE_TYPE as DIGEST
 from singr_comms.people.preferences._rule import ORGANIZATION, PLACES, RECIPIENT, Slots, placed
 from singr_jobs import Priority
 
@@ -25,8 +26,8 @@ class Often(NamedTuple):
 
 
 def may_wait(declared: MessageType, channel: str, priority: int = Priority.NORMAL) -> bool:
-    """Whether it is asked how often: what presses goes at once, and what is read in an app is there at once."""
-    return not declared.mandatory and priority != Priority.HIGH and channel != INBOX
+    """Whether it is asked how often: what presses goes at once, what is read in an app is there, a digest is one."""
+    return not (declared.mandatory or priority == Priority.HIGH or channel == INBOX or declared is DIGEST)
 
 
 def frequency_of(chosen: Frequencies, defaults: Frequencies, *, type_: str, category: str, channel: str) -> Often:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from singr_comms.catalogue import INBOX, MessageType, message_types
+from singr_comms.catalogue import MessageType, message_types
 from singr_comms.channels.email import CHANNEL as EMAIL
 from singr_comms.notifications._person_keys import open_sealed
 from singr_comms.notifications._rows import RECIPIENT, prints_of
@@ -340,7 +340,7 @@ def _by_category(chosen: _Chosen, types: Sequence[MessageType]) -> Iterable[Cate
                 way,
                 type_="",
                 category=category,
-                waits=way != INBOX,
+                waits=any(may_wait(one, way) for one in of_it),
                 type_allows=not all(one.opt_in for one in of_it),
             )
             for way in dict.fromkeys(channel for one in of_it for channel in one.ways)

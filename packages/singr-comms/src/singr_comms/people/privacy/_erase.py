@@ -6,11 +6,12 @@ from uuid import UUID
 from sqlalchemy import select
 
 from singr_comms.people._errors import RecipientNotFoundError
+from singr_comms.people._memory import KeepsPeople
 from singr_comms.people.exporting._withdrawing import withdraw_exports
 from singr_comms.people.inbox._news import note_news
 from singr_comms.people.privacy._job import EraseRecipient
 from singr_comms.people.privacy._prints import prints_of_person
-from singr_db import Sealer, TenantSession, sql_text
+from singr_db import Sealer, TenantSession, new_id, sql_text
 from singr_db.operation_log import log_operation
 from singr_db.tables import Recipient
 from singr_jobs import enqueue
@@ -52,6 +53,10 @@ async def erase_recipient(session: TenantSession, external_id: str, *, sealer: S
     Raises:
         RecipientNotFoundError: there is none, and never was, or they are erased already.
     """
+    if isinstance(session, KeepsPeople):
+        if not session.people.erase(external_id):
+            raise RecipientNotFoundError("external_id")
+        return new_id()
     asked = select(Recipient).where(
         Recipient.organization_id == session.organization_id, Recipient.external_id == external_id
     )
