@@ -177,7 +177,7 @@ BREAKAGES = (
                 ', :role")',
             ),
         ),
-        "packages/singr-db/tests/test_db_fence.py::test_tenant_sees_its_own_rows_only[jobs]",
+        "packages/singr-db/tests/test_db_fence.py::test_tenant_reaches_its_own_rows_only[jobs]",
         "assert {UUID(",
         "a query without a filter returned another organization's jobs",
     ),

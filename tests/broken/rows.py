@@ -174,7 +174,7 @@ FAILURES = (
         (
             f"{API}/test_api_jobs.py::test_another_organization_with_the_same_key_gets_its_own_job[lane]",
             f"{API}/test_api_jobs.py::test_another_organization_sees_nothing_of_ours",
-            "packages/singr-db/tests/test_db_fence.py::test_tenant_sees_its_own_rows_only[jobs]",
+            "packages/singr-db/tests/test_db_fence.py::test_tenant_reaches_its_own_rows_only[jobs]",
             f"{_HOSTILE}::test_claim_of_a_job_of_anothers_shows_that_job_to_no_caller[of another organization]",
             f"{_OWN_IDS}::test_the_id_of_anothers_job_is_refused_and_leaves_nothing[database-plain]",
         ),
