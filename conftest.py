@@ -70,10 +70,11 @@ def _one_tls_context() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _statements_compiled_once() -> Iterator[None]:
-    """Let the databases of all tests share what SQLAlchemy compiles: a fifth of the time of a test with one.
+def _engines_of_one_make() -> Iterator[None]:
+    """Let the databases of all tests share what SQLAlchemy compiles, and what it asks of each server first.
 
-    Each has an engine of its own, whose dialect is a part of the cache's key; those of one make compile alike.
+    Each has an engine of its own, whose dialect is a part of the cache's key; those of one make compile alike. To
+    compile is a fifth of the time of a test with a database; to ask is four turns with the server, for each engine.
     """
     if (made := sys.modules.get("singr_db.sessions._database")) is None:  # no test that was collected needs it
         yield
@@ -88,11 +89,24 @@ def _statements_compiled_once() -> Iterator[None]:
         engine.sync_engine.update_execution_options(compiled_cache=compiled)
         return engine
 
+    def initialize(dialect: Any, connection: Any) -> None:
+        info = connection.connection.driver_connection.info
+        where = make(dialect), info.host, info.port, info.dbname, info.user
+        if where not in answers:
+            before = dict(vars(dialect))
+            ask(dialect, connection)
+            answers[where] = {
+                name: told for name, told in vars(dialect).items() if name not in before or told is not before[name]
+            }
+        vars(dialect).update(answers[where])
+
     compiled: Any = LRUCache(2000)
-    create = made.create_async_engine
+    answers: dict[Any, dict[str, Any]] = {}
+    create, ask = made.create_async_engine, Dialect.initialize
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Dialect, "__hash__", lambda self: hash(make(self)))
         patch.setattr(Dialect, "__eq__", lambda self, other: isinstance(other, Dialect) and make(self) == make(other))
+        patch.setattr(Dialect, "initialize", initialize)
         patch.setattr(made, "create_async_engine", sharing)
         yield
 

@@ -100,6 +100,7 @@ class Database:
             pool_recycle=3600,
             json_serializer=json_text,
             json_deserializer=json_value,
+            use_native_hstore=False,  # we have none: SQLAlchemy would look for the type before the first session
         )
         event.listen(self._engine.sync_engine, "connect", partial(prepare, first))
         event.listen(self._engine.sync_engine, "handle_error", _leave_a_read_only_server)

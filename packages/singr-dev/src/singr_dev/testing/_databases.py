@@ -1,36 +1,34 @@
 """Databases for tests: clones of a migrated template, and the way back to that state between tests."""
 
-import contextlib
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Container, Iterable, Mapping, Sequence
+from typing import Any
 
 import psycopg
 from psycopg import sql
-from psycopg.rows import scalar_row
 
 _LOCK_TIMEOUT = "2s"
+_LARGE_BYTES = 65536  # more than that, and the deleted rows would be read again and again
 
 # ordinary tables and leaf partitions, outside the system's schemas
 _TABLES = """
-SELECT format('%I.%I', n.nspname, c.relname)
+SELECT array_agg(format('%I.%I', n.nspname, c.relname) ORDER BY n.nspname, c.relname)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND c.relname <> 'alembic_version'
   AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
-ORDER BY 1
 """
 
-# those whose deleted rows would be read again and again
-_LARGE = "SELECT name FROM unnest(%s::text[]) AS name WHERE pg_relation_size(name::regclass) > 65536"
-
-# of columns that number their rows (identity or serial), where a test has drawn from them
+# of columns that number their rows (identity or serial)
 _SEQUENCES = """
-SELECT format('%%I.%%I', s.schemaname, s.sequencename)
+SELECT name, format('%%I.%%I', n.nspname, c.relname)
 FROM unnest(%s::text[]) AS name
 JOIN pg_depend d ON d.refobjid = name::regclass AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
 JOIN pg_class c ON c.oid = d.objid AND c.relkind = 'S'
 JOIN pg_namespace n ON n.oid = c.relnamespace
-JOIN pg_sequences s ON s.schemaname = n.nspname AND s.sequencename = c.relname AND s.last_value IS NOT NULL
 WHERE d.classid = 'pg_class'::regclass
 """
+_HELD_UP = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
+_Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 def clone(admin_url: str, template: str, name: str) -> None:
@@ -57,6 +55,8 @@ def _drop(connection: psycopg.Connection[tuple[object, ...]], name: str) -> None
 class Cleaner:
     """Brings a cloned database back to the content of its template, touching only what a test has changed.
 
+    It asks one question and gives one answer: thousands of tests pay for each turn that is taken with the server.
+
     Args:
         url: the database; its present content is taken as the state to come back to.
     """
@@ -64,11 +64,18 @@ class Cleaner:
     def __init__(self, url: str) -> None:
         self.url = url
         # One looks and one writes: to let the constraints rest, the latter changes a setting that makes PostgreSQL
-        # plan anew all that the connection has prepared, and the former's questions are the dearest part.
+        # plan anew all that the connection has prepared, and the former's question is the dearest part.
         self._looking = _Kept(url)
         self._writing = _Kept(url)
+        self._tables: list[str] = []
+        self._sequences: defaultdict[str, list[str]] = defaultdict(list)
+        self._copies: dict[str, bytes] = {}
+        self._question = _question((), ())
+        filled = self._look()
         connection = self._looking.connection()
-        self._pristine = {table: self._content(connection, table) for table in self._filled(connection)}
+        self._copies = {table: _copied(connection, table) for table in filled}
+        self._know(connection, self._tables)
+        self._pristine = self._look()
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -82,7 +89,7 @@ class Cleaner:
         """
         try:
             self._restore()
-        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
+        except _HELD_UP:
             self._writing.connection().execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -91,59 +98,89 @@ class Cleaner:
             self._restore()
 
     def _restore(self) -> None:
-        looking = self._looking.connection()
-        filled = [table for table in self._filled(looking) if table not in self._pristine]
-        changed = self._changed(looking)
+        found = self._look()
+        filled = {table: told == "large" for table, told in found.items() if table not in self._copies}
+        changed = self._changed(found)
         if not filled and not changed:
             return
-        connection = self._writing.connection()
+        connection, emptied = self._writing.connection(), self._emptying(filled, changed)
+        if not changed and not any(filled.values()):
+            connection.execute(emptied, prepare=False)
+            return
         with connection.transaction():
-            # constraints hold in the content that is put back; their triggers need not run again
-            connection.execute("SET LOCAL session_replication_role = replica")
-            if self._empty(connection, filled):
-                changed = self._changed(connection)
+            connection.execute(emptied, prepare=False)
+            if any(filled.values()):  # and with what was truncated perhaps others, which refer to it
+                changed = self._changed(self._asked(connection))
             for table in changed:
-                connection.execute(_statement(f"DELETE FROM {table}"))  # noqa: S608 — see _statement
                 with connection.cursor().copy(_statement(f"COPY {table} FROM STDIN")) as copy:
-                    copy.write(self._pristine[table])
+                    copy.write(self._copies[table])
 
-    def _changed(self, connection: psycopg.Connection[tuple[object, ...]]) -> list[str]:
-        return [table for table, content in self._pristine.items() if self._content(connection, table) != content]
+    def _changed(self, found: Mapping[str, str | None]) -> list[str]:
+        return [table for table, digest in self._pristine.items() if found.get(table) != digest]
 
-    @staticmethod
-    def _empty(connection: psycopg.Connection[tuple[object, ...]], tables: Sequence[str]) -> bool:
-        """Delete the rows of small tables: cheaper than new files for each of their indexes, as TRUNCATE makes.
+    def _emptying(self, filled: Mapping[str, bool], changed: Sequence[str]) -> sql.SQL:
+        """Statements that are run at once, in one transaction.
 
-        Returns:
-            If some were truncated, and with them perhaps others that refer to them.
+        The rows of small tables are deleted: cheaper than new files for each of their indexes, as TRUNCATE makes.
         """
-        if not tables:
-            return False
-        with connection.cursor(row_factory=scalar_row) as cursor:
-            cursor.execute(_statement(f"LOCK TABLE {', '.join(tables)}"))  # nobody else may be about to write there
-            large = set(cursor.execute(_LARGE, [list(tables)]))
-            for table in tables:
-                if table not in large:
-                    cursor.execute(_statement(f"DELETE FROM {table}"))  # noqa: S608 — see _statement
-            for sequence in list(cursor.execute(_SEQUENCES, [list(tables)])):
-                cursor.execute("SELECT setval(%s::regclass, 1, false)", [sequence])
-            if large:
-                cursor.execute(_statement(f"TRUNCATE {', '.join(sorted(large))} RESTART IDENTITY CASCADE"))
-            return bool(large)
+        large = [table for table, is_large in filled.items() if is_large]
+        small = [table for table in filled if table not in large]
+        numbers = [sequence for table in small for sequence in self._sequences.get(table, ())]
+        statements = [
+            # constraints hold in the content that is put back; their triggers need not run again
+            "SET LOCAL session_replication_role = replica",
+            *([f"LOCK TABLE {', '.join(filled)}"] if filled else []),  # nobody else may be about to write there
+            *(f"DELETE FROM {table}" for table in (*small, *changed)),  # noqa: S608 — see _statement
+            *(f"SELECT setval('{sequence}', 1, false)" for sequence in numbers),
+            *([f"TRUNCATE {', '.join(large)} RESTART IDENTITY CASCADE"] if large else []),
+        ]
+        return _statement("; ".join(statements))
 
-    @staticmethod
-    def _content(connection: psycopg.Connection[tuple[object, ...]], table: str) -> bytes:
-        with connection.cursor().copy(_statement(f"COPY {table} TO STDOUT")) as copy:
-            return b"".join(bytes(block) for block in copy)
+    def _look(self) -> dict[str, str | None]:
+        try:
+            return self._asked(self._looking.connection(sure=False))
+        except _HELD_UP:
+            raise
+        except psycopg.OperationalError:  # the test ended it, or restarted the server
+            self._looking.close()
+            return self._asked(self._looking.connection())
 
-    @staticmethod
-    def _filled(connection: psycopg.Connection[tuple[object, ...]]) -> list[str]:
-        with contextlib.closing(connection.cursor(row_factory=scalar_row)) as cursor:
-            tables = list(cursor.execute(_TABLES))
-            if not tables:
-                return []
-            probes = " UNION ALL ".join(f"(SELECT '{table}' WHERE EXISTS (SELECT FROM {table}))" for table in tables)  # noqa: S608 — quoted by the server's own format('%I')
-            return list(cursor.execute(_statement(probes)))
+    def _asked(self, connection: _Connection) -> dict[str, str | None]:
+        """Of each table that has rows whether it is large; of those that had some from the first, what is in them."""
+        while True:
+            try:
+                rows = connection.execute(self._question, prepare=True).fetchall()
+            except psycopg.errors.UndefinedTable:  # a test has dropped one
+                ((tables,),) = connection.execute(_TABLES).fetchall()
+            else:
+                (*_, tables), *found = rows
+                if (tables or []) == self._tables:
+                    return {table: told for table, told, _ in found}
+            self._know(connection, tables or [])
+
+    def _know(self, connection: _Connection, tables: list[str]) -> None:
+        self._tables, self._question = tables, _question(tables, self._copies)
+        self._sequences.clear()
+        for table, sequence in connection.execute(_SEQUENCES, [tables]).fetchall():
+            self._sequences[table].append(sequence)
+
+
+def _question(tables: Iterable[str], known: Container[str]) -> sql.SQL:
+    """Which tables there are; of each that has rows whether it is large, or of those that are known a digest of all."""
+    asked = [f"SELECT NULL, NULL, ({_TABLES})"]
+    for table in tables:
+        if table in known:
+            digest = f"SELECT md5(string_agg((kept.*)::text, E'\\n')) FROM {table} AS kept"  # noqa: S608 — see _statement
+            asked.append(f"SELECT '{table}', ({digest}), NULL")
+        else:
+            size = f"CASE WHEN pg_relation_size('{table}') > {_LARGE_BYTES} THEN 'large' ELSE 'small' END"
+            asked.append(f"SELECT '{table}', {size}, NULL WHERE EXISTS (SELECT FROM {table})")  # noqa: S608 — see _statement
+    return _statement(" UNION ALL ".join(asked))
+
+
+def _copied(connection: _Connection, table: str) -> bytes:
+    with connection.cursor().copy(_statement(f"COPY {table} TO STDOUT")) as copy:
+        return b"".join(bytes(block) for block in copy)
 
 
 class _Kept:
@@ -151,11 +188,11 @@ class _Kept:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._open: psycopg.Connection[tuple[object, ...]] | None = None
+        self._open: _Connection | None = None
 
-    def connection(self) -> psycopg.Connection[tuple[object, ...]]:
-        """Return it, or another in its place where a test has ended it."""
-        if self._open is None or self._open.closed or not _answers(self._open):
+    def connection(self, *, sure: bool = True) -> _Connection:
+        """Return it, or another in its place where a test has ended it; one that is not sure may have died unseen."""
+        if self._open is None or self._open.closed or (sure and not _answers(self._open)):
             self.close()
             self._open = psycopg.connect(self._url, autocommit=True, application_name="singr-cleaner")
             self._open.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'")
@@ -168,7 +205,7 @@ class _Kept:
             self._open = None
 
 
-def _answers(connection: psycopg.Connection[tuple[object, ...]]) -> bool:
+def _answers(connection: _Connection) -> bool:
     try:
         connection.execute("SELECT")
     except psycopg.OperationalError:  # the test ended it, or restarted the server
