@@ -1,11 +1,15 @@
 """What every test of the repository runs with."""
 
+import contextlib
 import functools
 import gc
+import gzip
+import json
 import os
 import re
 import signal
 import sys
+import unicodedata
 from collections.abc import Generator, Iterator
 from operator import attrgetter
 from pathlib import Path
@@ -14,6 +18,7 @@ from typing import Any
 import hypothesis
 import pytest
 from _pytest.runner import runtestprotocol
+from hypothesis.configuration import storage_directory
 
 from singr_config.constants import ARGON2, Argon2Parameters
 from singr_dev.testing._cost import folded
@@ -40,9 +45,28 @@ def pytest_configure(config: pytest.Config) -> None:
         from collecting import CollectOnce  # noqa: PLC0415 — needs pytest-xdist
 
         config.pluginmanager.register(CollectOnce())
+    if not hasattr(config, "workerinput"):
+        _know_what_utf_8_encodes()
     slow = [hypothesis.HealthCheck.too_slow]
     hypothesis.settings.register_profile("singr", deadline=None, suppress_health_check=slow)
     hypothesis.settings.load_profile("singr")
+
+
+def _know_what_utf_8_encodes() -> None:
+    """Write down for Hypothesis what it would find out from a million letters, in each process until one has told.
+
+    It keeps this file itself, and finds out what it does not understand: under another name, or in another form.
+    """
+    kept = "unicode_data", unicodedata.unidata_version, "codec-v2-utf-8.json.gz"
+    file = storage_directory(*kept, intent_to_write=False).path
+    if file.exists():
+        return
+    everything_but_surrogates = [[0, 0xD7FF], [0xE000, 0x10FFFF]]
+    made = file.with_name(f"{file.name}.{os.getpid()}")
+    with contextlib.suppress(OSError):  # no place that can be written to
+        file.parent.mkdir(parents=True, exist_ok=True)
+        made.write_bytes(gzip.compress(json.dumps([everything_but_surrogates, []]).encode()))
+        made.rename(file)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -159,7 +183,10 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     """
     if not hasattr(item.config, "workerinput"):
         return None
+    shown = not {"A", "P"}.isdisjoint(item.config.option.reportchars)
     for report in folded(runtestprotocol(item, log=False, nextitem=nextitem)):
+        if report.passed and not shown:  # what it wrote, and by which words it could have been chosen
+            report.sections, report.keywords = [], {}
         item.ihook.pytest_runtest_logreport(report=report)
     return True
 

@@ -76,6 +76,14 @@ class Collector:
         """Note that there is something to tell, which the process that prints hears from its workers alone."""
         self._warned = True
 
+    def pytest_collection_finish(self) -> None:
+        """Do once what each copy would do for its first tests: build the API's routes, and look through the tables."""
+        if (app := sys.modules.get("singr_api.app")) is not None:
+            for apart in (False, True):
+                app.documented_routes(apart=apart)
+        if (orm := sys.modules.get("sqlalchemy.orm")) is not None:
+            orm.configure_mappers()
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Return at once where workers had better collect themselves, and tell what they find."""

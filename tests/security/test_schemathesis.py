@@ -175,7 +175,7 @@ async def person(db: Database, url: str) -> list[str]:
 )
 async def test_no_generated_request_breaks_the_contract(
     settings: Settings, db: Database, api_key: str, examples: int, phases: str, caller: str,
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config,
 ) -> None:  # fmt: skip
     plenty = RateLimit(1_000_000_000, 60)  # a person may ask 100 times a minute, and no setting changes that
     monkeypatch.setattr("singr_api.admission.limits.RATE_LIMITS", RateLimits(customer_api=plenty, admin_api=plenty))
@@ -212,6 +212,8 @@ async def test_no_generated_request_breaks_the_contract(
                 cwd=folder,
                 env={
                     **os.environ,
+                    # what Hypothesis knows of letters, 3 CPU-seconds where it has to find out
+                    "HYPOTHESIS_STORAGE_DIRECTORY": str(pytestconfig.rootpath / ".hypothesis"),
                     "SCHEMATHESIS_HOOKS": "hooks",
                     "SCHEMATHESIS_CALLER": caller,
                     "PYTHONPATH": folder,
