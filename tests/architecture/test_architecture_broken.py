@@ -5,32 +5,74 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import cache
 
-import pytest
 from architecture.repository import ROOT
 from broken.breakage import Edit
 from broken.breakages import BREAKAGES
 from broken.document import DOCUMENT, document
 from broken.rows import ROWS
 
-EDITS = [pytest.param(edit, id=f"{one.name}-{number}") for one in BREAKAGES for number, edit in enumerate(one.edits)]
+
+@cache
+def text_of(file: str) -> str:
+    return (ROOT / file).read_text()
 
 
-@pytest.mark.parametrize("edit", EDITS)
-def test_every_breakage_still_fits_the_code_once(edit: Edit) -> None:
-    assert (ROOT / edit.file).read_text().count(edit.old) == 1, f"{edit.file}:\n{edit.old}"
-    assert edit.old != edit.new
+def test_every_breakage_still_fits_the_code_once() -> None:
+    wrong = [
+        f"{one.name}: {edit.file} has this {found} times, and not once:\n{edit.old}"
+        for one in BREAKAGES
+        for edit in one.edits
+        if (found := text_of(edit.file).count(edit.old)) != 1
+    ]
+    assert wrong == []
+    assert [one.name for one in BREAKAGES for edit in one.edits if edit.old == edit.new] == []
 
 
-@pytest.mark.parametrize("name", sorted({one.name for one in BREAKAGES if one.edits[0].file.endswith(".py")}))
-def test_every_broken_build_is_python(name: str) -> None:
-    """It must fail by what it does, not by a slip in how it was broken."""
-    [breakage] = [one for one in BREAKAGES if one.name == name]
-    texts: dict[str, str] = {}
-    for edit in breakage.edits:
-        texts[edit.file] = texts.get(edit.file, (ROOT / edit.file).read_text()).replace(edit.old, edit.new)
-    for file, text in texts.items():
-        compile(text, file, "exec")
+def is_python(text: str) -> bool:
+    try:
+        compile(text, "broken", "exec")
+    except SyntaxError:
+        return False
+    return True
+
+
+def edited(text: str, edits: Sequence[Edit]) -> str:
+    """The text with these edits; nothing where one of them does not fit it."""
+    for edit in edits:
+        if text.count(edit.old) != 1:
+            return ""
+        text = text.replace(edit.old, edit.new)
+    return text
+
+
+def test_every_broken_build_is_python() -> None:
+    """It must fail by what it does, not by a slip in how it was broken.
+
+    A file is compiled with as many breakages at once as do not meet, and with each alone where these are no Python.
+    """
+    ways: defaultdict[str, list[tuple[str, list[Edit]]]] = defaultdict(list)
+    for one in BREAKAGES:
+        for file in dict.fromkeys(edit.file for edit in one.edits if edit.file.endswith(".py")):
+            ways[file].append((one.name, [edit for edit in one.edits if edit.file == file]))
+    slips = []
+    for file, broken in ways.items():
+        alone = {name: edited(text_of(file), edits) for name, edits in broken}
+        assert all(alone.values()), [f"{name} does not fit {file}" for name, text in alone.items() if not text]
+        together: list[str] = []
+        for name, edits in broken:
+            for place, text in enumerate(together):
+                if more := edited(text, edits):
+                    together[place] = more
+                    break
+            else:
+                together.append(alone[name])
+        if not all(map(is_python, together)):
+            slips += [f"{name}: {file}" for name, text in alone.items() if not is_python(text)]
+    assert slips == []
 
 
 def test_every_row_has_a_short_test_a_full_one_and_a_breakage(found_by_this_run: dict[str, bool]) -> None:

@@ -15,10 +15,13 @@ from singr_config import all_variables
 READERS = {"singr_config", "singr_dev", "singr_cli"}  # the last is no server: it reads what its user set for it
 SECTION = re.compile(r"\bsettings\.([a-z_]+)")
 NAMES = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
+NAMED = re.compile(rf"\b(?:dotenv|{'|'.join(NAMES)})\b")
 
 
 def environment_reads(source: str) -> list[int]:
     """Lines that read or write the process environment, under whatever name `os` was imported."""
+    if NAMED.search(source) is None:  # most modules need not be parsed
+        return []
     tree = ast.parse(source)
     aliases = {
         alias.asname or alias.name

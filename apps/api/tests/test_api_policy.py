@@ -56,35 +56,37 @@ def test_route_that_is_not_in_the_table_is_not_served() -> None:
         policy_table().of("GET", "/v1/secrets")
 
 
-@pytest.mark.parametrize("policy", POLICIES, ids=NAMES)
-def test_every_policy_is_whole(policy: Policy) -> None:
-    assert (policy.access is Access.CALLER) == (policy.scope is not None) or policy.in_organization
-    assert policy.scope is None or policy.scope in PERMISSIONS
-    assert policy.in_organization == ("{organization_id}" in policy.path)
-    is_page = policy.path == "/v1/unsubscribe/{token}" or not policy.path.startswith("/v1/")
-    assert policy.any_query == (is_page or policy.access is Access.PROVIDER), (
-        "the API refuses what it does not know; no page does, and what a provider sends is the provider's"
-    )
-    assert not (policy.any_query and policy.query)
-    if policy.access is Access.CALLER and policy.method == "POST" and not policy.asks:
-        assert policy.idempotent, "a service's retry must not do it twice"
-    if policy.path.startswith(("/v1/auth", "/v1/me")):
-        assert not policy.idempotent, "answers that carry secrets are not kept (docs/decisions/0016)"
-    assert policy.method in policy_table().allowed(re.sub(r"\{\w+\}", "x", policy.path))
+def test_every_policy_is_whole() -> None:
+    for name, policy in zip(NAMES, POLICIES, strict=True):
+        assert (policy.access is Access.CALLER) == (policy.scope is not None) or policy.in_organization, name
+        assert policy.scope is None or policy.scope in PERMISSIONS, name
+        assert policy.in_organization == ("{organization_id}" in policy.path), name
+        is_page = policy.path == "/v1/unsubscribe/{token}" or not policy.path.startswith("/v1/")
+        assert policy.any_query == (is_page or policy.access is Access.PROVIDER), (
+            f"{name}: the API refuses what it does not know; no page does, and what a provider sends is the provider's"
+        )
+        assert not (policy.any_query and policy.query), name
+        if policy.access is Access.CALLER and policy.method == "POST" and not policy.asks:
+            assert policy.idempotent, f"{name}: a service's retry must not do it twice"
+        if policy.path.startswith(("/v1/auth", "/v1/me")):
+            assert not policy.idempotent, f"{name}: answers that carry secrets are not kept (docs/decisions/0016)"
+        assert policy.method in policy_table().allowed(re.sub(r"\{\w+\}", "x", policy.path)), name
 
 
-@pytest.mark.parametrize("policy", POLICIES, ids=NAMES)
-def test_every_anonymous_route_that_changes_something_is_limited_and_says_by_what_it_is_guarded(policy: Policy) -> None:
-    if policy.access is not Access.ANONYMOUS or policy.method in SAFE:
-        return
-    if policy.method == "POST" and policy.path in BY_LINK:
-        assert policy.any_origin
-        assert policy.unguessable
-        return
-    assert not policy.any_origin
-    assert policy.limit is Limit.ADDRESS
-    assert policy.json
-    assert bool(policy.closed) != policy.unguessable, "name the limits that guard its password or code, or say: none"
+def test_every_anonymous_route_that_changes_something_is_limited_and_says_by_what_it_is_guarded() -> None:
+    for name, policy in zip(NAMES, POLICIES, strict=True):
+        if policy.access is not Access.ANONYMOUS or policy.method in SAFE:
+            continue
+        if policy.method == "POST" and policy.path in BY_LINK:
+            assert policy.any_origin, name
+            assert policy.unguessable, name
+            continue
+        assert not policy.any_origin, name
+        assert policy.limit is Limit.ADDRESS, name
+        assert policy.json, name
+        assert bool(policy.closed) != policy.unguessable, (
+            f"{name}: name the limits that guard its password or code, or say: none"
+        )
 
 
 @in_sections
