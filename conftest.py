@@ -19,6 +19,8 @@ import hypothesis
 import pytest
 from _pytest.runner import runtestprotocol
 from hypothesis.configuration import storage_directory
+from hypothesis.internal.conjecture import providers
+from hypothesis.internal.constants_ast import Constants
 
 from singr_config.constants import ARGON2, Argon2Parameters
 from singr_dev.testing._cost import folded
@@ -47,6 +49,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(CollectOnce())
     if not hasattr(config, "workerinput"):
         _know_what_utf_8_encodes()
+    # It would draw one text of forty from the six thousand of our sources, and look through all of them for each kind
+    # of text that a test asks for: more than the tests themselves cost.
+    providers._get_local_constants = Constants  # noqa: SLF001 — there is no setting
     slow = [hypothesis.HealthCheck.too_slow]
     hypothesis.settings.register_profile("singr", deadline=None, suppress_health_check=slow)
     hypothesis.settings.load_profile("singr")

@@ -25,6 +25,7 @@ _THREADS = Path("/proc/self/task")
 # What two processes must not hold together: what one reads or is told, the other misses.
 _NOT_SHARED = ("socket:", "pipe:", "anon_inode:")
 _END_SECONDS = 30.0
+_MANY = 5000  # tests: all, or nearly
 
 
 # In a copy: what xdist talks on, and whether all is told.
@@ -76,13 +77,23 @@ class Collector:
         """Note that there is something to tell, which the process that prints hears from its workers alone."""
         self._warned = True
 
-    def pytest_collection_finish(self) -> None:
-        """Do once what each copy would do for its first tests: build the API's routes, and look through the tables."""
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Do once what each copy would do for its first tests: build the API's routes, and look through the tables.
+
+        With all tests there are those of its document too, which takes a second to write.
+        """
         if (app := sys.modules.get("singr_api.app")) is not None:
             for apart in (False, True):
                 app.documented_routes(apart=apart)
         if (orm := sys.modules.get("sqlalchemy.orm")) is not None:
             orm.configure_mappers()
+        documentation: Any = sys.modules.get("singr_api.operations.documentation.routes")
+        if documentation is not None and len(session.items) > _MANY:
+            from singr_config.testing import settings_for_tests  # noqa: PLC0415 — where it is loaded already
+
+            settings = settings_for_tests()
+            for write in (documentation._json, documentation._yaml):  # what it keeps
+                write(settings.app.url_api, settings.brand)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
