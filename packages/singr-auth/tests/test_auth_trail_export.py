@@ -110,6 +110,8 @@ def test_command_shows_where_the_parts_lie(
         async with Database(settings.database, application_name="test") as db:
             await record(db, EARLIER)
 
+    assert run("--before", "2026-03-02") == 0
+    assert capsys.readouterr() == ("", "0 events exported.\n")
     asyncio.run(prepare())
     assert run("--before", "2026-03-02") == 0
     shown = capsys.readouterr()
