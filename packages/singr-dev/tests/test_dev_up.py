@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from dev_stand import Stand
 
 from singr_dev.embedded import EmbeddedServers
 from singr_dev.embedded import _process as process
+from singr_dev.stack import Runtime
 
 ROOT = Path(__file__).parents[3]
 
@@ -49,9 +51,8 @@ def until(condition: Callable[[], bool], seconds: float) -> None:
         time.sleep(0.05)
 
 
-def first_start(stand: Stand) -> None:
-    """It delivers a message; what is run beside it harms nothing; a signal ends all of it."""
-    child = stand.up()
+def first_start(stand: Stand, child: subprocess.Popen[str]) -> None:
+    """It delivers a message; what is run beside it harms nothing."""
     runtime, shown = stand.ready(child)
     times = re.findall(r"(accepted|picked up|delivered)[a-zA-Z ]* after +(\d+) ms", shown)
     assert [name for name, _ in times] == ["accepted", "picked up", "delivered"]
@@ -79,41 +80,42 @@ def first_start(stand: Stand) -> None:
     assert "nothing was sent twice" in tour.stdout
     assert "application/problem+json" in tour.stdout
 
+    assert len(stand.processes()) == 5
+    until(lambda: states_of_messages(runtime) == ["bounced", "sent", "sent"], 15)
+
+
+def states_of_messages(runtime: Runtime) -> list[str]:
+    with psycopg.connect(runtime.database_url) as connection:
+        return [str(row[0]) for row in connection.execute("SELECT status FROM messages ORDER BY 1")]
+
+
+def start_after_a_kill(stand: Stand, killed: subprocess.Popen[str]) -> subprocess.Popen[str]:
+    """A killed run leaves nothing; the next one recovers, and keeps everything."""
     pids = stand.processes()
     family = sessions_of(pids)
-    assert len(pids) == 5
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    again = stand.up()
+    runtime, shown = stand.ready(again)
+    assert "First start" not in shown
+    assert not set(pids) & set(stand.processes())
+    until(lambda: not [pid for pid in family if process.command_of(pid)], 15)
+    assert httpx.get(f"{runtime.api}/ready").status_code == 200
+    assert states_of_messages(runtime) == ["bounced", "sent", "sent"]
+    assert len(httpx.get(f"{runtime.inbox}/api/messages").json()["messages"]) == 2
+    return again
+
+
+def stop(stand: Stand, child: subprocess.Popen[str]) -> None:
+    """Ctrl-C ends all of it, and the commands beside it say so."""
+    pids = stand.processes()
+    family = sessions_of(pids)
     child.send_signal(signal.SIGINT)
     child.communicate(timeout=30)
     assert child.returncode == 0
     assert not [pid for pid in family | set(pids) if process.command_of(pid)]
     assert stand.run("-m", "singr_dev", "status").returncode == 3
     assert stand.run(str(ROOT / "scripts" / "try.py")).returncode == 1
-
-
-def second_start(stand: Stand) -> subprocess.Popen[str]:
-    """It keeps everything."""
-    again = stand.up()
-    runtime, shown = stand.ready(again)
-    assert "First start" not in shown
-    with psycopg.connect(runtime.database_url) as connection:
-        row = connection.execute("SELECT array_agg(status ORDER BY status) FROM messages").fetchone()
-    assert row == (["bounced", "sent", "sent"],)
-    assert len(httpx.get(f"{runtime.inbox}/api/messages").json()["messages"]) == 2
-    return again
-
-
-def start_after_a_kill(stand: Stand, killed: subprocess.Popen[str]) -> subprocess.Popen[str]:
-    """A killed run leaves nothing, and the next one recovers."""
-    pids = stand.processes()
-    family = sessions_of(pids)
-    killed.send_signal(signal.SIGKILL)
-    killed.communicate()
-    third = stand.up()
-    runtime, _ = stand.ready(third)
-    assert not set(pids) & set(stand.processes())
-    until(lambda: not [pid for pid in family if process.command_of(pid)], 15)
-    assert httpx.get(f"{runtime.api}/ready").status_code == 200
-    return third
 
 
 def crash(name: str, stand: Stand, child: subprocess.Popen[str]) -> None:
@@ -129,20 +131,54 @@ def crash(name: str, stand: Stand, child: subprocess.Popen[str]) -> None:
     assert not [pid for pid in pids if process.command_of(pid)]
 
 
-def test_first_start_delivers_the_second_keeps_everything_and_the_third_recovers_from_a_kill(
-    stand: Stand,
-):
-    first_start(stand)
-    third = start_after_a_kill(stand, second_start(stand))
-    crash("api", stand, third)
+def test_first_start_delivers_and_the_second_recovers_from_a_kill_keeps_everything_and_stops(stand: Stand):
+    first = stand.up()
+    first_start(stand, first)
+    stop(stand, start_after_a_kill(stand, first))
 
 
 @pytest.mark.full
-def test_crashed_worker_is_reported_and_everything_stops(stand: Stand):
-    """Of the API it is shown above."""
+@pytest.mark.parametrize("name", ["api", "worker"])
+def test_crashed_child_is_reported_and_everything_stops(stand: Stand, name: str):
     child = stand.up()
     stand.ready(child)
-    crash("worker", stand, child)
+    crash(name, stand, child)
+
+
+# What `up` does about its children, with programs that stand for API and worker.
+TWO_CHILDREN = """
+import sys
+from pathlib import Path
+from singr_dev.stack import StateDirectory
+from singr_dev.stack._children import start
+from singr_dev.stack._progress import Progress
+from singr_dev.stack._up import Up
+
+state = StateDirectory(Path(sys.argv[1]))
+
+class Quick(Up):
+    def _start(self):
+        for name in ("api", "worker"):
+            self._children.append(start(name, ["sleep", "60"], environ={}, log=state.logs / f"{name}.log"))
+        print(*(child.process.pid for child in self._children), flush=True)
+
+assert state.acquire()
+sys.exit(Quick(state, Progress()).run())
+"""
+
+
+def test_child_that_is_killed_is_reported_and_the_other_stops(tmp_path: Path):
+    with subprocess.Popen(
+        [sys.executable, "-c", TWO_CHILDREN, str(tmp_path / "state")], stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        pids = [int(pid) for pid in child.stdout.readline().split()]
+        os.kill(pids[0], signal.SIGKILL)
+        shown, _ = child.communicate(timeout=30)
+    assert child.returncode == 1
+    assert "the api was killed by SIGKILL" in shown
+    assert "api.log" in shown
+    assert not [pid for pid in pids if process.command_of(pid)]
 
 
 def test_busy_port_that_was_asked_for_is_named(stand: Stand):
