@@ -1,7 +1,7 @@
 """A provider in a process of its own: `python -m bench.provider CHANNEL PORT MILLISECONDS`, a simulator of ours.
 
-It answers so many milliseconds after it was asked. `/health` says how many messages it has accepted and how many of
-them a second time, the seconds between the first and the last, and by which settings it is used.
+It answers so many milliseconds after a message arrived. `/health` says how many messages it has accepted and how many
+of them a second time, the seconds between the first and the last, and by which settings it is used.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ def slow(simulator: type[Simulator], milliseconds: float) -> Simulator:
             return [*super().routes(), Route("/health", self._health)]
 
         async def respond(self, request: Request, *answer: Any) -> Response:
+            given: Response = await super().respond(request, *answer)
             if milliseconds:
                 await asyncio.sleep(milliseconds / 1000)
-            given: Response = await super().respond(request, *answer)
             return given
 
         async def _health(self, _request: Request) -> Response:

@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import random
+import sys
 import time
+import urllib.request
 from collections.abc import AsyncIterator, Callable, Sequence
-from itertools import islice
-from typing import Any, LiteralString
+from itertools import islice, pairwise
+from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 import psycopg
 from bench.cpu import WORKER, resident_mb
 from bench.figures import Row, at_most, percentile
-from bench.harness import OURS, BenchError, Running, Stand, tail
-from bench.sending import OWN, SONG
-from starlette.requests import Request
-from starlette.responses import Response
+from bench.harness import OURS, BenchError, Running, Stand, free_port, tail
+from bench.sending import OWN, SONG, told
 
 from singr_comms import EmailAddress
 from singr_comms.channels import CHANNELS
@@ -31,7 +32,6 @@ from singr_config import Secret
 from singr_config.testing import settings_for_tests
 from singr_db import DEMO_ORGANIZATION_ID, Database, Sealer, new_id
 from singr_db.redis import redis_client
-from singr_dev.simulators import MailjetSimulator
 from singr_jobs import Waker
 
 BENCH = "Crowds"
@@ -42,7 +42,11 @@ GROWTH_TARGET_MB = 30.0
 RATIO_TARGET = 2.0
 RATE = 10.0
 """Messages a second of the other organization."""
-ANSWERS_S = 0.05
+ANSWERS_MS = 50
+TELLS = 3
+"""How often the crowd is told while the other organization goes on: once is over in seconds."""
+LOADS = ("with nothing else", "are told", "wait for their mails")
+PARTS = "its parts, p50/p95, ms: until it is taken, its attempt has begun, the provider has it"
 SETTLED_SECONDS = 1.0
 PATIENCE_SECONDS = 300
 SAID = {"title": "Plums", "text": "The first plums are here."}
@@ -72,7 +76,21 @@ SELECT gen_random_uuid(), %(organization)s, 'email', email_hash, '***', 'all', '
   FROM (SELECT email_hash, row_number() OVER (ORDER BY id) AS number FROM recipients) AS r WHERE number %% 50 = 0
 """
 _STANDING = "SELECT state, decided FROM notifications WHERE id = %s"
+_BEGAN = """
+SELECT job.id, extract(epoch FROM job.started_at)::float8, extract(epoch FROM try.started_at)::float8
+  FROM jobs AS job JOIN messages AS sent ON sent.job_id = job.id
+  JOIN message_attempts AS try ON try.message_id = sent.id AND try.attempt = 1
+ WHERE job.organization_id = %s AND job.status = 'completed'
+"""
 _COUNTS = "SELECT count(*), count(DISTINCT recipient_id) FROM messages WHERE notification_id = %s"
+
+
+class Mail(NamedTuple):
+    """One of the other organization's: whom to, its job, and when it was committed."""
+
+    to: str
+    job_id: UUID
+    at: float
 
 
 def run(place: Stand) -> list[Row]:
@@ -81,8 +99,7 @@ def run(place: Stand) -> list[Row]:
     for ways in (ONE, FOUR):
         rows += decided(place, ways)
         place.forget()
-    rows.append(beside(place))
-    return rows
+    return rows + beside(place)
 
 
 def decided(place: Stand, ways: tuple[str, ...]) -> list[Row]:
@@ -93,7 +110,7 @@ def decided(place: Stand, ways: tuple[str, ...]) -> list[Row]:
         time.sleep(SETTLED_SECONDS)
         meter, before = place.meter({WORKER: worker}), resident_mb(worker.pid)
         try:
-            seconds, most = asyncio.run(told(environ, worker, ways, crowd))
+            seconds, most = asyncio.run(timed(environ, worker, ways, crowd))
         except BenchError as error:
             raise BenchError(f"{error}:\n{tail(place.logs / f'{name}.log')}") from error
         place.cpu.add(BENCH, f"{OURS}, {len(ways)} ways", "recipient", meter.lap(), crowd)
@@ -110,7 +127,7 @@ def decided(place: Stand, ways: tuple[str, ...]) -> list[Row]:
     ]
 
 
-async def told(environ: dict[str, str], worker: Running, ways: Sequence[str], crowd: int) -> tuple[float, float]:
+async def timed(environ: dict[str, str], worker: Running, ways: Sequence[str], crowd: int) -> tuple[float, float]:
     """Seconds from the commit of the call, and the most that the worker held, in MB."""
     async with site(environ) as database:
         sent, began = await tell(database, environ, ways), time.monotonic()
@@ -128,78 +145,93 @@ async def told(environ: dict[str, str], worker: Running, ways: Sequence[str], cr
     return seconds, most
 
 
-def beside(place: Stand) -> Row:
-    """What another organization's mails take to their provider while a crowd is told, and with nothing to do."""
-    crowd, idle_for = place.scaled(CROWD, 2_000), float(place.scaled(15, 1))
-    with Patient().serve() as mailjet:
-        environ = filled(place, "crowds-beside", crowd, **mailjet.environ)
-        with place.worker("crowds-beside", environ, concurrency=None, jobs=None, queue="default,email"):
-            idle, busy = asyncio.run(waited(environ, mailjet, idle_for))
-    ratio = percentile(busy, 95) / percentile(idle, 95)
-    measure = (
-        f"another organization's mail, from commit to provider while {crowd:,} are told, p95, ms"
-        f" (p50 {percentile(busy, 50):.0f}; with nothing else p95 {percentile(idle, 95):.0f})"
-    )
-    target = at_most(ratio, RATIO_TARGET, "x idle")
-    return Row(BENCH, measure, f"{percentile(busy, 95):.0f}", ratio=f"{ratio:.2f}", target=target)
+def beside(place: Stand) -> list[Row]:
+    """What another organization's mails take to their provider with nothing else to do, and beside a crowd."""
+    crowd, idle_for = place.scaled(CROWD, 2_000), float(place.scaled(20, 1))
+    name, port = "crowds-beside", free_port()
+    command = [sys.executable, "-m", "bench.provider", "email", str(port), str(ANSWERS_MS)]
+    with place.program(f"{name}-provider", command, {}, port=port) as provider:
+        environ = filled(place, name, crowd, **told(provider)["environ"])
+        with place.worker(name, environ, concurrency=None, jobs=None, queue="default,email"):
+            sent = asyncio.run(sent_beside(environ, idle_for))
+            ways = arrived(environ, provider, sent)
+    idle, *besides = (ways[load] for load in LOADS)
+    rows = []
+    for load, busy in zip(LOADS[1:], besides, strict=True):
+        whole, alone = ([sum(parts) for parts in every] for every in (busy, idle))
+        ratio = percentile(whole, 95) / percentile(alone, 95)
+        p50, quiet = percentile(whole, 50), "{:.0f}, p95 {:.0f}".format(*(percentile(alone, of) for of in (50, 95)))
+        measure = (
+            f"another organization's mail, from commit to provider while {crowd:,} {load}, p95, ms (p50 {p50:.0f};"
+            f" with nothing else {quiet})"
+        )
+        target = at_most(ratio, RATIO_TARGET, "x idle")
+        rows.append(Row(BENCH, measure, f"{percentile(whole, 95):.0f}", ratio=f"{ratio:.2f}", target=target))
+    return [*rows, *(Row(BENCH, f"{PARTS}: {load}", parted(ways[load])) for load in LOADS)]
 
 
-class Patient(MailjetSimulator):
-    """A provider that answers so long after a mail has arrived."""
-
-    async def respond(self, request: Request, *answer: Any) -> Response:
-        """Answer late."""
-        given: Response = await super().respond(request, *answer)
-        await asyncio.sleep(ANSWERS_S)
-        return given
+def parted(ways: Sequence[tuple[float, ...]]) -> str:
+    """The 50th and 95th percentile of each part of the way."""
+    return ", ".join(f"{percentile(part, 50):.0f}/{percentile(part, 95):.0f}" for part in zip(*ways, strict=True))
 
 
-async def waited(
-    environ: dict[str, str], mailjet: MailjetSimulator, idle_for: float
-) -> tuple[list[float], list[float]]:
-    """Milliseconds of each mail, with nothing else to do and meanwhile."""
+async def sent_beside(environ: dict[str, str], idle_for: float) -> dict[str, list[Mail]]:
+    """The mails of the other organization under each load, one load after the other."""
+    nothing, told_of, waiting = LOADS
     async with site(environ) as database:
         await mails(database, environ, "warm", over=lambda: False, seconds=SETTLED_SECONDS)
-        idle = await mails(database, environ, "idle", over=lambda: False, seconds=idle_for)
-        sent = await tell(database, environ, ONE)
+        sent = {nothing: await mails(database, environ, "idle", over=lambda: False, seconds=idle_for), told_of: []}
         with psycopg.connect(environ["DATABASE_URL"], autocommit=True) as connection:
-            busy = await mails(
-                database,
-                environ,
-                "busy",
-                over=lambda: one(connection, _STANDING, sent.id)[0] != "deciding",
-                seconds=PATIENCE_SECONDS,
-            )
-        deadline, took = time.monotonic() + PATIENCE_SECONDS, taken(mailjet)
-        while not (idle.keys() | busy.keys()) <= took.keys():
-            if time.monotonic() > deadline:
-                raise BenchError("mails of the other organization never arrived")
-            await asyncio.sleep(0.2)
-            took = taken(mailjet)
-    before, meanwhile = ([(took[to] - at) * 1000 for to, at in some.items()] for some in (idle, busy))
-    return before, meanwhile
+            for turn in range(TELLS):
+                crowd = (await tell(database, environ, ONE)).id
+                sent[told_of] += await mails(
+                    database,
+                    environ,
+                    f"told-{turn}",
+                    over=lambda which=crowd: one(connection, _STANDING, which)[0] != "deciding",
+                    seconds=PATIENCE_SECONDS,
+                )
+        sent[waiting] = await mails(database, environ, "waits", over=lambda: False, seconds=idle_for)
+    return sent
 
 
 async def mails(
     database: Database, environ: dict[str, str], called: str, *, over: Callable[[], bool], seconds: float
-) -> dict[str, float]:
-    """Let the other organization send at its rate; when each was committed, by its address."""
-    sealer, committed = Sealer(Secret(environ["AUTH_SECRET"])), dict[str, float]()
+) -> list[Mail]:
+    """Let the other organization send at its rate."""
+    sealer, sent = Sealer(Secret(environ["AUTH_SECRET"])), list[Mail]()
     ends = time.time() + seconds
-    while time.time() < ends and not (committed and over()):
-        to = f"{called}-{len(committed)}@others.example"
+    while time.time() < ends and not (sent and over()):
+        to = EmailAddress(f"{called}-{len(sent)}@others.example")
         async with database.platform() as session:
-            request = EmailRequest(to=EmailAddress(to), message=SONG)
-            await queue_email(session, request, sealer=sealer, organization_id=OTHERS)
-        committed[to] = time.time()
+            request = EmailRequest(to=to, message=SONG)
+            queued = await queue_email(session, request, sealer=sealer, organization_id=OTHERS)
+        sent.append(Mail(to.email, queued.job_id, time.time()))
         await asyncio.sleep(random.expovariate(RATE))
-    return committed
+    return sent
 
 
-def taken(mailjet: MailjetSimulator) -> dict[str, float]:
-    """When the provider had each mail of the other organization."""
-    found = ((one.message["To"][0]["Email"], one.at) for one in list(mailjet.received))
-    return {to: at for to, at in found if to.endswith("@others.example")}
+def arrived(
+    environ: dict[str, str], provider: Running, sent: dict[str, list[Mail]]
+) -> dict[str, list[tuple[float, float, float]]]:
+    """Of each mail the milliseconds of each part of its way, once all have arrived."""
+    every, deadline = {mail.job_id for some in sent.values() for mail in some}, time.monotonic() + PATIENCE_SECONDS
+    with psycopg.connect(environ["DATABASE_URL"], autocommit=True) as connection:
+        began = dict[UUID, tuple[float, float]]()
+        while not every <= began.keys():
+            if time.monotonic() > deadline:
+                raise BenchError("mails of the other organization were never sent")
+            time.sleep(0.2)
+            began = {job: (taken, begun) for job, taken, begun in connection.execute(_BEGAN, (OTHERS,)).fetchall()}
+    with urllib.request.urlopen(f"{provider.url}/_control/received", timeout=60) as answer:
+        received = {mail["message"]["To"][0]["Email"]: mail["at"] for mail in json.load(answer)["received"]}
+    return {
+        load: [
+            tuple(1000 * (to - at) for at, to in pairwise((mail.at, *began[mail.job_id], received[mail.to])))
+            for mail in some
+        ]
+        for load, some in sent.items()
+    }
 
 
 @contextlib.asynccontextmanager
