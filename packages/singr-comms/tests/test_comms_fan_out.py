@@ -3,12 +3,14 @@
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from comms_crowds import Crowd
 from sqlalchemy import text
 
 from singr_comms import PlainSms
+from singr_comms.notifications import SmsRequest, queue_message
 from singr_comms.notifications._rows import prints_of
 from singr_comms.notifying import (
     Audience,
@@ -23,7 +25,8 @@ from singr_comms.notifying import (
 )
 from singr_comms.notifying.chores._see_notifications_off import SeeNotificationsOff
 from singr_db import new_id
-from singr_jobs import PermanentError, Priority, RetryLater
+from singr_jobs import PermanentError, Priority, Queue, RetryLater
+from singr_jobs.taking._claims import Claimant, take
 
 EVERYBODY = Audience(all=True)
 NAMES = [f"u-{number:03}" for number in range(25)]
@@ -63,6 +66,21 @@ async def test_jobs_of_a_notification_are_taken_by_workers(crowd: Crowd) -> None
     async with crowd.db.platform() as session:
         ready = (await session.execute(text("SELECT queue, priority, id FROM job_ready WHERE type = 'sms.send'"))).all()
     assert [tuple(one) for one in ready] == [("sms", 2, (await crowd.messages(told))[0].id)]
+
+
+async def test_what_presses_and_what_others_send_is_taken_before_all_the_rest_of_a_crowd(crowd: Crowd) -> None:
+    await crowd.add(*NAMES)
+    await crowd.decide(await crowd.tell(PlainSms(text="Come on."), EVERYBODY))
+    pressing = await crowd.tell(PlainSms(text="Now."), [Target(recipient="u-007")], priority=Priority.HIGH)
+    await crowd.decide(pressing)
+    async with crowd.db.platform() as session:
+        request = SmsRequest(to="+15555550123", message=PlainSms(text="Hello."))
+        others = await queue_message(session, request, sealer=crowd.sealer, organization_id=new_id())
+        await session.execute(text("INSERT INTO job_gates (name) VALUES ('sms') ON CONFLICT DO NOTHING"))
+    by_hand, first = Claimant("by-hand", 15.0, ["sms.send"]), UUID(int=0)
+    taken = await take(crowd.db.psycopg, Queue.SMS, by_hand, token=1, room=2, places=2, after=first, organizations=200)
+    [message] = await crowd.messages(pressing)
+    assert {job.id for job in taken.jobs} == {message.job_id, others.job_id}
 
 
 async def test_each_who_gets_nothing_has_the_reason_and_no_job(crowd: Crowd) -> None:
