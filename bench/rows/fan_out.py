@@ -13,6 +13,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from itertools import islice, pairwise
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
@@ -188,11 +189,17 @@ async def sent_beside(environ: dict[str, str], idle_for: float) -> dict[str, lis
                     database,
                     environ,
                     f"told-{turn}",
-                    over=lambda which=crowd: one(connection, _STANDING, which)[0] != "deciding",
+                    over=partial(is_decided, connection, crowd),
                     seconds=PATIENCE_SECONDS,
                 )
         sent[waiting] = await mails(database, environ, "waits", over=lambda: False, seconds=idle_for)
     return sent
+
+
+def is_decided(connection: psycopg.Connection[Any], notification: UUID) -> bool:
+    """Whether everybody has had their turn."""
+    state, _ = one(connection, _STANDING, notification)
+    return bool(state != "deciding")
 
 
 async def mails(
@@ -213,7 +220,7 @@ async def mails(
 
 def arrived(
     environ: dict[str, str], provider: Running, sent: dict[str, list[Mail]]
-) -> dict[str, list[tuple[float, float, float]]]:
+) -> dict[str, list[tuple[float, ...]]]:
     """Of each mail the milliseconds of each part of its way, once all have arrived."""
     every, deadline = {mail.job_id for some in sent.values() for mail in some}, time.monotonic() + PATIENCE_SECONDS
     with psycopg.connect(environ["DATABASE_URL"], autocommit=True) as connection:
