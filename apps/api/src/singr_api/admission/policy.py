@@ -44,6 +44,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         json: takes and answers JSON; else it answers text or HTML, whatever the caller accepts.
         takes_body: a JSON body is required, unless it is optional.
         optional_body: a body may be left out.
+        no_body: nothing belongs into a body: it is left out, or an empty object.
         closed: the limits behind this route that guard a password, a code or mailboxes of strangers, in words; they are
             counted by the flow itself, and while they cannot be counted nothing is let through.
         unguessable: what this route takes is random beyond guessing, or opens nothing yet: only load is to be limited.
@@ -75,6 +76,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     json: bool = True
     takes_body: bool = False
     optional_body: bool = False
+    no_body: bool = False
     closed: str = ""
     unguessable: bool = False
     platform: str = ""

@@ -1,21 +1,22 @@
 """Decode strictly, and on the error path say everything that is wrong, not only the first thing.
 
 msgspec stops at the first invalid field. The good path stays as fast as msgspec is; only a refused input is walked
-again, type by type, to name each invalid field and what would be right.
+again, type by type, to name each invalid field and what would be right. A refused body comes out of that walk mended,
+so that the rest of it can be looked at for what it means (`singr_api/routing/rehearsing.py`).
 """
 
 import math
 import re
-from collections.abc import Iterator, Mapping
-from types import UnionType
-from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, Final, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import inspect
 
+from singr_api.http.annotations import NOTHING, bare_of, describe, is_choice, members_of, stand_in
 from singr_api.http.body import join_path
 from singr_api.http.codes import FieldCode, RuleError
-from singr_api.http.problems import MALFORMED_BODY, FieldError, Location, Problem, invalid, refused
+from singr_api.http.problems import INVALID, MALFORMED_BODY, FieldError, Location, Problem, invalid, refused
 
 T = TypeVar("T")
 _MOST_ERRORS: Final = 50
@@ -23,19 +24,9 @@ _LONGEST_NAME: Final = 64
 _TOO_LARGE: Final = "must be a smaller number: one that a 64-bit float holds (IEEE 754)"
 _WHOLE: Final = 2.0**53  # from here on a float may be another integer than the one that was written
 _LEAP: Final = re.compile(r"[Tt ][0-9]{2}:[0-9]{2}:60", re.ASCII)
-_FITS: Final = " that fits "
 _AT: Final = re.compile(r" - at `[^`]*`$")
 _INTEGER: Final = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _OFFSET: Final = re.compile(r"\(byte (\d+)\)")
-_FORMS: Final[dict[type[inspect.Type], str]] = {
-    inspect.BoolType: "true or false",
-    inspect.NoneType: "null",
-    inspect.UUIDType: "a UUID, such as 01920000-0000-7000-8000-000000000001",
-    inspect.DateTimeType: "a time with its zone (RFC 3339), such as 2026-11-22T12:00:00Z",
-    inspect.DateType: "a date, such as 2026-11-22",
-    inspect.DictType: "an object",
-    inspect.StructType: "an object",
-}
 
 _CONTAINERS: Final[dict[type, tuple[type, ...]]] = {list: (list, tuple, set, frozenset), dict: (dict,)}
 _FIXED: Final = re.compile(r"of length (\d+), got (\d+)")
@@ -58,16 +49,47 @@ Path = tuple[str | int, ...]
 encode = msgspec.json.Encoder().encode
 
 
+class Misfit(Problem):
+    """A body does not have its form.
+
+    Attributes:
+        mended: it, decoded, with stand-ins where it is wrong and without what is unknown; meaningless unless
+            `is_mended`.
+        blurred: the paths where something else stands than what was sent.
+        confused: of lists, where whatever is told as repeated may not be.
+    """
+
+    def __init__(
+        self,
+        found: Sequence[FieldError],
+        mended: Any = NOTHING,
+        blurred: "Iterable[Path]" = (),
+        confused: "Iterable[Path]" = (),
+    ) -> None:
+        most = len(found) >= _MOST_ERRORS
+        detail = f"More than {_MOST_ERRORS} fields may not be valid: errors has the first {_MOST_ERRORS}."
+        super().__init__(INVALID, detail if most else invalid(*found).detail, errors=tuple(found))
+        self.mended = mended
+        self.blurred = frozenset(map(join_path, blurred))
+        self.confused = frozenset(map(join_path, confused))
+
+    @property
+    def is_mended(self) -> bool:
+        """Whether the rest of it can be looked at."""
+        return self.mended is not NOTHING
+
+
 def decode_body(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
     """Decode a body that passed `check_body`.
 
     Raises:
-        Problem: 400 where it is no JSON; 422 with every invalid field where it does not fit.
+        Problem: 400 where it is no JSON.
+        Misfit: 422 with every invalid field where it does not fit.
     """
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise invalid(*explain(decoder.type, _plain(body), error, location="body")) from None
+        raise _misfit(decoder.type, _plain(body), error) from None
     except msgspec.DecodeError as error:
         raise malformed(error) from None
 
@@ -104,11 +126,25 @@ def explain(type_: Any, value: Any, error: msgspec.ValidationError, *, location:
     """Return all that keeps `value` from being a `type_`; `error` is what msgspec said of it, the last resort."""
     found: list[FieldError] = []
     _Walk(found, location).check(type_, value, ())
-    if not found:
-        found += [FieldError(join_path(path), _TOO_LARGE, location, "too_large") for path in _endless(value)]
-    if not found:
-        found.append(FieldError("", _words(error), location, "invalid"))
-    return tuple(found[:_MOST_ERRORS])
+    return tuple(found[:_MOST_ERRORS]) or _otherwise(value, error, location)
+
+
+def _misfit(type_: Any, value: Any, error: msgspec.ValidationError) -> Misfit:
+    found: list[FieldError] = []
+    walk = _Walk(found, "body")
+    rest = walk.check(type_, value, ())
+    if not found or len(found) >= _MOST_ERRORS or rest is NOTHING:
+        return Misfit(found[:_MOST_ERRORS] or _otherwise(value, error, "body"))
+    try:
+        mended = msgspec.convert(rest, type_)
+    except msgspec.ValidationError:
+        mended = NOTHING
+    return Misfit(found, mended, walk.blurred, walk.confused)
+
+
+def _otherwise(value: Any, error: msgspec.ValidationError, location: Location) -> tuple[FieldError, ...]:
+    endless = (FieldError(join_path(path), _TOO_LARGE, location, "too_large") for path in _endless(value))
+    return tuple(endless)[:_MOST_ERRORS] or (FieldError("", _words(error), location, "invalid"),)
 
 
 # A number that no float holds, such as 1e400, is infinite here, and not the end of reading: its field is to be named.
@@ -132,39 +168,51 @@ def _endless(value: Any, path: Path = ()) -> Iterator[Path]:
 
 
 class _Walk:
-    """Goes through a value beside the annotation that it should fit."""
+    """Goes through a value beside the annotation that it should fit, and gives it back mended.
+
+    Attributes:
+        blurred: the paths where what is given back is not what was sent.
+        confused: lists, of which an item may be taken for another one, for what stands in is a word that others have.
+    """
 
     def __init__(self, found: list[FieldError], location: Location) -> None:
+        self.blurred: list[Path] = []
+        self.confused: list[Path] = []
         self._found = found
         self._location = location
 
     def add(self, path: Path, code: FieldCode, message: str) -> None:
         self._found.append(FieldError(join_path(path), message, self._location, code))
 
-    def check(self, annotation: Any, value: Any, path: Path) -> None:
-        """Add what is wrong with `value`."""
+    def check(self, annotation: Any, value: Any, path: Path) -> Any:
+        """Add what is wrong with `value`, and return it as far as it is right."""
         if len(self._found) >= _MOST_ERRORS:
-            return
-        members = [member for member in _members(annotation) if member is not type(None)]
-        if value is None and len(members) < len(_members(annotation)):
-            return
-        structs = [_bare(member) for member in members if _is_struct(_bare(member))]
-        containers = [_bare(member) for member in members if _holds(_bare(member), value)]
+            return value
+        members = [member for member in members_of(annotation) if member is not type(None)]
+        if value is None and len(members) < len(members_of(annotation)):
+            return value
+        structs = [bare_of(member) for member in members if _is_struct(bare_of(member))]
+        containers = [member for member in members if _holds(bare_of(member), value)]
         if structs and (isinstance(value, dict) or len(structs) == len(members)):
-            self._object(structs, value, path)
-        elif len(containers) == 1:
-            self._items(annotation, containers[0], value, path)
-        else:
-            self._leaf(annotation, value, path)
+            return self._object(structs, value, path)
+        if len(containers) == 1:
+            return self._items(annotation, containers[0], value, path)
+        return self._leaf(annotation, value, path)
 
-    def _object(self, structs: list[Any], value: Any, path: Path) -> None:
+    def _instead(self, annotation: Any, path: Path) -> Any:
+        if len(path) > 1 and is_choice(annotation):  # a word may decide what stands beside it
+            path = path[:-1]
+            self.confused += [path[:-1]] if isinstance(path[-1], int) else []
+        self.blurred.append(path)
+        return stand_in(annotation)
+
+    def _object(self, structs: list[Any], value: Any, path: Path) -> Any:
         if not isinstance(value, dict):
             self.add(path, "wrong_type", f"must be an object, not {_kind(value)}")
-            return
+            return self._instead(structs[0], path)
         field = structs[0].__struct_config__.tag_field
         if field is None or (field not in value and len(structs) == 1):  # a tag tells apart what there are several of
-            self._struct(structs[0], value, path)
-            return
+            return self._struct(structs[0], value, path)
         by_tag = {struct.__struct_config__.tag: struct for struct in structs}
         tag, known = value.get(field), ", ".join(sorted(map(str, by_tag)))
         if field not in value:
@@ -173,38 +221,50 @@ class _Walk:
             code: FieldCode = "unknown_value" if isinstance(tag, str) else "wrong_type"
             self.add((*path, field), code, f"must be one of {known}")
         else:
-            self._struct(by_tag[tag], value, path)
+            return self._struct(by_tag[tag], value, path)
+        return self._instead(structs[0], path)
 
-    def _struct(self, struct: Any, value: dict[str, Any], path: Path) -> None:
-        before = len(self._found)
+    def _struct(self, struct: Any, value: dict[str, Any], path: Path) -> Any:
+        blurred = len(self.blurred)
         config = struct.__struct_config__
         fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
+        known = {*fields, *([config.tag_field] if config.tag_field else [])}
+        mended = {name: value[name] for name in value if name in known or not config.forbid_unknown_fields}
         for name, field in fields.items():
             if name in value:
-                self.check(field.type, value[name], (*path, name))
+                mended[name] = self.check(field.type, value[name], (*path, name))
             elif field.required:
                 self.add((*path, name), "required", f"is required: {describe(field.type)}")
+                mended[name] = self._instead(field.type, (*path, name))
+            if mended.get(name) is NOTHING and not field.required:
+                del mended[name]
         if config.forbid_unknown_fields:
-            known = {*fields, *([config.tag_field] if config.tag_field else [])}
             for name in [name for name in value if name not in known][:_MOST_ERRORS]:
                 message = f"is unknown here; known are {', '.join(sorted(known))}" if known else self._nothing()
                 self.add((*path, _shown(name)), "unknown_field", message)
-        if len(self._found) == before:
-            self._leaf(struct, value, path)
+        if len(self.blurred) > blurred:  # a rule of the whole may be broken by what stands in
+            return NOTHING if any(part is NOTHING for part in mended.values()) else mended
+        return self._leaf(struct, mended, path)
 
     def _nothing(self) -> str:
         where = "this address takes no parameters in its query" if self._location == "query" else "nothing belongs here"
         return f"is unknown here: {where}"
 
-    def _items(self, annotation: Any, container: Any, value: list[Any] | dict[str, Any], path: Path) -> None:
-        """A list or a map: what each item, or each value, should be; and then the whole, of how many it is."""
-        before = len(self._found)
-        for place, item, kind in _parts(container, value):
-            self.check(kind, item, (*path, place))
-        if len(self._found) == before:
-            self._leaf(annotation, value, path)
+    def _items(self, annotation: Any, container: Any, value: list[Any] | dict[str, Any], path: Path) -> Any:
+        """A list or a map: what each item, or each value, should be; and of how many the whole is."""
+        bare = bare_of(container)
+        mended = [self.check(kind, item, (*path, place)) for place, item, kind in _parts(bare, value)]
+        wrong = _miscounted(container, value)
+        if wrong is not None:
+            self.add(path, _code(wrong), f"must be {describe(annotation)}")
+            if not isinstance(value, list) or _code(wrong) != "too_many_items":
+                return self._instead(annotation, path)
+            mended = mended[: _most(container)]  # those that are left are as they were sent
+        if any(part is NOTHING for part in mended):
+            return NOTHING
+        return mended if isinstance(value, list) else dict(zip(value, mended, strict=True))
 
-    def _leaf(self, annotation: Any, value: Any, path: Path) -> None:
+    def _leaf(self, annotation: Any, value: Any, path: Path) -> Any:
         try:
             msgspec.convert(value, annotation)
         except msgspec.ValidationError as error:
@@ -213,6 +273,8 @@ class _Walk:
                 self.add(path, cause.code if isinstance(cause, RuleError) else "invalid", _words(error))
             else:
                 self.add(path, _code(error), f"must be {describe(annotation)}{_hint(value, error)}")
+            return self._instead(annotation, path)
+        return value
 
 
 def _hint(value: Any, error: msgspec.ValidationError) -> str:
@@ -225,15 +287,6 @@ def _hint(value: Any, error: msgspec.ValidationError) -> str:
         if value.startswith("0000-"):
             return "; the years are 1 to 9999"
     return ""
-
-
-def _bare(annotation: Any) -> Any:
-    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
-
-
-def _members(annotation: Any) -> tuple[Any, ...]:
-    bare = _bare(annotation)
-    return get_args(bare) if get_origin(bare) in {Union, UnionType} else (annotation,)
 
 
 def _is_integer(annotation: Any) -> bool:
@@ -262,6 +315,29 @@ def _parts(container: Any, value: list[Any] | dict[str, Any]) -> list[tuple[str 
     return [(index, item, kind) for index, (item, kind) in enumerate(zip(value, kinds, strict=False))]
 
 
+def _miscounted(container: Any, value: list[Any] | dict[str, Any]) -> msgspec.ValidationError | None:
+    """Return what is wrong with a list or map as a whole, whatever its parts are."""
+    bare, bounds = bare_of(container), getattr(container, "__metadata__", ())
+    kinds = get_args(bare)
+    if isinstance(value, dict):
+        loose: Any = dict[kinds[0], Any]  # type: ignore[valid-type] # made at run time
+    elif get_origin(bare) is tuple and kinds[1:] != (...,):
+        loose = tuple[(Any,) * len(kinds)]  # type: ignore[misc] # made at run time
+    else:
+        loose = list[Any]
+    try:
+        msgspec.convert(value, Annotated[loose, *bounds] if bounds else loose)
+    except msgspec.ValidationError as error:
+        return error
+    return None
+
+
+def _most(container: Any) -> int | None:
+    node = inspect.type_info(container)
+    bare = node.type if isinstance(node, inspect.Metadata) else node
+    return len(bare.item_types) if isinstance(bare, inspect.TupleType) else getattr(bare, "max_length", None)
+
+
 def _code(error: msgspec.ValidationError) -> FieldCode:
     """Read off msgspec's words which bound was broken: it says so nowhere else."""
     text = str(error)
@@ -288,55 +364,3 @@ def _kind(value: Any) -> str:
         return "null"
     names = {bool: "true or false", int: "an integer", float: "a number", str: "a string", list: "an array"}
     return names.get(type(value), "an object")
-
-
-def describe(annotation: Any) -> str:
-    """Say in words what fits an annotation: `a string of 1 to 100 characters`."""
-    return _describe(inspect.type_info(annotation))
-
-
-def _describe(node: inspect.Type) -> str:  # noqa: PLR0911 — one line for each kind of type reads best
-    if isinstance(node, inspect.Metadata):
-        return _annotated(node)
-    if isinstance(node, inspect.UnionType):
-        return " or ".join(dict.fromkeys(_describe(member) for member in node.types))
-    if isinstance(node, inspect.LiteralType):
-        return "one of " + ", ".join(map(str, node.values))
-    if isinstance(node, inspect.EnumType):
-        return "one of " + ", ".join(str(member.value) for member in node.cls)
-    if isinstance(node, inspect.StrType):
-        fits = f"{_FITS}{node.pattern}" if node.pattern else ""
-        return "a string" + _span(node.min_length, node.max_length, "characters") + fits
-    if isinstance(node, inspect.IntType | inspect.FloatType):
-        what = "an integer" if isinstance(node, inspect.IntType) else "a number"
-        above = f" above {node.gt:g}" if node.gt is not None else ""
-        return what + above + _span(node.ge, node.le, "")
-    if isinstance(node, inspect.ListType | inspect.VarTupleType):
-        length = _span(node.min_length, node.max_length, "items")
-        return f"an array{length}, each {_describe(node.item_type)}"
-    return _FORMS.get(type(node), "of another form")
-
-
-def _annotated(node: inspect.Metadata) -> str:
-    """The form, and what its author says of it; in place of a pattern, which few like to read."""
-    said = node.extra_json_schema or {}
-    form = _describe(node.type)
-    if said:
-        form = form.partition(_FITS)[0]
-    if "description" in said:
-        text = str(said["description"]).rstrip(".")
-        form += f" ({text if text[:2].isupper() else text[:1].lower() + text[1:]})"
-    return form + (f", as {said['examples'][0]}" if "examples" in said and " as " not in form else "")
-
-
-def _span(least: float | None, most: float | None, unit: str) -> str:
-    words = f" {unit}" if unit else ""
-    if least is not None and most is not None:
-        return f"{' of' if unit else ' from'} {_number(least)} to {_number(most)}{words}"
-    if least is not None:
-        return f" of at least {_number(least)}{words}"
-    return f" of at most {_number(most)}{words}" if most is not None else ""
-
-
-def _number(value: float) -> str:
-    return str(int(value)) if value == int(value) else f"{value:.10g}"

@@ -269,6 +269,8 @@ def _problems_of(operation: Operation, policy: Policy) -> list[Kind]:
         kinds += [problems.KEY_MISSING, problems.IN_PROGRESS, problems.KEY_REUSED, problems.REQUEST_REPLAYED]
     if policy.takes_body:
         kinds += [problems.MALFORMED_BODY, problems.UNSUPPORTED_MEDIA_TYPE, problems.INVALID]
+    if policy.no_body:
+        kinds += [problems.MALFORMED_BODY, problems.INVALID]
     return kinds
 
 

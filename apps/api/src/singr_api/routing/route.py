@@ -26,6 +26,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from litestar.handlers import HTTPRouteHandler
 
+from singr_api.admission.people import SAFE
 from singr_api.admission.policy import Access, Limit, Policy
 from singr_api.http.problems import ORGANIZATION_FORBIDDEN, Kind
 from singr_api.routing.handler import Handler, RouteError, read_handler
@@ -118,6 +119,12 @@ def page_with(item: Any, says: str = "A page.", **shows: str) -> Answer:
 def _is_page(answers: tuple[Answer, ...]) -> bool:
     """Whether people get it in a browser: links get parameters of those who count clicks."""
     return all(answer.media == _HTML for answer in answers)
+
+
+def _is_bodiless(method: str, access: Access, handler: Handler, answers: tuple[Answer, ...]) -> bool:
+    """Whether a body would be something that nobody reads. What a page's form sends, its handler reads itself."""
+    unread = handler.body is None and access is not Access.PROVIDER
+    return unread and method not in SAFE and not _is_page(answers)
 
 
 def _replayed(policy: Policy) -> dict[str, str]:
@@ -257,6 +264,7 @@ class Section:
             "json": access is not Access.PROVIDER and any("json" in answer.media for answer in answers),
             "takes_body": handler.body is not None or (has_body and not rules.get("asks")),
             "optional_body": handler.body_optional,
+            "no_body": _is_bodiless(method, access, handler, answers) and not has_body,
             "in_organization": "{organization_id}" in path,
             "query": handler.query is not None,
             "any_query": not path.startswith("/v1/") or access is Access.PROVIDER or _is_page(answers),

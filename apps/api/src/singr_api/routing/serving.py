@@ -26,9 +26,12 @@ from singr_api.admission.call import (
 from singr_api.admission.idempotency import Idempotency, Reply, Task
 from singr_api.admission.people import SAFE
 from singr_api.admission.policy import Access, Policy
+from singr_api.http.body import check_body
 from singr_api.http.pages import link_next
+from singr_api.http.problems import Problem
 from singr_api.http.validation import decode_body, encode
 from singr_api.routing.handler import Handler, annotations_of
+from singr_api.routing.rehearsing import Faults
 from singr_db import PLATFORM_ORGANIZATION_ID, Database, PlatformSession, TenantSession, past_deadlock
 from singr_db.operation_log import act_as
 from singr_jobs import KeyedRequest
@@ -67,6 +70,7 @@ def endpoint(policy: Policy, handler: Handler, usual: Served) -> Callable[[AnyRe
     """
     getters = _getters(policy, handler)
     early = _early(handler)
+    rehearsal = _rehearsal(policy, handler, early)
     if policy.idempotent and not policy.ingestion:
         finish = _once(policy, handler, usual, early)
     else:
@@ -74,8 +78,14 @@ def endpoint(policy: Policy, handler: Handler, usual: Served) -> Callable[[AnyRe
 
     async def serve(request: AnyRequest) -> Response[Any]:
         given: Given = {}
+        faults = Faults()
         for name, get in getters:
-            given[name] = get(request, given)
+            try:
+                given[name] = get(request, given)
+            except Problem as problem:
+                faults.add(problem)
+        if faults:
+            raise await faults.told(None if rehearsal is None else partial(rehearsal, request, given))
         return await finish(request, given)
 
     return serve
@@ -94,6 +104,8 @@ def _getters(policy: Policy, handler: Handler) -> tuple[tuple[str, Getter], ...]
         found[_ORGANIZATION] = _of_path(_ORGANIZATION, UUID) if policy.in_organization else _organization_in_query
     if handler.body is not None:
         found["body"] = _of_body(handler.body, optional=handler.body_optional)
+    elif policy.no_body:
+        found["body"] = _of_no_body
     if "client" in wanted:
         kept = policy.access in {Access.USER, Access.OPTIONAL} or (
             policy.access is Access.ANONYMOUS and policy.method not in SAFE
@@ -118,8 +130,9 @@ def _of_query(struct: type[msgspec.Struct]) -> Getter:
     return lambda request, _: read_query(request.scope["query_string"], struct)
 
 
-def _organization_in_query(request: AnyRequest, given: Given) -> UUID:
-    return organization_of(call_of(request).principal, given["query"].organization_id)
+def _organization_in_query(request: AnyRequest, given: Given) -> UUID | None:
+    query = given.get("query")  # else it is not valid, and whose the request is remains open
+    return None if query is None else organization_of(call_of(request).principal, query.organization_id)
 
 
 def _of_body(annotation: Any, *, optional: bool) -> Getter:
@@ -130,6 +143,50 @@ def _of_body(annotation: Any, *, optional: bool) -> Getter:
         return None if optional and not body else decode_body(decoder, body)
 
     return get
+
+
+class _NoBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of a route that takes none, as clients send it that always send one."""
+
+
+_no_body: Final = msgspec.json.Decoder(_NoBody | None, strict=True)
+
+
+def _of_no_body(request: AnyRequest, _: Given) -> None:
+    body = call_of(request).body
+    if body:
+        check_body(body)
+        decode_body(_no_body, body)
+
+
+def _rehearsal(
+    policy: Policy, handler: Handler, early: Early | None
+) -> Callable[[AnyRequest, Given, Any], Awaitable[None]] | None:
+    """Return what does a route's work with another body and undoes it; None of work that cannot be undone.
+
+    Whoever takes `client`, or is for strangers, counts tries; and what is awaited before the session is not in it.
+    """
+    function, session, names = handler.function, handler.session, _taken(handler)
+    counts = early is not None or "client" in handler.wanted or policy.access.admits_strangers
+    if handler.body is None or counts or not (session or policy.asks):
+        return None
+
+    async def rehearse(request: AnyRequest, given: Given, body: Any) -> None:
+        taken = {name: body if name == "body" else given[name] for name in names}
+        if session is None:
+            await function(**taken)
+            return
+        db = _parts(request).db
+        async with db.platform() if session is PlatformSession else db.tenant(given[_ORGANIZATION]) as opened:
+            act_as(opened, actor_of(request))
+            await function(session=opened, **taken)
+            raise _Undone
+
+    return rehearse
+
+
+class _Undone(Exception):  # noqa: N818 - no error: it ends a transaction that is to leave nothing
+    """All of the body's rest is right."""
 
 
 def _early(handler: Handler) -> Early | None:

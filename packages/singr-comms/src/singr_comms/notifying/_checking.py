@@ -1,5 +1,6 @@
 """What is wrong with a notification that is asked for, but for what the database knows; and what it says."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -79,13 +80,14 @@ def look_at(
         known = ", ".join(sorted(one.name for one in message_types))
         faults.append(NotificationFault("type", f"must be a declared type: {known}", "unknown_value"))
     channels = tuple(dict.fromkeys(asked.channels if asked.channels is not None else _usual(declared)))
-    faults += _ways(channels, declared)
+    unknown = list(_ways(asked.channels, channels, declared))
+    faults += unknown
     addresses: dict[int, Address] = {}
     contents: dict[tuple[int, str], Message] = {}
-    faults += _whom(asked.to, channels, addresses, allow_test=allow_test)
+    faults += _whom(asked.to, () if unknown else channels, addresses, allow_test=allow_test)
     faults += _urgency(asked)
     faults += _kept(asked, declared)
-    if declared is not None and not any(fault.field == "channels" for fault in faults):
+    if declared is not None:
         faults += _words(asked, declared, channels, contents)
     if intake is not None:
         for (ordinal, channel), message in contents.items():
@@ -135,15 +137,17 @@ def _moments(asked: NotificationRequest, now: datetime) -> Iterator[Notification
         yield NotificationFault("replace", "needs a deduplication_key: it moves the notification that has it")
 
 
-def _ways(channels: Sequence[str], declared: MessageType | None) -> Iterator[NotificationFault]:
+def _ways(
+    asked: Sequence[str] | None, channels: Sequence[str], declared: MessageType | None
+) -> Iterator[NotificationFault]:
     if declared is None:
         return
     if not channels:
         yield NotificationFault("channels", "must name one channel at least", "required")
-    for channel in channels:
+    for place, channel in enumerate(channels if asked is None else asked):
         if channel not in declared.ways:
-            there = ", ".join(sorted(declared.ways))
-            yield NotificationFault("channels", f"{declared.name} has no {channel}; it has {there}", "unknown_value")
+            words = f"{declared.name} goes by {', '.join(sorted(declared.ways))}, and by nothing else"
+            yield NotificationFault(f"channels[{place}]", words, "unknown_value")
 
 
 def _urgency(asked: NotificationRequest) -> Iterator[NotificationFault]:
@@ -220,6 +224,21 @@ def _address(
     addresses[place + 1] = Address(channel, to)
 
 
+class _Readers(NamedTuple):
+    """The channels that show some data: certainly, and perhaps, where it is not clear yet who is told by which."""
+
+    surely: Sequence[str]
+    perhaps: Sequence[str]
+
+
+class _Saying(NamedTuple):
+    """What is said to some: to all who get the same (`EVERYBODY`), or to one, with data of their own beside it."""
+
+    ordinal: int
+    own: Mapping[str, Any]
+    readers: _Readers
+
+
 def _words(
     asked: NotificationRequest,
     declared: MessageType,
@@ -227,39 +246,70 @@ def _words(
     contents: dict[tuple[int, str], Message],
 ) -> Iterator[NotificationFault]:
     """Make what is said: to all, by what reaches somebody who gets that, and to each who gets something else."""
+    known = [channel for channel in channels if channel in declared.ways]
+    perhaps = known if len(known) == len(channels) else tuple(declared.ways)
     named = () if isinstance(asked.to, Audience) else asked.to
-    reached = {name for one in named if one.data is None for name in _reach(one, channels)} if named else channels
-    if shared := [channel for channel in channels if channel in reached]:
-        yield from _said(declared, shared, asked.data, EVERYBODY, contents)
+    alike = [one for one in named if one.data is None]
+    sayings = []
+    if alike or not named:
+        readers = _readers(alike, known, perhaps) if named else _Readers(known, perhaps)
+        sayings.append(_Saying(EVERYBODY, {}, readers))
     for ordinal, one in enumerate(named, start=1):
-        if one.data is not None and (by := _reach(one, channels)):
-            yield from _said(declared, by, {**asked.data, **one.data}, ordinal, contents)
+        if one.data is not None:
+            sayings.append(_Saying(ordinal, one.data, _readers([one], known, perhaps)))
+    anybody = {channel: None for saying in sayings for channel in saying.readers.perhaps}
+    if anybody:
+        yield from _unheard(declared, anybody, asked.data, "data")
+    told: set[str] = set()
+    for saying in sayings:
+        for fault in _said(declared, saying, asked.data, contents):
+            if fault.field not in told:  # of what is said to all, more than one may miss it
+                told.add(fault.field)
+                yield fault
 
 
-def _reach(target: Target, channels: Sequence[str]) -> Sequence[str]:
-    """By which of the channels somebody is told: a bare address is one of its own."""
-    bare = {_WAYS[name] for name in _WAYS if getattr(target, name) is not None}
-    return [channel for channel in channels if channel in bare] if bare else channels
+def _unheard(
+    declared: MessageType, channels: Iterable[str], data: Mapping[str, Any], at: str
+) -> Iterator[NotificationFault]:
+    """Name what none of these channels shows."""
+    there = sorted({name for channel in channels for name in declared.ways[channel].__struct_fields__})
+    for name in sorted(data.keys() - set(there)):
+        yield NotificationFault(f"{at}.{name}", f"is none of {', '.join(there)}", "unknown_field")
+
+
+def _readers(targets: Sequence[Target], known: Sequence[str], perhaps: Sequence[str]) -> _Readers:
+    """By what these are told: a bare address is told by a channel of its own, and whom nobody named perhaps by any."""
+    surely: set[str] = set()
+    is_clear = True
+    for target in targets:
+        bare = {_WAYS[name] for name in _WAYS if getattr(target, name) is not None}
+        is_somebody = target.recipient is not None or target.user_id is not None
+        surely |= bare or ({*known} if is_somebody else set())
+        is_clear = is_clear and bool(bare or (is_somebody and len(known) == len(perhaps)))
+    there = [channel for channel in perhaps if channel in surely]
+    return _Readers(there, there if is_clear else perhaps)
 
 
 def _said(
     declared: MessageType,
-    channels: Sequence[str],
-    data: Mapping[str, Any],
-    ordinal: int,
+    saying: _Saying,
+    shared: Mapping[str, Any],
     contents: dict[tuple[int, str], Message],
 ) -> Iterator[NotificationFault]:
-    at = _at(ordinal)
-    found: dict[str, NotificationFault] = {}
-    models = {channel: declared.ways[channel] for channel in channels}
-    there = sorted({name for model in models.values() for name in model.__struct_fields__})
-    for name in sorted(data.keys() - set(there)):
-        found[name] = NotificationFault(f"{at}.{name}", f"is none of {', '.join(there)}", "unknown_field")
-    for channel, model in models.items():
-        for path, fault in _wrong(model, data, f"{channel} needs it"):
-            found.setdefault(path, NotificationFault(f"{at}.{path}", *fault))
+    (ordinal, own, readers), at = saying, _at(saying.ordinal)
+    if not readers.perhaps:
+        return
+    data = {**shared, **own}
+    found = list(_unheard(declared, readers.perhaps, own, at))
+    models = {channel: declared.ways[channel] for channel in readers.surely}
+    wrong = [dict(_wrong(model, data, f"{channel} needs it")) for channel, model in models.items()]
+    for faults in wrong or [_wrong_in_all([declared.ways[channel] for channel in readers.perhaps], data)]:
+        for path, fault in faults.items():
+            name = re.split(r"[.\[]", path, maxsplit=1)[0]
+            where = "data" if name in shared and name not in own else at
+            found.append(NotificationFault(f"{where}.{path}", *fault))
     if found:
-        yield from found.values()
+        yield from found
         return
     for channel, model in models.items():
         known = {name: value for name, value in data.items() if name in model.__struct_fields__}
@@ -270,6 +320,12 @@ def _said(
             yield NotificationFault(".".join(filter(None, (at, error.field))), error.message)
         else:
             contents[ordinal, channel] = message
+
+
+def _wrong_in_all(models: Sequence[type[Message]], data: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """What is wrong with the variables, whichever of the models they are for."""
+    first, *others = [dict(_wrong(model, data, "every channel needs it")) for model in models]
+    return {path: fault for path, fault in first.items() if all(path in other for other in others)}
 
 
 def _wrong(model: type[Message], data: Mapping[str, Any], needed: str) -> Iterable[tuple[str, tuple[str, str]]]:

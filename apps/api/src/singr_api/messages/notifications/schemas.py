@@ -1,6 +1,6 @@
 """What callers send and get for notifications."""
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 from uuid import UUID
 
 import msgspec
@@ -18,6 +18,8 @@ TypeName: TypeAlias = Annotated[
 ]
 DeduplicationKey: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200, pattern=LINE)]
 ChannelName: TypeAlias = Literal["email", "sms", "push", "inbox"]
+# Any word in the request: one that is no channel is told beside all else that is wrong, by who knows the type's own.
+AskedChannel: TypeAlias = Annotated[str, Meta(extra_json_schema={"enum": list(get_args(ChannelName))})]
 Targets: TypeAlias = Annotated[list[Target], Meta(min_length=1, max_length=1_000)]
 
 
@@ -43,7 +45,7 @@ class SendNotification(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     type: TypeName
     to: Targets | Audience
     data: dict[str, Any] = msgspec.field(default_factory=dict)
-    channels: Annotated[list[ChannelName], Meta(min_length=1, max_length=10)] | None = None
+    channels: Annotated[list[AskedChannel], Meta(min_length=1, max_length=10)] | None = None
     priority: Literal["high", "normal", "low"] = "normal"
     send_at: Timestamp | None = None
     expires_at: Timestamp | None = None

@@ -1,6 +1,6 @@
 """What callers send for a preview."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -20,6 +20,10 @@ Locale = Annotated[
 ]
 
 
+# Any word, as in `singr_api.messages.notifications.schemas`: what is none is told beside all else that is wrong.
+AskedChannel = Annotated[str, Meta(extra_json_schema={"enum": ["email", "sms", "push"]})]
+
+
 class AskPreview(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which message to show.
 
@@ -31,6 +35,6 @@ class AskPreview(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """
 
     type: Kind
-    channel: Literal["email", "sms", "push"]
+    channel: AskedChannel
     data: dict[str, Any] = {}
     locale: Locale | None = None
