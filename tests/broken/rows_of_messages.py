@@ -30,6 +30,11 @@ _CLICKED = (
     "packages/singr-comms/tests/test_comms_unsubscribe.py"
     "::test_link_of_a_recipients_mail_is_theirs_though_others_have_the_address_and_ends_what_they_chose"
 )
+_CHANGED = (
+    "tests/faults/test_faults_changed_meanwhile.py"
+    "::test_what_changes_between_queue_and_call_stops_a_message_or_leaves_it_as_it_was_decided"
+)
+_CHANGES = ("opts-out", "is-erased", "moves", "is-branded", "is-reworded")
 _LAST_LOOK = "packages/singr-comms/tests/test_comms_last_look.py"
 _CALLBACKS = "packages/singr-comms/tests/test_comms_callbacks.py"
 
@@ -71,18 +76,19 @@ MESSAGES = (
         "R31",
         "Readers opt out of what is queued for them already, or is to be tried again: what they chose stops each"
         " message whose attempt begins after the commit, by one rule in PostgreSQL and in Python, and what is mandatory"
-        " or goes to others is sent; a brand or words that are put meanwhile change no message that was made before"
-        " (full: 1,000 messages)",
+        " or goes to others is sent; who is erased meanwhile gets nothing; an address, a brand or words that are put"
+        " meanwhile change no message that was made before (full: 1,000 messages, and 1,000 of each change)",
         (
             f"{_LAST_LOOK}::test_opt_out_before_the_first_attempt_stops_it_and_calls_nobody",
             f"{_LAST_LOOK}::test_opt_out_between_two_attempts_stops_the_second",
             f"{_OPTED_OUT}[12]",
             "packages/singr-comms/tests/test_comms_preference_rule.py::test_sql_and_python_decide_the_same",
+            *(f"{_CHANGED}[{change}-4]" for change in _CHANGES),
             f"{_BRANDING}::test_every_try_wears_what_was_in_force_when_the_message_was_made",
             _DECIDED_ALIKE,
             _CLICKED,
         ),
-        (f"{_OPTED_OUT}[1000]",),
+        (f"{_OPTED_OUT}[1000]", *(f"{_CHANGED}[{change}-1000]" for change in _CHANGES)),
     ),
     Row(
         "R15",

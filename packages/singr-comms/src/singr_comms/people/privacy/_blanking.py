@@ -93,6 +93,14 @@ UPDATE suppressions AS s SET address_masked = 'erased'
 )
 
 
+_PRINTS: Final = sql_text(
+    "SELECT unnest(prints) FROM data_keys WHERE id = :key_id AND destroyed_at IS NOT NULL", roles=("tenant",)
+)
+_FORGET_PRINTS: Final = sql_text(
+    "UPDATE data_keys SET prints = NULL WHERE id = :key_id AND destroyed_at IS NOT NULL", roles=("tenant",)
+)
+
+
 class Blanking:
     """Blanks what is left of people.
 
@@ -105,8 +113,10 @@ class Blanking:
 
     async def run(self, job: EraseRecipient, *, organization_id: UUID) -> int:
         """Blank all that there is of one; returns how many messages that were. Again is as once."""
-        hashes = [bytes.fromhex(one) for one in job.prints]
-        values = {"organization_id": organization_id, "hashes": hashes, "error": _ERASED}
+        values: dict[str, Any] = {"organization_id": organization_id, "error": _ERASED, "key_id": job.key_id}
+        async with self._db.tenant(organization_id) as session:
+            kept = (await session.scalars(_PRINTS, values)).all()
+        values["hashes"] = [*map(bytes, kept), *map(bytes.fromhex, job.prints)]
         values |= {"recipient_ids": [job.recipient_id, *job.former]}
         blanked = 0
         for statement in (_THEIRS, _TO_ADDRESS):
@@ -116,7 +126,9 @@ class Blanking:
                 blanked += some
         for statement in (_WORDS, _SAID, _TARGETS, _MASKS):
             await self._done(statement, values)
-        if not job.is_last:
+        if job.is_last:
+            await self._done(_FORGET_PRINTS, values)
+        else:
             async with self._db.tenant(organization_id) as session:
                 again = msgspec.structs.replace(job, is_last=True)
                 await enqueue(session, again, organization_id=organization_id, run_at=clock.now() + _AGAIN)

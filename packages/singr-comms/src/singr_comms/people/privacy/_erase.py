@@ -26,7 +26,8 @@ SELECT id, recipient_id, prints FROM data_keys
 _DESTROY: Final = sql_text(
     """
 UPDATE data_keys SET wrapped = NULL, destroyed_at = coalesce(destroyed_at, clock_timestamp()), external_id = NULL,
-       recipient_id = NULL, user_id = NULL, prints = NULL
+       recipient_id = NULL, user_id = NULL,
+       prints = CASE id WHEN :holder THEN CAST(:prints AS bytea[]) END
  WHERE id = ANY(CAST(:key_ids AS uuid[]))
 """,
     roles=("tenant",),
@@ -41,9 +42,10 @@ async def erase_recipient(session: TenantSession, external_id: str, *, sealer: S
     devices and whom messages go to; in backups, too, where the key is not in them. The row, their devices, topics and
     choices are gone. The job then ends what waits (`suppressed`, `erased`), and blanks addresses, masks and words in
     the log of deliveries, of messages that named only their address too, and what notifications say that named them
-    and nobody else who is left. The fingerprints of addresses that want
-    nothing more are kept: they go on holding messages back, and nobody is found by them. Who was taken off the list is
-    erased as well, and so is what they were before they came back.
+    and nobody else who is left. The fingerprints of addresses that want nothing more are kept: they go on holding
+    messages back, and nobody is found by them. Those by which the job finds what went to their addresses are kept by
+    the destroyed key until it is done, and the job itself says none. Who was taken off the list is erased as well, and
+    so is what they were before they came back.
 
     Args:
         session: the caller's transaction, fenced to the organization; who acts in it is put down.
@@ -73,10 +75,10 @@ async def erase_recipient(session: TenantSession, external_id: str, *, sealer: S
         key_ids.append(row.key_id)
         prints |= await prints_of_person(session, row, sealer)
     await withdraw_exports(session, ids)
-    await session.execute(_DESTROY, {"key_ids": key_ids})
+    await session.execute(_DESTROY, {"key_ids": key_ids, "holder": key_ids[-1], "prints": sorted(prints)})
     if row is not None:
         await session.execute(_DELETE, {"id": row.id})
     note_news(session, ids)
     await log_operation(session, "recipient.erase", ids[0])
-    job = EraseRecipient(ids[0], tuple(sorted(one.hex() for one in prints)), former=tuple(ids[1:]))
+    job = EraseRecipient(ids[0], former=tuple(ids[1:]), key_id=key_ids[-1])
     return await enqueue(session, job, organization_id=session.organization_id)

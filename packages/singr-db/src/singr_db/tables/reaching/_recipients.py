@@ -37,7 +37,8 @@ class DataKey(Base):
 
     Without `wrapped` it was destroyed, and nothing that it sealed can be read again. `released_at`: nobody's any more,
     and kept while messages that it sealed are; `external_id`, `recipient_id`, `user_id` (their account) and `prints`
-    then say whose it was, and the fingerprints of their addresses, until they are erased.
+    then say whose it was, and the fingerprints of their addresses, until they are erased; the fingerprints until what
+    is left of them is blanked.
     """
 
     __tablename__ = "data_keys"
