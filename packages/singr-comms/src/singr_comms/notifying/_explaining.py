@@ -1,26 +1,25 @@
 """Would somebody be told now? Asked by what decides it in a fan-out, and as an attempt begins; nothing is counted."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
 from singr_comms.catalogue import INBOX, message_types
 from singr_comms.notifications import Explainer, QuestionError, SendingExplanation, SendingQuestion, SendingReason
+from singr_comms.notifications.reading._explain import faults_in
 from singr_comms.notifications.reading._question import Fault, Person, ProviderDoor
-from singr_comms.notifications.sending._try import ERASED, OVER, UNQUIET, Refused
+from singr_comms.notifications.sending._try import ERASED, UNQUIET, Refused
 from singr_comms.notifying._fan_out_sql import ADDRESS
-from singr_comms.notifying._words import NOWHERE, QUIETLY_OVER, WORDS
+from singr_comms.notifying._words import NOWHERE, UNKNOWN, WORDS, inbox_told, kept_for, quiet_for, reason_of
+from singr_comms.notifying.memory._explaining import explained_in_memory
+from singr_comms.notifying.memory._store import KeepsNotifications
 from singr_comms.people import FREQUENCY_SQL, LookedAt, PreferencesLook, closes_sql, may_wait
 from singr_comms.people.preferences._rule import rule_values
-from singr_config.clock import clock
 from singr_db import SealError, TenantSession, sql_text
 
-UNKNOWN: Final = Refused(
-    "unknown_recipient", "the organization has no recipient of this id: none was ever put, or they were erased"
-)
 _LOOK: Final = PreferencesLook()
 _MOMENT: Final = "coalesce(CAST(:at AS timestamptz), clock_timestamp())"
 
@@ -59,7 +58,7 @@ async def explain(
     what: str,
     channel: str,
     *,
-    explainer: Explainer,
+    explainer: Explainer | None = None,
     recipient: str | None = None,
     user_id: UUID | None = None,
     address: str | None = None,
@@ -75,7 +74,7 @@ async def explain(
         session: fenced to the organization that would tell them.
         what: the name of a message type.
         channel: by which.
-        explainer: as `singr_comms.notifications.explainer` builds it.
+        explainer: as `singr_comms.notifications.explainer` builds it; in memory it is not asked.
         recipient: the organization's own id of the person. One of these three is needed.
         user_id: their account.
         address: a bare address, number or token, in full: it has no choices.
@@ -83,9 +82,17 @@ async def explain(
 
     Raises:
         QuestionError: fields do not fit; it names all of them.
+        TypeError: a database is asked without an explainer.
     """
     question = SendingQuestion(channel=channel, recipient=address, kind=what, user_id=user_id, at=at)
-    _check(explainer, question, _whom(recipient, user_id, address))
+    whom = _whom(recipient, user_id, address)
+    if isinstance(session, KeepsNotifications):
+        now = session.notifications.now()
+        _check(lambda asked: tuple(faults_in(asked, (), now)), question, whom)
+        return explained_in_memory(session.notifications, question, recipient)
+    if explainer is None:
+        raise TypeError("explainer is needed where a database is asked: singr_comms.notifications.explainer builds it")
+    _check(explainer.faults, question, whom)
     if address is not None:
         return await explainer.look(session, question)
     declared = message_types.named(what)
@@ -102,12 +109,10 @@ async def explain(
     if channel == INBOX:
         return await _of_inbox(session, question, rows)
     if not rows:
-        return await explainer.look(session, question, Person(nowhere=_reason(UNKNOWN)))
+        return await explainer.look(session, question, Person(nowhere=reason_of(UNKNOWN)))
     doors = await explainer.doors(question)
     first = await _explained(session, explainer, question, rows[0], doors)
-    if first.outcome == "sent":
-        return first
-    for row in rows[1:]:
+    for row in rows[1:] if first.outcome != "sent" else ():
         other = await _explained(session, explainer, question, row, doors)
         if other.outcome == "sent":
             return other
@@ -132,16 +137,18 @@ async def _explained(
     if address is None:
         looked = await _LOOK.look(session, asked, [])
         person = Person(
-            rule=looked.rule, nowhere=_reason(Refused(nowhere, WORDS[nowhere])), stops=_stops(looked, nowhere)
+            rule=looked.rule, nowhere=reason_of(Refused(nowhere, WORDS[nowhere])), stops=_stops(looked, nowhere)
         )
         return await explainer.look(session, question, person, doors)
     looked = await _LOOK.look(session, asked, explainer.prints(question.channel, address), at=question.at)
     question = msgspec.structs.replace(question, recipient=address)
-    stops, waits = _stops(looked), None
-    if not stops and row.period is not None and row.is_mailed:
-        waits = _kept(row)
+    is_kept = row.period is not None and row.is_mailed
+    # What is kept for a digest is told at no bad hour.
+    stops, waits = tuple(one for one in _stops(looked) if not is_kept or one.code != UNQUIET.code), None
+    if not stops and is_kept:
+        waits = kept_for(row)
     elif looked.quiet_until is not None:
-        stops, waits = _quiet(looked.quiet_until, question.at or looked.moment, question.kind, row)
+        stops, waits = quiet_for(looked.quiet_until, question.at or looked.moment, question.kind, row)
     person = Person(rule=looked.rule, stops=stops, waits=waits)
     return await explainer.look(session, question, person, doors)
 
@@ -149,35 +156,21 @@ async def _explained(
 async def _of_inbox(session: TenantSession, question: SendingQuestion, rows: Sequence[Any]) -> SendingExplanation:
     """What becomes of an item of an inbox: it takes no provider, and has no limit."""
     looked = await _LOOK.look(session, _Asked(rows[0].id, question.kind, INBOX), []) if rows else None
-    stops = (_reason(UNKNOWN),) if looked is None else _stops(looked)
-    outcome: Literal["sent", "stopped", "refused"] = "sent" if not stops else "stopped" if rows else "refused"
-    return SendingExplanation(
-        outcome=outcome,
-        in_words=f"It would not be put in there: {stops[0].in_words}." if stops else "It would be in there at once.",
-        channel=INBOX,
-        kind=question.kind,
-        recipient=None,
-        at=question.at or clock.now(),
-        provider=None,
-        rule=None if looked is None else looked.rule,
-        reasons=tuple(msgspec.structs.replace(one, decides=place == 0) for place, one in enumerate(stops)),
-        providers=(),
-    )
+    stops = (reason_of(UNKNOWN),) if looked is None else _stops(looked)
+    return inbox_told(question, stops, None if looked is None else looked.rule, is_known=bool(rows))
 
 
-def _check(explainer: Explainer, question: SendingQuestion, faults: tuple[Fault, ...]) -> None:
+def _check(
+    faults_of: Callable[[SendingQuestion], tuple[Fault, ...]], question: SendingQuestion, faults: tuple[Fault, ...]
+) -> None:
     if question.channel == INBOX:  # it shows what a push says
         if question.recipient is not None:
             faults += (
                 Fault("address", "must not be given for an inbox: name recipient or user_id", "conflicting_fields"),
             )
         question = msgspec.structs.replace(question, channel="push", recipient=None)
-    try:
-        explainer.check(question)
-    except QuestionError as error:
-        faults += tuple(_named(one) for one in error.faults)
-    if faults:
-        raise QuestionError(*faults)
+    if found := (*faults, *map(_named, faults_of(question))):
+        raise QuestionError(*found)
 
 
 def _whom(*given: object) -> tuple[Fault, ...]:
@@ -189,31 +182,7 @@ def _whom(*given: object) -> tuple[Fault, ...]:
 
 
 def _stops(looked: LookedAt, told: str | None = None) -> tuple[SendingReason, ...]:
-    return tuple(_reason(one) for one in looked.stops if one.code != told)
-
-
-def _kept(row: Any) -> SendingReason:
-    """What somebody waits for who has chosen one mail a day or a week."""
-    words = f"it is kept for their {row.period} digest, as was chosen, which is closed then"
-    return SendingReason(code="digested", in_words=words, rule=row.period_rule, until=row.digest_at)
-
-
-def _quiet(
-    until: datetime, moment: datetime, kind: str, row: Any
-) -> tuple[tuple[SendingReason, ...], SendingReason | None]:
-    """What quiet hours do to a message, as the decision has it: stop it, or what it waits for."""
-    declared = message_types.named(kind)
-    if declared is not None and declared.quiet == "digest" and row.is_mailed:
-        words = "its recipient's quiet hours have begun, and it is kept for their digest, which is closed then"
-        return (), SendingReason(code="digested", in_words=words, until=row.digest_at)
-    if declared is not None and until >= moment + timedelta(seconds=declared.time_to_live):
-        return (SendingReason(code=OVER.code, in_words=WORDS[QUIETLY_OVER]),), None
-    words = "its recipient's quiet hours last until then"
-    return (), SendingReason(code=UNQUIET.code, in_words=words, until=until)
-
-
-def _reason(refused: Refused) -> SendingReason:
-    return SendingReason(code=refused.code, in_words=refused.message, rule=refused.rule)
+    return tuple(reason_of(one) for one in looked.stops if one.code != told)
 
 
 def _named(fault: Fault) -> Fault:

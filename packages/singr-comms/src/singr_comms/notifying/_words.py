@@ -1,9 +1,16 @@
 """Why somebody gets nothing by a channel: what each code means, in the same words as when an attempt says so."""
 
-from typing import Final
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
 
+import msgspec
+
+from singr_comms.catalogue import INBOX, message_types
+from singr_comms.notifications import SendingExplanation, SendingQuestion, SendingReason
 from singr_comms.notifications.sending._suppressions import CODES
 from singr_comms.notifications.sending._try import ERASED, OVER, PREFERENCE, UNQUIET, UNWANTED, Refused
+from singr_config.clock import clock
 
 CANCELLED: Final = Refused("cancelled", "its notification was cancelled before it was sent")
 QUIETLY_OVER: Final = "expired quietly"
@@ -30,3 +37,54 @@ WORDS: Final = {
     **{STOPS[reason]: words for reason, (_, words) in CODES.items()},
 }
 """By its code; `{rule}` is the rule that decided."""
+UNKNOWN: Final = Refused(
+    "unknown_recipient", "the organization has no recipient of this id: none was ever put, or they were erased"
+)
+
+
+def inbox_told(
+    question: SendingQuestion,
+    stops: Sequence[SendingReason],
+    rule: str | None,
+    *,
+    is_known: bool,
+    at: datetime | None = None,
+) -> SendingExplanation:
+    """What becomes of an item of an inbox: it takes no provider, and has no limit."""
+    outcome: Literal["sent", "stopped", "refused"] = "sent" if not stops else "stopped" if is_known else "refused"
+    return SendingExplanation(
+        outcome=outcome,
+        in_words=f"It would not be put in there: {stops[0].in_words}." if stops else "It would be in there at once.",
+        channel=INBOX,
+        kind=question.kind,
+        recipient=None,
+        at=question.at or at or clock.now(),
+        provider=None,
+        rule=rule,
+        reasons=tuple(msgspec.structs.replace(one, decides=place == 0) for place, one in enumerate(stops)),
+        providers=(),
+    )
+
+
+def kept_for(row: Any) -> SendingReason:
+    """What somebody waits for who has chosen one mail a day or a week."""
+    words = f"it is kept for their {row.period} digest, as was chosen, which is closed then"
+    return SendingReason(code="digested", in_words=words, rule=row.period_rule, until=row.digest_at)
+
+
+def quiet_for(
+    until: datetime, moment: datetime, kind: str, row: Any
+) -> tuple[tuple[SendingReason, ...], SendingReason | None]:
+    """What quiet hours do to a message, as the decision has it: stop it, or what it waits for."""
+    declared = message_types.named(kind)
+    if declared is not None and declared.quiet == "digest" and row.is_mailed:
+        words = "its recipient's quiet hours have begun, and it is kept for their digest, which is closed then"
+        return (), SendingReason(code="digested", in_words=words, until=row.digest_at)
+    if declared is not None and until >= moment + timedelta(seconds=declared.time_to_live):
+        return (SendingReason(code=OVER.code, in_words=WORDS[QUIETLY_OVER]),), None
+    words = "its recipient's quiet hours last until then"
+    return (), SendingReason(code=UNQUIET.code, in_words=words, until=until)
+
+
+def reason_of(refused: Refused) -> SendingReason:
+    return SendingReason(code=refused.code, in_words=refused.message, rule=refused.rule)

@@ -119,7 +119,7 @@ class Explainer:
         channel = WORK[question.channel].channel
         to = None if question.recipient is None else channel.to(question.recipient)
         moment = question.at or clock.now()
-        reasons = list(self._refusals(session.organization_id, question, to))
+        reasons = list(refusals(session.organization_id, question, to, allow_test=self._allow_test))
         reasons += [] if person.nowhere is None else [person.nowhere]
         row = None if to is None else self._row(question, to)
         if row is not None:
@@ -131,7 +131,7 @@ class Explainer:
         chosen, waits = await self._first(doors)
         if chosen is not None and question.at is None and (wait := await self._line(channel.name, chosen)):
             waits, chosen = [*waits, paced(chosen, wait)], None
-        outcome, words = _told(question, reasons, chosen, waits)
+        outcome, words = told(question, reasons, chosen, waits)
         if not reasons and person.waits is not None:
             outcome, words, chosen = "waits", f"It would wait: {person.waits.in_words}.", None
             reasons = [person.waits]
@@ -156,8 +156,12 @@ class Explainer:
         Raises:
             QuestionError: fields of it do not fit; it names all of them.
         """
-        if faults := tuple(self._faults(question)):
+        if faults := self.faults(question):
             raise QuestionError(*faults)
+
+    def faults(self, question: SendingQuestion) -> tuple[Fault, ...]:
+        """What is wrong with a question."""
+        return tuple(faults_in(question, self._providers.get(question.channel, ()), clock.now()))
 
     def prints(self, channel: str, recipient: str) -> list[bytes]:
         """Every fingerprint of an address, a number or a token."""
@@ -182,41 +186,6 @@ class Explainer:
             key_wrapped=None,
             recipient_hash=recipient_hash(self._sealer, channel.address(to)),
         )
-
-    def _faults(self, question: SendingQuestion) -> Iterator[Fault]:
-        work = WORK.get(question.channel)
-        if work is None:
-            yield Fault("channel", f"must be one of {', '.join(sorted(WORK))}", "unknown_value")
-            return
-        channel = work.channel
-        declared = message_types.named(question.kind)
-        if declared is None or channel.name not in declared.models:
-            known = ", ".join(sorted(one.name for one in message_types if channel.name in one.models))
-            yield Fault("kind", f"must be a type of message that goes by {channel.name}: {known}", "unknown_value")
-        try:
-            if question.recipient is not None:
-                channel.to(question.recipient)
-        except msgspec.ValidationError:
-            yield Fault("recipient", f"must be what {channel.name} goes to, such as {channel.such_as}", "malformed")
-        line_up = self._providers[channel.name]
-        if question.provider is not None and question.provider not in line_up:
-            yield Fault("provider", f"must be one that sends {channel.name}: {', '.join(line_up)}", "unknown_value")
-        if question.at is not None and question.at.tzinfo is None:
-            yield naive("at")
-        elif question.at is not None and not -_CLOCKS_APART < question.at - clock.now() < _AHEAD:
-            yield Fault("at", "must not lie in the past, nor more than 366 days ahead", "out_of_range")
-
-    def _refusals(self, organization_id: UUID, question: SendingQuestion, to: Any) -> Iterator[SendingReason]:
-        """What an intake refuses, so that there would be no message at all."""
-        declared = message_types.named(question.kind)
-        ours = organization_id == PLATFORM_ORGANIZATION_ID
-        if declared is not None and declared.speaks_for != "organization" and not ours:
-            words = "messages of this type are sent by the platform itself, and no organization may ask for them"
-            yield SendingReason(code="reserved", in_words=words)
-        if to is None:
-            return
-        for wrong in WORK[question.channel].unreachable(to, allow_test=self._allow_test).values():
-            yield SendingReason(code="unreachable", in_words=f"the recipient {wrong}")
 
     async def _suppressed(self, session: TenantSession, row: _Row, at: datetime | None) -> Any:
         stopping = await self._suppressions.stopping(session, row, at)
@@ -255,6 +224,43 @@ class Explainer:
             return await self._pace.look(session, channel, provider)
 
 
+def faults_in(question: SendingQuestion, line_up: Sequence[str], now: datetime) -> Iterator[Fault]:
+    """What is wrong with a question that is asked now, of who sends by its channel."""
+    work = WORK.get(question.channel)
+    if work is None:
+        yield Fault("channel", f"must be one of {', '.join(sorted(WORK))}", "unknown_value")
+        return
+    channel = work.channel
+    declared = message_types.named(question.kind)
+    if declared is None or channel.name not in declared.models:
+        known = ", ".join(sorted(one.name for one in message_types if channel.name in one.models))
+        yield Fault("kind", f"must be a type of message that goes by {channel.name}: {known}", "unknown_value")
+    try:
+        if question.recipient is not None:
+            channel.to(question.recipient)
+    except msgspec.ValidationError:
+        yield Fault("recipient", f"must be what {channel.name} goes to, such as {channel.such_as}", "malformed")
+    if question.provider is not None and question.provider not in line_up:
+        yield Fault("provider", f"must be one that sends {channel.name}: {', '.join(line_up)}", "unknown_value")
+    if question.at is not None and question.at.tzinfo is None:
+        yield naive("at")
+    elif question.at is not None and not -_CLOCKS_APART < question.at - now < _AHEAD:
+        yield Fault("at", "must not lie in the past, nor more than 366 days ahead", "out_of_range")
+
+
+def refusals(organization_id: UUID, question: SendingQuestion, to: Any, *, allow_test: bool) -> Iterator[SendingReason]:
+    """What an intake refuses, so that there would be no message at all."""
+    declared = message_types.named(question.kind)
+    ours = organization_id == PLATFORM_ORGANIZATION_ID
+    if declared is not None and declared.speaks_for != "organization" and not ours:
+        words = "messages of this type are sent by the platform itself, and no organization may ask for them"
+        yield SendingReason(code="reserved", in_words=words)
+    if to is None:
+        return
+    for wrong in WORK[question.channel].unreachable(to, allow_test=allow_test).values():
+        yield SendingReason(code="unreachable", in_words=f"the recipient {wrong}")
+
+
 def _waiting(wait: Wait, moment: datetime) -> SendingReason:
     seconds, words, code = wait
     return SendingReason(code=code, in_words=words, until=moment + timedelta(seconds=seconds) if seconds else None)
@@ -278,9 +284,10 @@ def _over(code: str, moment: datetime) -> datetime | None:
     return hour.replace(hour=0) + timedelta(days=1) if code == ORGANIZATION_LIMIT else None
 
 
-def _told(
+def told(
     question: SendingQuestion, reasons: Sequence[SendingReason], provider: str | None, waits: Sequence[Wait]
 ) -> tuple[Any, str]:
+    """What would become of a message, and that for people."""
     if reasons:
         first = reasons[0]
         refused = first.code in _REFUSED

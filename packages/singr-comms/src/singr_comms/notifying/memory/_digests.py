@@ -84,7 +84,7 @@ class MemoryDigests:
                 recipient_id=whom,
                 declared=declared,
                 period=period,
-                closes_at=self._closes(person, period),
+                closes_at=self.closes(person, period, self.now()),
                 times=_times(person),
             )
             self.windows[whom, message.type, period] = window
@@ -118,7 +118,7 @@ class MemoryDigests:
         for one in self.windows.values():
             person = people[one.recipient_id]
             if one.times != _times(person) and one.closes_at > self.now():
-                one.closes_at, one.times = self._closes(person, one.period), _times(person)
+                one.closes_at, one.times = self.closes(person, one.period, self.now()), _times(person)
 
     def next_due(self) -> datetime | None:
         """When one closes next."""
@@ -180,12 +180,13 @@ class MemoryDigests:
         is_late = item.expires_at is not None and item.expires_at <= self.now()
         return is_late or self.people.inboxes.was_dealt_with(item.notification_id, recipient_id)
 
-    def _closes(self, person: MemoryRecipient, period: Period) -> datetime:
+    def closes(self, person: MemoryRecipient, period: Period, moment: datetime) -> datetime:
+        """When the digest comes that is open at a moment."""
         own, default = person.given.digest, self.people.digest_default
         at = default.at if own is None else own.at
         weekday = default.weekday if own is None or own.weekday is None else own.weekday
         wanted = None if at is None else time.fromisoformat(at)
-        return digest_closes(self.now(), person.given.time_zone, wanted, weekday, period=period)
+        return digest_closes(moment, person.given.time_zone, wanted, weekday, period=period)
 
     def _of(self, recipient_id: UUID) -> list[MemoryWindow]:
         return [one for one in self.windows.values() if one.recipient_id == recipient_id]
