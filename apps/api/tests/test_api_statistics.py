@@ -33,6 +33,24 @@ async def test_messages_are_told_apart_and_another_organizations_are_none(
     assert (await stranger.get(AT)).json()["items"] == []
 
 
+async def test_a_persons_messages_are_counted_for_their_organization_alone_and_not_once_erased(
+    owner: Any, world: Any, standing_url: str, client: Any, someone: Any
+) -> None:
+    at = "/v1/recipients/u-17/statistics"
+    world.problem(await owner.get(at), 404, "not-found")
+    assert (await owner.put("/v1/recipients/u-17", json={"phone": "+15555550100"})).status_code == 201
+    assert (await owner.post("/v1/jobs", json=world.sms(to="+15555550100"), headers=world.key())).status_code == 202
+    [group] = (await owner.get(at)).json()["items"]
+    assert (group["channel"], group["messages"], group["states"]["queued"]) == ("sms", 1, 1)
+    stranger = client(standing_url, await someone(member="customer_owner", of=OTHER))
+    world.problem(await stranger.get(at), 404, "not-found")
+    wrong = world.problem(await owner.get(at, params={"by": "user", "from": "soon"}), 422, "invalid")
+    assert [one["field"] for one in wrong["errors"]] == ["from", "by"]
+    world.problem(await owner.get("/v1/recipients/%00/statistics"), 404, "not-found")
+    assert (await owner.post("/v1/recipients/u-17/erase", headers=world.key())).status_code == 202
+    world.problem(await owner.get(at), 404, "not-found")
+
+
 async def test_every_fault_is_named_at_once(owner: Any, world: Any) -> None:
     async def fields(**given: str) -> list[str]:
         errors = world.problem(await owner.get(AT, params=given), 422, "invalid")["errors"]

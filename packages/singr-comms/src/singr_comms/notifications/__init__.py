@@ -99,6 +99,9 @@ from singr_comms.notifications.reading._question import (
     SendingReason,
 )
 from singr_comms.notifications.reading._statistics import (
+    BY as STATISTICS_BY,
+)
+from singr_comms.notifications.reading._statistics import (
     DeliveryGroup,
     DeliveryRates,
     DeliveryReason,
@@ -119,6 +122,7 @@ queue_sms = queue_message
 
 __all__ = [
     "LOGOS",
+    "STATISTICS_BY",
     "BrandingError",
     "BrandingInput",
     "BrandingNotFoundError",

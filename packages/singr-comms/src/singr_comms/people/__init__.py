@@ -120,6 +120,10 @@ from singr_comms.people.recipients._model import (
     RecipientView,
     Tag,
 )
+from singr_comms.people.recipients._statistics import (
+    BY_OF_PERSON,
+    recipient_statistics,
+)
 from singr_comms.people.recipients._store import (
     import_recipients,
     list_recipients,
@@ -148,6 +152,7 @@ from singr_comms.people.topics._store import (
 )
 
 __all__ = [
+    "BY_OF_PERSON",
     "FREQUENCY_SQL",
     "MOST_AT_ONCE",
     "MOST_CHOICES",
@@ -230,6 +235,7 @@ __all__ = [
     "reader_of_link",
     "recipient_named",
     "recipient_of_member",
+    "recipient_statistics",
     "register_device",
     "remove_device",
     "remove_recipient",

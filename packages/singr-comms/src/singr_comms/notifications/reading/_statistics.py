@@ -25,13 +25,13 @@ _HOUR: Final = timedelta(hours=1)
 _TAKEN: Final = ("sent", "delivered", "bounced", "complained")
 _ARRIVED: Final = ("delivered", "complained")
 
-_GROUPS: Final = """
+GROUPS: Final = """
        CASE WHEN :by_day THEN {day} END AS day, CASE WHEN :by_type THEN kind END AS type,
        CASE WHEN :by_channel THEN channel END AS channel, CASE WHEN :by_provider THEN provider END AS provider
 """
 _READ: Final = sql_text(
     f"""
-SELECT {_GROUPS.format(day="date_trunc('day', hour, 'UTC')")}, CAST(NULL AS uuid) AS "user",
+SELECT {GROUPS.format(day="date_trunc('day', hour, 'UTC')")}, CAST(NULL AS uuid) AS "user",
        status, code, bucket, sum(messages)::bigint AS messages
   FROM delivery_hours WHERE organization_id = :organization_id AND hour >= :first AND hour < :last
  GROUP BY 1, 2, 3, 4, status, code, bucket
@@ -56,7 +56,7 @@ WITH made AS MATERIALIZED (
     SELECT {COLUMNS}, created_at FROM messages
      WHERE organization_id = :organization_id AND id >= :first AND id < :last ORDER BY id DESC LIMIT {MOST_OF_USERS}
 )
-SELECT {_GROUPS.format(day="date_trunc('day', created_at, 'UTC')")}, user_id AS "user",
+SELECT {GROUPS.format(day="date_trunc('day', created_at, 'UTC')")}, user_id AS "user",
        status, code, {BUCKET} AS bucket, count(*) AS messages, min(id::text) AS oldest
   FROM made GROUP BY 1, 2, 3, 4, 5, status, code, bucket
 """,  # noqa: S608 - constants
@@ -146,11 +146,13 @@ class DeliveryStatistics(msgspec.Struct, frozen=True, kw_only=True):
     items: tuple[DeliveryGroup, ...]
 
 
-def statistics_faults(by: Sequence[str], since: datetime | None, until: datetime | None) -> Iterator[Fault]:
+def statistics_faults(
+    by: Sequence[str], since: datetime | None, until: datetime | None, *, among: Sequence[str] = BY
+) -> Iterator[Fault]:
     """All that is wrong with what is asked for; of a moment that could not be read, only what else there is."""
-    unknown = sorted({one for one in by if one not in BY})
+    unknown = sorted({one for one in by if one not in among})
     if unknown or len(set(by)) < len(by):
-        yield Fault("by", f"must be of {', '.join(BY)}, each once, separated by commas", "unknown_value")
+        yield Fault("by", f"must be of {', '.join(among)}, each once, separated by commas", "unknown_value")
     for name, moment in (("from", since), ("to", until)):
         if moment is not None and moment.tzinfo is None:
             yield naive(name)
@@ -185,24 +187,42 @@ async def delivery_statistics(
     """
     if faults := tuple(statistics_faults(by, since, until)):
         raise QuestionError(*faults)
-    first, last = _full_hour(since), _full_hour(until + _HOUR - timedelta(microseconds=1))
-    flags = {f"by_{name}": name in by for name in BY if name != "user"}
-    values: dict[str, Any] = {"organization_id": session.organization_id, **flags}
+    first, last = full_hours(since, until)
+    values: dict[str, Any] = {"organization_id": session.organization_id, **flags_of(by)}
     if "user" in by:
         rows = (await session.execute(_LOOK, values | {"first": first_id(first), "last": first_id(last)})).all()
-        looked_at = sum(row.messages for row in rows)
-        oldest = min((row.oldest for row in rows), default=None)
-        reached = made_at(UUID(oldest)) if oldest is not None and looked_at >= MOST_OF_USERS else first
-        counted_at: datetime | None = clock.now()
-    else:
-        rows = (await session.execute(_READ, values | {"first": first, "last": last})).all()
-        counted = (await session.execute(_COUNTED, {"first": first, "last": last})).one()
-        reached, counted_at = counted.since, counted.counted_at
+        return looked_through(rows, first, last, most=MOST_OF_USERS)
+    rows = (await session.execute(_READ, values | {"first": first, "last": last})).all()
+    counted = (await session.execute(_COUNTED, {"first": first, "last": last})).one()
+    return _told(rows, first, last, since=counted.since, counted_at=counted.counted_at)
+
+
+def full_hours(since: datetime, until: datetime) -> tuple[datetime, datetime]:
+    """The bounds, rounded outwards."""
+    return _full_hour(since), _full_hour(until + _HOUR - timedelta(microseconds=1))
+
+
+def flags_of(by: Sequence[str]) -> dict[str, bool]:
+    """The parameters of `GROUPS`."""
+    return {f"by_{name}": name in by for name in BY if name != "user"}
+
+
+def looked_through(rows: Sequence[Any], first: datetime, last: datetime, *, most: int) -> DeliveryStatistics:
+    """What rows of messages themselves tell, of which the newest `most` were looked at, just now."""
+    oldest = min((row.oldest for row in rows), default=None)
+    is_cut = oldest is not None and sum(row.messages for row in rows) >= most
+    reached = made_at(UUID(oldest)) if is_cut else first
+    return _told(rows, first, last, since=reached, counted_at=clock.now())
+
+
+def _told(
+    rows: Sequence[Any], first: datetime, last: datetime, *, since: datetime | None, counted_at: datetime | None
+) -> DeliveryStatistics:
     groups = _groups(rows)
     return DeliveryStatistics(
         from_time=first,
         to_time=last,
-        since=reached,
+        since=since,
         counted_at=counted_at,
         is_whole=len(groups) <= MOST_GROUPS,
         items=tuple(groups[:MOST_GROUPS]),

@@ -1,0 +1,1 @@
+"""How many messages to one person came to what."""
