@@ -23,6 +23,7 @@ OF_PROCESSES = ("tests/faults/", "tests/security/")
 # It turns days into years, which no process of a site would live through.
 OF_PYTEST = (
     "tests/faults/test_faults_flows.py",
+    "tests/faults/test_faults_message_retention.py",
     "tests/faults/test_faults_retention.py",
     "tests/faults/test_faults_schedules.py",
 )

@@ -19,6 +19,8 @@ _HOLDS = "packages/singr-comms/tests/test_comms_holds.py"
 _WRONG_PASSWORD = (
     "packages/singr-comms/tests/test_comms_smtp.py::test_refusal_of_our_account_is_told_from_a_message_refused[535]"
 )
+_GOING = "tests/faults/test_faults_message_retention.py"
+_OVER_WEEKS = f"{_GOING}::test_over_many_weeks_nothing_wanted_goes_and_what_is_over_is_gone_for_good"
 _SETTLING = "packages/singr-comms/tests/test_comms_settling.py"
 _OPTED_OUT = "tests/faults/test_faults_opted_out.py::test_of_many_that_are_queued_those_whose_readers_opted_out_stop"
 _BRANDING = "packages/singr-comms/tests/test_comms_branding.py"
@@ -145,5 +147,22 @@ MESSAGES = (
         " settled and what failed is tried again (full: 10,000 messages, 250 rounds of kills over ten minutes)",
         (f"{_EVERYTHING}[240-12-10.0]",),
         (f"{_EVERYTHING}[10000-250-600.0]",),
+    ),
+    Row(
+        "R36",
+        "What messages say, and messages, go once the time of their category is over: what is on its way, in doubt or"
+        " has an open dead letter stays with its words, however old it is; killed before any of its statements nothing"
+        " wanted is lost, and what went does not come back; a long transaction holds up the drop and nobody else, and"
+        " nothing goes that is counted still (full: 72 weeks)",
+        (
+            f"{_GOING}::test_words_go_first_and_then_the_week_whole_and_each_category_has_its_time",
+            f"{_GOING}::test_what_is_on_its_way_is_never_dropped_and_keeps_its_words[unknown-settling-]",
+            f"{_GOING}::test_what_somebody_has_in_hand_is_gone_around_and_looked_at_a_day_later",
+            f"{_GOING}::test_killed_before_any_of_its_statements_it_loses_nothing_and_goes_on",
+            f"{_GOING}::test_long_transaction_holds_the_drop_up_and_nobody_else",
+            f"{_GOING}::test_nothing_goes_that_statistics_still_count",
+            f"{_OVER_WEEKS}[16]",
+        ),
+        (f"{_OVER_WEEKS}[72]",),
     ),
 )

@@ -7,6 +7,7 @@ import signal
 import time
 from pathlib import Path
 
+from singr_comms.notifications import MessageRetention
 from singr_config import AppEnv, Settings
 from singr_db import CommitsHangError, Database
 from singr_db.chores import Switches
@@ -70,6 +71,7 @@ async def _serve(
         chores = [
             *standing_work(database),
             Retention(database, settings.retention, metrics),
+            MessageRetention(database, settings.retention, metrics),
             LetterKeeper(database.psycopg, settings.retention),
             IdleFlows(database, settings.retention),
         ]

@@ -224,8 +224,8 @@ DELIVERY_SETTLED: Final = Kind(
 )  # fmt: skip
 WORDS_GONE: Final = Kind(
     "words-gone", 409, "The message's words are erased",
-    "The message held a code or a one-time link, which is erased once no try will follow: it cannot be sent again.",
-    "Ask for a new code or link, which is another message; declare this one `sent` where nobody has to look at it.",
+    "What the message says is gone, so it cannot be sent again: it held a code or a link, or its time is over.",
+    "Ask for a new message; declare this one `sent` where nobody has to look at it.",
 )  # fmt: skip
 BULK_ACTION_ENDED: Final = Kind(
     "bulk-action-ended", 409, "The bulk action has ended",

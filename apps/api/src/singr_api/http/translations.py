@@ -238,7 +238,12 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
     ),
     notifications.DeliveryNotFoundError: _means(
         problems.NOT_FOUND,
-        FieldError("delivery_id", "There is no such message in this organization.", "path", "not_found"),
+        FieldError(
+            "delivery_id",
+            "There is no such message in this organization, or it is not kept any more.",
+            "path",
+            "not_found",
+        ),
     ),
     notifications.DeliverySettledError: lambda error: Problem(
         problems.DELIVERY_SETTLED, f"The message is {error.status} already."

@@ -112,6 +112,8 @@ from singr_comms.notifications.reading._statistics import (
     statistics_faults,
 )
 from singr_comms.notifications.reading._story import DeliveryDecision, DeliveryRequest, DeliveryResolution
+from singr_comms.notifications.retention._chore import MessageRetention
+from singr_comms.notifications.retention._turn import MessageReport
 from singr_comms.notifications.sending._sender import MessageSender
 from singr_comms.notifications.sending._try import Delivered
 
@@ -153,6 +155,8 @@ __all__ = [
     "ImageError",
     "LinkOverError",
     "MessageIntake",
+    "MessageReport",
+    "MessageRetention",
     "MessageRow",
     "MessageSender",
     "OverrideInput",

@@ -48,7 +48,7 @@ _DECLARED: Final = {
 
 
 class DeliveryNotFoundError(CommsError):
-    """There is no such message in this organization."""
+    """There is no such message in this organization, or it is not kept any more."""
 
 
 class DeliverySettledError(CommsError):
@@ -64,10 +64,15 @@ class DeliverySettledError(CommsError):
 
 
 class WordsGoneError(CommsError):
-    """The message held a code, and its words are erased: it can be declared sent, and not be sent again."""
+    """What the message says is gone: it can be declared sent, and not be sent again.
+
+    It held a code, or the time is over for which its words are kept.
+    """
 
     def __init__(self) -> None:
-        super().__init__("the message held a code or a one-time link, and its words are erased: ask for a new one")
+        super().__init__(
+            "what the message says is gone: it held a code or a one-time link, or its time is over; ask for a new one"
+        )
 
 
 async def resolve_delivery(

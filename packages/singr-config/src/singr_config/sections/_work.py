@@ -8,6 +8,7 @@ from singr_config.constants import RATE_LIMITS, RateLimit, RateLimits
 from singr_config.sections._variable import Variable
 from singr_config.values._holds_secrets import HoldsSecrets
 from singr_config.values._kinds import (
+    category_days,
     countries,
     host_name,
     integer,
@@ -156,7 +157,10 @@ def _times(limit: RateLimit, factor: int) -> RateLimit:
 
 
 class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How long jobs are kept after their end, at least: they go by whole weeks, later rather than sooner."""
+    """How long jobs and messages are kept, at least: they go by whole weeks, later rather than sooner.
+
+    Jobs are kept from their end on, messages from when they were asked for.
+    """
 
     completed_days: Annotated[
         int, Variable("JOBS_COMPLETED_DAYS", integer(1, 3650, "days"), "How long completed jobs are kept.")
@@ -189,6 +193,30 @@ class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
             "How long a flow stands open with nothing left to run, before it is cancelled.",
         ),
     ] = 30
+    message_days: Annotated[
+        int,
+        Variable(
+            "MESSAGES_DAYS",
+            integer(14, 3650, "days"),
+            "How long it is kept that a message was sent: to whom, by whom, and what became of it.",
+        ),
+    ] = 90
+    message_words_days: Annotated[
+        int,
+        Variable(
+            "MESSAGES_WORDS_DAYS",
+            integer(1, 3650, "days"),
+            "How long it is kept what a message says; not longer than the message.",
+        ),
+    ] = 30
+    message_categories: Annotated[
+        tuple[tuple[str, int, int], ...],
+        Variable(
+            "MESSAGES_BY_CATEGORY",
+            category_days(),
+            "Categories of messages with times of their own, in days: of what they say, and of the message.",
+        ),
+    ] = (("account", 7, 400), ("marketing", 7, 30))
 
 
 class IngestionSettings(HoldsSecrets, frozen=True, kw_only=True):

@@ -23,6 +23,10 @@ _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "
 
 Chosen = TypeVar("Chosen", bound=StrEnum)
 
+# Until then callbacks come, and the hours of messages are counted anew.
+_FEWEST_DAYS = 14
+_MOST_DAYS = 3650
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -96,9 +100,9 @@ def queue_places() -> Kind:
     return _by_name("queue", r"(1000|[1-9][0-9]{0,2})/([1-9][0-9]{0,4})", "at once/seconds", "billing=4/120")
 
 
-def _by_name(what: str, numbers: str, meaning: str, example: str) -> Kind:
+def _by_name(what: str, numbers: str, meaning: str, example: str, *, also: str = "-") -> Kind:
     def parse(value: str) -> tuple[tuple[str, int, int], ...]:
-        found = [re.fullmatch(rf"([a-z][a-z0-9-]*)={numbers}", item, re.ASCII) for item in _items(value)]
+        found = [re.fullmatch(rf"([a-z][a-z0-9{also}]*)={numbers}", item, re.ASCII) for item in _items(value)]
         if not all(found) or len({match[1] for match in found if match}) < len(found):
             raise ValueError(f"must be {what}={meaning}, each {what} once, such as {example}, not {shown(value)}")
         return tuple((match[1], int(match[2]), int(match[3])) for match in found if match)
@@ -107,6 +111,21 @@ def _by_name(what: str, numbers: str, meaning: str, example: str) -> Kind:
         return ",".join(f"{name}={count}/{seconds}" for name, count, seconds in value)
 
     return Kind(f"{what}={meaning}, with commas", parse, write=write)
+
+
+def category_days() -> Kind:
+    """Categories of messages with the days that their words and they themselves are kept: `marketing=7/30`."""
+    meaning = f"days of words/days of the message, {_FEWEST_DAYS} to {_MOST_DAYS} and words not longer"
+    by_name = _by_name("category", r"([1-9][0-9]{0,3})/([1-9][0-9]{0,3})", meaning, "marketing=7/30", also="_")
+
+    def parse(value: str) -> tuple[tuple[str, int, int], ...]:
+        found: tuple[tuple[str, int, int], ...] = by_name.parse(value)
+        for name, words, days in found:
+            if not _FEWEST_DAYS <= days <= _MOST_DAYS or words > days:
+                raise ValueError(f"must be category={meaning}, such as marketing=7/30, not {name}={words}/{days}")
+        return found
+
+    return Kind("category=days/days, with commas", parse, write=by_name.write)
 
 
 def rate() -> Kind:

@@ -12,12 +12,12 @@ import psycopg
 from psycopg import AsyncConnection
 
 from singr_config import RetentionSettings
-from singr_db._partitions import Partition, parse_partition
 from singr_db._statements import sql
-from singr_db.retention._dropping import HeldUpError, clear_away, drop_week
+from singr_db.retention._dropping import clear_away, drop_week
 from singr_db.retention._letters import keep_logs
 from singr_db.retention._rules import HAS_ENDED, WANTED, longest, times
-from singr_db.retention._survivors import NEWER, Connection, last_of_queues, wanted_now
+from singr_db.retention._survivors import NEWER, last_of_queues, wanted_now
+from singr_db.retention._weeks import Connection, HeldUpError, weeks_of
 from singr_db.sessions._pool import PsycopgPool
 
 # Seconds for which a turn is held that nobody keeps any more, its process having died.
@@ -29,16 +29,15 @@ _MOST_DELETED: Final = 50_000
 # from its work for as long as a turn takes.
 _UNTIL: Final = f"now() + interval '{_HELD} seconds'"
 _TAKE_TURN = sql(f"""
-INSERT INTO job_gates (name, held_until) VALUES ('*retention', {_UNTIL})
+INSERT INTO job_gates (name, held_until) VALUES (%(turn)s, {_UNTIL})
     ON CONFLICT (name) DO UPDATE SET held_until = excluded.held_until
  WHERE job_gates.held_until IS NULL OR job_gates.held_until < now()
 RETURNING name
 """)  # noqa: S608 - constants
-_KEEP_TURN = sql(f"UPDATE job_gates SET held_until = {_UNTIL} WHERE name = '*retention'")  # noqa: S608 - constants
-_END_TURN = sql("UPDATE job_gates SET held_until = NULL WHERE name = '*retention'")
+_KEEP_TURN = sql(f"UPDATE job_gates SET held_until = {_UNTIL} WHERE name = %(turn)s")  # noqa: S608 - constants
+_END_TURN = sql("UPDATE job_gates SET held_until = NULL WHERE name = %(turn)s")
 
 _NOW = sql("SELECT now()")
-_WEEKS = sql("SELECT relid::regclass::text FROM pg_partition_tree('jobs') WHERE level = 1")
 # Of what was kept: few, as a rule. Ids that callers of `enqueue` gave themselves may lie there too, of any time.
 _NO_LONGER_WANTED = sql(f"""
 WITH newer AS ({NEWER}), placed AS (
@@ -85,34 +84,38 @@ class Span(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def retaining(pool: PsycopgPool) -> AsyncIterator[Connection | None]:
+async def retaining(pool: PsycopgPool, turn: str = "*retention") -> AsyncIterator[Connection | None]:
     """Open a connection for `retain`; None where another process is at it.
 
     One of its own, since it may be busy for minutes. The turn is this process's until it is done, or has been dead for
     five minutes.
+
+    Args:
+        pool: how to connect.
+        turn: what one process at a time does.
     """
     async with await AsyncConnection.connect(**pool.parameters, autocommit=True) as connection:
         if pool.first:
             await connection.execute(pool.first)
         await connection.execute("SET statement_timeout = 0")
-        if await (await connection.execute(_TAKE_TURN)).fetchone() is None:
+        if await (await connection.execute(_TAKE_TURN, {"turn": turn})).fetchone() is None:
             yield None
             return
-        keeping = asyncio.create_task(_keep_turn(pool))
+        keeping = asyncio.create_task(_keep_turn(pool, turn))
         try:
             yield connection
         finally:
             keeping.cancel()
             with contextlib.suppress(psycopg.Error):  # the connection broke: the turn ends by itself
-                await connection.execute(_END_TURN)
+                await connection.execute(_END_TURN, {"turn": turn})
 
 
-async def _keep_turn(pool: PsycopgPool) -> None:
+async def _keep_turn(pool: PsycopgPool, turn: str) -> None:
     while True:
         await asyncio.sleep(_HELD / 5)
         with contextlib.suppress(Exception):  # four more tries are left
             async with pool.connection() as connection:
-                await connection.execute(_KEEP_TURN)
+                await connection.execute(_KEEP_TURN, {"turn": turn})
 
 
 async def retain(connection: Connection, settings: RetentionSettings, *, now: datetime | None = None) -> Report:
@@ -125,13 +128,13 @@ async def retain(connection: Connection, settings: RetentionSettings, *, now: da
         settings: how long jobs are kept.
         now: instead of the database's own time.
     """
-    now = now or await _server_time(connection)
+    now = now or await server_time(connection)
     await clear_away(connection, now)
     values = times(settings, now)
     dropped: list[str] = []
     held_up: list[str] = []
     moved = 0
-    weeks = await _weeks(connection)
+    weeks = await weeks_of(connection, "jobs")
     for span in weeks:
         if span.end + longest(settings) > now:
             break
@@ -151,9 +154,9 @@ async def foresee(
     connection: Connection, settings: RetentionSettings, *, now: datetime | None = None
 ) -> tuple[Span, ...]:
     """Say what `retain` would drop now, and when it drops the other weeks; changes nothing."""
-    now = now or await _server_time(connection)
+    now = now or await server_time(connection)
     spans: list[Span] = []
-    for span in await _weeks(connection):
+    for span in await weeks_of(connection, "jobs"):
         goes_at = span.end + longest(settings)
         survivors: int | None = None
         if goes_at <= now:
@@ -163,17 +166,12 @@ async def foresee(
     return tuple(spans)
 
 
-async def _server_time(connection: Connection) -> datetime:
+async def server_time(connection: Connection) -> datetime:
+    """The database's own time."""
     row = await (await connection.execute(_NOW)).fetchone()
     assert row is not None  # noqa: S101 - a SELECT without FROM
     moment: datetime = row[0]
     return moment
-
-
-async def _weeks(connection: Connection) -> list[Partition]:
-    names = await (await connection.execute(_WEEKS)).fetchall()
-    found = (parse_partition(name.rpartition(".")[2].strip('"')) for (name,) in names)
-    return sorted((span for span in found if span is not None), key=lambda span: span.start)
 
 
 async def _delete_kept(connection: Connection, settings: RetentionSettings, values: dict[str, Any]) -> int:

@@ -3,13 +3,10 @@
 from typing import Any
 from uuid import UUID
 
-from psycopg import AsyncConnection
-
 from singr_db._partitions import Partition
 from singr_db._statements import sql
 from singr_db.retention._rules import HAS_ENDED, WANTED
-
-Connection = AsyncConnection[Any]
+from singr_db.retention._weeks import Connection
 
 # So many of the latest jobs are looked at to find out of which queues enough is there without the week. Where a queue
 # is so quiet that they do not tell, more of it is kept than was promised.

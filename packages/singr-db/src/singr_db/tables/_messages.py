@@ -264,3 +264,20 @@ class DeliveryCount(Base):
     hour: Mapped[datetime] = mapped_column(primary_key=True)
     counted_at: Mapped[datetime | None]
     due_at: Mapped[datetime]
+
+
+class MessageWeek(Base):
+    """How far retention is with a week of messages, or with what lies in the DEFAULT partition.
+
+    `passed` says whose time was over when the week was gone through last; `after` is the last message that was looked
+    at, while that goes on. At `again_at` it is gone through anew, for what was on its way. `gone_at`: the week was let
+    go of, and something of it is still to be cleared away.
+    """
+
+    __tablename__ = "message_weeks"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    passed: Mapped[str] = mapped_column(server_default="")
+    after: Mapped[UUID | None]
+    again_at: Mapped[datetime | None]
+    gone_at: Mapped[datetime | None]

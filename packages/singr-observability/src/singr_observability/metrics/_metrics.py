@@ -152,6 +152,23 @@ class Metrics:
             "singr_retention_held_up", "Weeks of jobs that should be gone, and could not be dropped."
         )
         self.retention_seconds = self.gauge("singr_retention_seconds", "How long the last turn of retention took.")
+        self.messages_weeks_dropped = self.counter(
+            "singr_messages_weeks_dropped", "Weeks of messages that were dropped."
+        )
+        self.messages_moved = self.counter("singr_messages_moved", "Messages that outlived a week that was dropped.")
+        self.messages_deleted = self.counter(
+            "singr_messages_deleted",
+            "Messages deleted by themselves, their time being over before their week's, or after.",
+        )
+        self.messages_blanked = self.counter(
+            "singr_messages_blanked", "Messages whose words were deleted, and that they were sent is kept."
+        )
+        self.messages_held_up = self.gauge(
+            "singr_messages_held_up", "Weeks of messages that should be gone, and could not be dropped."
+        )
+        self.messages_oldest_week = self.gauge(
+            "singr_messages_oldest_week_seconds", "Age of the oldest week of messages that is kept."
+        )
         self.vacuum_held = self.gauge(
             "singr_vacuum_held_seconds", "For how long a transaction has kept vacuum from clearing dead rows."
         )

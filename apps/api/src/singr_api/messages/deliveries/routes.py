@@ -108,7 +108,7 @@ async def read(session: TenantSession, services: Services, delivery_id: UUID) ->
     """
     found = await services.deliveries.read(session, delivery_id)
     if found is None:
-        message = "There is no such message in this organization."
+        message = "There is no such message in this organization, or it is not kept any more."
         raise refused(NOT_FOUND, FieldError("delivery_id", message, "path", "not_found"))
     return found
 

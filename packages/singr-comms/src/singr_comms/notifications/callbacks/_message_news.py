@@ -118,7 +118,7 @@ async def find(session: PlatformSession, provider: str, news: MessageNews) -> Fo
     if news.message_id is not None:
         row = (await session.execute(_BY_ID, {"id": news.message_id})).one_or_none()
         if row is None:
-            return _ignored(news, "no message has this id: it is gone, or was never ours")
+            return _ignored(news, "no message has this id: it is not kept any more, or was never ours")
     elif news.provider_message_id is not None:
         values = {"provider": provider, "provider_message_id": news.provider_message_id}
         rows = (await session.execute(_BY_PROVIDER_ID, values)).all()

@@ -1,6 +1,5 @@
 """The chore that ends notifications whose messages have an outcome, and goes on with those that nobody decides."""
 
-from datetime import timedelta
 from typing import ClassVar, Final
 from uuid import UUID
 
@@ -40,12 +39,6 @@ UPDATE notifications AS n SET turn = turn + 1, updated_at = now()
                           ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED))
 RETURNING n.id, n.organization_id, n.turn, n.priority
 """)
-_FORGET: Final = sql_text("""
-DELETE FROM notifications WHERE id = ANY (ARRAY(
-       SELECT id FROM notifications WHERE ended_at < now() - CAST(:kept AS interval) ORDER BY ended_at LIMIT :limit))
-""")
-# As long as anybody may ask by its deduplication key, and what is kept of its messages is read beside it.
-_KEPT: Final = timedelta(days=90)
 
 
 class SeeNotificationsOff(DatabaseChore):
@@ -58,7 +51,7 @@ class SeeNotificationsOff(DatabaseChore):
     _after: UUID = _BEGINNING
 
     async def work(self) -> int:
-        """End those whose messages have an outcome, go on with those whose job is gone, forget the oldest."""
+        """End those whose messages have an outcome, and go on with those whose job is gone."""
         limit = self.piece
         async with self.db.platform() as session:
             found = (await session.execute(_DONE, {"after": self._after, "limit": limit})).one()
@@ -66,6 +59,5 @@ class SeeNotificationsOff(DatabaseChore):
             for row in abandoned:
                 which = {"id": row.id, "organization_id": row.organization_id}
                 await give_to_job(session, which, row.turn, priority=row.priority)
-            await session.execute(_FORGET, {"kept": _KEPT, "limit": limit})
         self._after = _BEGINNING if found.looked < limit else found.last
         return int(found.done) + len(abandoned)
