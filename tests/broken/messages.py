@@ -60,6 +60,21 @@ BREAKAGES = (
         "the link went on leading to all that the erasure had taken away elsewhere",
     ),
     Breakage(
+        "callbacks-of-the-erased",
+        "S12",
+        "What providers told of somebody stays where they are erased",
+        (
+            Edit(
+                f"{COMMS}/people/privacy/_blanking.py",
+                "            await session.execute(_CALLBACKS, values)\n",
+                "            assert _CALLBACKS is not None\n",
+            ),
+        ),
+        "packages/singr-comms/tests/test_comms_erased_everywhere.py::test_nothing_of_who_is_erased_can_be_read_anywhere",
+        "canary-7731@example.org",
+        "their address could be opened with the platform's key for thirty days more",
+    ),
+    Breakage(
         "encoded-word-left-in-a-subject",
         "S16",
         "Text that holds an encoded word goes into a header as it is",

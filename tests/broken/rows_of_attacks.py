@@ -68,6 +68,9 @@ _EXPORTS = tuple(
         "test_erasure_deletes_what_was_written",
     )
 )
+_NOWHERE = (
+    "packages/singr-comms/tests/test_comms_erased_everywhere.py::test_nothing_of_who_is_erased_can_be_read_anywhere"
+)
 _AS_TEXT = "tests/security/test_hostile_texts.py::test_names_of_people_reach_their_mails_as_text_and_as_nothing_else"
 _HOSTILE = "packages/singr-jobs/tests/test_jobs_hostile_role.py"
 _COLUMNS = f"{_HOSTILE}::test_job_that_no_declaration_would_allow_is_refused_by_its_column"
@@ -191,8 +194,9 @@ ATTACKS = (
     Row(
         "S12",
         "Secrets that people were given or typed are in no log, metric, queue or Redis, and in no log that a handler"
-        " writes of its job; what is known of a person is in their own export alone, and of who is erased in none",
-        (f"{SECRETS}::test_secrets_are_in_no_log_store_metric_or_dump", _JOB_LOGS, *_EXPORTS),
+        " writes of its job; what is known of a person is in their own export alone, and of who is erased in none, in"
+        " no row, and in nothing that the master key opens",
+        (f"{SECRETS}::test_secrets_are_in_no_log_store_metric_or_dump", _JOB_LOGS, *_EXPORTS, _NOWHERE),
         (f"{SECRETS}::test_secrets_are_in_no_log_of_the_worker_that_sends_them_either",),
     ),
     Row(

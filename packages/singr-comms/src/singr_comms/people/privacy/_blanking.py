@@ -93,6 +93,19 @@ UPDATE suppressions AS s SET address_masked = 'erased'
 )
 
 
+# What their providers told of these, which holds their address for thirty days; what waits to be applied goes with the
+# second look.
+_CALLBACKS: Final = sql_text(
+    f"""
+DELETE FROM webhooks_received AS w
+ WHERE w.state <> 'received' AND w.id IN (
+       SELECT e.webhook_id FROM message_events AS e JOIN messages AS m ON m.id = e.message_id
+        WHERE m.organization_id = :organization_id
+          AND (m.recipient_id = ANY(CAST(:recipient_ids AS uuid[]))
+               OR m.recipient_hash = ANY(CAST(:hashes AS bytea[])) AND NOT {_SHARED.format(hash="m.recipient_hash")}))
+""",  # noqa: S608 - constants
+    roles=("platform",),
+)
 _PRINTS: Final = sql_text(
     "SELECT unnest(prints) FROM data_keys WHERE id = :key_id AND destroyed_at IS NOT NULL", roles=("tenant",)
 )
@@ -118,6 +131,8 @@ class Blanking:
             kept = (await session.scalars(_PRINTS, values)).all()
         values["hashes"] = [*map(bytes, kept), *map(bytes.fromhex, job.prints)]
         values |= {"recipient_ids": [job.recipient_id, *job.former]}
+        async with self._db.platform() as session:
+            await session.execute(_CALLBACKS, values)
         blanked = 0
         for statement in (_THEIRS, _TO_ADDRESS):
             some = _AT_ONCE
