@@ -102,6 +102,11 @@ class Apart:
         (folder / _KEY).write_text(fcm.private_key)
 
     @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where they are told to misbehave."""
+        return tuple(one.base_url for one in self._simulators)
+
+    @property
     def environ(self) -> Mapping[str, str]:
         """The variables that point Singr at them."""
         return {name: value for one in self._simulators for name, value in one.environ.items()}

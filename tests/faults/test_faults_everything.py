@@ -73,19 +73,20 @@ def device(number: int) -> str:
 class Parts:
     """All that a site consists of, its providers included; each is killed with `kill -9` and started again."""
 
-    def __init__(self, site: Site, apart: Apart, chance: random.Random) -> None:
+    def __init__(self, site: Site, apart: Apart, chance: random.Random, *, workers: int = 1) -> None:
         self.site = site
         self.killed: dict[str, int] = {}
         self._apart = apart
         self._chance = chance
         self._processes: dict[str, Process] = {}
         self._stack = contextlib.ExitStack()
+        self._workers = ["worker", *(f"worker {number}" for number in range(2, workers + 1))]
         servers = site.servers
         self._all: dict[str, tuple[Callable[[], None], Callable[[], None]]] = {
             "PostgreSQL": (lambda: servers.postgres.kill(signal.SIGKILL), servers.postgres.start),
             "Redis": (servers.valkey.kill, servers.valkey.start),
             "API": (lambda: self._kill("API"), self._start_api),
-            "worker": (lambda: self._kill("worker"), self._start_worker),
+            **{name: (partial(self._kill, name), partial(self._start_worker, name)) for name in self._workers},
             "process of the worker": (self._kill_a_child, lambda: None),
             "providers": (lambda: self._kill("providers"), self._start_providers),
         }
@@ -96,8 +97,9 @@ class Parts:
         with self._stack:
             self._start_providers()
             self._start_api()
-            self._start_worker()
-            for name in ("API", "worker"):
+            for name in self._workers:
+                self._start_worker(name)
+            for name in ("API", *self._workers):
                 self._processes[name].wait_until_healthy()
             yield
 
@@ -106,8 +108,8 @@ class Parts:
         names = list(self._all)
         self._chance.shuffle(names)
         names.sort(key=lambda name: name in self.killed)
-        # The worker falls after its process, which would have fallen with it.
-        fallen = sorted(names[: self._chance.choice((1, 1, 2))], key=lambda name: name == "worker")
+        # A worker falls after its process, which would have fallen with it.
+        fallen = sorted(names[: self._chance.choice((1, 1, 2))], key=lambda name: name in self._workers)
         for name in fallen:
             self._all[name][0]()
             self.killed[name] = self.killed.get(name, 0) + 1
@@ -121,7 +123,7 @@ class Parts:
         popen.wait(20)
 
     def _kill_a_child(self) -> None:
-        worker = self._processes["worker"]
+        worker = self._processes[self._chance.choice(self._workers)]
         worker.wait_until_healthy()
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._chance.choice(worker.children()), signal.SIGKILL)
@@ -129,9 +131,9 @@ class Parts:
     def _start_api(self) -> None:
         self._processes["API"] = self._stack.enter_context(self.site.run("singr_api", "serve"))
 
-    def _start_worker(self) -> None:
+    def _start_worker(self, name: str) -> None:
         arguments = ("run", "--processes", "2", "--lease", "4")
-        self._processes["worker"] = self._stack.enter_context(self.site.run("singr_worker", *arguments))
+        self._processes[name] = self._stack.enter_context(self.site.run("singr_worker", *arguments))
 
     def _start_providers(self) -> None:
         self._processes["providers"] = self._stack.enter_context(
