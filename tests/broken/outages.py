@@ -80,16 +80,16 @@ BREAKAGES = (
             ),
             Edit(
                 f"{DB}/sessions/_pool.py",
-                """        async with super().connection(timeout) as connection:
-            try:
-                yield connection
-            except ReadOnlySqlTransaction:
-                await connection.close()
-                raise
+                """            async with super().connection(timeout) as connection:
+                try:
+                    yield connection
+                except ReadOnlySqlTransaction:
+                    await connection.close()
+                    raise
 """,
-                """        connection = await self.getconn(timeout)
-        yield connection
-        await self.putconn(connection)
+                """            connection = await self.getconn(timeout)
+            yield connection
+            await self.putconn(connection)
 """,
             ),
         ),

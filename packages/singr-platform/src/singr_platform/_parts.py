@@ -19,11 +19,14 @@ class Parts:
         settings: where the stores are, and the secret to seal with.
         name: what the database shows as the application of its connections.
         lock_timeout: seconds for which its statements wait for somebody else's lock, as of `Database`.
+        patience: seconds after which a server that says nothing is asked for a sign of life, as of `Database`.
     """
 
-    def __init__(self, settings: Settings, *, name: str, lock_timeout: float | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, name: str, lock_timeout: float | None = None, patience: float | None = None
+    ) -> None:
         self._settings = settings
-        self.db = Database(settings.database, application_name=name, lock_timeout=lock_timeout)
+        self.db = Database(settings.database, application_name=name, lock_timeout=lock_timeout, patience=patience)
         self.redis = redis_client(settings.redis)
         self.http = httpx.AsyncClient(follow_redirects=False)
         self.sealer = Sealer(settings.auth.secret, settings.auth.previous_secrets)

@@ -37,6 +37,8 @@ from singr_platform import CommsNotifier, Parts, all_jobs, request_intakes, sche
 
 # Beside a VACUUM FULL or ALTER TABLE of somebody's, callers are told to come again.
 _LOCK_TIMEOUT_S: Final = 5.0
+# Beside a server that answers nobody, and hangs up on nobody: see SignsOfLife.
+_PATIENCE_S: Final = 5.0
 
 
 class Services:
@@ -47,7 +49,7 @@ class Services:
         self.address = settings.app.url_api
         self.sites: SiteUrls = settings.app
         self.brand = settings.brand
-        self._parts = parts = Parts(settings, name="singr-api", lock_timeout=_LOCK_TIMEOUT_S)
+        self._parts = parts = Parts(settings, name="singr-api", lock_timeout=_LOCK_TIMEOUT_S, patience=_PATIENCE_S)
         self.db, sealer = parts.db, parts.sealer
         self._probe_redis = redis_client(settings.redis)
         self._waker = Waker(parts.carrier())

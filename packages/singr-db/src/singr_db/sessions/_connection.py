@@ -67,13 +67,17 @@ def set_up(parameters: Mapping[str, Any], settings: Mapping[str, str] | None = N
 
 def prepare(first: str, connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     """Begin a new connection of SQLAlchemy's: with the statement `first`, if it is one, and able to read every time."""
-    driver: Any = connection
-    read_every_time(getattr(driver, "driver_connection", driver))  # what is asynchronous is wrapped
+    read_every_time(raw_connection(connection))
     if first:
         cursor = connection.cursor()
         cursor.execute(first)
         cursor.close()
         connection.commit()
+
+
+def raw_connection(connection: Any) -> Any:
+    """The driver's own connection: SQLAlchemy wraps those that are asynchronous."""
+    return getattr(connection, "driver_connection", connection)
 
 
 DEEPEST_JSON: Final = 200

@@ -1,7 +1,7 @@
 """The database of one process: sessions for tenants and for the platform, and a pool of plain psycopg connections."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -22,6 +22,7 @@ from singr_db.sessions._commits import Commits
 from singr_db.sessions._connection import connection_parameters, json_text, json_value, prepare, set_up
 from singr_db.sessions._outages import READ_ONLY, sqlstate_of
 from singr_db.sessions._pool import PsycopgPool, build_pool
+from singr_db.sessions._signs_of_life import SignsOfLife
 
 _POOL_TIMEOUT_S = 10.0
 _SETTINGS = {"statement_timeout": "30s", "idle_in_transaction_session_timeout": "60s"}
@@ -79,12 +80,21 @@ class Database:
         application_name: how this process is named in the server's list of connections.
         lock_timeout: seconds for which a statement waits for somebody else's lock, on a table or on a row; for as long
             as it may take where none are given.
+        patience: seconds after which a server that lets somebody wait is asked for a sign of life, and for which that
+            is waited for; then whoever waits is told that it is away. For ever where none are given.
 
     Raises:
         DatabaseUrlError: the address cannot be used.
     """
 
-    def __init__(self, settings: DatabaseSettings, *, application_name: str, lock_timeout: float | None = None) -> None:
+    def __init__(
+        self,
+        settings: DatabaseSettings,
+        *,
+        application_name: str,
+        lock_timeout: float | None = None,
+        patience: float | None = None,
+    ) -> None:
         parameters = connection_parameters(settings.url, application_name=application_name)
         bounded = {} if lock_timeout is None else {"lock_timeout": f"{lock_timeout * 1000:.0f}ms"}
         first = set_up(parameters, _SETTINGS | bounded)
@@ -102,12 +112,15 @@ class Database:
             json_deserializer=json_value,
             use_native_hstore=False,  # we have none: SQLAlchemy would look for the type before the first session
         )
+        self._life = life = None if patience is None else SignsOfLife(parameters, patience=patience)
+        if life is not None:  # before anything is asked on a new connection
+            event.listen(self._engine.sync_engine, "connect", lambda one, _: life.know(one), insert=True)
         event.listen(self._engine.sync_engine, "connect", partial(prepare, first))
         event.listen(self._engine.sync_engine, "handle_error", _leave_a_read_only_server)
         self.session_info: dict[Any, Any] = {}
         self._platform = async_sessionmaker(self._engine, class_=PlatformSession, expire_on_commit=False)
         self._tenant = async_sessionmaker(self._engine, class_=TenantSession, expire_on_commit=False)
-        self._psycopg = build_pool(parameters, first=first, size=settings.pool_size, name=application_name)
+        self._psycopg = build_pool(parameters, first=first, size=settings.pool_size, name=application_name, life=life)
         self._commits = Commits(self._psycopg)
 
     @property
@@ -130,6 +143,8 @@ class Database:
     async def close(self) -> None:
         """Close all connections; idle ones at once, those in use when they are given back."""
         self._commits.close()
+        if self._life is not None:
+            self._life.close()
         await self._psycopg.close()
         await self._engine.dispose()
 
@@ -145,8 +160,9 @@ class Database:
     @asynccontextmanager
     async def platform(self) -> AsyncIterator[PlatformSession]:
         """Run one transaction with the platform's rights: commits on a clean exit, else rolls back."""
-        async with self._platform(info=dict(self.session_info)) as session, session.begin():
-            yield session
+        with self._waiting():
+            async with self._platform(info=dict(self.session_info)) as session, session.begin():
+                yield session
 
     @asynccontextmanager
     async def tenant(self, organization_id: UUID) -> AsyncIterator[TenantSession]:
@@ -157,11 +173,13 @@ class Database:
         """
         if not isinstance(organization_id, UUID):
             raise TypeError(f"a tenant session needs the organization's UUID, not {type(organization_id).__name__}")
-        async with (
-            self._tenant(info={**self.session_info, "organization_id": organization_id}) as session,
-            session.begin(),
-        ):
-            yield session
+        info = {**self.session_info, "organization_id": organization_id}
+        with self._waiting():
+            async with self._tenant(info=info) as session, session.begin():
+                yield session
+
+    def _waiting(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._life is None else self._life.waiting()
 
     async def ping(self) -> None:
         """Ask the server for a sign of life, 5 s at most.

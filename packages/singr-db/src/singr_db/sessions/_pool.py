@@ -1,8 +1,8 @@
 """A pool of plain psycopg connections for the few statements where a session's cost counts."""
 
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from types import MappingProxyType
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -14,6 +14,7 @@ from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool
 
 from singr_db.sessions._connection import json_text, json_value
+from singr_db.sessions._signs_of_life import SignsOfLife
 from singr_db.sessions._times import read_every_time
 
 # Seconds for which a connection to a server that takes no writes is kept, for what only reads.
@@ -32,6 +33,7 @@ class PsycopgPool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
     parameters: Mapping[str, Any] = MappingProxyType({})
     first: str = ""
     made_at: Mapping[AsyncConnection[TupleRow], float] = MappingProxyType({})
+    waiting: Callable[[], AbstractContextManager[None]] = staticmethod(nullcontext)
 
     def connect(self) -> Connection[TupleRow]:
         """Open a connection for a thread of the caller's: blocking, beside the pool, and otherwise like one of its own.
@@ -60,22 +62,25 @@ class PsycopgPool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
         """
         if self._pool and self._is_of_no_writer(self._pool[-1]):
             await self.drain()
-        async with super().connection(timeout) as connection:
-            try:
-                yield connection
-            except ReadOnlySqlTransaction:
-                await connection.close()
-                raise
+        with self.waiting():
+            async with super().connection(timeout) as connection:
+                try:
+                    yield connection
+                except ReadOnlySqlTransaction:
+                    await connection.close()
+                    raise
 
     def _is_of_no_writer(self, connection: AsyncConnection[TupleRow]) -> bool:
         made_at = self.made_at.get(connection, 0.0)
         return _reports_read_only(connection) and time.monotonic() - made_at > _READ_ONLY_FOR
 
 
-def build_pool(parameters: dict[str, Any], *, first: str, size: int, name: str) -> PsycopgPool:
+def build_pool(
+    parameters: dict[str, Any], *, first: str, size: int, name: str, life: SignsOfLife | None = None
+) -> PsycopgPool:
     """Build the pool, closed as yet: autocommit connections, at most `size`, 5 s wait for one.
 
-    A new connection begins with the statement `first`.
+    A new connection begins with the statement `first`; `life` hangs up on a server that answers nobody.
 
     A checkout asks the operating system whether the server hung up, which costs no round trip; one connection found
     dead renews them all, so that a restarted server costs its callers one error each at most: that of the statement
@@ -85,6 +90,8 @@ def build_pool(parameters: dict[str, Any], *, first: str, size: int, name: str) 
 
     async def configure(connection: AsyncConnection[TupleRow]) -> None:
         made_at[connection] = time.monotonic()
+        if life is not None:
+            life.know(connection)
         read_every_time(connection)
         set_json_dumps(json_text, connection)
         set_json_loads(json_value, connection)
@@ -112,6 +119,8 @@ def build_pool(parameters: dict[str, Any], *, first: str, size: int, name: str) 
         num_workers=2,
     )
     pool.parameters, pool.first, pool.made_at = parameters, first, made_at
+    if life is not None:
+        pool.waiting = life.waiting
     return pool
 
 
