@@ -142,6 +142,26 @@ tests:
 """
 
 
+GO_ON = """
+rule_files: [{rules}]
+evaluation_interval: 1m
+tests:
+  - interval: 1m
+    input_series:
+      - {{series: 'singr_handlers_given_up{{queue="email",instance="one"}}', values: '0x5 1x5 0x5 1x15'}}
+      - {{series: 'singr_handlers_given_up{{queue="sms",instance="one"}}', values: '0x30'}}
+    alert_rule_test:
+      - {{eval_time: 11m, alertname: SingrHandlersGoOn, exp_alerts: []}}
+      - eval_time: 25m
+        alertname: SingrHandlersGoOn
+        exp_alerts: [{{exp_labels: {{queue: email, severity: warning}}}}]
+"""
+
+
+def test_handlers_that_go_on_for_five_minutes_alert(tmp_path: Path, promtool: str) -> None:
+    assert_alerts(GO_ON, tmp_path, promtool)
+
+
 def test_the_first_event_alerts(tmp_path: Path, promtool: str) -> None:
     assert_alerts(FIRST_EVENTS, tmp_path, promtool)
 
