@@ -166,7 +166,7 @@ def _values(which: dict[str, Any], row: Any, declared: MessageType, channel: str
         "channel": channel,
         **rule_values(row.type, declared),
         "must_arrive": declared.concerns_security or declared.carries_code,
-        "is_ours": declared.speaks_for == "organization",
+        "for_organization": declared.speaks_for == "organization",
         "is_over": bool(row.is_over),
         "without": row.audience.get("without", []),
         "priority": row.priority,

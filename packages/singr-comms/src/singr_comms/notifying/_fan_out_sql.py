@@ -85,7 +85,7 @@ def _stop() -> str:
      WHERE {force}
        AND (reason IN ('bounced', 'stopped')
             OR NOT CAST(:must_arrive AS boolean) AND (
-               scope = 'all' OR scope = 'marketing' AND CAST(:is_ours AS boolean)
+               scope = 'all' OR scope = 'marketing' AND CAST(:for_organization AS boolean)
                OR scope = 'category:' || CAST(:category AS text) AND NOT CAST(:mandatory AS boolean)))
      ORDER BY CASE reason {ranks} END LIMIT 1"""  # noqa: S608 - constants
 

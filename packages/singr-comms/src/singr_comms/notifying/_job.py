@@ -6,7 +6,13 @@ import msgspec
 
 
 class FanOutNotification(msgspec.Struct, frozen=True, tag="notification.fan_out"):
-    """Decide who gets a notification; of an older turn than the notification has, there is nothing to do."""
+    """Decide who gets a notification.
+
+    Attributes:
+        notification_id: which.
+        turn: the notification's number of jobs that went on with it: whatever queues the next one raises it in the same
+            transaction, so that an older job finds another number, and has nothing to do.
+    """
 
     notification_id: UUID
     turn: int

@@ -58,7 +58,10 @@ _TRY_CODE: Final = sql_text(
     RETURNING id, kind, user_id, data_sealed, created_at, code_hash
     """
 )
-_NOBODY: Final = UUID(int=0)
+NOBODY: Final = UUID(int=0)
+"""In place of an account that there is not, so that the same is done for everybody."""
+BY_SMS: Final = "sms"
+"""The data of a token that went to a phone."""
 
 
 class OneTimeToken(msgspec.Struct, frozen=True):
@@ -113,7 +116,7 @@ class OneTimeTokens:
             "id": token_id,
             "token_hash": token.hash,
             "kind": purpose,
-            "user_id": user_id or _NOBODY,
+            "user_id": user_id or NOBODY,
             "code_hash": None if code is None else self._code_hash(token_id, code.reveal()),
             "data_sealed": self._sealer.seal(data.encode(), context=_context(token_id)) if data else None,
             "ttl": ttl,
@@ -148,7 +151,7 @@ class OneTimeTokens:
 
     async def kill(self, session: PlatformSession, user_id: UUID | None, *purposes: Purpose) -> None:
         """Make all unused tokens of a person for these purposes worthless (all purposes, unless any is named)."""
-        await session.execute(_KILL, {"user_id": user_id or _NOBODY, "kinds": list(purposes or _KINDS)})
+        await session.execute(_KILL, {"user_id": user_id or NOBODY, "kinds": list(purposes or _KINDS)})
 
     async def count_try(self, session: PlatformSession, user_id: UUID | None, purpose: Purpose) -> CodeTry | None:
         """Count one try at the code of a person's newest token; commit this before asking `fits`.
@@ -157,7 +160,7 @@ class OneTimeTokens:
             None where no token in force has tries left (or there is no such person).
         """
         row = (
-            await session.execute(_TRY_CODE, {"user_id": user_id or _NOBODY, "kind": purpose, "tries": CODE_TRIES})
+            await session.execute(_TRY_CODE, {"user_id": user_id or NOBODY, "kind": purpose, "tries": CODE_TRIES})
         ).one_or_none()
         if row is None:
             return None
@@ -166,7 +169,7 @@ class OneTimeTokens:
 
     def fits(self, tried: CodeTry | None, code: str) -> bool:
         """Tell whether the code is the token's; takes the same time where there is none."""
-        token_id, expected = (tried.token.id, tried.code_hash) if tried else (_NOBODY, bytes(32))
+        token_id, expected = (tried.token.id, tried.code_hash) if tried else (NOBODY, bytes(32))
         matches = [
             hmac.compare_digest(expected, given)
             for given in self._sealer.fingerprints(code, context=f"code:{token_id}")

@@ -1,8 +1,5 @@
 """Sign-in by a link that was sent to the address, or to the verified phone, of an account."""
 
-from typing import Final
-from uuid import UUID
-
 import msgspec
 
 from singr_auth.accounts._client import ClientInfo
@@ -21,15 +18,12 @@ from singr_auth.accounts.people._users import (
     user_by_id,
     user_by_phone,
 )
-from singr_auth.accounts.proofs._one_time import OneTimeToken, OneTimeTokens
+from singr_auth.accounts.proofs._one_time import BY_SMS, NOBODY, OneTimeToken, OneTimeTokens
 from singr_auth.accounts.sessions._opening import Delivery
 from singr_auth.accounts.sign_in._completion import SignInCompletion
 from singr_auth.accounts.sign_in._guard import SignInGuard
 from singr_config import Secret
 from singr_db import Database, PlatformSession, Sealer
-
-_BY_SMS: Final = "sms"
-_NOBODY: Final = UUID(int=0)
 
 
 class MagicLinks:
@@ -103,12 +97,12 @@ class MagicLinks:
             user = await user_by_phone(session, self._sealer, phone)
             owner = user if user is not None and user.usable else None
             token = await self._one_time.issue(
-                session, "magic_link", owner.id if owner else None, ttl=self._ttl, data=_BY_SMS
+                session, "magic_link", owner.id if owner else None, ttl=self._ttl, data=BY_SMS
             )
-            user_id = owner.id if owner else _NOBODY
+            user_id = owner.id if owner else NOBODY
             notice = MagicLinkBySms(phone=phone, user_id=user_id, token=token.secret, expires_in=self._ttl)
             await send(session, self._notifier, notice, really=owner is not None)
-            await self._note_request(session, user, client, _BY_SMS)
+            await self._note_request(session, user, client, BY_SMS)
 
     async def redeem(self, token: Secret, client: ClientInfo, *, delivery: Delivery = "body") -> SignInResult:
         """Use a link up: signs in, or says which second factors there are.
@@ -127,7 +121,7 @@ class MagicLinks:
                 raise TokenRefusedError
             if user.status == "pending":
                 await self._accept_pending(session, user, client)
-            factor = "magic_link_sms" if found.data == _BY_SMS else "magic_link"
+            factor = "magic_link_sms" if found.data == BY_SMS else "magic_link"
             return await self._completion.complete_within(
                 session, user.id, first_factor=factor, client=client, delivery=delivery
             )
@@ -139,7 +133,7 @@ class MagicLinks:
 
     @staticmethod
     def _opens(user: User, token: OneTimeToken) -> bool:
-        if token.data == _BY_SMS:
+        if token.data == BY_SMS:
             return user.usable and user.phone_verified_at is not None
         return user.status in {"active", "pending"}
 

@@ -18,7 +18,7 @@ from singr_auth.accounts.people._users import (
     user_by_id,
     user_by_phone,
 )
-from singr_auth.accounts.proofs._one_time import OneTimeToken, OneTimeTokens
+from singr_auth.accounts.proofs._one_time import BY_SMS, NOBODY, OneTimeToken, OneTimeTokens
 from singr_auth.accounts.proofs._presence import require_whole
 from singr_auth.accounts.sessions._sessions import Sessions
 from singr_auth.accounts.sign_in._guard import SignInGuard
@@ -27,8 +27,6 @@ from singr_config import Secret
 from singr_config.constants import TOKEN_LIFETIMES
 from singr_db import Database, PlatformSession, Sealer, sql_text
 
-_BY_SMS: Final = "sms"
-_NOBODY: Final = UUID(int=0)
 _SET: Final = sql_text(
     "UPDATE users SET password_hash = :hash, password_changed_at = now(), password_needs_second_factor = :short"
     " WHERE id = :id"
@@ -121,10 +119,10 @@ class PasswordRecovery:
             opens = await self._phone_opens(session, user)
             owner = user if opens else None
             user_id = owner.id if owner else None
-            token = await self._one_time.issue(session, "password_reset", user_id, ttl=ttl, data=_BY_SMS)
-            notice = ResetPasswordBySms(phone=phone, user_id=user_id or _NOBODY, token=token.secret, expires_in=ttl)
+            token = await self._one_time.issue(session, "password_reset", user_id, ttl=ttl, data=BY_SMS)
+            notice = ResetPasswordBySms(phone=phone, user_id=user_id or NOBODY, token=token.secret, expires_in=ttl)
             await send(session, self._notifier, notice, really=owner is not None)
-            await _note_request(session, user, client, _BY_SMS)
+            await _note_request(session, user, client, BY_SMS)
 
     async def reset(self, token: Secret, password: Secret, client: ClientInfo) -> None:
         """Set the password by the link of a message; ends all sessions, and no device skips the second factor any more.
@@ -191,12 +189,12 @@ class PasswordRecovery:
             await self._after(session, user, client, "password.changed", keep=session_id)
 
     async def _opens(self, session: PlatformSession, user: User, token: OneTimeToken) -> bool:
-        return await self._phone_opens(session, user) if token.data == _BY_SMS else _may_reset(user)
+        return await self._phone_opens(session, user) if token.data == BY_SMS else _may_reset(user)
 
     @staticmethod
     async def _phone_opens(session: PlatformSession, user: User | None) -> bool:
         """Whether a link on an account's phone may set its password; asks the same of nobody."""
-        both = await session.scalar(_PHONE_IS_A_FACTOR, {"user_id": user.id if user else _NOBODY})
+        both = await session.scalar(_PHONE_IS_A_FACTOR, {"user_id": user.id if user else NOBODY})
         return user is not None and user.usable and user.phone_verified_at is not None and not both
 
     async def _short(self, session: PlatformSession, user_id: UUID, password: Secret) -> bool:
