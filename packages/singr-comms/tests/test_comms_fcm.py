@@ -101,6 +101,7 @@ async def test_longest_plain_push_fits(provider: FcmProvider, plain_push: Make) 
 
 class Ballad(Message, tag="ballad", frozen=True, kw_only=True):
     text: str
+    link: str = ""
 
 
 async def test_push_that_is_too_large_never_leaves(
@@ -111,8 +112,9 @@ async def test_push_that_is_too_large_never_leaves(
     kind = MessageType(tmp_path, when_unknown="repeat", push=Ballad, examples=(lambda name: Ballad(text=name),))
     place(Ballad, kind.folder)
     monkeypatch.setattr("singr_comms.providers.fcm.check_push", lambda envelope: envelope)
+    message = Ballad(text="x", link="https://e.example/" + "x" * 4_000)
     with pytest.raises(PermanentSendError) as caught:
-        await provider.send(PushEnvelope(to=TOKEN, message=Ballad(text="x" * 4_000), idempotency_token="t"))
+        await provider.send(PushEnvelope(to=TOKEN, message=message, idempotency_token="t"))
     assert caught.value.code == "too_large"
     assert not simulator.requests
 

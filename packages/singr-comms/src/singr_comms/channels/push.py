@@ -1,5 +1,6 @@
 """Push notifications to a device."""
 
+import unicodedata
 from typing import Final, Protocol, runtime_checkable
 
 import msgspec
@@ -10,6 +11,7 @@ from singr_comms.models._fields import DeviceToken, Locale, Token
 from singr_comms.models._message import Message
 from singr_comms.rendering._brand import OrganizationBrand
 from singr_comms.rendering._inert import is_link
+from singr_comms.rendering._languages import END, ISOLATE
 from singr_comms.rendering._templates import DEFAULT_BRAND, one_line, render
 from singr_config import BrandSettings
 
@@ -17,7 +19,10 @@ _SHOWN: Final = 4
 _LARGEST: Final = 4096
 # Bytes of what goes along: the message's kind and id, and by what a copy replaces it.
 _AROUND_IT: Final = 512
+_ROOM: Final = _LARGEST - _AROUND_IT
 _SURELY_FITS: Final = 1024
+_CUT: Final = "…"
+_JOINER: Final = "\u200d"
 
 
 class PushEnvelope(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,9 +100,7 @@ class Push(Channel[str, PushEnvelope]):
         """Refuse what does not fit into the 4,096 bytes of a push, as its reader would see it."""
         if len(msgspec.json.encode(message)) <= _SURELY_FITS:
             return
-        rendered = render_push(message)
-        size = len(msgspec.json.encode((rendered.title, rendered.body, rendered.link, rendered.link)))
-        if size > _LARGEST - _AROUND_IT:
+        if _size(_rendered(message, DEFAULT_BRAND, None)) > _ROOM:
             raise InvalidMessageError(
                 "", f"must be shorter: a push has {_LARGEST} bytes at most, with all that goes along"
             )
@@ -120,7 +123,10 @@ def check_push(envelope: PushEnvelope) -> PushEnvelope:
 
 
 def render_push(message: Message, brand: BrandSettings = DEFAULT_BRAND, locale: str | None = None) -> RenderedPush:
-    """Render a push.
+    """Render a push, in 4,096 bytes with all that goes along.
+
+    A message was taken where its type's words in English fit. Those of another language, or an organization's own,
+    may be longer: they are cut then, and end with an ellipsis.
 
     Args:
         message: What to say; its variable `link`, or the one whose name ends so, is where a tap leads.
@@ -130,6 +136,42 @@ def render_push(message: Message, brand: BrandSettings = DEFAULT_BRAND, locale: 
     Raises:
         InvalidMessageError: a variable breaks its model.
     """
+    rendered = _rendered(message, brand, locale)
+    if _size(rendered) <= _ROOM:
+        return rendered
+    room = _ROOM - _size(RenderedPush("", "", rendered.link))
+    title = _fitting(rendered.title, room // 2)
+    return RenderedPush(title, _fitting(rendered.body, room - _bytes(title)), rendered.link)
+
+
+def _rendered(message: Message, brand: BrandSettings, locale: str | None) -> RenderedPush:
     title, body = render(message, brand, *CHANNEL.texts, locale=locale)
     link = next((getattr(message, name) for name in message.__struct_fields__ if is_link(name)), None)
     return RenderedPush(one_line(title), body.strip(), link)
+
+
+def _size(rendered: RenderedPush) -> int:
+    return len(msgspec.json.encode((rendered.title, rendered.body, rendered.link, rendered.link)))
+
+
+def _bytes(text: str) -> int:
+    return len(msgspec.json.encode(text)) - len('""')
+
+
+def _fitting(text: str, room: int) -> str:
+    """A text, or as much of it as has room in so many bytes, with an ellipsis at its end."""
+    if _bytes(text) <= room:
+        return text
+    left = room - _bytes(_CUT) - _bytes(END)
+    kept = 0
+    while kept < len(text) and (left := left - _bytes(text[kept])) >= 0:
+        kept += 1
+    while kept and (_belongs_to_the_one_before(text[kept]) or text[kept - 1] == _JOINER):  # one sign of several letters
+        kept -= 1
+    cut = text[:kept].rstrip()
+    is_open = cut.count(ISOLATE) > cut.count(END)
+    return f"{cut}{_CUT}{END if is_open else ''}"
+
+
+def _belongs_to_the_one_before(character: str) -> bool:
+    return character == _JOINER or unicodedata.category(character)[0] == "M"
