@@ -3,7 +3,9 @@
 import asyncio
 import base64
 import gzip
+import socket
 import struct
+import threading
 import tracemalloc
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
@@ -185,6 +187,27 @@ async def test_who_answers_slowly_is_left(http: httpx.AsyncClient, site: str, mo
     monkeypatch.setattr(_fetching, "_downloaded", here)
     with pytest.raises(ImageError, match="within"):
         await fetched_picture(http, "https://slow.example/x.png", resolve=at("93.184.216.34"))
+
+
+async def test_who_is_looked_up_slowly_is_left(http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name server that says nothing keeps eight threads of ours at the most, and no caller."""
+    monkeypatch.setattr(_fetching, "_DEADLINE", 0.3)
+    silent, asked = threading.Event(), threading.Semaphore(0)
+
+    def says_nothing(*_: Any, **__: Any) -> Any:
+        asked.release()
+        silent.wait(60)
+        raise socket.gaierror
+
+    monkeypatch.setattr(_fetching.socket, "getaddrinfo", says_nothing)
+    try:
+        waiting = [fetched_picture(http, f"https://slow{each}.example/x.png") for each in range(9)]
+        said = sorted(str(one) for one in await asyncio.gather(*waiting, return_exceptions=True))
+    finally:
+        silent.set()
+    assert said[0] == "could not be fetched: too many hosts are being looked up, try again in a minute"
+    assert set(said[1:]) == {"must be found, and answer with the whole picture, within 0 seconds"}
+    assert sum(asked.acquire(blocking=False) for _ in range(9)) == 8
 
 
 async def test_picture_may_come_along(http: httpx.AsyncClient) -> None:

@@ -3,8 +3,10 @@
 import asyncio
 import base64
 import binascii
+import contextlib
 import re
 import socket
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final, TypeAlias
@@ -22,12 +24,40 @@ _PORT: Final = 443
 _PUBLIC: Final = ip_network("2000::/3")
 _INLINE: Final = re.compile(r"data:image/(?:png|jpeg|gif);base64,(?P<data>[A-Za-z0-9+/=]+)")
 Resolve: TypeAlias = Callable[[str], Awaitable[Sequence[str]]]
+# A resolver waits as long as somebody's name server likes, and cannot be told to stop: it has a thread of its own.
+_LOOK_UPS: Final = threading.BoundedSemaphore(8)
 
 
 async def addresses_of(host: str) -> Sequence[str]:
-    """The network addresses of a host's name; none where it has none."""
+    """The network addresses of a host's name; none where it has none.
+
+    Raises:
+        ImageError: as many names are being looked up as there may be at once.
+    """
+    if not _LOOK_UPS.acquire(blocking=False):
+        raise ImageError("could not be fetched: too many hosts are being looked up, try again in a minute")
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[Sequence[str]] = loop.create_future()
+
+    def told(addresses: Sequence[str]) -> None:
+        if not found.done():  # nobody waits any more
+            found.set_result(addresses)
+
+    def look_up() -> None:
+        try:
+            addresses = _look_up(host)
+        finally:
+            _LOOK_UPS.release()
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(told, addresses)
+
+    threading.Thread(target=look_up, name="singr-look-up", daemon=True).start()
+    return await found
+
+
+def _look_up(host: str) -> Sequence[str]:
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, _PORT, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(host, _PORT, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):  # nobody looks up a name that IDNA refuses, such as a label of 64 letters
         return ()
     return [str(one[4][0]) for one in found]
@@ -52,12 +82,12 @@ async def fetched_picture(http: httpx.AsyncClient, given: str, *, resolve: Resol
             return picture_of(base64.b64decode(match["data"], validate=True))
         except binascii.Error:
             raise ImageError("must have its picture in base64 (RFC 4648)") from None
-    host, address = await _public(given, resolve)
     try:
         async with asyncio.timeout(_DEADLINE):
+            host, address = await _public(given, resolve)
             return await _downloaded(http, given, host, address)
     except TimeoutError:
-        raise ImageError(f"must answer with the whole picture within {_DEADLINE:.0f} seconds") from None
+        raise ImageError(f"must be found, and answer with the whole picture, within {_DEADLINE:.0f} seconds") from None
     except (httpx.HTTPError, httpx.InvalidURL):
         raise ImageError("could not be fetched: nothing answers there by https") from None
 
