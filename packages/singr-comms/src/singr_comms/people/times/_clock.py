@@ -1,8 +1,9 @@
 """When quiet hours end and digests come, on a person's own clock: in Python as the database's functions have it.
 
 PostgreSQL says `quiet_until` and `digest_closes` where messages are decided; these say the same where there is no
-database, and are held against it by a test. An hour that a clock leaves out moves forward. One that comes twice means
-the second, as PostgreSQL has it, so that nobody is woken early.
+database, and are held against it by a test. An hour that a clock leaves out moves forward. Of one that comes twice,
+digests and ends of quiet hours mean the second, as PostgreSQL has it, so that nobody is woken early; quiet hours begin
+with the first.
 """
 
 from collections.abc import Collection
@@ -44,7 +45,7 @@ def quiet_until(
         if days is not None and day.isoweekday() not in days:
             continue
         until = _instant(day if ends > starts else day + timedelta(days=1), ends, place)
-        if _instant(day, starts, place) <= found < until:
+        if _first_instant(day, starts, place) <= found < until:
             found = until
     return None if found == moment else found
 
@@ -83,3 +84,10 @@ def _instant(day: date, wall: time, place: tzinfo) -> datetime:
     """The moment at which a clock shows a time; of the two readings that a change of clocks leaves, the later."""
     local = datetime.combine(day, wall, place)
     return max(local.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+
+
+def _first_instant(day: date, wall: time, place: tzinfo) -> datetime:
+    """As `_instant`, but the earlier of two moments at which the clock shows the time; a time left out has none."""
+    first = datetime.combine(day, wall, place).replace(fold=0).astimezone(UTC)
+    shown = first.astimezone(place).replace(tzinfo=None, fold=0)
+    return first if shown == datetime.combine(day, wall) else _instant(day, wall, place)
