@@ -8,9 +8,16 @@ from uuid import UUID
 
 import pytest
 from comms_queueing import ORGANIZATION, SEALER, SONG, queued_for
-from sqlalchemy import text
+from sqlalchemy import event, text
 
-from singr_comms import EmailAddress, MemoryEmailProvider, MemoryPushProvider, MemorySmsProvider, SongRequest
+from singr_comms import (
+    EmailAddress,
+    MemoryEmailProvider,
+    MemoryPushProvider,
+    MemorySmsProvider,
+    SongRequest,
+    TwoFactorCode,
+)
 from singr_comms.catalogue import message_types
 from singr_comms.channels.email import EmailEnvelope, render_email
 from singr_comms.notifications import (
@@ -138,6 +145,34 @@ async def test_what_an_organization_sends_reads_its_brand_once_for_many(
     await later(clock)
     await brands.wardrobe(organization, await made(db))
     assert read.count(brands) == 2
+
+
+async def test_what_wears_nothing_reads_no_brand(
+    db: Database, organization: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[UUID] = []
+    whole = Brands.wardrobe
+
+    async def counted(self: Brands, organization_id: UUID, message_id: UUID) -> Any:
+        read.append(message_id)
+        return await whole(self, organization_id, message_id)
+
+    monkeypatch.setattr(Brands, "wardrobe", counted)
+    sender = sender_of_brands(db, MemoryEmailProvider())
+    code = TwoFactorCode(user_name="Jane", code="042917", expiry_minutes=5)
+    bare, worn = await made(db, code), await made(db)
+    for message_id in (bare, worn):
+        await sender.send("email", message_id, organization_id=organization, is_last_attempt=False)
+    assert read == [worn]
+    await put(db)
+    statements: list[str] = []
+    event.listen(db.engine.sync_engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    brands = Brands(db, brand=BrandSettings(), api_url="https://api.example")
+    async with db.tenant(organization) as session:
+        await brands.shown(session, "two_factor_code", "email", None)
+        assert not [one for one in statements if "brandings" in one or "template_overrides" in one]
+        await brands.shown(session, "song_request", "email", None)
+    assert len([one for one in statements if "brandings" in one or "template_overrides" in one]) == 2
 
 
 async def test_an_organization_waits_for_no_others_brand_and_nobody_for_ever(

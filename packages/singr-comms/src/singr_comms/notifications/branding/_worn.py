@@ -72,8 +72,7 @@ class Wardrobe(msgspec.Struct, frozen=True):
 
     def worn(self, kind: str, channel: str, locale: str | None, moment: datetime) -> OrganizationBrand | None:
         """What a message that was made at a moment wears; None: what the platform wears."""
-        declared = message_types.named(kind)
-        if declared is None or not may_be_worded(declared) or not (self.brands or self.words):
+        if not (self.brands or self.words) or not wears(kind):
             return None
         brand = None
         for starts_at, one in self.brands:
@@ -146,6 +145,8 @@ class Brands:
         self, session: TenantSession, kind: str, channel: str, locale: str | None
     ) -> OrganizationBrand | None:
         """What a message that is made once all that was put is in force will wear: for previews."""
+        if not wears(kind):
+            return None
         now = clock.now()
         wardrobe = await self._read(session, session.organization_id, now)
         return wardrobe.worn(kind, channel, locale, now + timedelta(days=1))
@@ -181,6 +182,37 @@ class NoBrands:
     async def wardrobe(self, organization_id: UUID, message_id: UUID) -> Wardrobe:  # noqa: ARG002 - as `Brands` has it
         """Nothing."""
         return Wardrobe()
+
+
+def wears(kind: str) -> bool:
+    """Whether messages of a kind wear anything of their organization's; mandatory ones, and the platform's, do not."""
+    declared = message_types.named(kind)
+    return declared is not None and may_be_worded(declared)
+
+
+class Outfit:
+    """What one message wears: read before its attempt begins, so that nothing is in doubt where that fails.
+
+    Args:
+        brands: know what there is.
+        organization_id: whose message it is.
+        message_id: which.
+    """
+
+    def __init__(self, brands: Brands | NoBrands, organization_id: UUID, message_id: UUID) -> None:
+        self._brands, self._organization_id, self._message_id = brands, organization_id, message_id
+        self._wardrobe: Wardrobe | None = None
+
+    async def read(self, kind: str | None) -> None:
+        """Read it, once, unless messages of this kind wear nothing; a kind that is not known yet may."""
+        if self._wardrobe is None and (kind is None or wears(kind)):
+            self._wardrobe = await self._brands.wardrobe(self._organization_id, self._message_id)
+
+    def dressed(self, envelope: Any, kind: str, channel: str) -> Any:
+        """An envelope with what its message wears, the same on every try."""
+        if self._wardrobe is None:
+            return envelope
+        return self._wardrobe.dressed(envelope, kind, channel, self._message_id)
 
 
 def _fitted(width: int, height: int) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from singr_comms.catalogue import message_types
 from singr_comms.channels._channel import Provider
 from singr_comms.notifications._person_keys import is_erased
 from singr_comms.notifications.sending import _ledger_sql as sql
-from singr_comms.notifications.sending._ordinary import OrdinaryWay
+from singr_comms.notifications.sending._ordinary import Before, OrdinaryWay, nothing_before
 from singr_comms.notifications.sending._policy import SETTLE_AFTER, SETTLED, Doubt, Known, Step, next_step
 from singr_comms.notifications.sending._quotas import Quotas
 from singr_comms.notifications.sending._suppressions import Suppressions
@@ -86,6 +86,7 @@ class Ledger:
         provider: Provider,
         others: Collection[str] = (),
         is_last_attempt: bool,
+        before: Before = nothing_before,
     ) -> Opening:
         """Commit a new attempt, or say why there is none: what has outlived its use ends as `expired`, unsent.
 
@@ -96,6 +97,7 @@ class Ledger:
             provider: who would be called.
             others: names of those who could be, where one of them may have the message.
             is_last_attempt: no further try will come.
+            before: awaited before an attempt is committed.
 
         Raises:
             RetryLater: it is of a notification that is paused, or its reader is not to be disturbed now.
@@ -107,9 +109,11 @@ class Ledger:
             provider=provider.name,
             token=message_id.hex,
             remaining=self._remaining,
+            before=before,
         )
         if opened is not None:
             return _begun(message_id, opened.row, attempt=1, remaining=opened.remaining, pinned=False)
+        await before(None)  # its kind is known once the row is locked, and then nobody is waited for
         async with self._db.tenant(organization_id) as session:
             row = (await session.execute(sql.LOCK, {"id": message_id})).one_or_none()
             if row is None or row.channel != channel:

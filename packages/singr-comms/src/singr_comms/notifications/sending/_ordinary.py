@@ -4,8 +4,8 @@ A first try of a message that nothing holds back, and an answer that it was take
 way (`Ledger`), which may be gone after this one in any case: what was not begun here has left nothing.
 """
 
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -100,6 +100,14 @@ UPDATE messages SET status = 'sent', provider = %(provider)s, provider_message_i
 """)
 
 
+Before: TypeAlias = Callable[[str | None], Awaitable[None]]
+"""What is awaited before an attempt is committed, with the message's kind, or None where that is not known yet."""
+
+
+async def nothing_before(kind: str | None) -> None:
+    """Wait for nothing."""
+
+
 class Opened(msgspec.Struct, frozen=True):
     """A first attempt is committed: the message's row, and the seconds for which it is still of use."""
 
@@ -135,6 +143,7 @@ class OrdinaryWay:
         provider: str,
         token: str,
         remaining: Callable[[Any], float],
+        before: Before,
     ) -> Opened | None:
         """Commit a first attempt; None where the whole way has to look why not, and nothing was done.
 
@@ -148,6 +157,7 @@ class OrdinaryWay:
             counts = self._quotas.counts(organization_id, message_id, row)
             if counts is None:
                 return None
+            await before(row.kind)
             values = {
                 **which,
                 **self._suppressions.looked_for(organization_id, row),

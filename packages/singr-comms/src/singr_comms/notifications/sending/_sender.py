@@ -21,7 +21,7 @@ from singr_comms._errors import (
 from singr_comms.channels._channel import LONGEST_CALL, Provider, SendReceipt
 from singr_comms.notifications._rows import life_of, open_message
 from singr_comms.notifications._unsubscribing import UnsubscribeLinks
-from singr_comms.notifications.branding._worn import Brands, NoBrands
+from singr_comms.notifications.branding._worn import Brands, NoBrands, Outfit
 from singr_comms.notifications.channels import WORK, rates_of
 from singr_comms.notifications.sending._guards import SmsGuards
 from singr_comms.notifications.sending._health import NEXT_LOOK, ProviderHealth
@@ -141,8 +141,8 @@ class MessageSender:
             RetryLater: try again, after the provider's wait if it named one.
         """
         line_up = self._line_ups[channel]
-        wardrobe = await self._brands.wardrobe(organization_id, message_id)
-        one = Try(message_id, organization_id, channel, line_up[0], is_last_attempt, wardrobe=wardrobe)
+        outfit = Outfit(self._brands, organization_id, message_id)
+        one = Try(message_id, organization_id, channel, line_up[0], is_last_attempt, outfit)
         open_ones, waits = await self._open_ones(channel, line_up)
         if not open_ones:
             raise await self._held(one, *min(waits))
@@ -166,8 +166,7 @@ class MessageSender:
         try:
             sealed, key = (opened.recipient_sealed, opened.content_sealed), opened.key_wrapped
             to, message = open_message(self._sealer, kind, opened.kind, *sealed, key_wrapped=key)
-            made = kind.enclose(to, message, opened.token, opened.locale)
-            made = one.wardrobe.dressed(made, opened.kind, one.channel, one.message_id)
+            made = one.outfit.dressed(kind.enclose(to, message, opened.token, opened.locale), opened.kind, one.channel)
             return self._links.enclosed(made, opened.kind, one.organization_id, opened.recipient, opened.recipient_id)
         except (SealError, msgspec.DecodeError) as error:
             raise PermanentSendError("unreadable", f"the stored message cannot be opened: {error}") from error
@@ -237,6 +236,7 @@ class MessageSender:
                     provider=one.provider,
                     others=[each.name for each in self._line_ups[one.channel] if each is not one.provider],
                     is_last_attempt=one.is_last_attempt,
+                    before=one.outfit.read,
                 )
             return opening
         finally:

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from singr_comms.channels._channel import Provider
-from singr_comms.notifications.branding._worn import Wardrobe
+from singr_comms.notifications.branding._worn import Outfit
 from singr_db import TenantSession
 
 
@@ -30,10 +30,10 @@ class Try(msgspec.Struct, frozen=True):
         channel: by which it travels.
         provider: who is called.
         is_last_attempt: no further try will come.
+        outfit: what it wears.
         others: who may be called in the same try, where this one certainly did not take it; the nearest first.
         began: when it began, in seconds that pass evenly.
         cut_short: set once the try is being cancelled.
-        wardrobe: what messages of its organization may wear.
     """
 
     message_id: UUID
@@ -41,10 +41,10 @@ class Try(msgspec.Struct, frozen=True):
     channel: str
     provider: Provider
     is_last_attempt: bool
+    outfit: Outfit
     others: tuple[Provider, ...] = ()
     began: float = msgspec.field(default_factory=time.monotonic)
     cut_short: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
-    wardrobe: Wardrobe = msgspec.field(default_factory=Wardrobe)
 
     def at(self, provider: Provider, *others: Provider) -> "Try":
         """The same try, at another provider."""
