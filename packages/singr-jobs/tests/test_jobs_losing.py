@@ -11,8 +11,10 @@ from singr_db import Database
 from singr_db.ending import ALONE, LOSE, SUSPECT
 from singr_dev.clock import VirtualClock
 from singr_jobs import Queue, QueueOptions, Rate, cancel_job
+from singr_jobs.taking import _held_gates
 from singr_jobs.taking._claims import Claimant, Shares, take_apart
 from singr_jobs.taking._dispatcher import Dispatcher
+from singr_jobs.taking._held_gates import HeldGates
 
 OTHER = UUID("01920000-0000-7000-8000-0000000000ab")
 """Of an organization whose turn comes after that of the usual one."""
@@ -106,6 +108,37 @@ async def test_a_turn_is_not_over_while_there_is_no_place(
         pulse.gate.set()
         await until(lambda: len(pulse.ran) == 5)
     assert pulse.ran[1] == "other"
+
+
+async def test_a_gate_that_stays_shut_is_looked_at_once_a_rest_while_suspects_wait(
+    db: Database, waker, working, pulse, monkeypatch: pytest.MonkeyPatch
+):
+    """Else each look followed the last at once, for as long as a console kept the gate."""
+    seen: list[str] = []
+    shut, rest = HeldGates.shut, Dispatcher._rest
+
+    async def looked(self: HeldGates, queue: Queue) -> float:
+        seen.append("shut")
+        return await shut(self, queue)
+
+    async def rested(self: Dispatcher) -> None:
+        seen.append("rest")
+        await rest(self)
+
+    monkeypatch.setattr(_held_gates, "_PATIENT_AFTER", 0.0)
+    monkeypatch.setattr(HeldGates, "shut", looked)
+    monkeypatch.setattr(Dispatcher, "_rest", rested)
+    ids = [await put(db, f"suspect-{number}") for number in range(4)]
+    await take_by_hand(db, *ids, state="ahead", over_in=-1.0)
+    async with db.psycopg.connection() as console:
+        await console.execute(LOSE, {"limit": 1, "error": "{}", "looked": math.inf})
+        await console.execute("INSERT INTO job_gates (name) VALUES ('default') ON CONFLICT DO NOTHING")
+        async with working(concurrency=1, poll=0.02):
+            async with console.transaction():
+                await console.execute("SELECT FROM job_gates WHERE name = 'default' FOR UPDATE")
+                await until(lambda: seen.count("shut") >= 8)
+                assert seen.count("rest") >= seen.count("shut") - 2
+            await until(lambda: len(pulse.ran) == 4)
 
 
 @pytest.mark.parametrize("apart", ["suspect", "alone"])

@@ -318,6 +318,7 @@ class Dispatcher:
         self._unheard.discard(token)
         if taken.ruled is None:
             self._others_next.add(queue)
+            self._suspected |= {queue: False} if queue in self._suspected else {}  # theirs is the turn after this one
             return await self._try_again(await self._gates.shut(queue))
         self._gates.open(queue)
         if taken.ruled is not ruled:  # somebody has set the first rule, or taken the last one away
