@@ -20,6 +20,7 @@ from singr_db.tables import (
     Membership,
     Message,
     MessageQuota,
+    NotedObject,
     Notification,
     NotificationTarget,
     Preference,
@@ -60,6 +61,7 @@ PARTICULAR: dict[type[Base], Callable[[], dict[str, Any]]] = {
     PushDevice: lambda: {"platform": "ios"},
     Notification: lambda: {"audience": {"kind": "all"}, "channels": ["email"]},
     DigestWindow: lambda: {"period": "daily"},
+    NotedObject: lambda: {"kind": "logo"},
     NotificationTarget: lambda: {"recipient_id": new_id()},
 }
 # What rows belong to that must be there, has the id of its organization: see `parents`.

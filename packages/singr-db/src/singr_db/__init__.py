@@ -19,6 +19,7 @@ from singr_db._partitions import Partition, PartitionReport, ensure_partitions
 from singr_db._statements import RunsAs, sql, sql_text
 from singr_db._storable import storable
 from singr_db.objects._folder_objects import FolderObjectStore, StoredObject
+from singr_db.objects._noting import note_object
 from singr_db.objects._objects import ObjectStore, open_object_store
 from singr_db.objects._shared import SharedObjectStore
 from singr_db.schema._check import Finding, check
@@ -80,6 +81,7 @@ __all__ = [
     "lock_held",
     "made_at",
     "new_id",
+    "note_object",
     "open_object_store",
     "past_deadlock",
     "plain_words",

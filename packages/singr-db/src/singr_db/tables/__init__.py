@@ -105,6 +105,7 @@ from singr_db.tables.reaching._notifications import (
     NotificationState,
     NotificationTarget,
 )
+from singr_db.tables.reaching._objects import NotedObject, ObjectKind
 from singr_db.tables.reaching._preferences import (
     DigestChoice,
     DigestFrequency,
@@ -183,10 +184,12 @@ __all__ = [
     "MessageStatus",
     "MessageWeek",
     "MissedRuns",
+    "NotedObject",
     "Notification",
     "NotificationContent",
     "NotificationState",
     "NotificationTarget",
+    "ObjectKind",
     "OnFailure",
     "OneTimeToken",
     "OneTimeTokenKind",

@@ -24,6 +24,7 @@ from singr_comms.notifications import (
     check_brand,
     fetched_picture,
     is_logo,
+    key_of_logo,
     list_overrides,
     picture_of,
     put_branding,
@@ -33,7 +34,7 @@ from singr_comms.notifications import (
     remove_branding,
     remove_override,
 )
-from singr_db import ObjectNotFoundError, TenantSession, new_id
+from singr_db import ObjectNotFoundError, TenantSession, new_id, note_object
 
 _KEEP: Final = "keep"
 _LOOKS: Final = "It changes what mails look like, and gives nobody lasting power."
@@ -88,8 +89,8 @@ class Logo:
         self.id, self.picture = logo_id, picture
 
 
-async def _logo(services: Services, body: BrandingInput) -> Logo | None:
-    """Fetch the logo before any transaction: all else that is wrong is told first."""
+async def _logo(services: Services, body: BrandingInput, organization_id: UUID) -> Logo | None:
+    """Fetch the logo before the brand's transaction: all else that is wrong is told first."""
     check_brand(body)
     if body.logo is None or body.logo == _KEEP:
         return None
@@ -100,8 +101,10 @@ async def _logo(services: Services, body: BrandingInput) -> Logo | None:
     except ImageError as error:
         raise BrandingError("logo", str(error)) from None
     logo_id = new_id()
+    async with services.db.tenant(organization_id) as session:
+        await note_object(session, "logo", logo_id, organization_id=organization_id)
     store = await services.objects.store()
-    await store.put(_key(logo_id), picture.data, picture.media_type)
+    await store.put(key_of_logo(logo_id), picture.data, picture.media_type)
     return Logo(logo_id, picture)
 
 
@@ -157,7 +160,7 @@ async def show_logo(services: Services, logo_id: UUID) -> Response[bytes]:
         raise missing
     try:
         store = await services.objects.store()
-        found = picture_of(await store.get(_key(logo_id)))
+        found = picture_of(await store.get(key_of_logo(logo_id)))
     except (ObjectNotFoundError, ImageError):
         raise missing from None
     return Response(found.data, media_type=found.media_type, headers=_PICTURE)
@@ -225,7 +228,3 @@ def _told(services: Services, view: BrandingView) -> Brand:
         logo_height=view.logo_height,
         starts_at=view.starts_at,
     )
-
-
-def _key(logo_id: UUID) -> str:
-    return f"logos/{logo_id}"

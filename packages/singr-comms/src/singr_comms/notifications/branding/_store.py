@@ -242,6 +242,11 @@ async def read_branding(session: TenantSession) -> BrandingView:
     )
 
 
+def key_of_logo(logo_id: UUID) -> str:
+    """Where a logo lies in the object store."""
+    return f"logos/{logo_id}"
+
+
 async def is_logo(session: PlatformSession, logo_id: UUID) -> bool:
     """Whether there is such a logo, of whichever organization."""
     return bool(await session.scalar(_IS_LOGO, {"logo_id": logo_id}))

@@ -9,7 +9,7 @@ from singr_comms.people._errors import RecipientNotFoundError
 from singr_comms.people.exporting._job import RemoveExport, WriteExport
 from singr_comms.people.recipients._store import hold_recipient, row_of
 from singr_config.clock import clock
-from singr_db import PLATFORM_ORGANIZATION_ID, TenantSession, new_id, sql_text
+from singr_db import PLATFORM_ORGANIZATION_ID, TenantSession, new_id, note_object, sql_text
 from singr_db.operation_log import log_operation
 from singr_jobs import enqueue
 
@@ -136,5 +136,6 @@ async def _asked(
         await enqueue(session, RemoveExport(former), organization_id=organization_id)
     if await session.scalar(_ADD, values) is None:
         raise ExportStandsError(await session.scalar(_STANDS, stands) or 1)
+    await note_object(session, "export", export_id, organization_id=organization_id)
     await enqueue(session, RemoveExport(export_id), organization_id=organization_id, run_at=until)
     return await enqueue(session, WriteExport(export_id), organization_id=organization_id)

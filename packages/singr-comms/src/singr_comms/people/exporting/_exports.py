@@ -12,10 +12,11 @@ from singr_comms.messages.data_export import DataExported
 from singr_comms.notifications._person_keys import open_sealed
 from singr_comms.notifications._queue import queue_message
 from singr_comms.notifications._rows import RECIPIENT
-from singr_comms.notifications.branding._worn import Brands, NoBrands, Wardrobe
+from singr_comms.notifications.branding._worn import Brands, NoBrands, Wardrobe, wears
 from singr_comms.notifications.channels.email import EmailRequest
 from singr_comms.people.exporting._account import AccountData, NoAccounts
 from singr_comms.people.exporting._job import HOURS, RemoveExport, key_of_export
+from singr_comms.people.exporting._leftovers import remove_leftovers
 from singr_comms.people.exporting._opening import Opener
 from singr_comms.people.exporting._tables import MESSAGES
 from singr_comms.people.exporting._writing import PersonRows, WithdrawnError, document
@@ -133,6 +134,10 @@ class Exports:
             await session.execute(_GONE, {"id": export_id})
         return True
 
+    async def remove_leftovers(self) -> int:
+        """Remove what lies in the store and is nobody's any more; how many objects. Raises as `remove` does."""
+        return await remove_leftovers(self._db, self._shared)
+
     async def close(self) -> None:
         """Let go of the store."""
         await self._shared.close()
@@ -161,7 +166,7 @@ class Exports:
         if organization_id != PLATFORM_ORGANIZATION_ID:
             async for name, row in reader.of_recipient(organization_id, recipient_id, addresses):
                 worn = Wardrobe()
-                if name in MESSAGES:
+                if name in MESSAGES and wears(row["type"]):
                     worn = await self._brands.wardrobe(organization_id, row["at"])
                 yield name, self._opener.told(row, worn)
         if user_id is not None:

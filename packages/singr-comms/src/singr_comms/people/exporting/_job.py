@@ -21,6 +21,10 @@ class RemoveExport(msgspec.Struct, frozen=True, tag="person.export_remove"):
     export_id: UUID
 
 
+class RemoveLeftovers(msgspec.Struct, frozen=True, tag="objects.remove_leftovers"):
+    """Remove what lies in the object store and is nobody's any more."""
+
+
 def key_of_export(export_id: UUID) -> str:
     """Where the export lies in the object store."""
     return f"exports/{export_id}.json"
