@@ -27,9 +27,12 @@ _FORGOTTEN_AT_ONCE: Final = 500
 
 _log = get_logger("jobs.flows")
 
+# Where all members have ended or were asked to stop, nothing is left to cancel: these wait for their workers.
 _TO_CANCEL = sql("""
 SELECT id FROM flows
- WHERE finished_at IS NULL AND cancelled_at IS NOT NULL AND id > %(after)s ORDER BY id LIMIT %(limit)s
+ WHERE finished_at IS NULL AND cancelled_at IS NOT NULL AND id > %(after)s
+   AND EXISTS (SELECT FROM jobs WHERE flow_id = flows.id AND status = 'pending' AND NOT cancel_requested)
+ ORDER BY id LIMIT %(limit)s
 """)
 _CANCEL = sql(CANCEL_FLOW)
 _UNFINISHED = sql("SELECT id FROM flows WHERE finished_at IS NULL AND id > %(after)s ORDER BY id LIMIT %(limit)s")
