@@ -2,19 +2,23 @@
 
 import asyncio
 import re
-from typing import Any
+from contextlib import AsyncExitStack
+from typing import Any, ClassVar
 from uuid import uuid4
 
 import httpx
 import msgspec
 import pytest
 from api_serving import DEADLINE, serving
+from sqlalchemy import text
 
 from singr_api.admission.policy import Access, Policy
 from singr_api.app import create_app
 from singr_api.wiring.routes import policy_table
 from singr_config import Secret
+from singr_db import Database
 
+IDLE = 30
 READS = [policy for policy in policy_table().policies if policy.method == "GET"]
 # What is told without the database: pages, and what is wrong with a request or its caller.
 NEEDS_NONE = frozenset({200, 302, 403, 404, 422})
@@ -25,6 +29,26 @@ def _asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who calls was found out before, so that each request comes as far as what its route does itself."""
     monkeypatch.setattr("singr_auth.accounts.sessions._access_feed._STALE_SECONDS", 3600.0)
     monkeypatch.setattr("singr_api.wiring.services._PATIENCE_S", 2.0)
+    monkeypatch.setattr("singr_platform._parts.Database", Kept)
+    monkeypatch.setattr(Kept, "made", [])
+
+
+class Kept(Database):
+    """Known to the test."""
+
+    made: ClassVar[list[Database]] = []
+
+    def __init__(self, *settings: Any, **options: Any) -> None:
+        super().__init__(*settings, **options)
+        self.made.append(self)
+
+
+async def leave_idle(database: Database, number: int) -> None:
+    """Have so many connections for sessions that were used, and lie in the pool: each is asked before it is lent."""
+    async with AsyncExitStack() as sessions:
+        for _ in range(number):
+            session = await sessions.enter_async_context(database.platform())
+            await session.execute(text("SELECT 1"))
 
 
 @pytest.mark.usefixtures("_asked_once")
@@ -34,7 +58,7 @@ async def test_no_route_that_reads_waits_for_a_frozen_database(
     proxy = faulty(settings.database.url.reveal())
     joint = "&" if "?" in proxy.url else "?"
     database = msgspec.structs.replace(
-        settings.database, url=Secret(f"{proxy.url}{joint}connect_timeout=2"), pool_size=len(READS)
+        settings.database, url=Secret(f"{proxy.url}{joint}connect_timeout=2"), pool_size=IDLE
     )
     async with serving(create_app(msgspec.structs.replace(settings, database=database))) as url:
         member, platform = client(url, await someone(member="customer_owner")), client(url, callers.platform)
@@ -43,6 +67,7 @@ async def test_no_route_that_reads_waits_for_a_frozen_database(
             for caller, path in ((member, "/v1/jobs"), (platform, "/v1/queues")):
                 while (await caller.get(path)).status_code != 200:  # noqa: ASYNC110 - on a busy machine: none is awaited
                     await asyncio.sleep(0.1)
+        await leave_idle(Kept.made[0], IDLE)
         proxy.drop(1.0)
         ways = [(policy, _caller(policy, member, platform, client(url))) for policy in READS]
         answers = await asyncio.gather(*(caller.get(_path(policy)) for policy, caller in ways))
