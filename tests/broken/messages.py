@@ -66,8 +66,8 @@ BREAKAGES = (
         (
             Edit(
                 f"{COMMS}/people/privacy/_blanking.py",
-                "            await session.execute(_CALLBACKS, values)\n",
-                "            assert _CALLBACKS is not None\n",
+                "                await session.execute(_CALLBACKS, which)\n",
+                "                assert _CALLBACKS is not None\n",
             ),
         ),
         "packages/singr-comms/tests/test_comms_erased_everywhere.py::test_nothing_of_who_is_erased_can_be_read_anywhere",

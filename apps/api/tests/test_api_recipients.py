@@ -105,6 +105,6 @@ async def test_who_is_erased_is_gone_at_once_and_a_job_blanks_the_rest(
     first, again = [await owner.post(f"{AT}/u-17/erase", headers=key) for _ in range(2)]
     assert (first.status_code, first.content) == (202, again.content)
     job = (await owner.get(f"/v1/jobs/{first.json()['job_id']}")).json()
-    assert (job["type"], job["status"]) == ("recipient.erase", "pending")
+    assert (job["type"], job["status"]) == ("recipient.erase_by_key", "pending")
     world.problem(await owner.get(f"{AT}/u-17"), 404, "not-found")
     world.problem(await owner.post(f"{AT}/u-17/erase", headers=world.key()), 404, "not-found")

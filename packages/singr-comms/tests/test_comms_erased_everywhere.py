@@ -16,7 +16,7 @@ from singr_comms.notifications._person_keys import open_sealed
 from singr_comms.notifying import FanOut, Target, notify
 from singr_comms.people import (
     DeviceInput,
-    EraseRecipient,
+    EraseByKey,
     RecipientInput,
     TopicChange,
     change_topic,
@@ -137,9 +137,9 @@ async def test_nothing_of_who_is_erased_can_be_read_anywhere(db: Database, redis
         await erase_recipient(session, "u-1", sealer=SEALER)
     for is_last in (False, True):
         async with db.platform() as session:
-            asked = text("SELECT payload FROM jobs WHERE type = 'recipient.erase' ORDER BY created_at LIMIT 1")
+            asked = text("SELECT payload FROM jobs WHERE type = 'recipient.erase_by_key' ORDER BY created_at LIMIT 1")
             payload = await session.scalar(asked)
-        job = EraseRecipient(UUID(payload["recipient_id"]), key_id=UUID(payload["key_id"]), is_last=is_last)
+        job = EraseByKey(UUID(payload["recipient_id"]), UUID(payload["key_id"]), is_last=is_last)
         await Blanking(db).run(job, organization_id=ORGANIZATION)
     left = await everything(db)
     with redis.Redis.from_url(redis_url) as client:

@@ -103,7 +103,7 @@ async def test_the_inbox_stays_behind_and_both_are_erased_under_their_id(db: Dat
         await erase_recipient(session, "u-1", sealer=SEALER)
     async with db.platform() as session:
         assert await session.scalar(text("SELECT bool_and(wrapped IS NULL) AND count(*) = 2 FROM data_keys"))
-        [job] = (await session.scalars(text("SELECT payload FROM jobs WHERE type = 'recipient.erase'"))).all()
+        [job] = (await session.scalars(text("SELECT payload FROM jobs WHERE type = 'recipient.erase_by_key'"))).all()
     assert (job["recipient_id"], job["former"]) == (str(second), [str(first)])
 
 

@@ -105,6 +105,7 @@ from singr_comms.people.privacy._erase import (
     erase_recipient,
 )
 from singr_comms.people.privacy._job import (
+    EraseByKey,
     EraseRecipient,
 )
 from singr_comms.people.recipients._leaving import remove_recipient
@@ -167,6 +168,7 @@ __all__ = [
     "DeviceView",
     "DigestTime",
     "Directory",
+    "EraseByKey",
     "EraseRecipient",
     "ExportStandsError",
     "Exports",

@@ -1,4 +1,4 @@
-"""The job type that blanks what is left of somebody who was erased."""
+"""The job type that blanks what is left of somebody who was erased, as former releases queue it."""
 
 from typing import Final
 

@@ -1,16 +1,19 @@
 """What is left of somebody after their key: blanked a thousand rows at a time, each in a transaction of its own."""
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import msgspec
 
-from singr_comms.people.privacy._job import EraseRecipient
+from singr_comms.people.privacy._job import EraseByKey, EraseRecipient
 from singr_config.clock import clock
 from singr_db import Database, sql_text
 from singr_jobs import enqueue
 
+T = TypeVar("T")
 _AT_ONCE: Final = 1_000
 # Longer than any transaction of ours may last, so that what was decided before the person was gone has been written.
 _AGAIN: Final = timedelta(minutes=5)
@@ -30,7 +33,7 @@ WITH theirs AS (
        AND NOT EXISTS (SELECT FROM recipients AS r WHERE r.key_id = data_keys.id)
 )
 UPDATE messages AS m
-   SET recipient_sealed = ''::bytea, recipient_hash = ''::bytea, recipient_masked = 'erased',
+   SET recipient_sealed = ''::bytea, recipient_masked = 'erased',
        content_sealed = ''::bytea, updated_at = now(),
        status = CASE status WHEN 'queued' THEN 'suppressed' ELSE status END,
        error = CASE status WHEN 'queued' THEN CAST(:error AS jsonb) ELSE error END
@@ -44,6 +47,7 @@ _THEIRS: Final = sql_text(
 _TO_ADDRESS: Final = sql_text(
     _BLANK.format(
         whose=f"""recipient_hash = ANY(CAST(:hashes AS bytea[]))
+           AND recipient_masked <> 'erased'
            AND NOT EXISTS (SELECT FROM recipients AS r WHERE r.id = m.recipient_id)
            AND NOT {_SHARED.format(hash="m.recipient_hash")}"""
     ),
@@ -92,18 +96,34 @@ UPDATE suppressions AS s SET address_masked = 'erased'
     roles=("tenant",),
 )
 
-
-# What their providers told of these, which holds their address for thirty days; what waits to be applied goes with the
-# second look.
-_CALLBACKS: Final = sql_text(
+# What was blanked keeps its fingerprint until the second look, which by it finds what was told of it meanwhile.
+_ERASED_OF_THEM: Final = """
+organization_id = :organization_id AND recipient_masked = 'erased'
+   AND (recipient_id = ANY(CAST(:recipient_ids AS uuid[])) OR recipient_hash = ANY(CAST(:hashes AS bytea[])))"""
+_BLANKED: Final = sql_text(f"SELECT id FROM messages WHERE {_ERASED_OF_THEM}", roles=("tenant",))  # noqa: S608 - constants
+_FORGET_HASHES: Final = sql_text(
     f"""
-DELETE FROM webhooks_received AS w
- WHERE w.state <> 'received' AND w.id IN (
-       SELECT e.webhook_id FROM message_events AS e JOIN messages AS m ON m.id = e.message_id
-        WHERE m.organization_id = :organization_id
-          AND (m.recipient_id = ANY(CAST(:recipient_ids AS uuid[]))
-               OR m.recipient_hash = ANY(CAST(:hashes AS bytea[])) AND NOT {_SHARED.format(hash="m.recipient_hash")}))
+UPDATE messages SET recipient_hash = ''::bytea
+ WHERE id IN (SELECT id FROM messages WHERE {_ERASED_OF_THEM} AND recipient_hash <> ''::bytea LIMIT {_AT_ONCE})
 """,  # noqa: S608 - constants
+    roles=("tenant",),
+)
+# What their providers told of these, which holds their address for thirty days.
+_TOLD: Final = sql_text(
+    """
+SELECT webhook_id, count(*) AS events FROM message_events
+ WHERE message_id = ANY(CAST(:ids AS uuid[])) AND webhook_id IS NOT NULL GROUP BY webhook_id
+""",
+    roles=("tenant",),
+)
+# One may speak of many people, of other organizations too: it is deleted where it speaks of nobody else. What waits to
+# be applied goes with the second look.
+_CALLBACKS: Final = sql_text(
+    """
+DELETE FROM webhooks_received AS w
+ USING unnest(CAST(:ids AS uuid[]), CAST(:events AS bigint[])) AS theirs (id, events)
+ WHERE w.id = theirs.id AND w.events <= theirs.events AND w.state <> 'received'
+""",
     roles=("platform",),
 )
 _PRINTS: Final = sql_text(
@@ -124,24 +144,21 @@ class Blanking:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def run(self, job: EraseRecipient, *, organization_id: UUID) -> int:
+    async def run(self, job: EraseByKey | EraseRecipient, *, organization_id: UUID) -> int:
         """Blank all that there is of one; returns how many messages that were. Again is as once."""
-        values: dict[str, Any] = {"organization_id": organization_id, "error": _ERASED, "key_id": job.key_id}
-        async with self._db.tenant(organization_id) as session:
-            kept = (await session.scalars(_PRINTS, values)).all()
-        values["hashes"] = [*map(bytes, kept), *map(bytes.fromhex, job.prints)]
-        values |= {"recipient_ids": [job.recipient_id, *job.former]}
-        async with self._db.platform() as session:
-            await session.execute(_CALLBACKS, values)
-        blanked = 0
-        for statement in (_THEIRS, _TO_ADDRESS):
-            some = _AT_ONCE
-            while some == _AT_ONCE:
-                some = await self._done(statement, values)
-                blanked += some
+        values: dict[str, Any] = {
+            "organization_id": organization_id,
+            "error": _ERASED,
+            "recipient_ids": [job.recipient_id, *job.former],
+            "key_id": job.key_id if isinstance(job, EraseByKey) else None,
+        }
+        values["hashes"] = await self._hashes(job, values)
+        blanked = await self._in_bites(_THEIRS, values) + await self._in_bites(_TO_ADDRESS, values)
         for statement in (_WORDS, _SAID, _TARGETS, _MASKS):
             await self._done(statement, values)
+        await self._delete_callbacks(values)
         if job.is_last:
+            await self._in_bites(_FORGET_HASHES, values)
             await self._done(_FORGET_PRINTS, values)
         else:
             async with self._db.tenant(organization_id) as session:
@@ -149,7 +166,37 @@ class Blanking:
                 await enqueue(session, again, organization_id=organization_id, run_at=clock.now() + _AGAIN)
         return blanked
 
+    async def _hashes(self, job: EraseByKey | EraseRecipient, values: dict[str, Any]) -> list[bytes]:
+        if isinstance(job, EraseRecipient):
+            return [*map(bytes.fromhex, job.prints)]
+        async with self._db.tenant(values["organization_id"]) as session:
+            return [*map(bytes, (await session.scalars(_PRINTS, values)).all())]
+
+    async def _delete_callbacks(self, values: dict[str, Any]) -> None:
+        """Delete what was told of messages that are blanked, and of nothing else."""
+        told: Counter[UUID] = Counter()
+        async with self._db.tenant(values["organization_id"]) as session:
+            blanked = (await session.scalars(_BLANKED, values)).all()
+        for ids in _bites(blanked):
+            async with self._db.tenant(values["organization_id"]) as session:
+                told.update({row.webhook_id: row.events for row in await session.execute(_TOLD, {"ids": [*ids]})})
+        for some in _bites([*told.items()]):
+            which = {"ids": [one for one, _ in some], "events": [events for _, events in some]}
+            async with self._db.platform() as session:
+                await session.execute(_CALLBACKS, which)
+
+    async def _in_bites(self, statement: Any, values: dict[str, Any]) -> int:
+        done, some = 0, _AT_ONCE
+        while some == _AT_ONCE:
+            some = await self._done(statement, values)
+            done += some
+        return done
+
     async def _done(self, statement: Any, values: dict[str, Any]) -> int:
         async with self._db.tenant(values["organization_id"]) as session:
             done: Any = await session.execute(statement, values)
             return int(done.rowcount)
+
+
+def _bites(all_of_them: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (all_of_them[start : start + _AT_ONCE] for start in range(0, len(all_of_them), _AT_ONCE))

@@ -9,7 +9,7 @@ from singr_comms.people._errors import RecipientNotFoundError
 from singr_comms.people._memory import KeepsPeople
 from singr_comms.people.exporting._withdrawing import withdraw_exports
 from singr_comms.people.inbox._news import note_news
-from singr_comms.people.privacy._job import EraseRecipient
+from singr_comms.people.privacy._job import EraseByKey
 from singr_comms.people.privacy._prints import prints_of_person
 from singr_db import Sealer, TenantSession, new_id, sql_text
 from singr_db.operation_log import log_operation
@@ -80,5 +80,5 @@ async def erase_recipient(session: TenantSession, external_id: str, *, sealer: S
         await session.execute(_DELETE, {"id": row.id})
     note_news(session, ids)
     await log_operation(session, "recipient.erase", ids[0])
-    job = EraseRecipient(ids[0], former=tuple(ids[1:]), key_id=key_ids[-1])
+    job = EraseByKey(ids[0], key_ids[-1], former=tuple(ids[1:]))
     return await enqueue(session, job, organization_id=session.organization_id)
