@@ -80,7 +80,8 @@ async def notify(
         priority: of its messages; `HIGH` is for 100 named ones at most.
         send_at: when (aware, within a year); at once unless given.
         expires_at: after this nothing is sent any more; otherwise the type's time to live says.
-        deduplication_key: a second notification of the organization with this key is not made.
+        deduplication_key: a second notification of the organization with this key is not made, as long as the first is
+            kept: after its end as long as messages of its category are.
         replace: it takes the place of the one that has the key, as long as that is scheduled: it begins anew, neither
             paused nor without those who were left out of the other.
         per_minute: so many recipients at most are decided in a minute, for campaigns; of a topic, tags or all.

@@ -34,7 +34,8 @@ class SendNotification(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         priority: high is for 100 named ones at most.
         send_at: when, within a year; at once unless given.
         expires_at: after this nothing is sent any more; the type's own time to live holds in any case.
-        deduplication_key: a second one with this key is not made, until the first is cancelled.
+        deduplication_key: a second one with this key is not made, until the first is cancelled, or has ended as long
+            ago as messages of its category are kept (90 days, 30 of `marketing`, unless the operator says otherwise).
         replace: it takes the place of the one that has the key, as long as that is scheduled: it begins anew, neither
             paused nor without those who were left out of the other.
         per_minute: so many recipients at most are decided in a minute; of a topic, tags or all.

@@ -4,6 +4,7 @@ import time
 from typing import ClassVar
 
 from singr_comms.catalogue import message_types
+from singr_comms.notifications.retention._notifications import Forgotten
 from singr_comms.notifications.retention._times import Times
 from singr_comms.notifications.retention._turn import TURN, MessageReport, retain_messages
 from singr_config import RetentionSettings
@@ -34,6 +35,7 @@ class MessageRetention(Chore):
         self._db = db
         self._settings = settings
         self._metrics = metrics
+        self._forgotten = Forgotten()
         self._said: tuple[str, ...] = ()
 
     async def work(self) -> MessageReport | None:
@@ -43,7 +45,7 @@ class MessageRetention(Chore):
         async with retaining(self._db.psycopg, TURN) as connection:
             if connection is None:
                 return None
-            report = await retain_messages(connection, times)
+            report = await retain_messages(connection, times, forgotten=self._forgotten)
         self._count(report)
         self._tell(report, times, time.monotonic() - began)
         return report

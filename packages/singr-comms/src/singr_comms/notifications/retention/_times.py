@@ -78,6 +78,13 @@ class Times:
         """When the first messages are over."""
         return min(one.days for one in self._by_category.values())
 
+    def by_days(self) -> Iterator[tuple[timedelta, tuple[str, ...]]]:
+        """Each time for which messages are kept, with the types of it; last the longest, for whatever type it is."""
+        longest = max(one.days for one in self._by_category.values())
+        for days in sorted({one.days for one in self.types.values()} - {longest}):
+            yield days, tuple(sorted(name for name, one in self.types.items() if one.days == days))
+        yield longest, ()
+
     def passed(self, span: Partition, now: datetime) -> str:
         """Whose time is over of a week, in a word to compare."""
         return ",".join(self._passed(now - span.end))

@@ -12,7 +12,7 @@ from singr_comms.notifications.retention._dropping import (
     drop_week,
     refuse_uncounted,
 )
-from singr_comms.notifications.retention._notifications import forget_notifications
+from singr_comms.notifications.retention._notifications import Forgotten
 from singr_comms.notifications.retention._times import Times
 from singr_comms.notifications.retention._trimming import (
     FIRST,
@@ -28,8 +28,11 @@ from singr_db.retention import Connection, HeldUpError, server_time, weeks_of
 
 TURN: Final = "*messages"
 """What one process at a time does."""
-_SECONDS: Final = 120.0
+# Two minutes in all, so that none of the three stands in the way of the others.
+_WEEKS_SECONDS: Final = 60.0
+_ASIDE_SECONDS: Final = 30.0
 _ASIDE_BITES: Final = 20
+_NOTIFICATIONS_SECONDS: Final = 30.0
 
 
 class MessageReport(msgspec.Struct, frozen=True):
@@ -62,7 +65,7 @@ class _Turn:
         self._connection = connection
         self._times = times
         self._now = now
-        self.patience = Patience(seconds=_SECONDS)
+        self.patience = Patience(seconds=_WEEKS_SECONDS)
         self.dropped: list[str] = []
         self.held_up: list[str] = []
         self.moved = 0
@@ -92,7 +95,7 @@ class _Turn:
     async def aside(self) -> None:
         """Go on through what has outlived its week, or never had one."""
         values = self._times.values(self._now, None)
-        patience = Patience(seconds=_SECONDS, bites=_ASIDE_BITES)
+        patience = Patience(seconds=_ASIDE_SECONDS, bites=_ASIDE_BITES)
         self.trimmed.append(
             await trim(self._connection, KEPT_ASIDE, (FIRST, LAST), values, passed="", patience=patience)
         )
@@ -107,7 +110,9 @@ class _Turn:
         return True
 
 
-async def retain_messages(connection: Connection, times: Times, *, now: datetime | None = None) -> MessageReport:
+async def retain_messages(
+    connection: Connection, times: Times, *, forgotten: Forgotten | None = None, now: datetime | None = None
+) -> MessageReport:
     """Let go of what messages say, and of messages, whose time is over; oldest first.
 
     May end anywhere, and goes on from there when called again.
@@ -115,6 +120,7 @@ async def retain_messages(connection: Connection, times: Times, *, now: datetime
     Args:
         connection: in autocommit, as `retaining(…, TURN)` lends it.
         times: how long messages are kept.
+        forgotten: up to when notifications were gone through in turns before; all are, unless given.
         now: instead of the database's own time.
     """
     now = now or await server_time(connection)
@@ -126,13 +132,15 @@ async def retain_messages(connection: Connection, times: Times, *, now: datetime
             break
         await turn.week(span)
     await turn.aside()
+    patience = Patience(seconds=_NOTIFICATIONS_SECONDS)
+    notifications = await (forgotten or Forgotten()).forget(connection, times, now, patience)
     left = [span.start for span in weeks if span.name not in turn.dropped]
     return MessageReport(
         dropped=tuple(turn.dropped),
         moved=turn.moved,
         deleted=sum(one.deleted for one in turn.trimmed),
         blanked=sum(one.blanked for one in turn.trimmed),
-        notifications=await forget_notifications(connection, times, now),
+        notifications=notifications,
         held_up=tuple(turn.held_up),
         oldest=left[0] if left else None,
     )
