@@ -83,7 +83,7 @@ async def both(bench: Any) -> Both:
             await both.do(lambda session, name=name, device=device: _register(session, name, device, both.crowd.sealer))
     await both.do(lambda session: change_topic(session, "farm-9", TopicChange(add=NAMES[1:4])))
     for whose in (None, *NAMES[::2]):
-        choices, often = _choices(draw), _frequencies(draw) if whose else []
+        choices, often = _choices(draw), _frequencies(draw)
         await both.do(
             lambda session, whose=whose, choices=choices, often=often: _choose(session, whose, choices, often)
         )
@@ -134,9 +134,13 @@ def _choices(draw: random.Random) -> list[PreferenceChoice]:
 
 def _frequencies(draw: random.Random) -> list[FrequencyChoice]:
     """How often somebody wants it, now and then."""
-    places = [{"scope": "category", "name": "general"}, {"scope": "all", "channel": "sms"}]
+    places = [
+        {"scope": scope, "name": name, "channel": channel}
+        for scope, name in (("all", None), ("category", "general"), ("type", "plain"))
+        for channel in (None, draw.choice(["email", "sms", "push"]))
+    ]
     frequencies = ["immediate", "daily", "weekly"]
-    return [FrequencyChoice(**place, frequency=draw.choice(frequencies)) for place in draw.sample(places, 1)]  # type: ignore[arg-type] # as drawn
+    return [FrequencyChoice(**place, frequency=draw.choice(frequencies)) for place in draw.sample(places, 2)]  # type: ignore[arg-type] # as drawn
 
 
 async def _suppress(both: Both, channel: str, address: str, reason: str) -> None:
@@ -205,8 +209,12 @@ async def test_drawn_calls_come_to_the_same_in_memory_and_in_a_database(both: Bo
     await both.tell([Target(recipient="dee")], what="plain", data=DATA[0], send_at=both.outbox.now + timedelta(hours=1))
     await both.do(lambda session: remove_recipient(session, "dee"))
     both.gone.add("dee")
-    no_mail = [PreferenceChoice(scope="type", name="plain", channel="email", allowed=False)]
-    await both.do(lambda session: _choose(session, "cy", no_mail))
+    # Fay sleeps for a week and wants it at once; Cy wants it weekly, and then not at all.
+    for name, wanted, how_often in (("fay", True, "immediate"), ("cy", True, "weekly"), ("cy", False, "weekly")):
+        mail = PreferenceChoice(scope="type", name="plain", channel="email", allowed=wanted)
+        often = FrequencyChoice(scope="type", name="plain", channel="email", frequency=how_often)  # type: ignore[arg-type] # as named
+        await both.do(lambda session, name=name, mail=mail, often=often: _choose(session, name, [mail], [often]))
+        await both.tell([Target(recipient=name)], what="plain", data=DATA[0], channels=["email"])
     await both.decide()
     reasons = set()
     for here, there in both.told:

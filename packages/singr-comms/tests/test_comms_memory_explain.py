@@ -24,13 +24,13 @@ async def told(session: Any, what: str, channel: str, **options: Any) -> Any:
         found = await explain(session, what, channel, **options)
     except QuestionError as error:
         return error.faults
-    reasons = [(one.code, one.in_words, one.rule, one.decides, one.until is None) for one in found.reasons]
+    reasons = [(one.code, one.in_words, one.rule, one.decides, one.until) for one in found.reasons]
     return found.outcome, found.in_words, found.recipient, found.rule, found.provider, reasons
 
 
 async def compared(both: Both, ask: Explainer, **whom: Any) -> set[str]:  # noqa: F811 - the fixture
-    """Ask both of somebody, by all ways; returns the outcomes."""
-    outcomes = set()
+    """Ask both of somebody, by all ways, of one moment: their clocks differ; returns the outcomes."""
+    outcomes, whom = set(), whom | {"at": both.outbox.now + timedelta(minutes=1)}
     for what, channel in itertools.product(("plain", "song_request", "campaign", "welcome", "none"), WAYS):
         async with both.outbox.tenant(both.crowd.organization) as session:
             here = await told(session, what, channel, **whom)

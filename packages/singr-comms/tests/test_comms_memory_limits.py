@@ -60,12 +60,14 @@ async def test_an_account_has_one_count_and_an_organization_its_day() -> None:
 
 
 async def test_what_concerns_security_is_never_over_a_limit() -> None:
-    outbox = MemoryNotifications(now=START, limits=LimitSettings(sms_per_hour=1))
+    outbox = MemoryNotifications(now=START, limits=LimitSettings(email_per_hour=1))
     await put(outbox, ada=ADA)
     notice: Message = next(message for channel, message in SECURITY.samples() if channel == "email")
-    for _ in range(12):
+    for _ in range(2):
         await tell(outbox, notice)
-    assert reasons(outbox) == {None: 12}
+    for _ in range(2):
+        await tell(outbox, "plain", data={"title": "You", "text": "Come on."}, channels=["email"])
+    assert [one.reason for one in outbox.messages] == [None, None, None, "recipient_limit"]
 
 
 async def test_of_who_is_erased_nothing_is_left_and_nothing_goes() -> None:
@@ -85,6 +87,23 @@ async def test_of_who_is_erased_nothing_is_left_and_nothing_goes() -> None:
         assert (await count_inbox(session, ada.id)).position == 0
         with pytest.raises(RecipientNotFoundError):
             await erase_recipient(session, "ada", sealer=SEALER)
+
+
+async def test_a_digest_that_had_nothing_to_tell_does_not_say_whose_it_was_once_they_are_erased() -> None:
+    outbox = MemoryNotifications(now=START)
+    await put(outbox, ada=ADA)
+    said = {"title": "You", "text": "Come on."}
+    over = START + timedelta(hours=1)
+    await tell(outbox, "plain", data=said, channels=["email"], digest="daily", expires_at=over)
+    await outbox.advance(timedelta(days=2))
+    assert [(one.recipient, one.reason) for one in outbox.messages] == [("ada", "digested"), ("ada", "digest_empty")]
+    async with outbox.tenant(ORGANIZATION) as session:
+        await erase_recipient(session, "ada", sealer=SEALER)
+    await outbox.advance(timedelta(seconds=1))
+    assert [(one.recipient, one.to, one.message, one.reason) for one in outbox.messages] == [
+        (None, None, None, "digested"),
+        (None, None, None, "digest_empty"),
+    ]
 
 
 async def test_who_was_taken_off_or_came_back_can_be_erased() -> None:

@@ -37,8 +37,7 @@ _FEWEST_IN_A_ROW: Final = 100
 USER_LIMIT: Final = "user_limit"
 RECIPIENT_LIMIT: Final = "recipient_limit"
 ORGANIZATION_LIMIT: Final = "organization_limit"
-READERS: Final = {USER_LIMIT: "user", RECIPIENT_LIMIT: "recipient"}
-"""Who is sent no more, by the code."""
+_READERS: Final = {USER_LIMIT: "user", RECIPIENT_LIMIT: "recipient"}
 LIMITS: Final = frozenset({USER_LIMIT, RECIPIENT_LIMIT, ORGANIZATION_LIMIT}) | GUARDS
 """The codes of what a limit held back."""
 
@@ -49,6 +48,16 @@ class Count(msgspec.Struct, frozen=True):
     subject: bytes
     most: int
     daily: bool = False
+
+
+def over_an_hour(code: str, limit: int) -> tuple[str, str]:
+    """Code and words of what is over a reader's hour."""
+    return code, f"the {_READERS[code]} was sent {limit} messages in this hour, which is the limit"
+
+
+def over_a_day(limit: int) -> tuple[str, str]:
+    """Code and words of what is over an organization's day."""
+    return ORGANIZATION_LIMIT, f"the organization sent {limit} messages on this day (UTC), which is the limit"
 
 
 class Quotas:
@@ -107,10 +116,9 @@ class Quotas:
         limit = self._per_hour[row.channel]
         for code, subject, context in _subjects(row):
             if not await self.takes(session, row, _COUNT_HOUR, Count(self._print(subject, context), limit)):
-                return code, f"the {READERS[code]} was sent {limit} messages in this hour, which is the limit"
+                return over_an_hour(code, limit)
         if session.organization_id != PLATFORM_ORGANIZATION_ID and not await self._day(session, message_id, row):
-            most = self._per_day[row.channel]
-            return ORGANIZATION_LIMIT, f"the organization sent {most} messages on this day (UTC), which is the limit"
+            return over_a_day(self._per_day[row.channel])
         return None
 
     async def _day(self, session: TenantSession, message_id: UUID, row: Any) -> bool:

@@ -1,7 +1,6 @@
 """Who gets a notification, and why not: in Python what `DECIDE` says in SQL, held against it by a test.
 
-Messages are sent as they are decided, or as their reader's quiet hours end: nobody calls a provider, and limits are not
-asked.
+Messages are sent as they are decided, or as their reader's quiet hours end: nobody calls a provider.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

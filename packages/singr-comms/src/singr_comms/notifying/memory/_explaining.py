@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
-from uuid import UUID
 
 import msgspec
 
@@ -16,6 +15,7 @@ from singr_comms.notifications.sending._quotas import ORGANIZATION_LIMIT
 from singr_comms.notifications.sending._try import PREFERENCE, UNQUIET, UNWANTED, Refused
 from singr_comms.notifying._words import NOWHERE, UNKNOWN, WORDS, inbox_told, kept_for, quiet_for, reason_of
 from singr_comms.notifying.memory._judging import Judging
+from singr_comms.notifying.memory._room import Counted
 from singr_comms.notifying.memory._store import MemoryNotified
 from singr_comms.people._memory import MemoryRecipient
 from singr_jobs import Priority
@@ -30,15 +30,6 @@ class _Row(msgspec.Struct, frozen=True):
     period: str | None
     period_rule: str | None
     digest_at: datetime
-
-
-class _Message(msgspec.Struct, frozen=True):
-    """A message as limits look at it, which there is not."""
-
-    organization_id: UUID
-    channel: str
-    type: str
-    to: Any
 
 
 def explained_in_memory(
@@ -150,9 +141,9 @@ class _Asked:
         room, question = self.notified.room, self.question
         if room is None:
             return
-        message = _Message(self.notified.organization_id, question.channel, question.kind, to)
         user_id = question.user_id if person is None else person.user_id
-        if over := room.over(message, user_id, self.moment, counts_it=False):
+        counted = Counted(self.notified.organization_id, question.channel, question.kind, to, user_id)
+        if over := room.over(counted, self.moment):
             hour = self.moment.replace(minute=0, second=0, microsecond=0)
             day = hour.replace(hour=0) + timedelta(days=1)
             until = day if over[0] == ORGANIZATION_LIMIT else hour + timedelta(hours=1)

@@ -65,6 +65,11 @@ class MemoryMessage:
             return "queued"
         return "delivered" if self.channel == INBOX else "sent"
 
+    @property
+    def names_somebody(self) -> bool:
+        """Whether it has anything of its reader still; one without words has their address."""
+        return any(one is not None for one in (self.recipient, self.to, self.message))
+
     def not_sent(self, why: str, rule: str | None = None) -> "MemoryMessage":
         """The same, where it is not sent for this: a code, or what `WORDS` has of one."""
         by = rule if why in {PREFERENCE, CHOSEN} else None

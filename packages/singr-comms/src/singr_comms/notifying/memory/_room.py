@@ -4,39 +4,40 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any
 from uuid import UUID
+
+import msgspec
 
 from singr_comms.catalogue import message_types
 from singr_comms.channels import CHANNELS
 from singr_comms.notifications._rows import normalized
 from singr_comms.notifications.channels import WORK
-from singr_comms.notifications.sending._quotas import ORGANIZATION_LIMIT, READERS, RECIPIENT_LIMIT, USER_LIMIT
+from singr_comms.notifications.sending._quotas import (
+    ORGANIZATION_LIMIT,
+    RECIPIENT_LIMIT,
+    USER_LIMIT,
+    over_a_day,
+    over_an_hour,
+)
 from singr_config import LimitSettings
 from singr_db import PLATFORM_ORGANIZATION_ID
 
-_HOURLY: Final = "the {} was sent {} messages in this hour, which is the limit"
-_DAILY: Final = "the organization sent {} messages on this day (UTC), which is the limit"
 
+class Counted(msgspec.Struct, frozen=True):
+    """What a message counts as, or one that might be.
 
-class Counted(Protocol):
-    """What is counted: a message, or one that might be."""
+    Attributes:
+        kind: the name of its type.
+        to: its address, as the channel's providers take it.
+        user_id: its reader's account, where they have one.
+    """
 
-    @property
-    def organization_id(self) -> UUID:
-        """Whose."""
-
-    @property
-    def channel(self) -> str:
-        """By which."""
-
-    @property
-    def type(self) -> str:
-        """What it would say."""
-
-    @property
-    def to(self) -> Any:
-        """The address."""
+    organization_id: UUID
+    channel: str
+    kind: str
+    to: Any
+    user_id: UUID | None
 
 
 @dataclass
@@ -50,36 +51,39 @@ class MemoryRoom:
     limits: LimitSettings
     counted: Counter[tuple[str, ...]] = field(default_factory=Counter)
 
-    def over(
-        self, message: Counted, user_id: UUID | None, now: datetime, *, counts_it: bool = True
-    ) -> tuple[str, str] | None:
-        """Count a message that is to go, or look; code and words of the limit that holds it back, where one does."""
-        work = WORK[message.channel]
+    def over(self, one: Counted, now: datetime) -> tuple[str, str] | None:
+        """Look, and count nothing: code and words of the limit that holds it back, where one does."""
+        work = WORK[one.channel]
         hourly, daily = work.per_hour(self.limits), work.per_day(self.limits)
-        counts: list[tuple[str, ...]] = []
-        if not message_types.concerns_security(message.type):
-            for code, subject in _subjects(message, user_id):
-                counts.append((*self._place(message), subject, f"{now:%Y-%m-%dT%H}"))
-                if self.counted[counts[-1]] >= hourly:
-                    return code, _HOURLY.format(READERS[code], hourly)
-            if message.organization_id != PLATFORM_ORGANIZATION_ID:
-                counts.append((*self._place(message), "all", f"{now:%Y-%m-%d}"))
-                if self.counted[counts[-1]] >= daily:
-                    return ORGANIZATION_LIMIT, _DAILY.format(daily)
-        if counts_it:
-            self.counted.update(counts)
+        for code, count in _counts(one, now):
+            if code == ORGANIZATION_LIMIT and self.counted[count] >= daily:
+                return over_a_day(daily)
+            if code != ORGANIZATION_LIMIT and self.counted[count] >= hourly:
+                return over_an_hour(code, hourly)
         return None
 
-    def _place(self, message: Counted) -> tuple[str, str]:
-        return str(message.organization_id), message.channel
+    def count(self, one: Counted, now: datetime) -> None:
+        """Count one that goes."""
+        self.counted.update(count for _, count in _counts(one, now))
 
 
-def _subjects(message: Counted, user_id: UUID | None) -> Iterator[tuple[str, str]]:
+def _counts(one: Counted, now: datetime) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Where it counts, with the code of the limit of each."""
+    if message_types.concerns_security(one.kind):
+        return
+    place = str(one.organization_id), one.channel
+    for code, subject in _subjects(one):
+        yield code, (*place, subject, f"{now:%Y-%m-%dT%H}")
+    if one.organization_id != PLATFORM_ORGANIZATION_ID:
+        yield ORGANIZATION_LIMIT, (*place, "all", f"{now:%Y-%m-%d}")
+
+
+def _subjects(one: Counted) -> Iterator[tuple[str, str]]:
     """Who is counted as a message's reader, with the code of their limit; each kind of codes by itself."""
-    codes = message_types.carries_code(message.type)
-    context = message.type if codes else "other"
-    if user_id is not None:
-        yield USER_LIMIT, f"{context} user {user_id}"
-    if user_id is None or not codes:
-        address = normalized(CHANNELS[message.channel].address(message.to))
+    codes = message_types.carries_code(one.kind)
+    context = one.kind if codes else "other"
+    if one.user_id is not None:
+        yield USER_LIMIT, f"{context} user {one.user_id}"
+    if one.user_id is None or not codes:
+        address = normalized(CHANNELS[one.channel].address(one.to))
         yield RECIPIENT_LIMIT, f"{context} recipient {address}"

@@ -16,7 +16,7 @@ from singr_comms.notifying.memory._deciding import Deciding
 from singr_comms.notifying.memory._digests import MemoryDigests
 from singr_comms.notifying.memory._judging import Judging
 from singr_comms.notifying.memory._model import MemoryMessage, MemoryNotification, Suppressed
-from singr_comms.notifying.memory._room import MemoryRoom
+from singr_comms.notifying.memory._room import Counted, MemoryRoom
 from singr_comms.people._memory import MemoryPeople
 
 _OPEN: Final = ("scheduled", "deciding")
@@ -175,13 +175,17 @@ class MemoryNotified:
         if self.room is None or message.status != "sent":
             return message
         person = None if message.recipient_id is None else self.people.by_id().get(message.recipient_id)
-        over = self.room.over(message, None if person is None else person.user_id, self.now())
-        return message if over is None else message.over_limit(*over)
+        user_id = None if person is None else person.user_id
+        counted = Counted(message.organization_id, message.channel, message.type, message.to, user_id)
+        if over := self.room.over(counted, self.now()):
+            return message.over_limit(*over)
+        self.room.count(counted, self.now())
+        return message
 
     def _forget_erased(self) -> None:
         """Blank what is kept of messages to who is forgotten."""
         for place, message in enumerate(self.messages):
-            if message.recipient_id in self.people.erased and message.message is not None:
+            if message.recipient_id in self.people.erased and message.names_somebody:
                 self.messages[place] = message.erased()
 
     def _deciding(self, one: MemoryNotification) -> Deciding:
