@@ -3,6 +3,7 @@
 import itertools
 import re
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -57,36 +58,53 @@ def test_route_that_is_not_in_the_table_is_not_served() -> None:
 
 
 def test_every_policy_is_whole() -> None:
-    for name, policy in zip(NAMES, POLICIES, strict=True):
-        assert (policy.access is Access.CALLER) == (policy.scope is not None) or policy.in_organization, name
-        assert policy.scope is None or policy.scope in PERMISSIONS, name
-        assert policy.in_organization == ("{organization_id}" in policy.path), name
-        is_page = policy.path == "/v1/unsubscribe/{token}" or not policy.path.startswith("/v1/")
-        assert policy.any_query == (is_page or policy.access is Access.PROVIDER), (
-            f"{name}: the API refuses what it does not know; no page does, and what a provider sends is the provider's"
-        )
-        assert not (policy.any_query and policy.query), name
-        if policy.access is Access.CALLER and policy.method == "POST" and not policy.asks:
-            assert policy.idempotent, f"{name}: a service's retry must not do it twice"
-        if policy.path.startswith(("/v1/auth", "/v1/me")):
-            assert not policy.idempotent, f"{name}: answers that carry secrets are not kept (docs/decisions/0016)"
-        assert policy.method in policy_table().allowed(re.sub(r"\{\w+\}", "x", policy.path)), name
+    assert {name: wrong for name, one in zip(NAMES, POLICIES, strict=True) if (wrong := list(faults_in(one)))} == {}
+
+
+def faults_in(policy: Policy) -> Iterator[str]:
+    """What a policy says that does not go together."""
+    if (policy.access is Access.CALLER) != (policy.scope is not None) and not policy.in_organization:
+        yield "callers need a scope, and nobody else has one"
+    if policy.scope is not None and policy.scope not in PERMISSIONS:
+        yield "there is no such scope"
+    if policy.in_organization != ("{organization_id}" in policy.path):
+        yield "it is in an organization where its path names one"
+    is_page = policy.path == "/v1/unsubscribe/{token}" or not policy.path.startswith("/v1/")
+    if policy.any_query != (is_page or policy.access is Access.PROVIDER):
+        yield "the API refuses what it does not know; no page does, and what a provider sends is the provider's"
+    if policy.any_query and policy.query:
+        yield "what takes any query names none"
+    if policy.access is Access.CALLER and policy.method == "POST" and not policy.asks and not policy.idempotent:
+        yield "a service's retry must not do it twice"
+    if policy.path.startswith(("/v1/auth", "/v1/me")) and policy.idempotent:
+        yield "answers that carry secrets are not kept (docs/decisions/0016)"
+    if policy.method not in policy_table().allowed(re.sub(r"\{\w+\}", "x", policy.path)):
+        yield "its path does not lead to it"
 
 
 def test_every_anonymous_route_that_changes_something_is_limited_and_says_by_what_it_is_guarded() -> None:
-    for name, policy in zip(NAMES, POLICIES, strict=True):
-        if policy.access is not Access.ANONYMOUS or policy.method in SAFE:
-            continue
-        if policy.method == "POST" and policy.path in BY_LINK:
-            assert policy.any_origin, name
-            assert policy.unguessable, name
-            continue
-        assert not policy.any_origin, name
-        assert policy.limit is Limit.ADDRESS, name
-        assert policy.json, name
-        assert bool(policy.closed) != policy.unguessable, (
-            f"{name}: name the limits that guard its password or code, or say: none"
-        )
+    wrong = {
+        name: faults
+        for name, policy in zip(NAMES, POLICIES, strict=True)
+        if policy.access is Access.ANONYMOUS and policy.method not in SAFE and (faults := list(unguarded(policy)))
+    }
+    assert wrong == {}
+
+
+def unguarded(policy: Policy) -> Iterator[str]:
+    """What an anonymous route that changes something does not say of its guard."""
+    if policy.method == "POST" and policy.path in BY_LINK:
+        if not (policy.any_origin and policy.unguessable):
+            yield "a link that cannot be guessed guards it, whatever the origin"
+        return
+    if policy.any_origin:
+        yield "it takes what any origin sends"
+    if policy.limit is not Limit.ADDRESS:
+        yield "its callers' addresses have no limit"
+    if not policy.json:
+        yield "it takes what a form of another page sends"
+    if bool(policy.closed) == policy.unguessable:
+        yield "name the limits that guard its password or code, or say: none"
 
 
 @in_sections
