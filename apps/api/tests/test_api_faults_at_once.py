@@ -4,10 +4,15 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from api_callers import ORGANIZATION
+from loguru import logger
 from sqlalchemy import insert
 
+from singr_api.http.problems import FieldError, invalid
+from singr_api.http.validation import Misfit, decode_body
+from singr_api.routing.rehearsing import Faults
 from singr_db import Database, new_id
 from singr_db.tables import Recipient
 
@@ -216,6 +221,77 @@ async def test_what_is_wrong_with_query_and_body_is_told_together(
     desk = client(standing_url, callers.own)
     answer = await desk.post(f"{PATH}?colour=red", json=document() | {"to": 5}, headers=world.key())
     assert await told(answer, world) == ["colour", "to"]
+
+
+class Asked(msgspec.Struct, forbid_unknown_fields=True):
+    """A body."""
+
+    name: str
+    place: int = 0
+
+
+def faults_of(body: Document, *others: FieldError) -> Faults:
+    """What is wrong with a body, and with a query beside it."""
+    faults = Faults()
+    if others:
+        faults.add(invalid(*others))
+    with pytest.raises(Misfit) as misfit:
+        decode_body(msgspec.json.Decoder(Asked), msgspec.json.encode(body))
+    faults.add(misfit.value)
+    return faults
+
+
+async def test_of_two_parts_with_many_faults_the_first_fifty_are_told_and_that_there_are_more() -> None:
+    many = {"name": "Jo", **{f"colour-{number}": 1 for number in range(60)}}
+    alone = await faults_of(many).told(None)
+    query = FieldError("page", "is unknown here", "query", "unknown_field")
+    both = await faults_of(many, query).told(None)
+    assert (len(alone.errors), len(both.errors)) == (50, 50)
+    assert both.errors == (query, *alone.errors[:49])
+    assert both.detail == alone.detail
+    assert "the first 50" in both.detail
+    few = await faults_of({"name": "Jo", "colour": 1}, query).told(None)
+    assert (len(few.errors), few.detail) == (2, "2 fields are not valid. See errors.")
+
+
+@pytest.mark.parametrize(
+    ("raised", "logged"),
+    [
+        (ZeroDivisionError("a fault of ours"), ["unhandled exception in a rehearsal"]),
+        (invalid(FieldError("name", "is taken", "body", "invalid")), []),
+        (None, []),
+    ],
+)
+async def test_a_fault_of_ours_in_a_rehearsal_is_logged_and_the_form_told(
+    raised: Exception | None, logged: list[str]
+) -> None:
+    async def rehearse(_: Any) -> None:
+        if raised is not None:
+            raise raised
+
+    said: list[str] = []
+    sink = logger.add(lambda line: said.append(line.record["message"]), level="ERROR")
+    try:
+        answer = await faults_of({"name": "Jo", "place": "x"}).told(rehearse)
+    finally:
+        logger.remove(sink)
+    assert [line.partition("\n")[0] for line in said] == logged
+    assert "place" in {one.field for one in answer.errors}
+
+
+async def test_a_rehearsal_that_finds_nothing_logs_nothing(
+    standing_url: str, client: Any, callers: Any, world: Any, jane: None
+) -> None:
+    said: list[str] = []
+    sink = logger.add(lambda line: said.append(line.record["message"]), level="ERROR")
+    try:
+        refused = await client(standing_url, callers.own).post(
+            PATH, json=document() | {"colour": "red"}, headers=world.key()
+        )
+    finally:
+        logger.remove(sink)
+    assert await told(refused, world) == ["colour"]
+    assert said == []
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"null", b" {} "])

@@ -20,6 +20,7 @@ from singr_api.http.problems import INVALID, MALFORMED_BODY, FieldError, Locatio
 
 T = TypeVar("T")
 _MOST_ERRORS: Final = 50
+_MANY: Final = f"More than {_MOST_ERRORS} fields may not be valid: errors has the first {_MOST_ERRORS}."
 _LONGEST_NAME: Final = 64
 _TOO_LARGE: Final = "must be a smaller number: one that a 64-bit float holds (IEEE 754)"
 _WHOLE: Final = 2.0**53  # from here on a float may be another integer than the one that was written
@@ -67,8 +68,7 @@ class Misfit(Problem):
         confused: "Iterable[Path]" = (),
     ) -> None:
         most = len(found) >= _MOST_ERRORS
-        detail = f"More than {_MOST_ERRORS} fields may not be valid: errors has the first {_MOST_ERRORS}."
-        super().__init__(INVALID, detail if most else invalid(*found).detail, errors=tuple(found))
+        super().__init__(INVALID, _MANY if most else invalid(*found).detail, errors=tuple(found))
         self.mended = mended
         self.blurred = frozenset(map(join_path, blurred))
         self.confused = frozenset(map(join_path, confused))
@@ -77,6 +77,13 @@ class Misfit(Problem):
     def is_mended(self) -> bool:
         """Whether the rest of it can be looked at."""
         return self.mended is not NOTHING
+
+
+def invalid_together(errors: Sequence[FieldError]) -> Problem:
+    """What is wrong with several parts of a request: no more of it than is told of one, and that there is more."""
+    if len(errors) <= _MOST_ERRORS:
+        return invalid(*errors)
+    return Problem(INVALID, _MANY, errors=tuple(errors[:_MOST_ERRORS]))
 
 
 def decode_body(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:

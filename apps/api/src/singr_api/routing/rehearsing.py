@@ -13,9 +13,11 @@ from typing import Any
 
 from singr_api.http.problems import INVALID, FieldError, Problem, invalid
 from singr_api.http.translations import problem_of
-from singr_api.http.validation import Misfit
+from singr_api.http.validation import Misfit, invalid_together
+from singr_observability import get_logger
 
 Rehearsal = Callable[[Any], Awaitable[None]]
+_log = get_logger("singr_api")
 
 
 class Faults:
@@ -40,7 +42,7 @@ class Faults:
     async def told(self, rehearse: Rehearsal | None) -> Problem:
         """Return the answer, with what a rehearsal refuses, where the body is all that is wrong."""
         if len(self._problems) > 1:
-            return invalid(*(error for problem in self._problems for error in problem.errors))
+            return invalid_together([error for problem in self._problems for error in problem.errors])
         [only] = self._problems
         if rehearse is None or not isinstance(only, Misfit) or not only.is_mended:
             return only
@@ -54,7 +56,10 @@ async def _refused(rehearse: Rehearsal, body: Any) -> Sequence[FieldError]:
         await rehearse(body)
     except Exception as error:  # noqa: BLE001 - of the work itself, which here is done for what it refuses
         problem = problem_of(error)
-        return problem.errors if problem is not None and problem.status == INVALID.status else ()
+        if problem is None:  # a fault of ours, that the answer says nothing of
+            _log.opt(exception=error).error("unhandled exception in a rehearsal")
+            return ()
+        return problem.errors if problem.status == INVALID.status else ()
     return ()
 
 

@@ -1,6 +1,7 @@
 """How a declared route is served: everything around its handler, put together once, when it is declared."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final, Protocol
 from uuid import UUID
@@ -177,10 +178,11 @@ def _rehearsal(
             await function(**taken)
             return
         db = _parts(request).db
-        async with db.platform() if session is PlatformSession else db.tenant(given[_ORGANIZATION]) as opened:
-            act_as(opened, actor_of(request))
-            await function(session=opened, **taken)
-            raise _Undone
+        with suppress(_Undone):
+            async with db.platform() if session is PlatformSession else db.tenant(given[_ORGANIZATION]) as opened:
+                act_as(opened, actor_of(request))
+                await function(session=opened, **taken)
+                raise _Undone
 
     return rehearse
 
