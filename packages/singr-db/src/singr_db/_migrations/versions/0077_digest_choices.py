@@ -54,8 +54,7 @@ NAMES = ("digest_choices", "digest_defaults")
 
 
 def upgrade() -> None:
-    for table in ("organizations", "recipients"):
-        lock_patiently(table)
+    lock_patiently("organizations", "recipients", mode="SHARE ROW EXCLUSIVE")  # foreign keys need no more
     for statement in STATEMENTS:
         op.execute(statement)
     for name in NAMES:
@@ -65,5 +64,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    lock_patiently("organizations", "recipients")
     for name in reversed(NAMES):
         op.execute(f"DROP TABLE {name}")
