@@ -188,8 +188,15 @@ async def test_reader_says_how_often_on_the_page_and_takes_it_back(
     back = await api.post(path, data={"was_often": ["requests weekly"], "often": ["requests usual"]})
     assert 'value="requests usual" selected' in back.text
     assert await often(db) == []
+    both = {"shown": "requests email", "was": "requests email"}
+    both |= {"was_often": ["requests usual"], "often": ["requests weekly"]}
+    unmailed = await api.post(path, data=both)
+    assert "requests usual" not in unmailed.text, "no mail, no digest"
+    assert await often(db) == []
+    on = {"shown": "requests email", "on": "requests email"}
+    assert "requests usual" in (await api.post(path, data=on)).text
     assert (await api.post(f"/v1/unsubscribe/{link.rpartition('/')[2]}")).status_code == 200
-    assert "requests usual" not in (await api.get(path)).text, "no mail, no digest"
+    assert "requests usual" not in (await api.get(path)).text
 
 
 async def test_one_click_on_a_recipients_mail_ends_its_category_and_offers_the_rest(

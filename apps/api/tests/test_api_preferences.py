@@ -145,6 +145,7 @@ async def test_how_often_is_chosen_read_with_its_rule_and_taken_back(
     weekly = {"scope": "category", "name": "requests", "frequency": "weekly"}
     daily = {"scope": "all", "channel": "sms", "frequency": "daily"}
     assert (await owner.patch(DEFAULTS, json={"frequencies": [daily]})).status_code == 200
+    assert (await owner.patch(DEFAULTS, json={"choices": [], "frequencies": [daily]})).status_code == 200
     both = {"choices": [choice("all", None, "sms", allowed=False)], "frequencies": [weekly]}
     shown = (await desk.patch(PATH, params=JANE, json=both)).json()
     assert how_often(shown, "requests") == dict.fromkeys(("email", "sms"), ("weekly", "recipient:category"))

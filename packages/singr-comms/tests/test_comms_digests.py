@@ -150,6 +150,11 @@ async def test_windows_close_at_the_readers_time_and_move_with_their_clock_and_w
         "daily": (9, 0),
         "weekly": (9, 3),
     }
+    await put(crowd, time_zone="Asia/Tokyo")
+    before = await closings()
+    await crowd.run("INSERT INTO digest_defaults (organization_id, digest_at) SELECT id, '15:30' FROM organizations")
+    await put(crowd, time_zone="Asia/Tokyo", locale="de")
+    assert await closings() == before  # of who is put as before, nothing moves
     await due(crowd)
     await put(crowd)  # what is due is closed as it stands
     assert (await digests(crowd).close_due(crowd.organization)).mails == 2

@@ -1,7 +1,7 @@
 """How often somebody wants to be told: the order of choices, in SQL as in Python, and what a fan-out makes of it."""
 
 import random
-from datetime import UTC
+from datetime import UTC, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from test_comms_explain_people import explainer
 from test_comms_preference_rule import ASKED, OTHERS, PLACES
 
 from singr_comms.catalogue import message_types
+from singr_comms.notifications._rows import recipient_hash
 from singr_comms.notifying import Digests, Target, explain
 from singr_comms.people import (
     FREQUENCY_SQL,
@@ -19,6 +20,7 @@ from singr_comms.people import (
     DigestTime,
     Frequency,
     FrequencyChoice,
+    PreferenceChoice,
     PreferenceError,
     PreferencesHolder,
     RecipientInput,
@@ -29,6 +31,7 @@ from singr_comms.people import (
     read_digest_defaults,
     set_digest_defaults,
 )
+from singr_config.clock import clock
 from singr_db import Database, new_id
 from singr_db.tables import DigestChoice, Organization, Recipient
 from singr_jobs import Priority
@@ -141,10 +144,10 @@ async def test_what_somebody_chose_goes_before_what_the_sender_asks_for(crowd: C
     await choose(crowd, "ada", "weekly")
     await choose(crowd, "bob", "immediate")
     await choose(crowd, "cy", "weekly")
-    # Cy has no address for digests, and is rather told at once than not at all.
+    # Cy has no address for digests, and is rather told at once than not at all, but where the sender wants a digest.
     weekly = ("digested", "recipient:category")
-    for digest in ("daily", None):
-        assert await told(crowd, digest=digest) == {"ada": weekly, "bob": (None, None), "cy": (None, None)}
+    for digest, cy in (("daily", "no_address"), (None, None)):
+        assert await told(crowd, digest=digest) == {"ada": weekly, "bob": (None, None), "cy": (cy, None)}
     await choose(crowd, None, "daily", scope="all")
     await choose(crowd, "bob", None)
     by_default = ("digested", "organization:all")
@@ -154,6 +157,45 @@ async def test_what_somebody_chose_goes_before_what_the_sender_asks_for(crowd: C
         asked = text("SELECT DISTINCT external_id, period FROM digest_windows JOIN recipients r ON r.id = recipient_id")
         found = {tuple(row) for row in await session.execute(asked)}
     assert found == {("ada", "daily"), ("ada", "weekly"), ("bob", "daily")}
+
+
+async def test_a_digest_that_would_not_reach_somebody_in_time_is_not_waited_for(crowd: Crowd) -> None:
+    later = f"{clock.now() + timedelta(hours=12):%H:%M}"
+    async with crowd.db.tenant(crowd.organization) as session:
+        await set_digest_defaults(session, DefaultDigestTime(at=later))
+    await choose(crowd, None, "weekly", scope="all")
+    weekly, at_once = ("digested", "organization:all"), (None, None)
+    assert await told(crowd) == {"ada": weekly, "bob": weekly, "cy": at_once}
+    assert set((await told(crowd, expires_at=clock.now() + timedelta(hours=1))).values()) == {at_once}
+    async with crowd.db.tenant(crowd.organization) as session:
+        ada = await preferences_holder(session, "ada")
+        no_mail = PreferenceChoice(scope="category", name="general", channel="email", allowed=False)
+        await change_preferences(session, ada, [no_mail], source="recipient")
+    await suppress(crowd, "bob@example.org")
+    assert set((await told(crowd)).values()) == {at_once}
+    async with crowd.db.tenant(crowd.organization) as session:
+        for name in ("ada", "bob"):
+            found = await explain(session, "plain", "sms", explainer=explainer(crowd), recipient=name)
+            assert "digested" not in {reason.code for reason in found.reasons}
+
+
+async def suppress(crowd: Crowd, address: str) -> None:
+    values = {"id": new_id(), "organization": crowd.organization, "hash": recipient_hash(crowd.sealer, address)}
+    asked = text("""
+INSERT INTO suppressions (id, organization_id, channel, address_hash, address_masked, scope, reason)
+VALUES (:id, :organization, 'email', :hash, '***', 'all', 'bounced')""")
+    async with crowd.db.platform() as session:
+        await session.execute(asked, values)
+
+
+async def test_of_two_frequencies_only_the_window_that_is_kept_in_is_opened(crowd: Crowd) -> None:
+    await choose(crowd, "ada", "daily", scope="all", channel="email")
+    await choose(crowd, "ada", "weekly", scope="all", channel="sms")
+    to, data = [Target(recipient="ada")], {"title": "You", "text": "Come on."}
+    await crowd.decide(await crowd.tell("plain", to, data=data, channels=["email", "sms"]))
+    async with crowd.db.platform() as session:
+        periods = (await session.scalars(text("SELECT period FROM digest_windows"))).all()
+    assert periods == ["daily"]
 
 
 async def test_what_nobody_can_switch_off_goes_at_once_whatever_was_chosen(

@@ -271,3 +271,24 @@ async def test_who_did_not_opt_in_gets_nothing_on_both(both: Both, monkeypatch: 
     in_memory, stored = await both.came_to(here, there)
     assert in_memory == stored
     assert {row[1]: row[3] for row in stored} == {"bob": None, "dee": "preference"}
+
+
+async def test_a_digest_that_would_not_reach_somebody_in_time_is_waited_for_on_neither(both: Both) -> None:
+    weekly = [FrequencyChoice(scope="type", name="plain", frequency="weekly")]
+    wide = [PreferenceChoice(scope="all", channel=channel, allowed=True) for channel in (None, "email")]
+    for name in ("ada", "bob", "cy"):
+        pairs = [
+            PreferenceChoice(scope="type", name="plain", channel="sms", allowed=True),
+            PreferenceChoice(scope="type", name="plain", channel="email", allowed=name != "ada"),
+        ]
+        await both.do(lambda session, name=name, pairs=pairs: _choose(session, name, [*wide, *pairs], weekly))
+    to = [Target(recipient=name) for name in ("ada", "bob", "cy")]
+    for soon in ({}, {"expires_at": both.outbox.now + timedelta(hours=1)}, {"digest": "daily"}):
+        await both.tell(to, what="plain", data={"text": "Come on."}, channels=["sms"], **soon)
+    kept = []
+    for here, there in both.told:
+        in_memory, stored = await both.came_to(here, there)
+        assert in_memory == stored
+        kept.append([row[1] for row in stored if row[3] == "digested"])
+    # Ada wants no such mails, and Bob's address is dead.
+    assert kept == [["cy"], [], ["ada", "bob", "cy"]]

@@ -78,8 +78,8 @@ class ChangePreferences(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
         frequencies: how often: at once, or in one mail a day or a week; likewise.
     """
 
-    choices: Annotated[tuple[PreferenceChoice, ...], Meta(min_length=1, max_length=MOST_CHOICES)] = ()
-    frequencies: Annotated[tuple[FrequencyChoice, ...], Meta(min_length=1, max_length=MOST_CHOICES)] = ()
+    choices: Annotated[tuple[PreferenceChoice, ...], Meta(max_length=MOST_CHOICES)] = ()
+    frequencies: Annotated[tuple[FrequencyChoice, ...], Meta(max_length=MOST_CHOICES)] = ()
 
     def __post_init__(self) -> None:
         """Refuse what no single field shows."""

@@ -14,6 +14,7 @@ from singr_comms.notifications.reading._question import Fault, Person, ProviderD
 from singr_comms.notifications.sending._try import ERASED, UNQUIET, Refused
 from singr_comms.notifying._fan_out_sql import ADDRESS
 from singr_comms.notifying._words import NOWHERE, UNKNOWN, WORDS, inbox_told, kept_for, quiet_for, reason_of
+from singr_comms.notifying.digests._reaching import REACHED
 from singr_comms.notifying.memory._explaining import explained_in_memory
 from singr_comms.notifying.memory._store import KeepsNotifications
 from singr_comms.people import FREQUENCY_SQL, LookedAt, PreferencesLook, closes_sql, may_wait
@@ -30,10 +31,13 @@ def _find(channel: str) -> Any:
     return sql_text(
         f"""
 SELECT r.id, r.user_id, {sealed} AS sealed, r.email_hash IS NOT NULL AS is_mailed,
-       nullif(often.frequency, 'immediate') AS period, often.rule AS period_rule,
-       {closes_sql(_MOMENT, "r", "coalesce(nullif(often.frequency, 'immediate'), 'daily')")} AS digest_at,
+       chosen.period, often.rule AS period_rule,
+       {closes_sql(_MOMENT, "r", "coalesce(chosen.period, 'daily')")} AS digest_at,
        (SELECT wrapped FROM data_keys WHERE data_keys.id = r.key_id) AS key_wrapped
   FROM recipients AS r {join} CROSS JOIN {FREQUENCY_SQL} AS often
+ CROSS JOIN LATERAL (
+       SELECT CASE WHEN often.frequency <> 'immediate' AND {REACHED} THEN often.frequency END AS period OFFSET 0
+     ) AS chosen
  WHERE r.organization_id = :organization_id
    AND (r.external_id = CAST(:recipient AS text) OR r.user_id = CAST(:user_id AS uuid))
  ORDER BY {newest}
@@ -142,7 +146,7 @@ async def _explained(
         return await explainer.look(session, question, person, doors)
     looked = await _LOOK.look(session, asked, explainer.prints(question.channel, address), at=question.at)
     question = msgspec.structs.replace(question, recipient=address)
-    is_kept = row.period is not None and row.is_mailed
+    is_kept = row.period is not None
     # What is kept for a digest is told at no bad hour.
     stops, waits = tuple(one for one in _stops(looked) if not is_kept or one.code != UNQUIET.code), None
     if not stops and is_kept:

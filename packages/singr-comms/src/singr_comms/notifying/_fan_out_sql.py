@@ -12,7 +12,8 @@ from singr_comms.catalogue import INBOX
 from singr_comms.notifications.sending._suppressions import CODES, IN_FORCE
 from singr_comms.notifying._words import CHOSEN, MAILLESS, QUIETLY_OVER, STOPS
 from singr_comms.notifying.digests._joining import JOINED
-from singr_comms.people import FREQUENCY_SQL, RULE_SQL
+from singr_comms.notifying.digests._reaching import REACHED
+from singr_comms.people import FREQUENCY_SQL, RULE_SQL, closes_sql
 from singr_comms.people.inbox import ADDED
 from singr_db import PLATFORM_ORGANIZATION_ID, sql_text
 from singr_jobs import insert_jobs_from
@@ -36,12 +37,17 @@ ADDRESS: Final = {
 _QUIET: Final = """
     SELECT CASE WHEN r.quiet_from IS NOT NULL AND CAST(:quiet AS text) <> 'pass'
                 THEN quiet_until(now(), r.time_zone, r.quiet_from, r.quiet_to, r.quiet_days) END AS until"""
-# What somebody chose goes before what the sender asks for; without an address for digests it does so for at once alone.
+# A choice outranks the sender's request; where no digest would reach them in time, only `immediate` does.
 _PERIOD: Final = f"""
-    SELECT CASE WHEN often.frequency IS NULL THEN CAST(:period AS text)
-                WHEN often.frequency <> 'immediate' AND r.email_hash IS NOT NULL THEN often.frequency END AS period,
-           often.rule AS period_rule
-      FROM {FREQUENCY_SQL} AS often"""  # noqa: S608 - constants
+    SELECT coalesce(chosen.period, CASE WHEN often.frequency IS DISTINCT FROM 'immediate' THEN CAST(:period AS text) END
+           ) AS period, CASE WHEN chosen.period IS NOT NULL THEN often.rule END AS period_rule
+      FROM {FREQUENCY_SQL} AS often CROSS JOIN LATERAL (
+           SELECT CASE WHEN often.frequency <> 'immediate' AND {REACHED}
+                        AND (CAST(:ends_at AS timestamptz) IS NULL OR CAST(:ends_at AS timestamptz) > (
+                             SELECT {closes_sql("clock_timestamp()", "reader", "often.frequency")}
+                               FROM (SELECT CAST(:organization_id AS uuid) AS organization_id, r.time_zone,
+                                            r.digest_at, r.digest_weekday) AS reader))
+                       THEN often.frequency END AS period OFFSET 0) AS chosen"""  # noqa: S608 - constants
 _CLOCK: Final = "r.time_zone, r.quiet_from, r.quiet_to, r.quiet_days, r.digest_at, r.digest_weekday, r.email_hash"
 
 

@@ -47,7 +47,8 @@ _ENDED: Final = '<p role="note"><strong>{ended}</strong> {ended_more}</p>\n'
 _NOTHING: Final = "<p>{nothing}</p>\n"
 _USUAL: Final = "usual"
 """How often the sender says: nothing is chosen."""
-_OFTEN: Final = ("immediate", "daily", "weekly")
+_DIGESTS: Final = ("daily", "weekly")
+_OFTEN: Final = ("immediate", *_DIGESTS)
 _WORDS: Final = ("choices", "choose", "in_any_case", "save", "saved", "saved_more", "ended", "ended_more", "nothing")
 
 pages = Section("Pages", problems=(NOT_FOUND,))
@@ -163,9 +164,11 @@ def _changed(view: PreferencesView, form: _Form) -> Iterator[PreferenceChoice]:
 
 
 def _often(view: PreferencesView, form: _Form) -> Iterator[FrequencyChoice]:
-    """Likewise, of how often."""
+    """Likewise, of how often; a digest is not chosen together with no mail."""
     for one in view.categories:
-        often = form.is_often.get(one.category)
+        often, box = form.is_often.get(one.category), f"{one.category} email"
+        if often in _DIGESTS and box in form.shown and box not in form.is_on:
+            continue
         if often is not None and often != form.was_often[one.category]:
             frequency = None if often == _USUAL else msgspec.convert(often, Frequency)
             yield FrequencyChoice(scope="category", name=one.category, frequency=frequency)
@@ -187,7 +190,8 @@ def _boxes(view: PreferencesView, ended: set[str], words: Words, *, is_mailed: b
             checked = " checked" if one.allowed else ""
             yield f'<label class="choice"><input type="checkbox" name="on" value="{box}"{checked}> {label}</label>\n'
         # Where no mail comes, no digest does.
-        if is_mailed and category.category not in ended and _waits(category):
+        takes_mail = any(one.channel == "email" and one.allowed for one in category.channels)
+        if is_mailed and takes_mail and category.category not in ended and _waits(category):
             yield _select(category.category, often.get(category.category, _USUAL), words)
         yield "</fieldset>\n"
 

@@ -126,10 +126,11 @@ class Deciding:
         declared, priority = self.one.checked.type, self.one.priority
         often = self._judging.often(target.whom, declared, target.channel, priority)
         is_mailed = target.person is not None and target.person.address("email") is not None
-        if often.frequency is None and self.one.digest is not None:
+        period = self._judging.chosen_digest(target.person, declared, often, self.one.expires_at)
+        if period is not None:
+            return _Judged(CHOSEN, often.rule or "", period)
+        if often.frequency != "immediate" and self.one.digest is not None:
             return _Judged("digested", rule, self.one.digest) if is_mailed else _Judged(MAILLESS, rule)
-        if often.frequency in {"daily", "weekly"} and is_mailed:
-            return _Judged(CHOSEN, often.rule or "", often.frequency)
         until = self._quiet_until(target)
         if until is None:
             return _Judged(None, rule)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, time
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,10 +12,9 @@ from singr_comms.notifications.sending._try import PREFERENCE
 from singr_comms.notifying._words import EMPTY, MAILLESS
 from singr_comms.notifying.digests._joining import Period
 from singr_comms.notifying.digests._words import digest_of
-from singr_comms.notifying.memory._judging import Judging
+from singr_comms.notifying.memory._judging import Judging, closes_of
 from singr_comms.notifying.memory._model import MemoryMessage
 from singr_comms.people._memory import MemoryPeople, MemoryRecipient
-from singr_comms.people.times._clock import digest_closes
 from singr_config import BrandSettings
 from singr_db import new_id
 
@@ -182,11 +181,7 @@ class MemoryDigests:
 
     def closes(self, person: MemoryRecipient, period: Period, moment: datetime) -> datetime:
         """When the digest comes that is open at a moment."""
-        own, default = person.given.digest, self.people.digest_default
-        at = default.at if own is None else own.at
-        weekday = default.weekday if own is None or own.weekday is None else own.weekday
-        wanted = None if at is None else time.fromisoformat(at)
-        return digest_closes(moment, person.given.time_zone, wanted, weekday, period=period)
+        return closes_of(self.people, person, period, moment)
 
     def _of(self, recipient_id: UUID) -> list[MemoryWindow]:
         return [one for one in self.windows.values() if one.recipient_id == recipient_id]

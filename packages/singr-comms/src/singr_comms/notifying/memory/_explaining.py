@@ -124,10 +124,10 @@ class _Asked:
         """What how often and quiet hours do to it: stop it, or what it waits for."""
         channel, normal = self.question.channel, Priority.NORMAL
         often = self.judging.often(person.id, self.declared, channel, normal)
-        period = None if often.frequency == "immediate" else often.frequency
+        period = self.judging.chosen_digest(person, self.declared, often, None)
         closes = self.notified.digests.closes(person, period or "daily", self.moment)
         row = _Row(person.address("email") is not None, period, often.rule, closes)
-        if period is not None and row.is_mailed and is_reached:
+        if period is not None and is_reached:
             return [], kept_for(row)
         until = self.judging.quiet_until(person, self.declared, channel, normal)
         if until is not None and self.declared.quiet == "drop":

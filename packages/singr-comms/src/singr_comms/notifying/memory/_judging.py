@@ -8,15 +8,17 @@ from uuid import UUID
 
 from singr_comms.catalogue import INBOX, MessageType
 from singr_comms.channels import CHANNELS
+from singr_comms.messages.digest import MESSAGE_TYPE as DIGEST
 from singr_comms.notifications._rows import normalized
 from singr_comms.notifications.sending._suppressions import first_that_stops
 from singr_comms.notifications.sending._try import PREFERENCE
 from singr_comms.notifying._asked import quiet_of
 from singr_comms.notifying._words import STOPS
+from singr_comms.notifying.digests._joining import Period
 from singr_comms.notifying.memory._model import MemoryMessage, Suppressed
 from singr_comms.people import Decision, Often, decide, frequency_of, may_wait
 from singr_comms.people._memory import MemoryPeople, MemoryRecipient
-from singr_comms.people.times._clock import quiet_until
+from singr_comms.people.times._clock import digest_closes, quiet_until
 from singr_jobs import Priority
 
 
@@ -60,6 +62,23 @@ class Judging:
             channel=channel,
         )
 
+    def chosen_digest(
+        self, person: MemoryRecipient | None, declared: MessageType, often: Often, ends_at: datetime | None
+    ) -> Period | None:
+        """The digest that somebody chose, where it reaches them while the message is of use."""
+        if person is None or often.frequency is None or often.frequency == "immediate":
+            return None
+        if not self.is_reached_by_digests(person, declared):
+            return None
+        is_late = ends_at is not None and closes_of(self.people, person, often.frequency, self.now) >= ends_at
+        return None if is_late else often.frequency
+
+    def is_reached_by_digests(self, person: MemoryRecipient, declared: MessageType) -> bool:
+        """Whether they have an address that takes mails, and want such mails and digests."""
+        to = person.address("email")
+        wanted = all(self.allowed(person.id, one, "email").allowed for one in (declared, DIGEST))
+        return to is not None and wanted and self.stopped(DIGEST.name, "email", to) is None
+
     def stopped(self, kind: str, channel: str, to: Any) -> str | None:
         """By which of `WORDS` an address gets nothing; None where nothing does, or it is an inbox."""
         if channel == INBOX:
@@ -88,3 +107,12 @@ class Judging:
             return message.not_sent(PREFERENCE, rule)
         person = None if message.recipient_id is None else self.people.by_id().get(message.recipient_id)
         return replace(message, waits_until=self.quiet_until(person, declared, message.channel, Priority.NORMAL))
+
+
+def closes_of(people: MemoryPeople, person: MemoryRecipient, period: Period, moment: datetime) -> datetime:
+    """When the digest comes that is open at a moment."""
+    own, default = person.given.digest, people.digest_default
+    at = default.at if own is None else own.at
+    weekday = default.weekday if own is None or own.weekday is None else own.weekday
+    wanted = None if at is None else time.fromisoformat(at)
+    return digest_closes(moment, person.given.time_zone, wanted, weekday, period=period)

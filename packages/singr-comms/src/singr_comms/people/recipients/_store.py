@@ -86,7 +86,9 @@ _WRITE: Final = sql_text(
     f"""
 UPDATE recipients AS r SET {_VALUES}, updated_at = now(),
        last_user_id = coalesce(row.user_id, r.user_id, r.last_user_id)
-  FROM {read_arrays(COLUMNS, ":rows")} WHERE r.external_id = row.external_id
+  FROM {read_arrays(COLUMNS, ":rows")} JOIN recipients AS former USING (external_id) WHERE r.id = former.id
+RETURNING r.external_id, (r.time_zone, r.digest_at, r.digest_weekday)
+          IS DISTINCT FROM (former.time_zone, former.digest_at, former.digest_weekday) AS has_other_times
 """,  # noqa: S608 - constants
     roles=("tenant",),
 )
@@ -267,9 +269,10 @@ async def _keep(
     values = {"rows": msgspec.json.encode([written(one, keys[one.external_id], sealer) for one in complete]).decode()}
     try:
         async with session.begin_nested():
-            await session.execute(_WRITE, values)
-            ids = [one.external_id for one in complete]
-            await move_digests(session, ids, organization_id=session.organization_id)
+            rows = await session.execute(_WRITE, values)
+            # Of the others they stay, as they do where the organization's default is another by now.
+            if moved := [row.external_id for row in rows if row.has_other_times]:
+                await move_digests(session, moved, organization_id=session.organization_id)
     except IntegrityError as error:  # somebody named the same account in this moment
         if not isinstance(error.orig, UniqueViolation):
             raise
