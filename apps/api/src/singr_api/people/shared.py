@@ -8,7 +8,6 @@ from msgspec import Meta
 from sqlalchemy import select, union
 
 from singr_api.admission.call import UserCall
-from singr_api.http.codes import RuleError
 from singr_api.http.problems import NOT_FOUND, FieldError, invalid, refused
 from singr_api.wiring.services import Services
 from singr_comms.people import MOST_CHOICES, ExternalId, FrequencyChoice, PreferenceChoice, RecipientNotFoundError
@@ -71,7 +70,7 @@ OFTEN: Final[dict[str, Any]] = {
 
 
 class ChangePreferences(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Choices to keep or to take back; what they do not name stays.
+    """Choices to keep or to take back; what they do not name stays, so that `{}` changes nothing.
 
     Attributes:
         choices: what is wanted; none about the same as another.
@@ -80,11 +79,6 @@ class ChangePreferences(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
     choices: Annotated[tuple[PreferenceChoice, ...], Meta(max_length=MOST_CHOICES)] = ()
     frequencies: Annotated[tuple[FrequencyChoice, ...], Meta(max_length=MOST_CHOICES)] = ()
-
-    def __post_init__(self) -> None:
-        """Refuse what no single field shows."""
-        if not self.choices and not self.frequencies:
-            raise RuleError("required", "send choices, frequencies or both")
 
 
 DAILY: Final = "It is the organization's daily work, and gives nobody lasting power."
