@@ -138,7 +138,7 @@ async def test_what_is_snoozed_comes_back_unread(
         ({"mark": "snoozed", "ids": [str(new_id())]}, "until"),
         ({"mark": "read", "ids": [str(new_id())], "until": "2099-01-01T00:00:00Z"}, "until"),
         ({"mark": "snoozed", "ids": [str(new_id())], "until": "2020-01-01T00:00:00Z"}, "until"),
-        ({"mark": "liked", "ids": []}, "mark"),
+        ({"mark": "liked", "ids": [str(new_id())]}, "mark"),
     ],
 )
 async def test_mark_that_says_too_little_or_too_much_names_the_field(

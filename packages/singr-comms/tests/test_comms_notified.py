@@ -13,7 +13,7 @@ from singr_comms import PlainSms
 from singr_comms.catalogue import message_types
 from singr_comms.notifications.channels import rates_of
 from singr_comms.notifications.sending._guards import SmsGuards
-from singr_comms.notifications.sending._ordinary import OrdinaryWay
+from singr_comms.notifications.sending._ordinary import OrdinaryWay, nothing_before
 from singr_comms.notifications.sending._quotas import Quotas
 from singr_comms.notifications.sending._suppressions import CODES, Suppressions, _stops
 from singr_comms.notifications.sending._try import OVER, UNWANTED
@@ -165,6 +165,7 @@ async def test_what_is_paused_after_it_was_read_begins_no_attempt(crowd: Crowd, 
         provider="memory",
         token="a",
         remaining=paused_meanwhile,
+        before=nothing_before,
     )
     assert opened is None
     assert [row.status for row in await crowd.messages(told)] == ["queued"]

@@ -25,7 +25,13 @@ class StatisticsQuery(
     organization_id: OrganizationId | None = None
     by: Annotated[str, Meta(max_length=100, examples=["type,day"])] = ""
     since: (
-        Annotated[Moment, Meta(description="Inclusive; a week before `to`, unless told. 92 days at most, 7 by user.")]
+        Annotated[
+            Moment,
+            Meta(
+                description="Inclusive; a week before `to`, unless told. 92 days at most, 7 by user.",
+                examples=["2026-11-16T00:00:00Z"],
+            ),
+        ]
         | None
     ) = None
     until: Annotated[Moment, Meta(description=UNTIL)] | None = None

@@ -25,7 +25,14 @@ class PersonStatisticsQuery(
     organization_id: OrganizationId | None = None
     by: Annotated[str, Meta(max_length=100, examples=["channel,day"])] = "channel"
     since: (
-        Annotated[Moment, Meta(description="Inclusive; 30 days before `to`, unless told. 92 days at most.")] | None
+        Annotated[
+            Moment,
+            Meta(
+                description="Inclusive; 30 days before `to`, unless told. 92 days at most.",
+                examples=["2026-11-16T00:00:00Z"],
+            ),
+        ]
+        | None
     ) = None
     until: Annotated[Moment, Meta(description=UNTIL)] | None = None
 
