@@ -16,6 +16,7 @@ from singr_db import Database
 from singr_db.ending import LOSE
 from singr_dev.clock import VirtualClock
 from singr_jobs import JobContext, Jobs, JobTelemetry, Queue, enqueue
+from singr_jobs.running import _runner
 from singr_observability import build_metrics
 
 LEASE = 3.0
@@ -183,6 +184,26 @@ async def test_handlers_that_were_given_up_are_twice_as_many_as_there_are_places
         await reaches(behind, "completed")
         assert (worker.overrun(), going_on()) == ({}, 0)
     assert len([line for line in said if "nothing more of default is taken here: 2 handlers" in line]) == 1
+
+
+async def test_a_handler_is_given_up_once_however_long_its_outcome_takes_to_be_stored(
+    db: Database, working, reaches, over: asyncio.Event, said: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("singr_jobs.running._runner._STUBBORN", 0.2)
+    begun = asyncio.Event()
+    async with working(jobs=stubborn_jobs(over, begun), concurrency=2) as worker:
+        async with db.tenant(ORGANIZATION) as session:
+            job_id = await enqueue(session, Stubborn(), organization_id=ORGANIZATION)
+        await begun.wait()
+        async with db.psycopg.connection() as connection, connection.transaction():
+            await connection.execute("SELECT FROM jobs WHERE id = %s FOR UPDATE", (job_id,))
+            line = worker._runner._lines[Queue.DEFAULT]
+            await until(lambda: line.given_up == 1, what="it is given up")
+            looked = time.monotonic() + 5 * _runner._DEADLINES_EVERY
+            await until(lambda: time.monotonic() > looked, what="deadlines were looked at again")
+            assert line.given_up == 1
+        await reaches(job_id, "failed")
+    assert len([one for one in said if "it is given up" in one]) == 1
 
 
 async def test_a_stop_hands_back_what_swallows_its_cancellation(db: Database, working, read, over: asyncio.Event):

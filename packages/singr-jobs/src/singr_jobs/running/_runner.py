@@ -194,7 +194,7 @@ class Runner:
                 self._interrupt(job, "stopped")
         stubborn = (await asyncio.wait(late, timeout=_CUT_OFF))[1] if late else set()
         for line, job in list(self._claimed.values()):
-            if job.task in stubborn:
+            if job.task in stubborn and not job.given_up:
                 self._give_up(line, job)
 
     def _jobs_in_hand(self) -> list[ClaimedJob]:
@@ -317,7 +317,7 @@ class Runner:
                 if job.stop_reason is None:
                     if job.deadline and now > job.deadline:
                         self._interrupt(job, "timed_out")
-                elif now > job.interrupted_at + _STUBBORN and not job.task.done():
+                elif now > job.interrupted_at + _STUBBORN and not (job.given_up or job.task.done()):
                     self._give_up(line, job)
 
     def _cut_short(self, job: ClaimedJob) -> Ended | None:
