@@ -7,6 +7,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from faults.dying import Dying, KilledError
 
 from singr_comms.catalogue import message_types
 from singr_comms.notifications import MessageReport, MessageRetention
@@ -231,27 +232,6 @@ async def test_nothing_goes_that_statistics_still_count(shelf: Shelf) -> None:
     await shelf.run("UPDATE delivery_counts SET due_at = 'infinity'")
     assert (await shelf.turn(END + DAY * 90)).held_up == ()
     assert await shelf.there() == {}
-
-
-class KilledError(Exception):
-    """The process ended here."""
-
-
-class Dying:
-    """A connection whose process ends before its nth statement, and takes the open transaction along."""
-
-    def __init__(self, connection: Any, lives: int) -> None:
-        self._connection = connection
-        self._lives = lives
-
-    async def execute(self, *arguments: Any) -> Any:
-        if self._lives == 0:
-            raise KilledError
-        self._lives -= 1
-        return await self._connection.execute(*arguments)
-
-    def transaction(self) -> Any:
-        return self._connection.transaction()
 
 
 async def test_killed_before_any_of_its_statements_it_loses_nothing_and_goes_on(shelf: Shelf) -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from faults.dying import Dying, KilledError
 
 from singr_config import RetentionSettings
 from singr_config.clock import clock
@@ -235,27 +236,6 @@ async def test_dry_run_says_what_would_go_and_changes_nothing(shelf: Shelf) -> N
     assert (spans["jobs_w20261102"].goes_at, spans["jobs_w20261102"].survivors) == (MONDAY + 2 * WEEK, 1)
     assert spans["jobs_w20261109"].survivors == 0
     assert await shelf.there() == jobs
-
-
-class KilledError(Exception):
-    """The process ended here."""
-
-
-class Dying:
-    """A connection whose process ends before its nth statement, and takes the open transaction along."""
-
-    def __init__(self, connection: Any, lives: int) -> None:
-        self._connection = connection
-        self._lives = lives
-
-    async def execute(self, *arguments: Any) -> Any:
-        if self._lives == 0:
-            raise KilledError
-        self._lives -= 1
-        return await self._connection.execute(*arguments)
-
-    def transaction(self) -> Any:
-        return self._connection.transaction()
 
 
 async def test_killed_before_any_of_its_statements_it_loses_nothing_and_goes_on(shelf: Shelf) -> None:

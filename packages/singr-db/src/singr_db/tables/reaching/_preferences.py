@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.schema import SchemaItem
 
 from singr_db._ids import new_id
 from singr_db.tables._base import Base, one_of
@@ -39,15 +40,9 @@ class DigestFrequency(StrEnum):
     WEEKLY = "weekly"
 
 
-class Preference(Base):
-    """One choice of a recipient, or, without one, a default of the organization; no row leaves it open.
-
-    `name` is of the category or type, and null for everything; without a channel it is about all of them. A choice is
-    never changed by another one: which of them decides is found out when it is asked.
-    """
-
-    __tablename__ = "preferences"
-    __table_args__ = (
+def _places(table: str) -> tuple[SchemaItem, ...]:
+    """What all choices have: whose they are, what they are about, and one row at most for each such place."""
+    return (
         one_of("scope", PreferenceScope),
         one_of("source", PreferenceSource),
         ForeignKeyConstraint(
@@ -55,7 +50,7 @@ class Preference(Base):
         ),
         CheckConstraint("(scope = 'all') = (name IS NULL)", name="name_fits_scope"),
         Index(
-            "preferences_by_choice",
+            f"{table}_by_choice",
             "organization_id",
             "recipient_id",
             "scope",
@@ -65,6 +60,17 @@ class Preference(Base):
             postgresql_nulls_not_distinct=True,
         ),
     )
+
+
+class Preference(Base):
+    """One choice of a recipient, or, without one, a default of the organization; no row leaves it open.
+
+    `name` is of the category or type, and null for everything; without a channel it is about all of them. A choice is
+    never changed by another one: which of them decides is found out when it is asked.
+    """
+
+    __tablename__ = "preferences"
+    __table_args__ = _places("preferences")
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"))
@@ -86,23 +92,8 @@ class DigestChoice(Base):
 
     __tablename__ = "digest_choices"
     __table_args__ = (
-        one_of("scope", PreferenceScope),
         one_of("frequency", DigestFrequency),
-        one_of("source", PreferenceSource),
-        ForeignKeyConstraint(
-            ["organization_id", "recipient_id"], ["recipients.organization_id", "recipients.id"], ondelete="CASCADE"
-        ),
-        CheckConstraint("(scope = 'all') = (name IS NULL)", name="name_fits_scope"),
-        Index(
-            "digest_choices_by_choice",
-            "organization_id",
-            "recipient_id",
-            "scope",
-            "name",
-            "channel",
-            unique=True,
-            postgresql_nulls_not_distinct=True,
-        ),
+        *_places("digest_choices"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
