@@ -48,6 +48,15 @@ BREAKAGES = (
         "the flood had every place as it came free",
     ),
     Breakage(
+        "parts-of-few-places",
+        "R33",
+        "Of few places, too, a part of one that others wish is left out, and no more than a quarter added",
+        (Edit(f"{JOBS}/running/_sharing.py", "return _quarter(concurrency) == 1", "return False"),),
+        f"{SHARING}::test_of_few_places_half_is_kept_for_those_that_come_often[6-3]",
+        "{UUID('00000000-0000-0000-0000-000000000001'): 4}",
+        "others' mails waited for one of a crowd's, though two of five places were left to them",
+    ),
+    Breakage(
         "places-wait-for-outcomes",
         "R33",
         "A place is taken until the outcome of the job that had it is written",

@@ -100,6 +100,22 @@ def test_one_that_comes_now_and_then_costs_a_quarter_at_the_most(concurrency: in
     assert more.each[FLOOD] == max(0, most - (concurrency - 1))
 
 
+@pytest.mark.parametrize(("concurrency", "most"), [(3, 2), (4, 2), (5, 2), (6, 3), (7, 5)])
+def test_of_few_places_half_is_kept_for_those_that_come_often(concurrency: int, most: int) -> None:
+    sharing = Sharing()
+    flood: Any = [Held(FLOOD)] * most
+    one: Any = Held(OTHER)
+    two: Any = Held(OTHER)
+    for number in range(100):  # 0.4 of a place in the mean; those of the flood end and come again, too
+        now = 100.0 + number * 0.1
+        sharing.took([*flood, one, two], now)
+        for job, seconds in ((one, 0.01), (two, 0.03), *((job, 0.09) for job in flood)):
+            sharing.parted_with(job, now + seconds)
+    more = sharing.shares(concurrency, 110.0)
+    assert more is not None
+    assert more.each == {FLOOD: most}, "it is held to that, though it has less in the mean"
+
+
 def test_shares_are_by_weight() -> None:
     sharing = in_hand((FLOOD, 14), (OTHER, 5))
     own = {FLOOD: OwnRules(weight=3)}

@@ -4,7 +4,7 @@ Turns alone are not enough where jobs take their time: who floods a queue has ev
 comes then waits until something ends. So those that usually have their share or more leave to the others what these
 usually have and some more, a quarter of the places at the least, for as long as others come (decision 71). They are
 kept by how many the large ones have in hand, not by how many places are free: what began together ends together, and
-then every place is free at once.
+then every place is free at once. Of four to six places a part of one counts as one, up to half of all (decision 108).
 
 Where jobs are quick, those of whoever is known to be quick come freely, and wait here for moments: in a queue of quick
 jobs only the slow ones have shares, of all places but a quarter, and so have at first those of whom nothing is known.
@@ -27,9 +27,10 @@ _LATELY: Final = 10.0
 _USUAL: Final = 1.0
 _PRUNED_EVERY: Final = 1.0
 # One of so many places is kept back at the least, and no more of them beyond what others usually have: by chance
-# numbers are twice their root above their mean.
+# numbers are twice their root above their mean. Of few places three times, since a mean of a second is no exact one.
 _KEPT_OF: Final = 4
 _ROOTS: Final = 2
+_ROOTS_OF_FEW: Final = 3
 _SEVERAL: Final = 2
 # Jobs of fewer seconds are quick. An organization's mean is one of about so many of its handlers' times, so that one
 # that goes on for as many times as long makes it slow; where nothing is known yet, the first time is the mean.
@@ -240,9 +241,10 @@ class Sharing:
             held.look(now)
         weights = {whose: own.get(whose, _AS_ANYBODY).weight for whose in sharing}
         even = {whose: concurrency * weight / sum(weights.values()) for whose, weight in weights.items()}
-        large = {whose: held for whose, held in sharing.items() if held.usual >= _about(even[whose])}
+        large = {whose: held for whose, held in sharing.items() if held.usual >= _about(even[whose], concurrency)}
         small = {whose: held for whose, held in sharing.items() if whose not in large}
         left = concurrency - _kept(concurrency, small, own) - sum(held.now for held in large.values())
+        rounded = _whole if small and _is_few(concurrency) else math.ceil
         # Who has more than its share, such as jobs that hang, has it at the cost of the others that have much.
         over = [whose for whose, held in sharing.items() if held.now > even[whose]]
         rest = concurrency - sum(sharing[whose].now for whose in over)
@@ -253,7 +255,7 @@ class Sharing:
                 whose: max(
                     0,
                     math.ceil(left * weights[whose] / every),
-                    0 if whose in over else math.ceil(rest * weights[whose] / among) - held.now,
+                    0 if whose in over else rounded(rest * weights[whose] / among) - held.now,
                 )
                 for whose, held in large.items()
             }
@@ -270,19 +272,40 @@ class Sharing:
             self._others = {whose: held for whose, held in self._others.items() if whose in self._held}
 
 
-def _about(even: float) -> float:
-    """How many are about a share: one less, and of less than one place half of it."""
+def _is_few(concurrency: int) -> bool:
+    """Whether a quarter of so many places is one: four to six."""
+    return _quarter(concurrency) == 1
+
+
+def _whole(share: float) -> int:
+    """A share in whole places: one at the least."""
+    return max(1, math.floor(share))
+
+
+def _about(even: float, concurrency: int) -> float:
+    """How many are about a share: one less, and of less than one place half of it.
+
+    Of few places half of it, since whoever is kept from more than its share has less in the mean.
+    """
+    if _is_few(concurrency):
+        return max(even / 2, 1.0 if even > 1 else 0.0)
     return max(math.ceil(even) - 1, even / 2)
 
 
 def _kept(concurrency: int, small: Mapping[UUID, _Held], own: Mapping[UUID, OwnRules]) -> int:
-    """How many places are for those that have less than their share."""
+    """How many places are for those that have less than their share.
+
+    Of few places as many as they wish, rounded up, and not more than half: a part of a place keeps nobody from waiting.
+    """
     usual = sum(held.usual for held in small.values())
     limits = {whose: own.get(whose, _AS_ANYBODY).most for whose in small}
     # What a limit keeps from growing needs no room to grow.
     growth = sum(math.inf if most is None else max(0.0, most - small[whose].usual) for whose, most in limits.items())
-    quarter = concurrency / _KEPT_OF
-    kept = max(quarter, usual + min(quarter, growth, _ROOTS * math.sqrt(usual)))
+    quarter, root = concurrency / _KEPT_OF, math.sqrt(usual)
+    if _is_few(concurrency):
+        wished = math.ceil(usual + min(growth, _ROOTS_OF_FEW * root))
+        return max(_quarter(concurrency), min(wished, math.ceil(concurrency / 2)))
+    kept = max(quarter, usual + min(quarter, growth, _ROOTS * root))
     return math.floor(kept + concurrency * _NEARLY)
 
 
