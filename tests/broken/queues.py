@@ -53,7 +53,7 @@ BREAKAGES = (
         "Of few places, too, a part of one that others wish is left out, and no more than a quarter added",
         (Edit(f"{JOBS}/running/_sharing.py", "return _quarter(concurrency) == 1", "return False"),),
         f"{SHARING}::test_of_few_places_half_is_kept_for_those_that_come_often[6-3]",
-        "{UUID('00000000-0000-0000-0000-000000000001'): 4}",
+        "{UUID('00000000-0000-0000-0000-000000000001'): 5}",
         "others' mails waited for one of a crowd's, though two of five places were left to them",
     ),
     Breakage(
