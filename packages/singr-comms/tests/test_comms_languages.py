@@ -21,6 +21,7 @@ from singr_comms import (
 from singr_comms.channels import CHANNELS
 from singr_comms.messages.digest import Digest, DigestItem
 from singr_comms.messages.low_stock_alert import LowStockAlertPush
+from singr_comms.messages.plain import PlainEmail
 from singr_comms.notifications import EmailRequest, queue_email
 from singr_comms.rendering._formats import counted
 from singr_comms.rendering._languages import direction, locales_in
@@ -199,6 +200,13 @@ def test_names_in_an_arabic_mail_turn_nothing_but_themselves_and_links_run_from_
         assert "\u2068A (b)\u2069" in str(part)
         assert "\u2068أم كلثوم" not in str(part)
     assert '<a class="singr-link" dir="ltr" href="https://singr.example/x"' in shown.html
+
+
+def test_words_of_another_direction_keep_their_full_stops_where_they_belong() -> None:
+    shown = preview(PlainEmail(title="Ready.", text="Come by.\nNow!"), locale="ar")
+    assert shown.html is not None
+    for said in ("Come by.", "Now!"):
+        assert f'<span dir="auto">{said}</span>' in shown.html
 
 
 @pytest.mark.parametrize(("stored", "used"), [("de-AT", "de"), ("fr", None), ("en-GB", None), ("no locale!", None)])

@@ -28,7 +28,7 @@ from singr_comms import (
 from singr_comms.channels import CHANNELS
 from singr_comms.messages.digest import Digest, DigestItem
 from singr_comms.rendering._formats import sentence as as_sentence
-from singr_comms.rendering._formats import written_amount, written_day
+from singr_comms.rendering._formats import written_amount, written_day, written_instant
 from singr_comms.rendering._languages import languages_of
 from singr_comms.rendering._templates import environment, one_line
 from singr_config import BrandSettings
@@ -54,6 +54,7 @@ FORMATTED: dict[str, Callable[[str], str]] = {
     "renews_on": lambda given: written_day(given, "en"),
     "first_day": lambda given: written_day(given, "en"),
     "last_day": lambda given: written_day(given, "en"),
+    "occurred_at": lambda given: written_instant(given, "en"),
 }
 
 
@@ -183,7 +184,7 @@ def test_subjects_are_one_bounded_line() -> None:
 @pytest.mark.parametrize("event", get_args(SecurityEvent))
 def test_every_security_event_says_what_happened_and_what_to_do(event: Any) -> None:
     notice = SecurityNotice(
-        user_name="Jane", event=event, occurred_at="22 November 2026, 18:05 UTC", link="https://singr.example/"
+        user_name="Jane", event=event, occurred_at="2026-11-22T18:05Z", link="https://singr.example/"
     )
     rendered = render_email(notice)
     words = " ".join("".join(Tags(rendered.html).words).split())
@@ -270,15 +271,20 @@ def test_an_sms_with_typical_words_is_one_or_two_parts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lang", "amount", "day"),
+    ("lang", "amount", "day", "instant"),
     [
-        ("en", "EUR 12.50", "5 March 2026"),
-        ("de", "12,50 EUR", "5. März 2026"),
-        ("ar", "12.50 EUR", "5 مارس 2026"),
+        ("en", "EUR 12.50", "5 March 2026", "5 March 2026, 18:05 UTC"),
+        ("de", "12,50 EUR", "5. März 2026", "5. März 2026, 18:05 UTC"),
+        ("ar", "12.50 EUR", "5 مارس 2026", "5 مارس 2026، 18:05 UTC"),
     ],
 )
-def test_amounts_and_days_are_written_as_a_language_writes_them(lang: str, amount: str, day: str) -> None:
+def test_amounts_days_and_moments_are_written_as_a_language_writes_them(
+    lang: str, amount: str, day: str, instant: str
+) -> None:
     assert (written_amount("EUR 12.50", lang), written_day("2026-03-05", lang)) == (amount, day)
+    assert written_instant("2026-03-05T18:05Z", lang) == instant
+    for other in ("5 March 2026, 18:05 UTC", "2026-13-05T18:05Z", "2026-03-05T18:05+01:00"):
+        assert written_instant(other, lang) == other, "a moment in words of somebody's stays what it is"
 
 
 @pytest.mark.parametrize("text", ["Sold out", "Sold out.", "Sold out. "])

@@ -84,7 +84,7 @@ EXPECTED: list[tuple[Notice, str, dict[str, Any]]] = [
         {
             "user_name": "Jane O'Neil",
             "new_email": "j***@example.net",
-            "occurred_at": "22 November 2026, 18:05 UTC",
+            "occurred_at": "2026-11-22T18:05Z",
             "undo_link": f"{WEB}/undo-email-change?token={TOKEN.reveal()}",
             "expiry_days": 7,
             "ip_address": "203.0.113.7",
@@ -142,7 +142,7 @@ EXPECTED: list[tuple[Notice, str, dict[str, Any]]] = [
         {
             "user_name": "Jane O'Neil",
             "event": "new_device",
-            "occurred_at": "22 November 2026, 18:05 UTC",
+            "occurred_at": "2026-11-22T18:05Z",
             "link": WEB,
             "ip_address": "2001:db8:1:2::",
             "device": "Firefox on Linux",

@@ -67,11 +67,6 @@ _DAY: Final = 86_400
 _LONGEST_NAME: Final = 100
 _SOMEBODY: Final = "there"
 _NOWHERE: Final = "0.0.0.0"  # noqa: S104 - what mails show for a caller without an address, nothing is bound to it
-# Named here, because strftime speaks the process's locale.
-_MONTHS: Final = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
-)
 _DEVICE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 -]{0,59}")
 
 _log = get_logger(__name__)
@@ -262,5 +257,4 @@ def _device(name: str | None) -> str | None:
 
 
 def _moment(moment: dt.datetime) -> str:
-    at = moment.astimezone(dt.UTC)
-    return f"{at.day} {_MONTHS[at.month - 1]} {at.year}, {at:%H:%M} UTC"
+    return f"{moment.astimezone(dt.UTC):%Y-%m-%dT%H:%MZ}"

@@ -65,11 +65,11 @@ Moment = Annotated[
         min_length=1,
         max_length=60,
         pattern=_LINE,
-        description="For people to read, with its time zone.",
-        examples=["22 November 2026, 18:05 UTC"],
+        description="In UTC (ISO 8601, minutes): the reader's language writes it. Other text is shown as it is.",
+        examples=["2026-11-22T18:05Z"],
     ),
 ]
-"""A date and a time in words: 1 to 60 characters on one line."""
+"""A date and a time: `2026-11-22T18:05Z`, which the reader's language writes, or 1 to 60 characters on one line."""
 
 Title = Annotated[
     str, Meta(min_length=1, max_length=200, pattern=_LINE, description="One line, no control characters.")

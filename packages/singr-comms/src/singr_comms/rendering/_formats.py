@@ -1,9 +1,10 @@
 """Amounts, days, times and counts as a language writes them. Needs nothing but this file: English, German, Arabic.
 
 What is formatted is data of a pattern that its model checks (`Amount`, `LocalDateTime`, `LocalDay`), so nothing here
-fails, and none of it can hold a word of anybody's.
+fails, and none of it can hold a word of anybody's. A `Moment` may be any text, and then stays what it is.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -18,6 +19,9 @@ _DAYS: Final = {"de": "{day}. {month} {year}"}
 _USUAL_DAY: Final = "{day} {month} {year}"
 _TIMES: Final = {"en": "{day} at {time}", "de": "{day}, {time} Uhr", "ar": "{day}، {time}"}
 _USUAL_TIME: Final = "{day}, {time}"
+_INSTANTS: Final = {"ar": "{day}، {time} UTC"}
+_USUAL_INSTANT: Final = "{day}, {time} UTC"
+_INSTANT: Final = re.compile(r"(\d{4}-(?:0[1-9]|1[0-2])-\d{2})T(\d{2}:\d{2})Z", re.ASCII)
 # By CLDR's categories of plurals, `other` where one is not named. Arabic has a dual, counts three to ten in the plural,
 # and eleven to ninety-nine in another case of the singular than hundreds.
 _UNITS: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
@@ -69,6 +73,12 @@ def day(context: jinja2.runtime.Context, given: str) -> str:
 def moment(context: jinja2.runtime.Context, given: str) -> str:
     """`2026-11-28T17:00` as the mail's language writes it."""
     return written_moment(given, context.get("lang", DEFAULT_LANGUAGE))
+
+
+@jinja2.pass_context
+def instant(context: jinja2.runtime.Context, given: str) -> str:
+    """`2026-11-28T17:00Z` as the mail's language writes it, and other text as it is."""
+    return written_instant(given, context.get("lang", DEFAULT_LANGUAGE))
 
 
 @jinja2.pass_context
@@ -133,3 +143,9 @@ def written_moment(given: str, lang: str) -> str:
     """A day with the month in words, and the time."""
     date, _, time = given.partition("T")
     return _TIMES.get(lang, _USUAL_TIME).format(day=written_day(date, lang), time=time)
+
+
+def written_instant(given: str, lang: str) -> str:
+    """A moment of UTC with the month in words, where the text is one (`Moment`), which may stand in an isolate."""
+    form = _INSTANTS.get(lang, _USUAL_INSTANT)
+    return _INSTANT.sub(lambda found: form.format(day=written_day(found[1], lang), time=found[2]), given)

@@ -9,15 +9,20 @@ from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hi
 
 import msgspec
 
-from singr_comms.models._fields import Amount, LocalDateTime, LocalDay
+from singr_comms.models._fields import Amount, LocalDateTime, LocalDay, Moment
 from singr_comms.models._message import Message
 from singr_comms.rendering._brand import Words
-from singr_comms.rendering._formats import written_amount, written_day, written_moment
+from singr_comms.rendering._formats import written_amount, written_day, written_instant, written_moment
 from singr_comms.rendering._inert import is_link
 from singr_config.text import has_visible
 
 _VARIABLE: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-_WRITTEN: Final = ((Amount, written_amount), (LocalDay, written_day), (LocalDateTime, written_moment))
+_WRITTEN: Final = (
+    (Amount, written_amount),
+    (LocalDay, written_day),
+    (LocalDateTime, written_moment),
+    (Moment, written_instant),
+)
 # What a provider's own templates, or readers of headers, would take for more than text.
 _ELSEWHERE: Final = ("[[", "=?")
 # A host with a top-level domain in any script, one after an ideographic full stop (which IDNA reads as a dot; scripts

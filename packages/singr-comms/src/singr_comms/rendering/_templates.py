@@ -12,7 +12,18 @@ import jinja2
 from singr_comms._errors import InvalidMessageError
 from singr_comms.models._message import Message, checked
 from singr_comms.rendering._brand import OrganizationBrand, Words
-from singr_comms.rendering._formats import DEFAULT_LANGUAGE, clock, day, days, hours, minutes, moment, money, sentence
+from singr_comms.rendering._formats import (
+    DEFAULT_LANGUAGE,
+    clock,
+    day,
+    days,
+    hours,
+    instant,
+    minutes,
+    moment,
+    money,
+    sentence,
+)
 from singr_comms.rendering._inert import inert, inert_variables, is_link
 from singr_comms.rendering._languages import END, ISOLATE, ISOLATES, LOCALE, direction, fitting, locales_in
 from singr_comms.rendering._own_words import filled_in, paragraphs_of
@@ -181,7 +192,15 @@ def environment() -> jinja2.Environment:
         cache_size=-1,
     )
     made.filters |= {"plural": _plural, "sentence": sentence, "clock": clock}
-    made.filters |= {"money": money, "day": day, "moment": moment, "minutes": minutes, "hours": hours, "days": days}
+    made.filters |= {
+        "money": money,
+        "day": day,
+        "moment": moment,
+        "instant": instant,
+        "minutes": minutes,
+        "hours": hours,
+        "days": days,
+    }
     return made
 
 

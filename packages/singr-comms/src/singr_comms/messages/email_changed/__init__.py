@@ -41,7 +41,7 @@ MESSAGE_TYPE: Final = MessageType(
         lambda user="Jane Doe", device="Firefox on Windows": EmailChanged(
             user_name=user,
             new_email="j***@example.net",
-            occurred_at="22 November 2026, 18:05 UTC",
+            occurred_at="2026-11-22T18:05Z",
             undo_link=EXAMPLE_LINK,
             expiry_days=7,
             ip_address="203.0.113.7",

@@ -29,13 +29,13 @@ MESSAGE_TYPE: Final = MessageType(
         lambda user="Jane Doe", device="Firefox on Windows": SecurityNotice(
             user_name=user,
             event="new_device",
-            occurred_at="22 November 2026, 18:05 UTC",
+            occurred_at="2026-11-22T18:05Z",
             link=EXAMPLE_LINK,
             ip_address="203.0.113.7",
             device=device,
         ),
         lambda user="Jane Doe": SecurityNotice(
-            user_name=user, event="password_changed", occurred_at="22 November 2026, 18:05 UTC", link=EXAMPLE_LINK
+            user_name=user, event="password_changed", occurred_at="2026-11-22T18:05Z", link=EXAMPLE_LINK
         ),
     ),
 )
