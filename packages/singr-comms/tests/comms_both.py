@@ -18,6 +18,7 @@ from singr_comms.notifying import (
     FanOut,
     InvalidNotificationError,
     NotificationStateError,
+    Notified,
     notify,
 )
 from singr_comms.people import (
@@ -28,6 +29,10 @@ from singr_comms.testing import MemoryNotifications
 from singr_jobs import PermanentError, RetryLater
 
 _json = msgspec.json.Encoder()
+_OVER_BY_THEN = """
+UPDATE digest_items AS item SET expires_at = now() FROM digest_windows AS w
+ WHERE w.id = item.window_id AND item.expires_at <= w.closes_at
+"""
 _MAILS = text("SELECT id FROM messages WHERE kind = 'digest' AND status = 'queued' ORDER BY id")
 _DIGESTS = text("""
 SELECT r.external_id, m.status, m.error ->> 'code' AS code, m.error ->> 'message' AS words, m.locale, m.content_sealed,
@@ -78,22 +83,24 @@ class Both:
 
     async def tell(self, to: Any, **options: Any) -> None:
         """Tell on both."""
-        ids: list[UUID] = []
+        told: list[Notified] = []
 
         async def telling(session: Any) -> Any:
-            told = await notify(session, to=to, sealer=self.crowd.sealer, **options)
-            ids.append(told.id)
-            return told.state == "scheduled", told.is_new
+            told.append(await notify(session, to=to, sealer=self.crowd.sealer, **options))
+            return told[-1].state == "scheduled", told[-1].is_new
 
         await self.do(telling)
-        if not ids:
+        if not told:
             return
-        here, there = ids
+        here, there = (one.id for one in told)
         if (here, there) not in self.told:
             self.told.append((here, there))
-            if "send_at" in options:
-                self.waiting.append((here, there))
-        if "send_at" not in options:
+        if (here, there) in self.waiting:
+            self.waiting.remove((here, there))
+        # One that takes the place of what waited, and does not wait, is sent in memory there and then.
+        if told[-1].state == "scheduled":
+            self.waiting.append((here, there))
+        else:
             await self._decide(there)
 
     async def decide(self) -> None:
@@ -105,7 +112,8 @@ class Both:
         await self.outbox.advance(timedelta(days=30))
 
     async def _close(self) -> None:
-        """Let all digests come, in the database at once, and their mails go."""
+        """Let all digests come, in the database at once, and their mails go; what ends before them is over by then."""
+        await self.crowd.run(_OVER_BY_THEN)
         await self.crowd.run("UPDATE digest_windows SET closes_at = now() WHERE closed_at IS NULL")
         await Digests(self.crowd.db, self.crowd.sealer, Sites()).close_due(self.crowd.organization)
         async with self.crowd.db.platform() as session:
