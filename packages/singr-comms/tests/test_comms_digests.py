@@ -99,9 +99,14 @@ async def rows(crowd: Crowd, statement: str) -> list[Any]:
 
 async def waits(crowd: Crowd, task: asyncio.Task[Any]) -> None:
     """Return once it waits for what somebody else holds."""
+    await all_stand(crowd, [task])
+    assert not task.done()
+
+
+async def all_stand(crowd: Crowd, tasks: list[asyncio.Task[Any]]) -> None:
+    """Return once each of them is done, or waits for what somebody else holds."""
     asked = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    while not await rows(crowd, asked):
-        assert not task.done()
+    while len(await rows(crowd, asked)) < sum(not task.done() for task in tasks):  # noqa: ASYNC110 — PostgreSQL tells
         await asyncio.sleep(0.01)
 
 
@@ -197,8 +202,14 @@ async def test_many_workers_close_each_window_once(crowd: Crowd) -> None:
         await put(crowd, f"u-{number}", email=f"u-{number}@example.org")
     await tell(crowd, "plums")
     await due(crowd)
-    done = await asyncio.gather(*(digests(crowd).close_due(crowd.organization) for _ in range(4)))
+    async with crowd.db.platform() as session:
+        await session.execute(text("LOCK TABLE digest_items IN SHARE MODE"))
+        closing = [asyncio.create_task(digests(crowd).close_due(crowd.organization)) for _ in range(4)]
+        await all_stand(crowd, closing)
+    done = await asyncio.gather(*closing)
+    assert sum(one.closed for one in done) == 31
     assert sum(one.mails for one in done) == 31
+    assert await rows(crowd, "SELECT count(*), count(message_id) FROM digest_windows") == [(31, 31)]
     assert await made(crowd) == [("queued", None, ["plums"], 0)] * 31
 
 
