@@ -143,8 +143,8 @@ BREAKAGES = (
         (
             Edit(
                 JOBS,
-                'Answer("A page.", page=PAGE))',
-                'Answer("A page.", page=PAGE), access=Access.ANONYMOUS, scope=None)',
+                'Answer("A page of results.", page=PAGE))',
+                'Answer("A page of results.", page=PAGE), access=Access.ANONYMOUS, scope=None)',
             ),
             Edit(f"{API}/routing/rules.py", "        raise RouteError(handler.where, advice)\n", "        continue\n"),
         ),

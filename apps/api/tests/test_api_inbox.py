@@ -153,7 +153,7 @@ async def test_no_message_without_words_for_it_and_nobody_twice_gets_into_an_inb
     async with mailbox.db.tenant(ORGANIZATION) as session:
         for messages, error in (
             ([InboxMessage(recipient, PlainSms(text="Hello"))], InboxWordsError),
-            ([InboxMessage(recipient, PlainPush(title="One", text="It is."))] * 2, ValueError),
+            ([InboxMessage(recipient, PlainPush(title="One", text="The process is alive."))] * 2, ValueError),
         ):
             with pytest.raises(error):
                 await add_to_inboxes(session, mailbox.sealer, messages, organization_id=ORGANIZATION)

@@ -273,7 +273,7 @@ def test_no_field_has_a_default_that_generators_take_for_always_there() -> None:
         for field, property_ in schema.get("properties", {}).items()
         if "default" in property_
     ] == []
-    assert 'Where left out: `"body"`' in schemas["SignIn"]["properties"]["delivery"]["description"]
+    assert 'Default: `"body"`' in schemas["SignIn"]["properties"]["delivery"]["description"]
 
 
 @pytest.mark.parametrize("schema", ["JobView", "JobDetail"])

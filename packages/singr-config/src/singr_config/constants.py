@@ -144,7 +144,7 @@ PERMISSIONS: Final = MappingProxyType(
         "api_keys:read": "See API keys",
         "api_keys:write": "Create and rotate API keys",
         "api_keys:revoke": "Revoke API keys",
-        "api_keys:introspect": "Ask what an API key is worth that somebody presented",
+        "api_keys:introspect": "Introspect an API key that somebody presented",
         "songdb:read": "See the song database",
         "songdb:write": "Change and import songs",
         "requests:read": "See song requests",

@@ -58,7 +58,7 @@ EmailAddress = Annotated[
         max_length=254,
         pattern=EMAIL_PATTERN,
         description=(
-            "In ASCII, international domains in their xn-- form; letters' case and space around it do not matter."
+            "In ASCII, with international domains in their xn-- form; case and surrounding spaces do not matter."
         ),
         examples=["ada@example.org"],
     ),

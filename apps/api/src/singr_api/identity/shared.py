@@ -14,12 +14,12 @@ from singr_auth.accounts import SecurityEventView, SessionView
 
 # The limits that stay shut while they cannot be counted, in words (`closed` of a policy).
 PASSWORD_TRIES: Final = (
-    "5 tries a minute for each account, 50 for each caller's address; longer waits from the tenth on."  # noqa: S105 — a limit, in words
+    "5 attempts per minute for each account and 50 per client address; longer waits from the tenth attempt on."  # noqa: S105 — a limit, in words
 )
-CODE_TRIES: Final = "5 tries for each code, 100 in 15 minutes for each caller, 20 a day for each account."
-SECOND_STEP_TRIES: Final = "Five tries for each sign-in, ten in a quarter of an hour for each person."
-CODE_MESSAGES: Final = "Five messages an hour for each person."
-MAILS: Final = "5 an hour for each address that is asked for, 50 for each caller's."
+CODE_TRIES: Final = "5 attempts for each code, 100 in 15 minutes per client address, 20 per day for each account."
+SECOND_STEP_TRIES: Final = "5 attempts for each sign-in, 10 in 15 minutes for each person."
+CODE_MESSAGES: Final = "5 messages per hour for each person."
+MAILS: Final = "5 per hour for each requested address, 50 per client address."
 
 PhoneNumber = Annotated[
     str, Meta(pattern=rf"^\+[1-9][0-9]{{6,14}}{END}", description="E.164.", examples=["+15555550100"])
@@ -45,7 +45,7 @@ class EmailOrPhone(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class Accepted(msgspec.Struct, frozen=True):
-    """Taken in. Whoever owns the address learns by a message what came of it."""
+    """Accepted. The owner of the address learns the outcome from a message."""
 
     status: Literal["accepted"] = "accepted"
 
@@ -71,9 +71,9 @@ class SecurityEventPage(PageOf[SecurityEventView], frozen=True):
 
 
 ACCEPTED: Final = Answer(
-    "Taken in, whatever there is under this address: whoever owns it learns by a message.",
+    "Accepted, whether or not the address has an account: its owner learns the outcome from a message.",
     status=202,
-    accepted=Example("Always this", {"status": "accepted"}),
+    accepted=Example("Always the same response", {"status": "accepted"}),
 )
 CHALLENGE: Final = "sch_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLM"
 REFRESH: Final = "srt_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLM"

@@ -17,30 +17,30 @@ from singr_api.routing.schemas import SchemaSet
 from singr_api.routing.shared_parts import share
 
 DESCRIPTION: Final = """\
-{name} takes jobs, such as messages to send, commits them, does them, and tells what became of them.
+{name} accepts jobs, such as messages to send, stores them durably, carries them out and reports their outcome.
 
-**Who calls.** A person signs in at `/v1/auth` and sends the access token as `authorization: Bearer`, or lets the
-browser keep it in cookies: then every unsafe request carries the `csrf_token` of the sign-in in `x-csrf-token`, and
-comes from this address or an origin of `CORS_ORIGINS`. Where a person acts for an organization, `x-singr-organization`
-names it, unless the path does. A service proves who it is with an API key (`x-api-key`) or by signing the request:
-`x-singr-key`, `x-singr-timestamp` (Unix seconds, at most 300 off), `x-singr-nonce` (16 to 64 of `A-Za-z0-9_-`, new for
-each request) and `x-singr-signature`: `v1=` and the lower-case hexadecimal HMAC-SHA256, under the shared secret, of
-five lines joined by line feeds: method, path with query exactly as on the request line, timestamp, nonce, lower-case
-hexadecimal SHA-256 of the body. A signed read may be sent again within those 300 seconds; a signed change is taken
-once.
+**Authentication.** People sign in at `/v1/auth` and send the access token as `authorization: Bearer`. Browsers can keep
+it in cookies instead; every unsafe request then needs the `csrf_token` from the sign-in in `x-csrf-token`, and must
+come from this address or an origin in `CORS_ORIGINS`. A person who acts for an organization names it in
+`x-singr-organization`, unless the path does. Services authenticate with an API key (`x-api-key`) or sign their
+requests with four headers: `x-singr-key`, `x-singr-timestamp` (Unix seconds, at most 300 off), `x-singr-nonce` (16 to
+64 of `A-Za-z0-9_-`, new for each request) and `x-singr-signature`: `v1=` followed by the lower-case hexadecimal
+HMAC-SHA256, under the shared secret, of five lines joined by line feeds: method, path with query exactly as on the
+request line, timestamp, nonce, and lower-case hexadecimal SHA-256 of the body. A signed read may be repeated within
+those 300 seconds; a signed change is accepted only once.
 
-**Trying again.** Unsafe requests carry an `Idempotency-Key`. The first answer to a key is kept for 48 hours and given
-again, with `Idempotency-Replayed: true`. The key is bound to method, path, query and body. A signed request is signed
-anew each time. Routes under `/v1/auth` and `/v1/me` take no such key: their answers carry secrets, which are kept
-nowhere, and what they consume can be consumed once.
+**Retries.** Unsafe requests need an `Idempotency-Key`. The first response to a key is kept for 48 hours and returned
+again, with `Idempotency-Replayed: true`. The key is bound to method, path, query and body. Signed requests must be
+signed anew for each retry. Routes under `/v1/auth` and `/v1/me` take no idempotency key: their responses contain
+secrets, which are not stored, and what they consume can be consumed only once.
 
-**Errors** are problem details (RFC 9457) and name every invalid field, with what would be right.
+**Errors** are problem details (RFC 9457). They name every invalid field and say what would be right.
 
-**Lists** come newest first, in pages: follow `Link: rel="next"`, or pass `next_cursor` as `cursor`.
+**Lists** are paginated, newest first: follow `Link: rel="next"`, or pass `next_cursor` as `cursor`.
 
-**Limits.** `RateLimit` and `RateLimit-Policy` tell where a caller stands; a 429 carries `Retry-After`. They keep load
-away, and are open while they cannot be counted. Those that guard passwords and codes stay shut then
-(`guard-unavailable`); each route tells its own.
+**Rate limits.** `RateLimit` and `RateLimit-Policy` report the remaining quota; a 429 response has `Retry-After`. These
+limits keep load away, and are not enforced while requests cannot be counted. The limits that protect passwords and
+codes refuse requests in that case (`guard-unavailable`); each route lists its own.
 """
 
 NO_CONTENT: Final = 204
@@ -80,17 +80,17 @@ _PARAMETERS: Final[dict[str, Any]] = {
         "name": "Idempotency-Key",
         "in": "header",
         "required": True,
-        "description": "Made by you; the same for every try of one request. Kept for 48 hours.",
+        "description": "Chosen by the caller; the same for every retry of one request. Kept for 48 hours.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[\x21\x23-\x7e]+$"},
         "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
     },
 }
 _HEADERS: Final = {
-    "X-Request-Id": "Names this request in logs, jobs and traces: the caller's own, or a new one.",
-    "RateLimit-Policy": 'The limit, as `"credential";q=600;w=60`: requests in so many seconds.',
-    "RateLimit": 'What is left, as `"credential";r=599;t=42`: requests, and seconds to the next.',
-    "WWW-Authenticate": "The ways to prove who is calling; or, with 403, the scope that an access token lacks.",
-    "Retry-After": "Seconds to wait.",
+    "X-Request-Id": "Identifies this request in logs, jobs and traces: the caller's own id, or a new one.",
+    "RateLimit-Policy": 'The limit, as `"credential";q=600;w=60`: quota of requests and window in seconds.',
+    "RateLimit": 'The remaining quota, as `"credential";r=599;t=42`: requests left, and seconds to the next one.',
+    "WWW-Authenticate": "The accepted authentication schemes; with 403, the scope that the access token lacks.",
+    "Retry-After": "Seconds to wait before the next try.",
 }
 _PROBLEM_HEADERS: Final = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
 _SCOPE_HEADERS: Final = ("WWW-Authenticate",)  # RFC 6750: what an access token lacks
@@ -159,7 +159,9 @@ def _operation(operation: Operation, policy: Policy, schemas: SchemaSet) -> dict
     document: dict[str, Any] = {"tags": [operation.tag], "operationId": operation.name, "summary": operation.summary}
     description = operation.description or _who(policy)
     if policy.closed:
-        description = f"{description}\n\n**Guarded:** {policy.closed} Stays shut while it cannot be counted.".strip()
+        description = (
+            f"{description}\n\n**Attempt limits:** {policy.closed} Refused while attempts cannot be counted.".strip()
+        )
     document["description"] = description
     in_path = [_path_parameter(name, operation) for name in re.findall(r"\{(\w+)\}", operation.path)]
     parameters = [*in_path, *_query_parameters(operation, schemas), *_headers(policy)]
@@ -183,10 +185,10 @@ def _operation(operation: Operation, policy: Policy, schemas: SchemaSet) -> dict
 def _who(policy: Policy) -> str:
     """Where all else is said by the summary: who may call it."""
     if policy.access is Access.CALLER:
-        return f"For callers with the scope `{policy.scope}`." if policy.scope else "For callers with a credential."
+        return f"Requires the scope `{policy.scope}`." if policy.scope else "Requires a credential."
     if policy.access is Access.OPTIONAL:
-        return "Open to anybody; whoever sends credentials is known by them, and refused where they are wrong."
-    return "For the person who is signed in." if policy.access is Access.USER else "Open to anybody."
+        return "No authentication required. Credentials that are sent are checked, and refused if they are wrong."
+    return "Requires a signed-in person." if policy.access is Access.USER else "No authentication required."
 
 
 def _path_parameter(name: str, operation: Operation) -> dict[str, Any]:

@@ -108,7 +108,7 @@ class Answer:
         )
 
 
-def page_with(item: Any, says: str = "A page.", **shows: str) -> Answer:
+def page_with(item: Any, says: str = "A page of results.", **shows: str) -> Answer:
     """Return the answer of a list: its last page, which has this item and is called as `shows` says."""
     page = {"items": [item], "next_cursor": None}
     named = shows or {"page": "The last page"}
@@ -143,7 +143,7 @@ class Route(msgspec.Struct, frozen=True):
 
 
 _FOR_OPERATORS: Final = (
-    "For operators of the platform: no organization's credential, and nobody who acts for one, may do this."
+    "For platform operators only; refused for organizations' credentials and for people acting for an organization."
 )
 
 

@@ -36,7 +36,7 @@ def check(policy: Policy, handler: Handler, *, answers: int) -> None:
     ):
         raise RouteError(handler.where, advice)
     if not answers:
-        raise RouteError(handler.where, 'say what it answers: `Answer("A page.", …)`')
+        raise RouteError(handler.where, 'say what it answers: `Answer("A page of results.", …)`')
 
 
 def _of_policy(policy: Policy) -> Iterator[str]:

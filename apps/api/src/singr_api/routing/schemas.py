@@ -15,7 +15,7 @@ from singr_api.routing.tags import publish_tags
 
 _REF: Final = "#/components/schemas/"
 _SECTION: Final = re.compile(r"\n\s*(?:Args|Attributes):\n")
-_DEFAULT: Final = "Where left out:"
+_DEFAULT: Final = "Default:"
 _ENTRY: Final = re.compile(r"^(\w+): (.+)$")
 
 
@@ -119,8 +119,13 @@ def _describe(component: dict[str, Any]) -> None:
         entry = _ENTRY.match(line)
         schema = component.get("properties", {}).get(entry[1]) if entry else None
         if entry and schema is not None:
-            said = schema.get("description", "")
-            schema["description"] = f"{entry[2]} {said}" if said.startswith(_DEFAULT) else said or entry[2]
+            words, said = _sentence(entry[2]), schema.get("description", "")
+            schema["description"] = f"{words} {said}" if said.startswith(_DEFAULT) else said or words
+
+
+def _sentence(words: str) -> str:
+    """Begin as a sentence does: entries of docstrings begin small."""
+    return words[:1].upper() + words[1:]
 
 
 def _joined(section: str) -> list[str]:

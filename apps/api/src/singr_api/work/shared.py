@@ -55,12 +55,17 @@ ErrorCode = Annotated[
         min_length=1,
         max_length=100,
         pattern=rf"^[^\x00-\x1f\x7f]+{END}",
-        description="Of the last error.",
+        description="Code of the last error.",
         examples=["provider_unavailable"],
     ),
 ]
 Fingerprint = Annotated[
-    str, Meta(pattern=f"^[0-9a-f]{{16}}{END}", description="Of one kind of failure.", examples=["5f0c1d2e3a4b5c6d"])
+    str,
+    Meta(
+        pattern=f"^[0-9a-f]{{16}}{END}",
+        description="Fingerprint of one kind of failure.",
+        examples=["5f0c1d2e3a4b5c6d"],
+    ),
 ]
 Reason = Annotated[
     str, Meta(min_length=1, max_length=LONGEST_REASON, pattern=REASON_PATTERN, description="Why, in one line.")

@@ -30,7 +30,7 @@ COMMANDS: Final = Group(
         Command(
             "groups",
             "GET /v1/dead-letters/groups",
-            "Group what nobody has settled by kinds of failure, the largest first.",
+            "Group open dead letters by kind of failure, the largest first.",
             fields=(_TYPE,),
             parts=(("groups", _GROUP),),
             rows=("groups", _GROUP),

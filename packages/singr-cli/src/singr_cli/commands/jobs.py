@@ -42,7 +42,7 @@ COMMANDS: Final = Group(
                 Field("label", "Those with this label; told again, with all of them.", kind="texts"),
                 Field("created_after", "Not before this time (RFC 3339)."),
                 Field("created_before", "Before this time."),
-                Field("order", "Which come first.", choices=("newest", "oldest")),
+                Field("order", "Sort order.", choices=("newest", "oldest")),
             ),
             columns=("id", "type", "queue", "status", "attempt", "run_at", "reference", "labels", "error.code"),
         ),
@@ -107,7 +107,7 @@ COMMANDS: Final = Group(
         Command(
             "logs",
             "GET /v1/jobs/{job_id}/logs",
-            "List what a job's handler wrote, the oldest line first.",
+            "List a job's log lines, the oldest line first.",
             fields=(Field("attempt", "Of this attempt alone.", kind="integer"),),
             columns=("at", "attempt", "message", "fields"),
         ),

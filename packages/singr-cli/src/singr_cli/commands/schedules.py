@@ -76,7 +76,7 @@ COMMANDS: Final = Group(
         Command(
             "fires",
             "GET /v1/schedules/{schedule_id}/fires",
-            "List what became of a schedule's times, the latest first.",
+            "List a schedule's run history, the latest first.",
             columns=("fire_at", "outcome", "job_id", "until", "id"),
         ),
     ),

@@ -104,7 +104,7 @@ async def list_suppressions(
 async def lift_suppression(
     session: PlatformSession, suppression_id: UUID, *, organization_id: UUID, note: str
 ) -> SuppressionView:
-    """Let an address be written to again.
+    """Lift a suppression.
 
     Args:
         session: the caller's transaction; who acts in it is put down.

@@ -80,7 +80,7 @@ async def explain(
         channel: by which.
         explainer: as `singr_comms.notifications.explainer` builds it; in memory it is not asked.
         recipient: the organization's own id of the person. One of these three is needed.
-        user_id: their account.
+        user_id: the person's account.
         address: a bare address, number or token, in full: it has no choices.
         at: when (aware); now unless given.
 

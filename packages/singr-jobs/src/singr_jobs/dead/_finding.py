@@ -53,7 +53,7 @@ async def dead_letters(
         cursor: `next_cursor` of the page before.
         state: `open`, `requeued`, `discarded` or `expired`.
         job_type: the type's name.
-        queue: where the jobs waited.
+        queue: only dead letters of jobs in this queue.
         error_code: of their last error.
         fingerprint: of failures of one kind, as a group tells it.
         job_id: of one job: its letters.

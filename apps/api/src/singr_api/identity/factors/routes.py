@@ -29,19 +29,19 @@ others = Section(
 _SENT_METHODS: Final[tuple[SentMethod, ...]] = get_args(SentMethod)
 _CHANGE: Final = (problems.REAUTHENTICATION_REQUIRED, problems.SESSION_ENDED)
 _TRIES: Final = (problems.CODE_REFUSED, problems.GUARD_UNAVAILABLE)
-_TOLD: Final = "Wants a proof of presence of the last 15 minutes. Its owner is told by mail."
+_TOLD: Final = "Requires a proof of presence from the last 15 minutes. The account's owner is told by mail."
 _METHOD: Final = {"type": "string", "enum": list(_SENT_METHODS), "description": "The kind of second factor."}
 
 
 @own.route(
     "GET /v1/me/second-factors",
     "listMySecondFactors",
-    Answer("The factors in force, and how many backup codes are left.", two=Example("Two factors", FACTORS)),
+    Answer("The active factors, and how many backup codes are left.", two=Example("Two factors", FACTORS)),
 )
 async def index(services: Services, call: UserCall) -> FactorList:
-    """List one's second factors.
+    """List your second factors.
 
-    While there is one, neither a password nor a link signs in alone.
+    While there is at least one, neither a password nor a link alone is enough to sign in.
     """
     return await services.accounts.second_factors.list(call.user_id)
 
@@ -53,10 +53,11 @@ async def index(services: Services, call: UserCall) -> FactorList:
     problems=_CHANGE,
 )
 async def begin_totp(services: Services, call: UserCall, query: schemas.EnrolmentQuery) -> schemas.TotpSecret:
-    """Begin to add an authenticator app.
+    """Begin adding an authenticator app.
 
-    The secret is shown once, and is in force once a code of it was confirmed. Drawing another replaces one that waits;
-    an app in force stays so until its replacement is confirmed. Wants a proof of presence of the last 15 minutes.
+    The secret is shown once, and becomes active when a code from it is confirmed. Requesting another replaces one that
+    is not confirmed yet; an active app stays active until its replacement is confirmed. Requires a proof of presence
+    from the last 15 minutes.
     """
     made = await services.accounts.second_factors.begin_totp(call.user_id, call.session_id)
     uri, svg = made.uri.reveal(), query.qr == "svg"
@@ -73,11 +74,11 @@ async def begin_totp(services: Services, call: UserCall, query: schemas.Enrolmen
     "POST /v1/me/second-factors/totp/confirm",
     "confirmTotp",
     Answer(
-        "In force.",
+        "The authenticator app is active.",
         first=Example("The first factor", {"method": "totp", "backup_codes": CODES}),
-        further=Example("A further one", {"method": "totp", "backup_codes": []}),
+        further=Example("An additional factor", {"method": "totp", "backup_codes": []}),
     ),
-    body_examples={"code": Example("What the app shows", {"code": "042 917"})},
+    body_examples={"code": Example("The code shown by the app", {"code": "042 917"})},
     problems=(*_TRIES, *_CHANGE),
     closed=SECOND_STEP_TRIES,
     note=_TOLD,
@@ -85,9 +86,9 @@ async def begin_totp(services: Services, call: UserCall, query: schemas.Enrolmen
 async def confirm_totp(
     services: Services, call: UserCall, client: ClientInfo, body: schemas.CodeBody
 ) -> schemas.FactorAdded:
-    """Put an authenticator app in force.
+    """Activate an authenticator app.
 
-    With the first second factor, ten backup codes are given.
+    The first second factor comes with ten backup codes.
     """
     codes = await services.accounts.second_factors.confirm_totp(call.user_id, call.session_id, body.code, client)
     return schemas.FactorAdded("totp", _shown(codes))
@@ -103,7 +104,7 @@ async def confirm_totp(
 async def remove_totp(services: Services, call: UserCall, client: ClientInfo) -> None:
     """Remove the authenticator app.
 
-    With the last second factor, the backup codes go too.
+    If it is the last second factor, the backup codes are deleted too.
     """
     await services.accounts.second_factors.remove(call.user_id, call.session_id, "totp", client)
 
@@ -111,16 +112,16 @@ async def remove_totp(services: Services, call: UserCall, client: ClientInfo) ->
 @own.route(
     "POST /v1/me/second-factors/{method}",
     "addSecondFactor",
-    Answer("In force.", status=201, first=Example("The first factor", {"method": "sms", "backup_codes": CODES})),
+    Answer("Added.", status=201, first=Example("The first factor", {"method": "sms", "backup_codes": CODES})),
     problems=(problems.NOT_ALLOWED, problems.CONFLICT, *_CHANGE),
     note=_TOLD,
     path_schemas={"method": _METHOD},
 )
 async def add(services: Services, call: UserCall, client: ClientInfo, method: str) -> schemas.FactorAdded:
-    """Add codes that are sent.
+    """Add codes sent by message as a second factor.
 
-    Codes go to the verified e-mail address, or to the verified phone number; with `verify`, a verification service
-    sends them. With the first second factor, ten backup codes are given.
+    Codes are sent to the verified e-mail address or phone number; with `verify`, a verification service sends them. The
+    first second factor comes with ten backup codes.
     """
     way = _sent(method)
     codes = await services.accounts.second_factors.add(call.user_id, call.session_id, way, client)
@@ -136,9 +137,9 @@ async def add(services: Services, call: UserCall, client: ClientInfo, method: st
     path_schemas={"method": _METHOD},
 )
 async def remove(services: Services, call: UserCall, client: ClientInfo, method: str) -> None:
-    """Remove codes that are sent.
+    """Remove codes sent by message.
 
-    With the last second factor, the backup codes go too.
+    If it is the last second factor, the backup codes are deleted too.
     """
     await services.accounts.second_factors.remove(call.user_id, call.session_id, _sent(method), client)
 
@@ -151,9 +152,9 @@ async def remove(services: Services, call: UserCall, client: ClientInfo, method:
     note=_TOLD,
 )
 async def replace_backup_codes(services: Services, call: UserCall, client: ClientInfo) -> schemas.NewBackupCodes:
-    """Replace one's backup codes.
+    """Replace your backup codes.
 
-    They stand in for a second factor that is lost.
+    They replace a lost second factor.
     """
     flow = services.accounts.second_factors
     return schemas.NewBackupCodes(_shown(await flow.replace_backup_codes(call.user_id, call.session_id, client)))
@@ -162,10 +163,10 @@ async def replace_backup_codes(services: Services, call: UserCall, client: Clien
 @own.route(
     "GET /v1/me/devices",
     "listMyDevices",
-    Answer("Browsers and apps that signed in.", one=Example("A trusted one", {"items": [DEVICE]})),
+    Answer("Browsers and apps that have signed in.", one=Example("A trusted device", {"items": [DEVICE]})),
 )
 async def devices(services: Services, call: UserCall) -> schemas.DeviceList:
-    """List one's devices."""
+    """List your devices."""
     return schemas.DeviceList(await services.accounts.devices.list(call.user_id))
 
 
@@ -178,7 +179,7 @@ async def devices(services: Services, call: UserCall) -> schemas.DeviceList:
 async def remove_device(services: Services, call: UserCall, client: ClientInfo, device_id: UUID) -> None:
     """Forget a device.
 
-    It needs a second factor again. Its sessions are ended apart from this.
+    It needs the second factor again. Its sessions are not ended by this.
     """
     await services.accounts.devices.remove(call.user_id, device_id, client, by=call.session_id)
 
@@ -189,13 +190,13 @@ async def remove_device(services: Services, call: UserCall, client: ClientInfo, 
     Answer("A code is on its way.", status=202, sent=Example("Sent", {"expires_in": 300})),
     body_examples={"phone": Example("A number", {"phone": "+15555550100"})},
     problems=(problems.GUARD_UNAVAILABLE, *_CHANGE),
-    closed=f"{CODE_MESSAGES} As many to each number.",
+    closed=f"{CODE_MESSAGES} The same for each number.",
 )
 async def add_phone(services: Services, call: UserCall, client: ClientInfo, body: schemas.PhoneBody) -> CodeSent:
-    """Add or change one's phone number.
+    """Add or change your phone number.
 
-    Sends a code to it; the number of before stays in force until the new one is verified. Five messages an hour for
-    each person and for each number. Wants a proof of presence of the last 15 minutes.
+    Sends a code to the new number; the previous number stays in force until the new one is verified. Requires a proof
+    of presence from the last 15 minutes.
     """
     return CodeSent(await services.accounts.phones.add(call.user_id, call.session_id, body.phone, client))
 
@@ -203,7 +204,7 @@ async def add_phone(services: Services, call: UserCall, client: ClientInfo, body
 @own.route(
     "POST /v1/me/phone/verify",
     "verifyPhone",
-    Answer("The number is its owner's.", phone=Example("Masked", {"phone": "+1******0100"})),
+    Answer("The number is verified.", phone=Example("Masked", {"phone": "+1******0100"})),
     body_examples={"code": Example("What was sent", {"code": "042917"})},
     problems=(*_TRIES, problems.NOT_ALLOWED, problems.CONFLICT),
     closed=SECOND_STEP_TRIES,
@@ -211,7 +212,7 @@ async def add_phone(services: Services, call: UserCall, client: ClientInfo, body
 async def verify_phone(
     services: Services, call: UserCall, client: ClientInfo, body: schemas.CodeBody
 ) -> schemas.VerifiedPhone:
-    """Verify one's phone number."""
+    """Verify your phone number."""
     phones = services.accounts.phones
     return schemas.VerifiedPhone(await phones.verify(call.user_id, body.code, client, session_id=call.session_id))
 
@@ -224,24 +225,24 @@ async def verify_phone(
     note=_TOLD,
 )
 async def remove_phone(services: Services, call: UserCall, client: ClientInfo) -> None:
-    """Remove one's phone number."""
+    """Remove your phone number."""
     await services.accounts.phones.remove(call.user_id, call.session_id, client)
 
 
 @others.route(
     "POST /v1/users/{user_id}/reset-second-factors",
     "resetSecondFactors",
-    Answer("What was taken away.", totp=Example("An authenticator app", {"removed": ["totp"]})),
+    Answer("What was removed.", totp=Example("An authenticator app", {"removed": ["totp"]})),
     problems=(problems.ORGANIZATION_FORBIDDEN, problems.UNAVAILABLE),
     idempotent=True,
 )
 async def reset(
     session: PlatformSession, services: Services, call: Call, client: ClientInfo, user_id: UUID
 ) -> schemas.FactorsReset:
-    """Take away the second factors of somebody who lost them.
+    """Reset the second factors of somebody who lost them.
 
-    For administrators who made sure, by other means, who asks. Second factors and backup codes go, and all sessions
-    end. Its owner is told by mail, and the audit trail says who did it.
+    For administrators who have verified the person's identity by other means. Second factors and backup codes are
+    removed, and all sessions end. The account's owner is told by mail, and the audit trail records who did it.
     """
     flow = services.accounts.second_factors
     return schemas.FactorsReset(await flow.reset(session, user_id, actor=call.principal.key_id, client=client))

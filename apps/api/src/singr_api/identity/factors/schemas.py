@@ -24,7 +24,7 @@ class EnrolmentQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How to show the secret.
 
     Attributes:
-        qr: the kind of picture.
+        qr: the format of the QR code.
     """
 
     qr: Literal["svg", "png"] = "svg"
@@ -90,6 +90,6 @@ class VerifiedPhone(msgspec.Struct, frozen=True):
 
 
 class FactorsReset(msgspec.Struct, frozen=True):
-    """What was taken away."""
+    """What was removed."""
 
     removed: tuple[str, ...]

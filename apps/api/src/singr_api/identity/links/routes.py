@@ -38,9 +38,9 @@ _TITLES: Final = {
 
 pages = Section(
     "Pages",
-    note="For people. Reads `token` from its own address by script, and posts it when a button is pressed: opening the"
-    " page uses nothing up. Messages lead to `APP_URL_WEB` and `APP_URL_CUSTOMER`; these pages are for where that is"
-    " this API itself.",
+    note="For people. Its script reads `token` from the page's address, and posts it when a button is pressed:"
+    " opening the page consumes nothing. Messages link to `APP_URL_WEB` and `APP_URL_CUSTOMER`; these pages are for"
+    " installations where that is this API itself.",
 )
 assets = Section("Pages")
 _PAGE: Final = Answer("The page.", media="text/html")

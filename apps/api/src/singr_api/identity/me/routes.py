@@ -28,7 +28,7 @@ async def read(services: Services, call: UserCall) -> Profile:
 @me.route(
     "PATCH /v1/me",
     "changeMe",
-    Answer("As it is now.", me=Example("Renamed", RENAMED)),
+    Answer("Your account.", me=Example("Renamed", RENAMED)),
     body_examples={"name": Example("Another name", {"name": "Ada King"})},
 )
 async def change(services: Services, call: UserCall, client: ClientInfo, body: schemas.ChangeProfile) -> Profile:
@@ -42,8 +42,8 @@ async def change(services: Services, call: UserCall, client: ClientInfo, body: s
 async def end(request: AnyRequest, services: Services, call: UserCall, client: ClientInfo) -> None:
     """Delete your account.
 
-    For good: all sessions end, the address is free again, and nothing that is kept says whose account it was. Needs a
-    proof of presence that is at most 15 minutes old. Refused (409) while an organization with other members would be
+    Permanently: all sessions end, the address becomes free, and nothing that is kept identifies the account's owner.
+    Requires a proof of presence at most 15 minutes old. Refused (409) while an organization with other members would be
     left without an owner: transfer its ownership first.
     """
     await services.accounts.profiles.delete(call.user_id, call.session_id, client)
@@ -52,9 +52,9 @@ async def end(request: AnyRequest, services: Services, call: UserCall, client: C
 
 @me.route("GET /v1/me/security-events", "listMySecurityEvents", page_with(EVENT))
 async def events(services: Services, call: UserCall, query: PageQuery) -> SecurityEventPage:
-    """List what happened to your account.
+    """List your account's security events.
 
-    Sign-ins, refused ones too, and every change of how the account is opened. Newest first.
+    Sign-ins, including refused ones, and every change to how the account is accessed. Newest first.
     """
     return SecurityEventPage.of(await services.accounts.profiles.events(call.user_id, **asdict(query)))
 
@@ -63,15 +63,15 @@ async def events(services: Services, call: UserCall, query: PageQuery) -> Securi
     "POST /v1/auth/email/change",
     "changeEmail",
     ACCEPTED,
-    body_examples={"address": Example("Another address", {"email": "ada.king@example.org"})},
+    body_examples={"address": Example("A new address", {"email": "ada.king@example.org"})},
     problems=(problems.REAUTHENTICATION_REQUIRED,),
-    closed="5 an hour for each person, and to each.",
+    closed="5 per hour for each person, and for each new address.",
 )
 async def change_email(services: Services, call: UserCall, client: ClientInfo, body: schemas.ChangeEmail) -> Accepted:
-    """Ask for another e-mail address.
+    """Request a change of e-mail address.
 
-    Sends a link and a code to the new address, and word of it to the old one, which stays in force until the new one is
-    confirmed in this session. Needs a proof of presence that is at most 15 minutes old.
+    Sends a link and a code to the new address, and a notice to the old one, which stays in force until the new one is
+    confirmed in this session. Requires a proof of presence at most 15 minutes old.
     """
     await services.accounts.email_change.request(call.user_id, call.session_id, body.email, client)
     return Accepted()
@@ -80,7 +80,7 @@ async def change_email(services: Services, call: UserCall, client: ClientInfo, b
 @me.route(
     "POST /v1/auth/email/change/confirm",
     "confirmEmailChange",
-    Answer("In force.", changed=Example("Done", {"status": "email_changed"})),
+    Answer("The new address is in force.", changed=Example("Done", {"status": "email_changed"})),
     body_examples={
         "code": Example("The code", {"code": "042917"}),
         "link": Example("The link's token", {"token": "sec_4Jv7…"}),
@@ -99,8 +99,9 @@ async def confirm_email(
 ) -> schemas.EmailChanged:
     """Confirm the new e-mail address.
 
-    By the code or the link of the mail to the new address, in the session that asked for the change: in any other
-    (403), and without one (401), nothing changes. The old address is told, with a link that undoes it for seven days.
+    With the code or the link from the mail to the new address, in the session that requested the change; in any other
+    session (403), or without one (401), nothing changes. The old address is told, with a link that undoes the change
+    for seven days.
     """
     flow, who = services.accounts.email_change, (call.user_id, call.session_id)
     if body.token is not None:
@@ -124,9 +125,9 @@ async def undo_email_change(
 ) -> schemas.EmailRestored:
     """Undo a change of e-mail address.
 
-    By the link that went to the address of before, within seven days. The account has that address again, all sessions
-    end, the password is dropped and a link to choose one is sent, and what was added around the change that could sign
-    in (passkeys, phone, devices, second factors) is removed. Signs nobody in.
+    With the link that was sent to the previous address, within seven days. The account gets that address back, all
+    sessions end, the password is removed and a link to choose a new one is sent; sign-in methods added around the
+    change (passkeys, phone, devices, second factors) are removed. Signs nobody in.
     """
     await services.accounts.email_undo.undo(Secret(body.token), client)
     return schemas.EmailRestored()

@@ -28,14 +28,14 @@ _FRESH: Final = (problems.REAUTHENTICATION_REQUIRED, problems.SESSION_ENDED)
 @signing_in.route(
     "POST /v1/auth/passkeys/options",
     "beginPasskeySignIn",
-    Answer("The options.", anybody=Example("For anybody", examples.REQUEST)),
+    Answer("The options.", anybody=Example("For any account", examples.REQUEST)),
     problems=(problems.UNAVAILABLE,),
     unguessable=True,
 )
 async def sign_in_options(services: Services) -> schemas.RequestOptionsAnswer:
-    """Begin to sign in with a passkey.
+    """Begin signing in with a passkey.
 
-    Nobody is named: the authenticator shows which of its passkeys fit. The options are good for one answer.
+    No account is named: the authenticator offers the passkeys that match. The options are valid for one response.
     """
     return _request_options(await services.accounts.passkey_sign_in.options())
 
@@ -44,11 +44,11 @@ async def sign_in_options(services: Services) -> schemas.RequestOptionsAnswer:
     "POST /v1/auth/passkeys/sign-in",
     "signInWithPasskey",
     Answer(
-        "Signed in, or one step left.",
+        "Signed in, or one step remains.",
         signed_in=Example("Signed in", SIGNED_IN),
-        second_factor=Example("The second factor follows", examples.CHALLENGED),
+        second_factor=Example("The second factor is required", examples.CHALLENGED),
     ),
-    body_examples={"proof": Example("What toJSON() gives", {"credential": examples.ASSERTION, "delivery": "body"})},
+    body_examples={"proof": Example("The output of toJSON()", {"credential": examples.ASSERTION, "delivery": "body"})},
     problems=(problems.ONE_TIME_TOKEN_REFUSED, problems.SIGN_IN_REFUSED, problems.UNAVAILABLE),
     unguessable=True,
 )
@@ -57,8 +57,8 @@ async def sign_in(
 ) -> SignInAnswer:
     """Sign in with a passkey.
 
-    A passkey that verified its user (by PIN, fingerprint or face) counts as both factors. One that did not is a first
-    factor: a second one follows where the account has one.
+    A passkey that verified its user (by PIN, fingerprint or face) counts as both factors. Otherwise it counts as the
+    first factor, and the second one follows if the account has one.
     """
     try:
         result = await services.accounts.passkey_sign_in.sign_in(body.credential, client, delivery=body.delivery)
@@ -71,7 +71,7 @@ async def sign_in(
     "POST /v1/auth/second-factor/passkey",
     "beginPasskeySecondFactor",
     Answer(
-        "The options, with the passkeys of whoever is signing in.", own=Example("One passkey", examples.REQUEST_OF_ONE)
+        "The options, with the passkeys of the person signing in.", own=Example("One passkey", examples.REQUEST_OF_ONE)
     ),
     body_examples={"challenge": Example("After the first factor", {"challenge_token": CHALLENGE_TOKEN})},
     problems=(problems.ONE_TIME_TOKEN_REFUSED, problems.NOT_ALLOWED, problems.UNAVAILABLE),
@@ -80,9 +80,9 @@ async def sign_in(
 async def second_factor_options(
     services: Services, body: schemas.SecondFactorOptionsBody
 ) -> schemas.RequestOptionsAnswer:
-    """Begin to prove a passkey as second factor.
+    """Begin proving a passkey as second factor.
 
-    Send what the browser answers to `POST /v1/auth/second-factor/verify`, with `method: passkey`. The options belong to
+    Send the browser's response to `POST /v1/auth/second-factor/verify`, with `method: passkey`. The options belong to
     this sign-in, and end with it.
     """
     flow = services.accounts.passkey_sign_in
@@ -92,14 +92,14 @@ async def second_factor_options(
 @signing_in.route(
     "POST /v1/auth/reauthenticate/passkey",
     "beginPasskeyReauthentication",
-    Answer("The options, with one's own passkeys.", own=Example("One passkey", examples.REQUEST_OF_PRESENCE)),
+    Answer("The options, with your passkeys.", own=Example("One passkey", examples.REQUEST_OF_PRESENCE)),
     access=Access.USER,
 )
 async def presence_options(services: Services, call: UserCall) -> schemas.RequestOptionsAnswer:
-    """Begin to prove presence by a passkey.
+    """Begin proving presence with a passkey.
 
-    Send what the browser answers to `POST /v1/auth/reauthenticate`, with `method: passkey`. The passkey has to verify
-    its user. The options are good for one answer.
+    Send the browser's response to `POST /v1/auth/reauthenticate`, with `method: passkey`. The passkey must verify its
+    user. The options are valid for one response.
     """
     return _request_options(await services.accounts.passkeys.presence_options(call.user_id))
 
@@ -107,23 +107,23 @@ async def presence_options(services: Services, call: UserCall) -> schemas.Reques
 @own.route(
     "GET /v1/me/passkeys",
     "listMyPasskeys",
-    Answer("All of them.", one=Example("One passkey", {"items": [examples.PASSKEY]})),
+    Answer("The passkeys.", one=Example("One passkey", {"items": [examples.PASSKEY]})),
 )
 async def index(services: Services, call: UserCall) -> schemas.PasskeyList:
-    """List one's passkeys."""
+    """List your passkeys."""
     return schemas.PasskeyList(await services.accounts.passkeys.list(call.user_id))
 
 
 @own.route(
     "POST /v1/me/passkeys/options",
     "beginPasskey",
-    Answer("The options.", first=Example("The first", examples.CREATION)),
+    Answer("The options.", first=Example("For the first passkey", examples.CREATION)),
     problems=(*_FRESH, problems.CONFLICT),
 )
 async def creation_options(services: Services, call: UserCall) -> schemas.CreationOptionsAnswer:
-    """Begin to add a passkey.
+    """Begin adding a passkey.
 
-    Wants a proof of presence of the last 15 minutes. The options are good for one answer.
+    Requires a proof of presence from the last 15 minutes. The options are valid for one response.
     """
     options = msgspec.convert(
         await services.accounts.passkeys.options(call.user_id, call.session_id), schemas.CreationOptions
@@ -134,14 +134,14 @@ async def creation_options(services: Services, call: UserCall) -> schemas.Creati
 @own.route(
     "POST /v1/me/passkeys",
     "addPasskey",
-    Answer("The passkey.", status=201, passkey=Example("A synchronised one", examples.PASSKEY)),
-    body_examples={"made": Example("What toJSON() gives", {"credential": examples.MADE, "name": "Work laptop"})},
+    Answer("The passkey.", status=201, passkey=Example("A synced passkey", examples.PASSKEY)),
+    body_examples={"made": Example("The output of toJSON()", {"credential": examples.MADE, "name": "Work laptop"})},
     problems=(problems.ONE_TIME_TOKEN_REFUSED, *_FRESH, problems.CONFLICT),
 )
 async def add(services: Services, call: UserCall, client: ClientInfo, body: schemas.AddPasskeyBody) -> Passkey:
     """Add a passkey.
 
-    Wants a proof of presence of the last 15 minutes. Its owner is told by mail.
+    Requires a proof of presence from the last 15 minutes. The account's owner is told by mail.
     """
     return await services.accounts.passkeys.add(call.user_id, call.session_id, body.credential, client, name=body.name)
 
@@ -163,7 +163,7 @@ async def rename(
 async def remove(services: Services, call: UserCall, client: ClientInfo, passkey_id: UUID) -> None:
     """Remove a passkey.
 
-    Wants a proof of presence of the last 15 minutes. Its owner is told by mail.
+    Requires a proof of presence from the last 15 minutes. The account's owner is told by mail.
     """
     await services.accounts.passkeys.remove(call.user_id, call.session_id, passkey_id, client)
 

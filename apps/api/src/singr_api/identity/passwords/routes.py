@@ -16,7 +16,7 @@ from singr_auth.accounts import ClientInfo, InvalidCredentialsError
 from singr_config import Secret
 
 passwords = Section("Passwords")
-_IN_FORCE: Final = Answer("In force.", set=Example("Done", {"status": "password_changed"}))
+_IN_FORCE: Final = Answer("The new password is in force.", set=Example("Done", {"status": "password_changed"}))
 
 
 @passwords.route(
@@ -30,10 +30,11 @@ _IN_FORCE: Final = Answer("In force.", set=Example("Done", {"status": "password_
     closed=MAILS,
 )
 async def forgot(services: Services, client: ClientInfo, body: EmailOrPhone) -> Accepted:
-    """Ask for a new password.
+    """Request a password reset.
 
-    Sends a link to an account's address, which works once, for an hour; or to its verified phone, for 15 minutes.
-    Nothing goes to a phone that gets the codes of its account's second factor: it would be both factors.
+    Sends a link to the account's e-mail address, valid once for an hour; or to its verified phone, valid for 15
+    minutes. Nothing is sent to a phone that receives the codes of the account's second factor: it would then be both
+    factors.
     """
     recovery = services.accounts.recovery
     if body.phone is not None:
@@ -56,10 +57,10 @@ async def forgot(services: Services, client: ClientInfo, body: EmailOrPhone) -> 
     unguessable=True,
 )
 async def reset(services: Services, client: ClientInfo, body: Reset) -> PasswordSet:
-    """Choose a new password by the link.
+    """Choose a new password with the link.
 
-    Uses the link up, ends all sessions, and lets no device skip the second factor any more. Signs nobody in. A password
-    that is refused (422) leaves the link in force.
+    Consumes the link, ends all sessions, and makes every device need the second factor again. Signs nobody in. If the
+    password is refused (422), the link stays valid.
     """
     await services.accounts.recovery.reset(Secret(body.token), Secret(body.password), client)
     return PasswordSet()
@@ -71,7 +72,7 @@ async def reset(services: Services, client: ClientInfo, body: Reset) -> Password
     _IN_FORCE,
     body_examples={
         "change": Example(
-            "Old and new",
+            "Old and new password",
             {
                 "current_password": "a long road to the microphone",
                 "new_password": "another long road to the microphone",
@@ -85,8 +86,8 @@ async def reset(services: Services, client: ClientInfo, body: Reset) -> Password
 async def change(services: Services, call: UserCall, client: ClientInfo, body: ChangePassword) -> PasswordSet:
     """Change the password.
 
-    This session stays; all others end, and no device skips the second factor any more. Where a second factor is on,
-    this session must have proved one.
+    This session stays; all others end, and every device needs the second factor again. If a second factor is on, this
+    session must have proved it.
     """
     try:
         await services.accounts.recovery.change(

@@ -17,16 +17,16 @@ registration = Section("Registration")
     "POST /v1/auth/register",
     "register",
     ACCEPTED,
-    body_examples={"customer": Example("Somebody who runs a venue", CUSTOMER)},
-    closed="3 an hour for each address, 30 for each caller's.",
+    body_examples={"customer": Example("A venue's manager", CUSTOMER)},
+    closed="3 per hour for each address, 30 per client address.",
 )
 async def register(services: Services, client: ClientInfo, body: Register) -> Accepted:
     """Register.
 
-    Makes an account that is pending until its address is verified, and sends a link and a six-digit code. New, pending
-    and existing addresses get the same answer: the owner of an existing account is told by mail that somebody tried.
-    Registering a pending address anew replaces what was registered before; with another password, nobody knows whose it
-    is, and the owner chooses one by mail once the address is verified.
+    Creates an account that is pending until its address is verified, and sends a link and a six-digit code. New,
+    pending and existing addresses get the same response: the owner of an existing account is told by mail about the
+    attempt. Registering a pending address again replaces the earlier registration; if the password differs, neither is
+    trusted, and the owner chooses a new one by mail once the address is verified.
     """
     account = NewAccount(body.email, body.name, Secret(body.password), body.account_type)
     await services.accounts.registration.register(account, client)
@@ -38,8 +38,8 @@ async def register(services: Services, client: ClientInfo, body: Register) -> Ac
     "verifyEmail",
     Answer("Verified.", verified=Example("Done", {"status": "verified"})),
     body_examples={
-        "link": Example("By link", {"token": VERIFICATION_TOKEN}),
-        "code": Example("By code", {"email": "ada@example.org", "code": "042917"}),
+        "link": Example("With the link", {"token": VERIFICATION_TOKEN}),
+        "code": Example("With the code", {"email": "ada@example.org", "code": "042917"}),
     },
     problems=(ONE_TIME_TOKEN_REFUSED, CODE_REFUSED, CONFLICT),
     closed=CODE_TRIES,
@@ -47,8 +47,9 @@ async def register(services: Services, client: ClientInfo, body: Register) -> Ac
 async def verify(services: Services, client: ClientInfo, body: VerifyEmailAddress) -> Verified:
     """Verify an e-mail address.
 
-    By the token of the mail's link, or by the address and the code beside the link. A code may be tried five times,
-    then a new mail is due. Nobody is signed in by this. A change of address is confirmed elsewhere.
+    With the token from the link in the mail, or with the address and the code from the same mail. A code can be tried
+    five times; after that a new mail is needed. This signs nobody in. A change of address is confirmed by another
+    route.
     """
     verification = services.accounts.email_verification
     if body.token is not None:
@@ -68,7 +69,7 @@ async def verify(services: Services, client: ClientInfo, body: VerifyEmailAddres
 async def resend(services: Services, client: ClientInfo, body: AddressOnly) -> Accepted:
     """Send the verification mail again.
 
-    Only where the address has a pending account; the answer is the same in any case.
+    Sent only if the address has a pending account; the response is the same in any case.
     """
     await services.accounts.email_verification.resend(body.email, client)
     return Accepted()

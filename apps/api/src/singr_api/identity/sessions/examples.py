@@ -32,7 +32,7 @@ SECOND_STEPS: Final = {
     "backup_code": Example("A backup code", {**_CHALLENGED, **_BACKUP_CODE}),
     "passkey": Example("A passkey", {**_CHALLENGED, **_PASSKEY}),
     "password": Example(
-        "The password, after a link that came by the only other channel",
+        "The password, after a link sent over the only other channel",
         {**_CHALLENGED, "method": "password", "password": "a long road to the microphone"},
     ),
 }

@@ -64,9 +64,10 @@ async def refresh(
 ) -> SignedInAnswer:
     """Exchange a refresh token for the next tokens.
 
-    A refresh token is good once. Sent again within a short grace (30 s, unless set otherwise), the same successor is
-    answered, so that two tabs and a lost answer sign nobody out. Sent again later, it ends the whole session, and its
-    owner is told: somebody else may have it. To a browser that asks for cookies and sends none, the session has ended.
+    A refresh token works once. If it is sent again within a short grace period (30 s by default), the same successor is
+    returned, so that two tabs or a lost response sign nobody out. If it is sent again later, the whole session ends and
+    its owner is told, since somebody else may have it. For a browser that requests cookies but sends none, the session
+    has ended.
     """
     token = body.refresh_token or refresh_cookie(request)
     if token is None and body.delivery == "body":
@@ -94,7 +95,7 @@ async def refresh(
     Answer("Signed out; cookies are cleared."),
     body_examples={
         "token": Example("An app whose access token has expired", {"refresh_token": REFRESH}),
-        "cookie": Example("A browser, or an app with an access token in force", {}),
+        "cookie": Example("A browser, or an app with a valid access token", {}),
     },
     # for anybody who holds a token of the session, expired or used: signing out must always be possible
     unguessable=True,
@@ -102,12 +103,12 @@ async def refresh(
 async def sign_out(
     request: AnyRequest, services: Services, client: ClientInfo, body: schemas.SignOutBody | None = None
 ) -> None:
-    """End the session that asks.
+    """End this session.
 
-    The session of the access token, in the header `authorization` or the cookie; where there is none in force, that of
-    the refresh token, in the body or the cookie, used or not. Its refresh tokens open nothing any more; its access
-    tokens are refused within a second. Cookies are cleared, and the answer is the same, whether or not there was a
-    session to end.
+    Ends the session of the access token, in the `authorization` header or the cookie; without a valid one, that of the
+    refresh token, in the body or the cookie, used or not. Its refresh tokens no longer work; its access tokens are
+    refused within a second. Cookies are cleared, and the response is the same whether or not there was a session to
+    end.
     """
     claims = _access_claims(request, services)
     token = (body and body.refresh_token) or refresh_cookie(request)
@@ -121,17 +122,17 @@ async def sign_out(
 @sessions.route(
     "POST /v1/auth/sign-out-everywhere",
     "signOutEverywhere",
-    Answer("They have ended.", three=Example("Three sessions", {"ended": 3})),
+    Answer("The sessions have ended.", three=Example("Three sessions", {"ended": 3})),
     problems=(problems.REAUTHENTICATION_REQUIRED,),
     access=Access.USER,
 )
 async def sign_out_everywhere(
     request: AnyRequest, services: Services, call: UserCall, client: ClientInfo, query: schemas.SignOutQuery
 ) -> schemas.SignedOutEverywhere:
-    """End all of one's sessions.
+    """End all your sessions.
 
-    No device skips the second factor any more. To keep this session asks that it has proved the second factor that is
-    on; to end all of them asks for nothing.
+    Every device needs the second factor again. Keeping this session requires that it has proved the second factor, if
+    one is on; ending all of them requires nothing.
     """
     keep = call.session_id if query.keep == "current" else None
     ended = await services.accounts.sessions.sign_out_everywhere(call.user_id, client, keep=keep)
@@ -143,23 +144,23 @@ async def sign_out_everywhere(
 @sessions.route(
     "GET /v1/auth/sessions",
     "listSessions",
-    Answer("The living ones, the one used last first.", one=Example("This one", {"items": [SESSION]})),
+    Answer("Active sessions, most recently used first.", one=Example("The current session", {"items": [SESSION]})),
     access=Access.USER,
 )
 async def index(services: Services, call: UserCall) -> SessionList:
-    """List one's sessions."""
+    """List your sessions."""
     return SessionList(await services.accounts.sessions.list(call.user_id, current=call.session_id))
 
 
 @sessions.route(
     "DELETE /v1/auth/sessions/{session_id}",
     "endSession",
-    Answer("It has ended."),
+    Answer("The session has ended."),
     problems=(problems.REAUTHENTICATION_REQUIRED,),
     access=Access.USER,
 )
 async def revoke(request: AnyRequest, services: Services, call: UserCall, client: ClientInfo, session_id: UUID) -> None:
-    """End one of one's sessions."""
+    """End one of your sessions."""
     await services.accounts.sessions.revoke(call.user_id, session_id, client, by=call.session_id)
     if session_id == call.session_id:
         clear_cookies(request)
@@ -168,15 +169,15 @@ async def revoke(request: AnyRequest, services: Services, call: UserCall, client
 @sessions.route(
     "POST /v1/auth/second-factor/send",
     "sendSecondFactorCode",
-    Answer("It is on its way.", status=202, sent=Example("Sent", {"expires_in": 300})),
+    Answer("The code is on its way.", status=202, sent=Example("Sent", {"expires_in": 300})),
     body_examples={"sms": Example("As a text message", {"challenge_token": CHALLENGE, "method": "sms"})},
     problems=(problems.ONE_TIME_TOKEN_REFUSED, problems.NOT_ALLOWED, problems.GUARD_UNAVAILABLE),
     closed=CODE_MESSAGES,
 )
 async def send_code(services: Services, client: ClientInfo, body: schemas.SendCodeBody) -> CodeSent:
-    """Have a code sent for the second step.
+    """Send a code for the second factor.
 
-    Five messages an hour for each person. A new code takes the place of an earlier one.
+    A new code replaces the previous one.
     """
     flow = services.accounts.second_factor_sign_in
     return CodeSent(await flow.send(Secret(body.challenge_token), body.method, client))
@@ -205,10 +206,10 @@ async def send_code(services: Services, client: ClientInfo, body: schemas.SendCo
 async def verify(
     request: AnyRequest, services: Services, client: ClientInfo, body: schemas.SecondFactorBody
 ) -> SignedInAnswer:
-    """Take the second step of a sign-in.
+    """Complete a sign-in with the second factor.
 
-    Five tries for each sign-in, ten in a quarter of an hour for each person; each is counted before anything is
-    compared. With `remember_device`, this device needs no second factor from now on.
+    5 attempts for each sign-in, 10 in 15 minutes for each person; each is counted before anything is compared. With
+    `remember_device`, this device no longer needs the second factor.
     """
     token, accounts = Secret(body.challenge_token), services.accounts
     options: dict[str, Any] = {"remember_device": body.remember_device, "delivery": body.delivery}
@@ -227,7 +228,7 @@ async def verify(
     "POST /v1/auth/reauthenticate",
     "reauthenticate",
     Answer(
-        "Changes are admitted for a while.",
+        "Sensitive changes are allowed for a limited time.",
         proved=Example("Proved", {"authenticated_at": "2026-11-22T12:20:00Z", "expires_in": 900}),
     ),
     body_examples=PROOFS,
@@ -245,10 +246,10 @@ async def verify(
 async def reauthenticate(
     services: Services, call: UserCall, client: ClientInfo, body: schemas.ReauthenticateBody
 ) -> schemas.Reauthenticated:
-    """Prove presence anew.
+    """Prove presence again.
 
-    What changes how an account is opened wants a proof of presence of the last 15 minutes: a sign-in, or this. The
-    tokens stay as they are.
+    Changes to how an account is accessed require a proof of presence from the last 15 minutes: a sign-in, or this. The
+    tokens stay the same.
     """
     accounts, left = services.accounts, None
     who, proof = (call.user_id, call.session_id), accounts.reauthentication

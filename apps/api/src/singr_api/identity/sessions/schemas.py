@@ -37,7 +37,7 @@ class SignOutQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which sessions to end.
 
     Attributes:
-        keep: `current`: the one that asks goes on.
+        keep: `current` keeps the session that sends this request.
     """
 
     keep: Literal["current"] | None = None

@@ -15,10 +15,10 @@ from singr_config import Secret
 
 signing_in = Section("Sign-in")
 _DONE: Final = Answer(
-    "Signed in; or the first factor was right, and a second one has to follow.",
+    "Signed in; or the first factor is right, and the second one is required.",
     signed_in=Example("Signed in, tokens in the body", SIGNED_IN),
     cookies=Example("Signed in, tokens in cookies", IN_COOKIES),
-    second_factor=Example("A second factor has to follow", CHALLENGED),
+    second_factor=Example("The second factor is required", CHALLENGED),
 )
 
 
@@ -34,10 +34,10 @@ _DONE: Final = Answer(
     closed=PASSWORD_TRIES,
 )
 async def sign_in(request: AnyRequest, services: Services, client: ClientInfo, body: SignIn) -> SignInAnswer:
-    """Sign in by password.
+    """Sign in with a password.
 
-    Unknown, disabled and password-less accounts and wrong passwords get one answer, after the same work. Where the
-    password is right but the address is not verified yet (403), another mail is on its way.
+    Unknown, disabled and password-less accounts and wrong passwords all get the same response, after the same amount of
+    work. If the password is right but the address is not verified yet (403), another verification mail is sent.
     """
     client = from_device(client, body.device_token)
     result = await services.accounts.password_sign_in.sign_in(
@@ -54,13 +54,13 @@ async def sign_in(request: AnyRequest, services: Services, client: ClientInfo, b
         "email": Example("By e-mail", {"email": "ada@example.org"}),
         "phone": Example("By text message", {"phone": "+15555550100"}),
     },
-    closed="5 an hour for each address that is asked for, with a reserve for callers who asked for none; 50 for each"
-    " caller's.",
+    closed="5 per hour for each requested address, with a reserve for clients that have made no request; 50 per"
+    " client address.",
 )
 async def ask(services: Services, client: ClientInfo, body: EmailOrPhone) -> Accepted:
-    """Ask for a link that signs in.
+    """Request a sign-in link.
 
-    It goes to an account's address, or to its verified phone. It works once, for 15 minutes.
+    The link is sent to an account's e-mail address, or to its verified phone. It works once, for 15 minutes.
     """
     links = services.accounts.magic_links
     if body.phone is not None:
@@ -79,11 +79,11 @@ async def ask(services: Services, client: ClientInfo, body: EmailOrPhone) -> Acc
     unguessable=True,
 )
 async def redeem(request: AnyRequest, services: Services, client: ClientInfo, body: RedeemLink) -> SignInAnswer:
-    """Sign in by link.
+    """Sign in with a link.
 
-    Uses the link up. A pending account becomes active, since its owner has read a mail of ours; the password that it
-    was registered with is dropped then, since whoever chose it may have been somebody else. A second factor has to come
-    by another channel than the link; where there is none, it is the password.
+    Consumes the link. A pending account becomes active, since its owner has received our mail; the password it was
+    registered with is removed, because somebody else may have chosen it. A second factor must use another channel than
+    the link; if there is none, the password is asked for.
     """
     client = from_device(client, body.device_token)
     result = await services.accounts.magic_links.redeem(Secret(body.token), client, delivery=body.delivery)

@@ -45,9 +45,9 @@ async def read(session: PlatformSession, services: Services, user_id: UUID) -> U
 
 @users.route("GET /v1/users/{user_id}/security-events", "listUserSecurityEvents", page_with(EVENT))
 async def events(session: PlatformSession, services: Services, user_id: UUID, query: PageQuery) -> SecurityEventPage:
-    """List what happened to an account.
+    """List an account's security events.
 
-    As its owner sees it, but with who did what, and from where. Newest first.
+    What its owner sees, plus who did what, and from where. Newest first.
     """
     return SecurityEventPage.of(await services.accounts.administration.events(session, user_id, **asdict(query)))
 
@@ -60,7 +60,7 @@ async def events(session: PlatformSession, services: Services, user_id: UUID, qu
 async def sessions(session: PlatformSession, services: Services, user_id: UUID) -> SessionList:
     """List an account's sessions.
 
-    The living ones, the one used last first; 200 at most.
+    Active sessions, most recently used first; at most 200.
     """
     await services.accounts.administration.user(session, user_id)
     return SessionList(await services.accounts.sessions.list(user_id))
@@ -78,8 +78,8 @@ async def disable(
 ) -> UserSummary:
     """Disable an account.
 
-    Its sessions end at once, everywhere within a second, and nothing signs in to it. Its owner is told. Nobody disables
-    themselves.
+    Its sessions end at once, everywhere within a second, and it can no longer sign in. Its owner is told. You cannot
+    disable your own account.
     """
     return await services.accounts.administration.disable(session, user_id, actor=call.principal.key_id, client=client)
 
@@ -96,7 +96,7 @@ async def enable(
 ) -> UserSummary:
     """Enable an account.
 
-    Its owner signs in anew.
+    Its owner has to sign in again.
     """
     return await services.accounts.administration.enable(session, user_id, actor=call.principal.key_id, client=client)
 
@@ -112,8 +112,7 @@ async def revoke_sessions(
 ) -> SessionsEnded:
     """End an account's sessions.
 
-    All of them. Links that were sent before open nothing, every device is a stranger from now on, and its owner is
-    told.
+    Ends all of them. Links sent earlier become invalid, every device is treated as new, and the owner is told.
     """
     administration = services.accounts.administration
     return SessionsEnded(

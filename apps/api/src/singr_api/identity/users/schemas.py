@@ -14,7 +14,7 @@ class UserQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Which accounts, and how many.
 
     Attributes:
-        status: where the accounts stand.
+        status: only accounts with this status.
     """
 
     status: Literal["pending", "active", "disabled", "deleted"] | None = None

@@ -19,7 +19,8 @@ well_known = Section("Sign-in")
 async def keys(services: Services) -> KeySet:
     """Read the public keys.
 
-    Verifies access tokens anywhere, without asking: pick the key by the token's `kid`. May be kept for five minutes; a
-    new key is published here before it signs anything, so ask again, at most once a minute, when a `kid` is not known.
+    Verifies access tokens anywhere, without a call to this API: pick the key by the token's `kid`. May be cached for
+    five minutes; a new key is published here before it signs anything, so if a `kid` is unknown, fetch again, at most
+    once a minute.
     """
     return msgspec.convert(services.keys.jwks(), KeySet)

@@ -126,7 +126,7 @@ DELIVERED: Final[dict[str, Any]] = {
     "events": [EVENT],
 }
 QUESTION: Final = Example(
-    "Would a song request reach her?",
+    "Would a song request reach this address?",
     {"type": "song_request", "channel": "email", "address": "jane@bluenote.example"},
 )
 _EXPLAINED: Final[dict[str, Any]] = {
@@ -144,9 +144,9 @@ _EXPLAINED: Final[dict[str, Any]] = {
         {"provider": "resend", "state": "closed", "is_called": True, "probe_at": None},
     ],
 }
-MOVED: Final = Example("By the fallback", _EXPLAINED)
+MOVED: Final = Example("Through the fallback provider", _EXPLAINED)
 COMPLAINED: Final = Example(
-    "She complained before",
+    "The recipient complained before",
     {
         **_EXPLAINED,
         "outcome": "stopped",
@@ -167,7 +167,7 @@ COMPLAINED: Final = Example(
     },
 )
 UNWANTED: Final = Example(
-    "They have that off",
+    "The person has switched it off",
     {
         **_EXPLAINED,
         "outcome": "stopped",

@@ -52,7 +52,7 @@ _WHO: Final = "must be given, or user_id: one of the two; of an address alone, a
 async def index(session: TenantSession, services: Services, query: DeliveryQuery) -> DeliveryPage:
     """List messages.
 
-    Newest first. Recipients are masked; what a message says is not shown.
+    Newest first. Recipients are masked; message content is not shown.
     """
     filters = {name: value for name, value in asdict(query).items() if name != "organization_id"}
     return DeliveryPage.of(await services.deliveries.list(session, **filters))
@@ -61,14 +61,15 @@ async def index(session: TenantSession, services: Services, query: DeliveryQuery
 @deliveries.route(
     "GET /v1/deliveries/explain",
     "explainToPerson",
-    Answer("What would become of it.", unwanted=UNWANTED, moved=MOVED),
+    Answer("The explanation.", unwanted=UNWANTED, moved=MOVED),
 )
 async def explain_to_person(session: TenantSession, services: Services, query: ExplainQuery) -> SendingExplanation:
-    """Explain whether somebody would be told, and why not.
+    """Explain whether a person would be notified, and why not.
 
-    What they and their organization chose, with the rule that decides (`rule`), their address or devices, suppressions,
-    limits and breakers are asked as when a notification is decided and as an attempt begins; nothing is counted by
-    asking. `reasons` has all that stands in the way, in the order in which it is met; `decides` marks the first.
+    Evaluates the choices of the person and their organization (with the deciding `rule`), their address or devices,
+    suppressions, limits and circuit breakers, as they are evaluated when a notification is decided and when an attempt
+    starts; asking counts towards no limit. `reasons` lists everything that stands in the way, in order of evaluation;
+    `decides` marks the first.
     """
     try:
         return await explain(
@@ -94,17 +95,17 @@ async def explain_to_person(session: TenantSession, services: Services, query: E
     Answer(
         "The message.",
         sent=Example("Sent at the first attempt", SENT),
-        delivered=Example("Delivered, as its provider said", DELIVERED),
-        stopped=Example("Not sent: its reader complained before", STOPPED),
+        delivered=Example("Delivered, as reported by the provider", DELIVERED),
+        stopped=Example("Not sent: the recipient complained before", STOPPED),
     ),
     query=OrganizationQuery,
 )
 async def read(session: TenantSession, services: Services, delivery_id: UUID) -> DeliveryDetail:
-    """Read a message's story.
+    """Read a message and its history.
 
-    Who asked for it and by which job; what let it go or stopped it; every attempt at a provider, and whether one is in
-    doubt; what providers said since, by callbacks or when they were asked; and what people said of it. Recipients are
-    masked; what it says is not shown.
+    Who requested it, and through which job; which rule allowed or stopped it; every attempt at a provider, and whether
+    one is in doubt; what providers have reported since, by callback or when asked; and how people resolved it.
+    Recipients are masked; message content is not shown.
     """
     found = await services.deliveries.read(session, delivery_id)
     if found is None:
@@ -116,7 +117,7 @@ async def read(session: TenantSession, services: Services, delivery_id: UUID) ->
 @deliveries.route(
     "POST /v1/deliveries/explain",
     "explainSending",
-    Answer("What would become of it.", stopped=COMPLAINED, moved=MOVED),
+    Answer("The explanation.", stopped=COMPLAINED, moved=MOVED),
     query=OrganizationQuery,
     body_examples={"email": QUESTION},
     asks=True,
@@ -124,9 +125,9 @@ async def read(session: TenantSession, services: Services, delivery_id: UUID) ->
 async def explain_sending(services: Services, organization_id: UUID, body: ExplainSending) -> SendingExplanation:
     """Explain why a message to an address would not be sent.
 
-    Suppressions, limits, countries and breakers are asked as when a message is sent, and nothing is counted by asking.
-    `outcome` says what would become of a new message, `reasons` why, in the order in which they would be met. Asked by
-    POST, so that the address stands in no log. It goes by this API's settings; workers have the same.
+    Evaluates suppressions, limits, countries and circuit breakers as they are when a message is sent; asking counts
+    towards no limit. `outcome` says what would become of a new message, and `reasons` why, in order of evaluation. It
+    is a POST so that the address appears in no log. It uses the settings of this API; workers have the same.
     """
     named = {"kind": "type", "recipient": "address"}
     given = {name: getattr(body, named.get(name, name)) for name in SendingQuestion.__struct_fields__}
@@ -140,7 +141,7 @@ async def explain_sending(services: Services, organization_id: UUID, body: Expla
 @deliveries.route(
     "POST /v1/deliveries/{delivery_id}/resolve",
     "resolveDelivery",
-    Answer("As it stands now.", declared=Example("Declared sent", DECLARED)),
+    Answer("The message as it now stands.", declared=Example("Declared sent", DECLARED)),
     query=OrganizationQuery,
     problems=(DELIVERY_SETTLED, WORDS_GONE, UNIQUE_KEY_HELD, NOT_FOUND),
     body_examples={"sent": SEEN},
@@ -151,11 +152,12 @@ async def explain_sending(services: Services, organization_id: UUID, body: Expla
 async def resolve(
     session: PlatformSession, services: Services, organization_id: UUID, delivery_id: UUID, body: Resolve
 ) -> DeliveryDetail:
-    """Say what became of a message in doubt.
+    """Resolve a message in doubt.
 
-    For a message whose status is `unknown`: its provider may have it, and it is not sent twice. Mostly this ends by
-    itself, ten minutes later, when the provider is asked; what is left then has the code `outcome_unknown`. `sent` ends
-    it, and puts its dead letter away; `send_again` lets its job try anew. The operation log tells who said so.
+    For a message whose status is `unknown`: its provider may have it, so it is not sent again automatically. Usually
+    this resolves itself ten minutes later, when the provider is asked; a message that is still unresolved then has the
+    code `outcome_unknown`. `sent` ends it, and discards its dead letter; `send_again` lets its job try again. The
+    operation log records who decided.
     """
     await resolve_delivery(
         session, delivery_id, organization_id=organization_id, outcome=body.outcome, reason=body.reason

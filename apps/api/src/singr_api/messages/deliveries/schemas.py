@@ -23,7 +23,7 @@ class DeliveryQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     Attributes:
         channel: the way they go.
         status: where they stand.
-        kind: what they say.
+        kind: only messages of this type.
     """
 
     organization_id: OrganizationId | None = None
@@ -32,8 +32,8 @@ class DeliveryQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     kind: Annotated[str, Meta(max_length=100, pattern=rf"^[a-z][a-z0-9_]*{END}", examples=["song_request"])] | None = (
         None
     )
-    job_id: Annotated[UUID, Meta(description="The job that sends the message.")] | None = None
-    notification_id: Annotated[UUID, Meta(description="The notification that it is of.")] | None = None
+    job_id: Annotated[UUID, Meta(description="Only the messages of this job.")] | None = None
+    notification_id: Annotated[UUID, Meta(description="Only the messages of this notification.")] | None = None
     recipient: (
         Annotated[
             str,
@@ -61,10 +61,10 @@ class ExplainSending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     Attributes:
         type: what it would say.
-        channel: by which it would go.
+        channel: the channel that it would be sent through.
         user_id: whose it would be: the limit of a user and hour is asked too.
         provider: who would be called; whoever is first, unless told.
-        at: when; now, unless told.
+        at: the moment to explain; now by default.
     """
 
     type: Annotated[str, Meta(max_length=100, pattern=rf"^[a-z][a-z0-9_]*{END}", examples=["song_request"])]
@@ -90,10 +90,10 @@ class ExplainQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Who would be told what: `recipient` or `user_id` says who. An address is asked about by `POST`, in no URL.
 
     Attributes:
-        type: what they would be told.
-        channel: by which it would go.
-        user_id: their account.
-        at: when; now, unless told.
+        type: the type of message.
+        channel: the channel that it would be sent through.
+        user_id: the person's account.
+        at: the moment to explain; now by default.
     """
 
     organization_id: OrganizationId | None = None

@@ -41,12 +41,12 @@ _MOST_STREAMS: Final = 5_000
 @inbox.route(
     "GET /v1/me/inbox",
     "readMyInbox",
-    Answer("A page.", page=Example("The last page", {"items": [ITEM], "next_cursor": None} | _COUNTS)),
+    Answer("A page of results.", page=Example("The last page", {"items": [ITEM], "next_cursor": None} | _COUNTS)),
 )
 async def index(session: PlatformSession, services: Services, call: UserCall, query: InboxQuery) -> InboxPage:
-    """List what is in your inbox.
+    """List your inbox.
 
-    Newest first, with how much of it is new, and the position from which the stream goes on.
+    Newest first, with the number of new items, and the position from which the stream continues.
     """
     recipient_id = await inbox_of(session, organization_id=query.organization_id, user_id=call.user_id)
     counts = await count_inbox(session, recipient_id)
@@ -56,9 +56,9 @@ async def index(session: PlatformSession, services: Services, call: UserCall, qu
     return InboxPage(page.items, page.next_cursor, counts.unread, counts.unseen, counts.position)
 
 
-@inbox.route("GET /v1/me/inbox/counts", "countMyInbox", Answer("The counts.", counts=Example("One is new", _COUNTS)))
+@inbox.route("GET /v1/me/inbox/counts", "countMyInbox", Answer("The counts.", counts=Example("One new item", _COUNTS)))
 async def counts(session: PlatformSession, call: UserCall, query: WhoseInbox) -> InboxCounts:
-    """Count what is new in your inbox."""
+    """Count new items in your inbox."""
     recipient_id = await inbox_of(session, organization_id=query.organization_id, user_id=call.user_id)
     return await count_inbox(session, recipient_id)
 
@@ -66,18 +66,19 @@ async def counts(session: PlatformSession, call: UserCall, query: WhoseInbox) ->
 @inbox.route(
     "POST /v1/me/inbox/mark",
     "markMyInbox",
-    Answer("The counts after it.", counts=Example("Nothing is new", {"unread": 0, "unseen": 0, "position": 8})),
+    Answer("The counts afterwards.", counts=Example("Nothing new", {"unread": 0, "unseen": 0, "position": 8})),
     body_examples={
         "all read": Example(
-            "All that came until now",
+            "Everything that has arrived until now",
             {"mark": "read", "before": "2026-11-27T12:30:00Z"},
         )
     },
 )
 async def mark(session: PlatformSession, call: UserCall, query: WhoseInbox, body: MarkInbox) -> InboxCounts:
-    """Mark items of your inbox as seen, read, unread, archived, restored or snoozed.
+    """Mark inbox items as seen, read, unread, archived, restored or snoozed.
 
-    By `ids`, or all that came until `before`. What is so already stays as it is, so that again is as once.
+    By `ids`, or everything that arrived up to `before`. Items already in that state stay as they are, so the request
+    can be repeated safely.
     """
     _check(body)
     recipient_id = await inbox_of(session, organization_id=query.organization_id, user_id=call.user_id)
@@ -88,8 +89,9 @@ async def mark(session: PlatformSession, call: UserCall, query: WhoseInbox, body
     "GET /v1/me/inbox/stream",
     "streamMyInbox",
     Answer(
-        "Server-sent events, until you leave: `item` with an item that came or changed, `counts` with the counts,"
-        " `reload` where more changed than is told one by one. The `id` of each is the position from which to go on.",
+        "Server-sent events, until you disconnect: `item` with a new or changed item, `counts` with the counts,"
+        " `reload` if more changed than is sent item by item. The `id` of each event is the position from which to"
+        " continue.",
         of=str,
         media=EVENTS,
     ),
@@ -99,9 +101,9 @@ async def mark(session: PlatformSession, call: UserCall, query: WhoseInbox, body
 async def stream(request: AnyRequest, services: Services, call: UserCall, query: StreamQuery) -> EventStream:
     """Follow your inbox, live.
 
-    Ends after a quarter of an hour at the latest, and within seconds where your session ends, or the inbox is yours no
-    more: connect again, with `Last-Event-ID` or `after`, and nothing is left out. A comment every 15 seconds keeps the
-    connection open.
+    The stream ends after at most 15 minutes, and within seconds if your session ends or the inbox is no longer yours:
+    reconnect with `Last-Event-ID` or `after`, and nothing is missed. A comment every 15 seconds keeps the connection
+    open.
     """
     async with services.db.platform() as session:
         recipient_id = await inbox_of(session, organization_id=query.organization_id, user_id=call.user_id)

@@ -15,7 +15,9 @@ Reaching = Annotated[
     UUID,
     Meta(description="Of the organization that reaches you.", examples=["01920000-0000-7000-8000-000000000001"]),
 ]
-Position = Annotated[int, Meta(ge=0, le=2**53 - 1, description="Of an inbox, as its counts and items tell it.")]
+Position = Annotated[
+    int, Meta(ge=0, le=2**53 - 1, description="The position to start after, as the inbox's counts and items give it.")
+]
 
 
 class WhoseInbox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,7 +35,7 @@ class InboxQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     Attributes:
         organization_id: whose inbox of yours.
-        state: `open` is what is neither archived nor snoozed, `unread` what of it was not read.
+        state: `open` items are neither archived nor snoozed; `unread` are the open ones that have not been read.
     """
 
     organization_id: Reaching

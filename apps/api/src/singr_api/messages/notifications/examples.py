@@ -44,7 +44,7 @@ _DATA: Final = {
     "link": "https://app.singrkaraoke.com/requests/4711",
 }
 SEND_NAMED: Final = Example(
-    "By name, by SMS",
+    "To named recipients, by SMS",
     {
         "type": "plain",
         "to": [{"phone": "+15555550100"}, {"phone": "+15555550101", "data": {"text": "You are second."}}],
@@ -53,7 +53,7 @@ SEND_NAMED: Final = Example(
     },
 )
 SEND_CROWD: Final = Example(
-    "Everybody of a topic, once",
+    "To everybody in a topic, once",
     {"type": "song_request", "to": {"topic": "venue-7"}, "data": _DATA, "deduplication_key": "request-4711"},
 )
 MESSAGE: Final[dict[str, Any]] = {

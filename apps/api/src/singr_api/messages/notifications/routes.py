@@ -43,29 +43,29 @@ _CHANGES: Final[dict[str, Any]] = {
     "idempotent": True,
     "one_factor": "It is the organization's daily work, and gives nobody lasting power.",
 }
-_AS_IT_STANDS: Final = Answer("As it stands now.", read=Example("A notification", READ))
+_AS_IT_STANDS: Final = Answer("The notification as it now stands.", read=Example("A notification", READ))
 _MADE: Final = 202
 
 
 @notifications.route(
     "POST /v1/notifications",
     "sendNotification",
-    Answer("It is stored.", status=_MADE, of=schemas.Accepted, sent=Example("Stored", SENT)),
+    Answer("The notification is stored.", status=_MADE, of=schemas.Accepted, sent=Example("Stored", SENT)),
     Answer(
-        "Its deduplication key was known: the first one, which was moved where `replace` says so.",
+        "Its deduplication key is already known: the first notification, rescheduled if `replace` says so.",
         of=schemas.Accepted,
-        known=Example("Known", SENT_BEFORE),
+        known=Example("Already known", SENT_BEFORE),
     ),
     body_examples={"named": SEND_NAMED, "topic": SEND_CROWD},
     problems=(CONFLICT,),
     **_CHANGES,
 )
 async def send(session: TenantSession, services: Services, body: schemas.SendNotification) -> Reply:
-    """Tell people something.
+    """Send a notification.
 
-    Who gets it by which channel is decided when its time has come, by their addresses, devices and choices of that
-    moment; who gets nothing has a message with the reason. Everything that is wrong is told at once, by its path, and
-    nothing is stored then.
+    Who gets it, and through which channel, is decided at its scheduled time, by the addresses, devices and choices at
+    that moment; a person who gets nothing has a message with the reason. All errors are reported together, by path, and
+    nothing is stored in that case.
     """
     told = await store(
         session,
@@ -82,7 +82,7 @@ async def send(session: TenantSession, services: Services, body: schemas.SendNot
 async def index(session: TenantSession, query: schemas.NotificationQuery) -> schemas.NotificationPage:
     """List notifications.
 
-    Newest first. What was cancelled or is done is kept for 90 days.
+    Newest first. Cancelled and completed notifications are kept for 90 days.
     """
     page = await list_notifications(
         session,
@@ -99,9 +99,9 @@ async def index(session: TenantSession, query: schemas.NotificationQuery) -> sch
     "GET /v1/notifications/{notification_id}", "readNotification", _AS_IT_STANDS, query=OrganizationQuery
 )
 async def read(session: TenantSession, notification_id: UUID) -> NotificationDetail:
-    """Read how far a notification is.
+    """Read a notification and its progress.
 
-    With what became of its messages so far, by channel, status and reason.
+    With the outcome of its messages so far, by channel, status and reason.
     """
     return await _read(session, notification_id)
 
@@ -112,7 +112,8 @@ async def messages(
 ) -> schemas.NotificationMessages:
     """List a notification's messages.
 
-    Newest first, those that were not sent by decision among them. Recipients are masked; what they say is not shown.
+    Newest first, including those that a decision kept from being sent. Recipients are masked; message content is not
+    shown.
     """
     await _read(session, notification_id)
     page = await services.deliveries.list(
@@ -129,17 +130,20 @@ async def messages(
 @notifications.route(
     "POST /v1/notifications/{notification_id}/cancel",
     "cancelNotification",
-    Answer("What became of its messages.", cancelled=Example("Cancelled half-way", CANCELLED)),
-    body_examples={"some": Example("Only for one", {"recipients": ["u-17"]}), "all": Example("For all", {})},
+    Answer("The outcome of its messages.", cancelled=Example("Cancelled halfway", CANCELLED)),
+    body_examples={
+        "some": Example("For one recipient only", {"recipients": ["u-17"]}),
+        "all": Example("For everybody", {}),
+    },
     problems=(NOT_FOUND,),
     **_CHANGES,
 )
 async def cancel(session: TenantSession, notification_id: UUID, body: schemas.CancelNotification) -> Cancelled:
     """Cancel a notification.
 
-    At once: what is not decided is not, and what waits is not sent. `stopped` counts messages that this stopped,
-    `already_sent` those that a provider had taken, `in_flight` those that one was called for. Who had no turn yet has
-    no message to count.
+    Takes effect at once: what is undecided stays undecided, and what is waiting is not sent. `stopped` counts messages
+    that this stopped, `already_sent` those that a provider had already accepted, `in_flight` those for which a provider
+    is being called. Recipients whose turn had not come have no message to count.
     """
     return await cancel_notification(session, notification_id, recipients=body.recipients)
 
@@ -154,7 +158,7 @@ async def cancel(session: TenantSession, notification_id: UUID, body: schemas.Ca
 async def pause(session: TenantSession, notification_id: UUID) -> NotificationDetail:
     """Pause a notification.
 
-    Nothing more of it is decided, and what waits is not sent, until it is resumed.
+    Nothing more is decided, and waiting messages are not sent, until it is resumed.
     """
     await pause_notification(session, notification_id)
     return await _read(session, notification_id)
@@ -170,8 +174,8 @@ async def pause(session: TenantSession, notification_id: UUID) -> NotificationDe
 async def resume(session: TenantSession, notification_id: UUID) -> NotificationDetail:
     """Resume a notification.
 
-    It goes on where it was paused. Messages that waited meanwhile go within a minute. Where `per_minute` is set, the
-    next recipients are decided when they would have been, or at once where that has passed.
+    It continues where it was paused. Messages that waited in the meantime are sent within a minute. If `per_minute` is
+    set, the next recipients are decided when they would have been, or at once if that time has passed.
     """
     await resume_notification(session, notification_id)
     return await _read(session, notification_id)

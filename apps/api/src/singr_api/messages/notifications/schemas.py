@@ -66,8 +66,8 @@ class NotificationQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
     Attributes:
         type: what they say.
-        state: where they stand.
-        deduplication_key: of which key.
+        state: only notifications in this state.
+        deduplication_key: only the notification with this deduplication key.
     """
 
     organization_id: OrganizationId | None = None

@@ -57,17 +57,17 @@ previews = Section("Notifications", access=Access.CALLER, scope="notifications:r
 @previews.route(
     "POST /v1/notifications/preview",
     "previewNotification",
-    Answer("What its reader would get.", of=Preview, also=(_HTML,), sms=Example("A text message", _SHOWN)),
+    Answer("The message as its reader would get it.", of=Preview, also=(_HTML,), sms=Example("A text message", _SHOWN)),
     body_examples={"sms": Example("A text message", _ASKED)},
     asks=True,
 )
 async def show(request: AnyRequest, services: Services, call: Call, body: AskPreview) -> Response[bytes]:
-    """Show a message.
+    """Preview a message.
 
-    Sent to nobody, and kept nowhere. What is wrong with its variables is named at `data.NAME`, all of it at once. It
-    looks and speaks as your organization's messages will once all that was put for them is in force. `fell_back` says
-    that the type has no words in the language that was asked for. With `Accept: text/html` the answer is the page of
-    the e-mail, or the text of another message on a page.
+    Nothing is sent or stored. Invalid variables are reported at `data.NAME`, all at once. The preview uses your
+    organization's branding and texts as they will be once all pending changes are in force. `fell_back` says that the
+    type has no text in the requested language. With `Accept: text/html` the response is the HTML page of the e-mail, or
+    the text of another message on a page.
     """
     shown = await _shown(services, call.principal.organization_id, body)
     headers = {"cache-control": "no-store", "vary": "accept"}

@@ -35,7 +35,9 @@ _FORCED: Final[dict[str, Any]] = {
     "by": "user:019ab2c0-7f00-7000-8000-000000000007",
     "reason": "Mailjet mends its queue.",
 }
-ALL: Final = Example("One fails, and the other is called in its place", {"items": [_ONE, _WORKS]})
-FORCED: Final = Example("Let be for two hours", {**_ONE, "forced": _FORCED})
-RELEASED: Final = Example("Judged by what it does", _WORKS)
-FORCE: Final = Example("While it mends", {"state": "open", "minutes": 120, "reason": "Mailjet mends its queue."})
+ALL: Final = Example("One fails, and its fallback is called", {"items": [_ONE, _WORKS]})
+FORCED: Final = Example("Forced open for two hours", {**_ONE, "forced": _FORCED})
+RELEASED: Final = Example("Decided by its circuit breaker", _WORKS)
+FORCE: Final = Example(
+    "During provider maintenance", {"state": "open", "minutes": 120, "reason": "Mailjet mends its queue."}
+)

@@ -23,14 +23,14 @@ _CHANGES: Final[dict[str, Any]] = {
 }
 
 
-@providers.route("GET /v1/providers", "listProviders", Answer("All of them.", all=examples.ALL))
+@providers.route("GET /v1/providers", "listProviders", Answer("The providers.", all=examples.ALL))
 async def index(session: PlatformSession) -> schemas.ProviderList:
     """List providers.
 
-    Those that workers call, as all processes see them. Ten calls in a row that fail for the provider's own sake open
-    its breaker, as do half of twenty within a minute; one message now and then tries whether that is over. Meanwhile
-    the fallback of its channel is called, or messages wait and pay no attempt. `rate` is what it is
-    given at most (`PROVIDER_RATES`); messages beyond that wait likewise.
+    The providers that workers call, as all processes see them. Its circuit breaker opens after ten calls in a row, or
+    half of twenty within a minute, have failed through the provider's own fault; an occasional message then probes
+    whether it has recovered. Meanwhile the channel's fallback is called, or messages wait without using up attempts.
+    `rate` is the provider's rate limit (`PROVIDER_RATES`); messages beyond it wait in the same way.
     """
     return schemas.ProviderList(await list_providers(session))
 
@@ -38,15 +38,15 @@ async def index(session: PlatformSession) -> schemas.ProviderList:
 @providers.route(
     "POST /v1/providers/{channel}/{provider}/force",
     "forceProvider",
-    Answer("It is forced.", forced=examples.FORCED),
+    Answer("The state is forced.", forced=examples.FORCED),
     body_examples={"open": examples.FORCE},
     **_CHANGES,
 )
 async def force(session: PlatformSession, channel: str, provider: str, body: schemas.ForceProvider) -> ProviderView:
     """Force a provider open or closed.
 
-    For so many minutes it is called, or not, whatever comes of it; workers know within a second. What may have been
-    sent by it is sent by no other one meanwhile.
+    For the given number of minutes it is called, or not, regardless of failures; workers learn of this within a second.
+    Messages that may already have been sent through it are not sent through another provider in the meantime.
     """
     return await force_provider(session, channel, provider, body.state, minutes=body.minutes, reason=body.reason)
 
@@ -54,12 +54,12 @@ async def force(session: PlatformSession, channel: str, provider: str, body: sch
 @providers.route(
     "POST /v1/providers/{channel}/{provider}/release",
     "releaseProvider",
-    Answer("It is judged by what it does again.", released=examples.RELEASED),
+    Answer("Its circuit breaker decides again.", released=examples.RELEASED),
     **_CHANGES,
 )
 async def release(session: PlatformSession, channel: str, provider: str) -> ProviderView:
     """Release a provider.
 
-    What an operator forced is over before its time.
+    Ends a forced state before its time.
     """
     return await release_provider(session, channel, provider)

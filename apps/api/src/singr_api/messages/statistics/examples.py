@@ -5,7 +5,7 @@ from typing import Final
 from singr_api.routing.operations import Example
 
 WEEK: Final = Example(
-    "A day of song requests",
+    "Song requests of one day",
     {
         "from": "2026-11-22T00:00:00Z",
         "to": "2026-11-23T00:00:00Z",

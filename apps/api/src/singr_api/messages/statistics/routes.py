@@ -10,14 +10,14 @@ from singr_db import TenantSession
 statistics = Section("Deliveries", access=Access.CALLER, scope="notifications:read")
 
 
-@statistics.route("GET /v1/statistics/deliveries", "readDeliveryStatistics", Answer("They are told.", day=WEEK))
+@statistics.route("GET /v1/statistics/deliveries", "readDeliveryStatistics", Answer("The statistics.", day=WEEK))
 async def deliveries(session: TenantSession, query: StatisticsQuery) -> DeliveryStatistics:
-    """How many messages came to what?
+    """Read delivery statistics.
 
-    How many stand where, and why; which part of what providers took was delivered, bounced, complained of; and how long
-    it took until they were delivered. By full hours (UTC) of when they were asked for. An hour that goes on is counted
-    each minute (`counted_at`), one that is over when a quarter of its age has passed, for eight days. By `user`, the
-    newest 50,000 messages are looked through now, and `since` says how far that led.
+    How many messages are in each state, and why; the share of accepted messages that were delivered, bounced or
+    complained about; and how long delivery took. By full hours (UTC) in which they were requested. The current hour is
+    counted every minute (`counted_at`); a past hour is recounted each time a quarter of its age has passed, for eight
+    days. With `user`, the newest 50,000 messages are counted on request, and `since` says how far back that reached.
     """
     asked = query.asked()
     return await delivery_statistics(session, by=asked.by, since=asked.since, until=asked.until)

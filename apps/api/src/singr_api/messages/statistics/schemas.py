@@ -19,7 +19,7 @@ class StatisticsQuery(
     """What to tell apart, and of when.
 
     Attributes:
-        by: `day`, `type`, `channel`, `provider`, `user`, separated by commas; all together, unless told.
+        by: `day`, `type`, `channel`, `provider`, `user`, separated by commas; all together by default.
     """
 
     organization_id: OrganizationId | None = None
@@ -28,7 +28,7 @@ class StatisticsQuery(
         Annotated[
             Moment,
             Meta(
-                description="Inclusive; a week before `to`, unless told. 92 days at most, 7 by user.",
+                description="Inclusive; a week before `to` by default. At most 92 days, 7 by user.",
                 examples=["2026-11-16T00:00:00Z"],
             ),
         ]

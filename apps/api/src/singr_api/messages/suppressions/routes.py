@@ -37,10 +37,10 @@ _LIFTED: Final[dict[str, Any]] = SUPPRESSION | {
 
 @suppressions.route("GET /v1/suppressions", "listSuppressions", page_with(SUPPRESSION))
 async def index(session: TenantSession, services: Services, query: SuppressionQuery) -> SuppressionPage:
-    """List addresses that get no messages.
+    """List suppressed addresses.
 
-    Newest first: those of the organization; with `recipient`, also those of that address that hold for all (`of_all`),
-    without who lifted them and why. Lifted ones and those whose time is over are among them.
+    Newest first: those of the organization; with `recipient`, also platform-wide suppressions of that address
+    (`of_all`), without who lifted them and why. Lifted and expired ones are included.
     """
     page = await list_suppressions(
         session,
@@ -57,10 +57,10 @@ async def index(session: TenantSession, services: Services, query: SuppressionQu
 @suppressions.route(
     "POST /v1/suppressions/{suppression_id}/lift",
     "liftSuppression",
-    Answer("It is written to again.", lifted=Example("Lifted", _LIFTED)),
+    Answer("The address can be written to again.", lifted=Example("Lifted", _LIFTED)),
     query=OrganizationQuery,
     problems=(NOT_FOUND,),
-    body_examples={"asked": Example("They asked for it", {"note": "They asked for it by phone."})},
+    body_examples={"asked": Example("The recipient asked for it", {"note": "They asked for it by phone."})},
     scope="notifications:write",
     idempotent=True,
     one_factor="It is the organization's daily work, and gives nobody lasting power.",
@@ -68,9 +68,9 @@ async def index(session: TenantSession, services: Services, query: SuppressionQu
 async def lift(
     session: PlatformSession, organization_id: UUID, suppression_id: UUID, body: LiftSuppression
 ) -> SuppressionView:
-    """Let an address be written to again.
+    """Lift a suppression.
 
-    With a note that says why. What holds for all is lifted by the platform, which names its own organization. A
-    provider may refuse the address all the same: its own list is lifted there.
+    Requires a note with the reason. A platform-wide suppression is lifted by the platform, which names its own
+    organization. The provider may still refuse the address: its own suppression list is lifted there.
     """
     return await lift_suppression(session, suppression_id, organization_id=organization_id, note=body.note)

@@ -16,8 +16,8 @@ class SuppressionQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """Which addresses, and how many.
 
     Attributes:
-        channel: the way they are written to.
-        reason: why they get nothing.
+        channel: only suppressions of this channel.
+        reason: only suppressions with this reason.
     """
 
     organization_id: OrganizationId | None = None

@@ -42,10 +42,10 @@ pages = Section("Pages", problems=(NOT_FOUND,))
 
 @pages.route("GET /v1/unsubscribe/{token}", "unsubscribePage", PAGE, **BY_TOKEN)
 async def ask(request: AnyRequest, services: Services, session: PlatformSession, token: str) -> Response[bytes]:
-    """Page: end a category of what an organization sends.
+    """Page: unsubscribe from a category of an organization's messages.
 
-    For people, in their language. It has one button and needs no script; opening it changes nothing, so scanners of
-    mail may.
+    For people, in their language. It has one button and needs no script; opening it changes nothing, so mail scanners
+    may follow the link.
     """
     reader = await reader_of_link(session, services.sealer, token)
     return _page(request, services, reader, token, _ASK, everything=reader.category is None)
@@ -64,13 +64,13 @@ async def ask(request: AnyRequest, services: Services, session: PlatformSession,
 async def end(
     request: AnyRequest, services: Services, session: PlatformSession, call: AnonymousCall, token: str
 ) -> Response[bytes]:
-    """End a category of what an organization sends.
+    """Unsubscribe from a category of an organization's messages.
 
-    One click, by RFC 8058: without cookies, sign-in, redirect or idempotency key; again is as once. The body is
-    `List-Unsubscribe=One-Click` as a form, and is not needed. It ends the category that the link names: as a choice of
-    the recipient, or of an address that is nobody's, by a suppression; links of before categories, and
-    `everything=yes`, end all that the organization sends in its own name. What concerns accounts and security is sent
-    all the same.
+    One-click unsubscribe (RFC 8058): without cookies, sign-in, redirect or idempotency key; repeating it changes
+    nothing. The body is the form `List-Unsubscribe=One-Click`, and is optional. It ends the category that the link
+    names: as a choice of the recipient, or, for an address without a recipient, by a suppression. Links from before
+    categories existed, and `everything=yes`, end everything that the organization sends in its own name. Messages about
+    accounts and security are still sent.
     """
     reader = await reader_of_link(session, services.sealer, token)
     everything = reader.category is None or _wants_nothing(call.body)

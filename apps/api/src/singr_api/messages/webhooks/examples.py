@@ -27,7 +27,7 @@ WEBHOOK: Final[dict[str, Any]] = {
 }
 ONE: Final = Example("A bounce", WEBHOOK)
 EFFECTS: Final = Example("A message would bounce", {"effects": [_EFFECT]})
-AGAIN: Final = Example("Waits again", {**WEBHOOK, "state": "received"})
-MANY_AGAIN: Final = Example("Some wait again", {"count": 17, "next_cursor": None})
+AGAIN: Final = Example("Waiting again", {**WEBHOOK, "state": "received"})
+MANY_AGAIN: Final = Example("Some are waiting again", {"count": 17, "next_cursor": None})
 WHY: Final = Example("After an outage", {"reason": "The messages were restored since."})
-IGNORED: Final = Example("What found no message", {"state": "ignored", "provider": "mailjet"})
+IGNORED: Final = Example("Those that matched no message", {"state": "ignored", "provider": "mailjet"})

@@ -28,10 +28,10 @@ _WEBHOOK: Final[dict[str, Any]] = {
 _PART: Final[dict[str, Any]] = {
     "type": "string",
     "maxLength": 200,
-    "description": "What about (`status` or `inbound` of Twilio), or the secret in the address (of Mailjet).",
+    "description": "The subject (`status` or `inbound` from Twilio), or the secret in the address (from Mailjet).",
     "examples": ["status"],
 }
-_TAKEN: Final = "It is stored, or was before: a copy changes nothing."
+_TAKEN: Final = "Stored; a duplicate changes nothing."
 
 callbacks = Section("Webhooks", access=Access.PROVIDER, problems=(CALLBACK_REFUSED,))
 
@@ -45,8 +45,9 @@ callbacks = Section("Webhooks", access=Access.PROVIDER, problems=(CALLBACK_REFUS
 async def receive(services: Services, call: ProviderCall, webhook: str) -> None:
     """Receive a callback.
 
-    For providers, which prove each by their own rule over the raw body: Resend and Stripe by their signatures, Mailjet
-    by basic authentication. It is answered once it is stored; what it says of messages is applied within moments.
+    For providers, each of which authenticates over the raw body in its own way: Resend and Stripe with signatures,
+    Mailjet with basic authentication. It is answered as soon as it is stored; what it reports about messages is applied
+    moments later.
     """
     del webhook
     await services.webhooks.take(call.proved, correlation_id=call.request_id)
@@ -59,9 +60,9 @@ async def receive(services: Services, call: ProviderCall, webhook: str) -> None:
     path_schemas={"webhook": _WEBHOOK, "part": _PART},
 )
 async def receive_part(services: Services, call: ProviderCall, webhook: str, part: str) -> None:
-    """Receive a callback at an address of more parts.
+    """Receive a callback at an address with several parts.
 
-    As above: Twilio by its signature over the configured address, Mailjet by a secret as the last part.
+    As above: Twilio with a signature over the configured address, Mailjet with a secret as the last part.
     """
     del webhook, part
     await services.webhooks.take(call.proved, correlation_id=call.request_id)
@@ -78,9 +79,9 @@ _REPLAYS: Final[dict[str, Any]] = {"scope": "operations:write", "idempotent": Tr
 
 @received.route("GET /v1/webhooks", "listWebhooks", page_with(examples.WEBHOOK))
 async def index(session: PlatformSession, query: schemas.WebhookQuery) -> schemas.WebhookPage:
-    """List callbacks that came in.
+    """List received callbacks.
 
-    Newest first, of the last thirty days. What they say is sealed; `outcome` tells what came of them.
+    Newest first, from the last thirty days. Their content is encrypted; `outcome` says what came of them.
     """
     page = await list_webhooks(
         session, provider=query.provider, state=query.state, limit=query.limit, cursor=query.cursor
@@ -88,11 +89,11 @@ async def index(session: PlatformSession, query: schemas.WebhookQuery) -> schema
     return schemas.WebhookPage.of(page)
 
 
-@received.route("GET /v1/webhooks/{webhook}", "readWebhook", Answer("It.", one=examples.ONE))
+@received.route("GET /v1/webhooks/{webhook}", "readWebhook", Answer("The callback.", one=examples.ONE))
 async def read(session: PlatformSession, webhook: UUID) -> WebhookView:
-    """Read a callback that came in.
+    """Read a received callback.
 
-    Without what it says.
+    Without its content.
     """
     return await read_webhook(session, webhook)
 
@@ -105,9 +106,9 @@ async def read(session: PlatformSession, webhook: UUID) -> WebhookView:
     problems=(NOT_FOUND,),
 )
 async def rehearse(services: Services, webhook: UUID) -> schemas.Rehearsal:
-    """Show what applying a callback would change.
+    """Preview what applying a callback would change.
 
-    It is applied in transactions that are rolled back; nothing changes. What was applied before shows as such.
+    It is applied in transactions that are rolled back, so nothing changes. What was applied before is shown as such.
     """
     effects = await services.callbacks.rehearse(webhook)
     if effects is None:
@@ -118,16 +119,16 @@ async def rehearse(services: Services, webhook: UUID) -> schemas.Rehearsal:
 @received.route(
     "POST /v1/webhooks/{webhook}/replay",
     "replayWebhook",
-    Answer("It waits to be applied.", again=examples.AGAIN),
+    Answer("The callback waits to be applied.", again=examples.AGAIN),
     problems=(NOT_FOUND,),
     body_examples={"why": examples.WHY},
     **_REPLAYS,
 )
 async def replay(session: PlatformSession, webhook: UUID, body: schemas.Replay | None = None) -> WebhookView:
-    """Apply a callback once more.
+    """Apply a callback again.
 
-    By a job, as when it came. What it told of messages before changes nothing again; STOP and START count anew,
-    where the address answered nothing since.
+    Done by a job, as when it arrived. Events already applied to messages change nothing again; STOP and START count
+    again, unless the address has replied since.
     """
     return await replay_webhook(session, webhook, reason=body.reason if body else None)
 
@@ -135,15 +136,15 @@ async def replay(session: PlatformSession, webhook: UUID, body: schemas.Replay |
 @received.route(
     "POST /v1/webhooks/replay",
     "replayWebhooks",
-    Answer("They wait to be applied.", again=examples.MANY_AGAIN),
+    Answer("The callbacks wait to be applied.", again=examples.MANY_AGAIN),
     body_examples={"ignored": examples.IGNORED},
     **_REPLAYS,
 )
 async def replay_many(session: PlatformSession, body: schemas.ReplayMany) -> schemas.Replayed:
-    """Apply callbacks once more that came to the same end.
+    """Apply all callbacks with the same outcome again.
 
-    The oldest thousand that fit. Where `next_cursor` comes back, ask again with it as `cursor`, and another key, for
-    the next: what comes to the same end again would fit again.
+    The oldest thousand that match. If `next_cursor` is returned, call again with it as `cursor`, and with another
+    idempotency key, for the next ones: callbacks with the same outcome again would match again.
     """
     count, last = await replay_webhooks(
         session,

@@ -20,8 +20,8 @@ class WebhookQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Which callbacks to list, and how many.
 
     Attributes:
-        provider: who called back.
-        state: what came of them.
+        provider: only callbacks from this provider.
+        state: only callbacks in this state.
     """
 
     provider: _Provider | None = None
@@ -50,7 +50,7 @@ class ReplayMany(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Which ones, and why.
 
     Attributes:
-        state: what came of them.
+        state: only callbacks in this state.
         provider: who called back; everybody, unless told.
         received_after: since when; of the last thirty days, unless told.
         cursor: `next_cursor` of the answer before.

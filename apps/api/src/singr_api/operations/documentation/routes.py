@@ -22,7 +22,7 @@ _CSP: Final = Template(
 _CACHED: Final = {"cache-control": "public, max-age=300"}
 _DOCUMENTED: Final = '</schema>; rel="service-doc", </schema/openapi.json>; rel="service-desc"'  # RFC 8631
 _LEAD: Final = Answer(
-    "To the documentation.",
+    "Redirect to the documentation.",
     status=302,
     media="text/html",
     headers={"Location": "Of the page.", **LINK},
@@ -40,9 +40,9 @@ def _lead(path: str, name: str) -> None:
     async def lead() -> bytes:
         return b""
 
-    lead.__doc__ = f"""From {path} to the documentation.
+    lead.__doc__ = f"""Redirect {path} to the documentation.
 
-    Redirects to `/schema`; `Link` names the documentation for programs, too (RFC 8631).
+    Redirects to `/schema`; `Link` points programs to the documentation, too (RFC 8631).
     """
     documentation.route(f"GET {path}", name, _LEAD)(lead)
 
@@ -75,7 +75,7 @@ def _script(file: str, name: str, what: str) -> None:
     async def script() -> bytes:
         return _text(file).encode()
 
-    script.__doc__ = f"The page's {what}."
+    script.__doc__ = f"The documentation page's {what}."
     documentation.route(f"GET /schema/{file}", name, _SCRIPT)(script)
 
 
@@ -88,7 +88,7 @@ _script("try.js", "documentationTry", "form to try a route")
     "GET /schema/page.css", "documentationStyle", Answer("The document.", media="text/css", sends=_CACHED)
 )
 async def style(services: Services) -> bytes:
-    """The page's style."""
+    """The documentation page's style."""
     return branded(_text("page.css"), services.brand).encode()
 
 

@@ -19,7 +19,7 @@ def _readiness(says: str, status: str, **checks: Any) -> Example:
 
 
 ALIVE: Final = Example("Alive", {"status": "ok"})
-READY: Final = _readiness("All is well", "ready")
-DEGRADED: Final = _readiness("Redis is away", "degraded", redis=_AWAY)
+READY: Final = _readiness("All dependencies are available", "ready")
+DEGRADED: Final = _readiness("Redis is unavailable", "degraded", redis=_AWAY)
 REFUSED: Final = _readiness("A provider refuses our account", "degraded", providers=_REFUSED)
-UNAVAILABLE: Final = _readiness("PostgreSQL is away", "unavailable", database=_DOWN, migrations=_DOWN)
+UNAVAILABLE: Final = _readiness("PostgreSQL is unavailable", "unavailable", database=_DOWN, migrations=_DOWN)

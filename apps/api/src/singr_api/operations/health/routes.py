@@ -12,11 +12,11 @@ from singr_api.wiring.services import Services
 probes = Section("Operations", limit=Limit.NONE)
 
 
-@probes.route("GET /health", "health", Answer("It is.", ok=examples.ALIVE))
+@probes.route("GET /health", "health", Answer("The process is alive.", ok=examples.ALIVE))
 async def health() -> Health:
-    """Is the process alive?
+    """Check that the process is alive.
 
-    Asks no dependency: for liveness probes.
+    Checks no dependency: for liveness probes.
     """
     return Health()
 
@@ -24,14 +24,17 @@ async def health() -> Health:
 @probes.route(
     "GET /ready",
     "ready",
-    Answer("It does.", of=Readiness, ready=examples.READY, degraded=examples.DEGRADED, refused=examples.REFUSED),
-    Answer("It does not.", of=Readiness, status=503, unavailable=examples.UNAVAILABLE),
+    Answer(
+        "Work is accepted.", of=Readiness, ready=examples.READY, degraded=examples.DEGRADED, refused=examples.REFUSED
+    ),
+    Answer("Work is not accepted.", of=Readiness, status=503, unavailable=examples.UNAVAILABLE),
 )
 async def ready(services: Services) -> Response[bytes]:
-    """Does it take work?
+    """Check readiness.
 
-    Asks each dependency. Without Redis it does (`degraded`); without PostgreSQL it does not. While a provider refuses
-    our account, `providers` says so: messages are accepted, and kept until it accepts them.
+    Checks each dependency. Without Redis the service is `degraded` but accepts work; without PostgreSQL it does not.
+    While a provider refuses our account, `providers` says so: messages are accepted, and kept until the provider
+    accepts them.
     """
     readiness = await services.probes.readiness()
     return answer(readiness, status=503 if readiness.status == "unavailable" else 200)

@@ -25,11 +25,11 @@ _SOME: Final[dict[str, Any]] = {
 }
 
 
-@metrics.route("GET /metrics", "metrics", Answer("Prometheus' text form.", media="text/plain"), limit=Limit.NONE)
+@metrics.route("GET /metrics", "metrics", Answer("The Prometheus text format.", media="text/plain"), limit=Limit.NONE)
 async def prometheus(services: Services) -> Response[bytes]:
     """Metrics for Prometheus.
 
-    Where METRICS_HOST or METRICS_PORT is set, served there and not here.
+    If METRICS_HOST or METRICS_PORT is set, they are served there instead.
     """
     body, content_type = await run_in_thread(services.metrics.render_text)
     return Response(body, media_type=content_type.removesuffix("; charset=utf-8"))  # Litestar adds it to all text
@@ -45,7 +45,7 @@ async def prometheus(services: Services) -> Response[bytes]:
 async def as_json(services: Services) -> MetricsDocument:
     """Metrics for people and scripts.
 
-    Histograms come with count, sum and percentiles.
+    Histograms have count, sum and percentiles.
     """
     state = IdempotencyState(await services.idempotency.estimate(), KEPT_HOURS)
     return MetricsDocument(await run_in_thread(services.metrics.render_json), state)

@@ -33,9 +33,9 @@ _LINE: Final[dict[str, Any]] = {
     platform="It tells of all organizations: a credential of one, or a person acting for one, may not see it.",
 )
 async def index(session: PlatformSession, query: OperationQuery) -> OperationPage:
-    """List who did what.
+    """List operations.
 
-    What operators, tenants and processes did to schedules, jobs and queues: newest first, for 400 days. Of `before`
-    and `after` only what changed is kept, and nothing secret.
+    What operators, tenants and processes did to schedules, jobs and queues: newest first, kept for 400 days. `before`
+    and `after` contain only what changed, and no secrets.
     """
     return OperationPage.of(await list_operations(session, **asdict(query)))

@@ -17,7 +17,7 @@ _Kind = Annotated[
     Meta(
         max_length=100,
         pattern=rf"^[a-z_]+\.[a-z_]+{END}",
-        description="What was done, beginning with what it was done to.",
+        description="What was done, prefixed by the kind of object it was done to.",
         examples=["job.cancel"],
     ),
 ]
@@ -27,9 +27,9 @@ class OperationQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Which lines, and how many.
 
     Attributes:
-        organization_id: whose matter it was; all, unless told.
-        actor: who did it, by `user:` and an id, by a key id, or by the name of a process.
-        target: to which it was done, by its id or name.
+        organization_id: only operations of this organization; all by default.
+        actor: who did it: `user:` and an id, a key id, or the name of a process.
+        target: the id or name of the object.
     """
 
     organization_id: UUID | None = None

@@ -27,8 +27,8 @@ from singr_config import BrandSettings
 problems = Section(
     "Documentation",
     json=False,
-    note="`type` of a problem document names one. As HTML, plain text or JSON, by `Accept`; as text where it is left"
-    " out.",
+    note="The `type` of a problem document refers to one of these. As HTML, plain text or JSON, depending on"
+    " `Accept`; plain text without it.",
 )
 _BY_SLUG: Final = {kind.slug: kind for kind in KINDS}
 _HTML: Final = "text/html"
@@ -45,9 +45,9 @@ _SLUG: Final = {
 }
 
 
-@problems.route("GET /problems", "problems", Answer("All of them.", of=ProblemIndex, also=(_HTML, _TEXT)))
+@problems.route("GET /problems", "problems", Answer("The list.", of=ProblemIndex, also=(_HTML, _TEXT)))
 async def index(request: AnyRequest, services: Services) -> Response[bytes]:
-    """Every kind of problem, and every code."""
+    """List every kind of problem, and every code."""
     return _answer(request, services.brand, None)
 
 
@@ -63,7 +63,7 @@ async def index(request: AnyRequest, services: Services) -> Response[bytes]:
     path_schemas={"slug": _SLUG},
 )
 async def problem(request: AnyRequest, services: Services, slug: str) -> Response[bytes]:
-    """One kind of problem: what it means, and what to do."""
+    """Explain one kind of problem, and what to do."""
     kind = _BY_SLUG.get(slug)
     if kind is not None:
         return _answer(request, services.brand, kind)

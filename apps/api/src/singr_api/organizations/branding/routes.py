@@ -114,9 +114,10 @@ pictures = Section("Branding", access=Access.ANONYMOUS, unguessable=True)
 
 @branding.route("GET /v1/branding", "readBranding", Answer("The brand.", brand=Example("A farm", _SHOWN)), **_READS)
 async def read(session: TenantSession, services: Services) -> Brand:
-    """Read how your organization's messages look.
+    """Read your organization's branding.
 
-    404 where they look like the platform's. Messages about accounts always do, and so does what concerns security.
+    404 if it uses the platform's branding. Messages about accounts, and those concerning security, always use the
+    platform's.
     """
     return _told(services, await read_branding(session))
 
@@ -124,27 +125,27 @@ async def read(session: TenantSession, services: Services) -> Brand:
 @branding.route(
     "PUT /v1/branding",
     "putBranding",
-    Answer("In force in ten seconds.", brand=Example("A farm", _SHOWN)),
+    Answer("Takes effect in ten seconds.", brand=Example("A farm", _SHOWN)),
     body_examples={"farm": Example("A farm", _GIVEN)},
     problems=(UNAVAILABLE,),
     **_CHANGES,
 )
 async def put(session: TenantSession, services: Services, body: BrandingInput, logo: Logo | None) -> Brand:
-    """Let your organization's mails look like yours.
+    """Set your organization's branding.
 
-    Replaces the whole brand; a field left out is removed. White text has to be readable on the colour (4.5:1, WCAG
-    2.2). The logo is fetched once, now, by https from a public host and without following redirects, and kept: a PNG,
-    JPEG or GIF of at most 256 kB; `data:image/png;base64,…` brings it along, `keep` keeps the one that is there. Names
-    and footers name no site. It comes into force ten seconds later; what was made before looks on each try as it did at
-    first.
+    Replaces the whole brand; a field left out is removed. White text must be readable on the colour (4.5:1, WCAG 2.2).
+    The logo is fetched once, now, over https from a public host and without following redirects, and stored: a PNG,
+    JPEG or GIF of at most 256 kB; `data:image/png;base64,…` contains it directly, `keep` keeps the current one. Names
+    and footers must not contain web addresses. It takes effect ten seconds later; messages created before keep their
+    look on every retry.
     """
     logo_id, picture = (None, None) if logo is None else (logo.id, logo.picture)
     return _told(services, await put_branding(session, body, logo_id=logo_id, logo=picture))
 
 
-@branding.route("DELETE /v1/branding", "removeBranding", Answer("Gone."), problems=(NOT_FOUND,), **_CHANGES)
+@branding.route("DELETE /v1/branding", "removeBranding", Answer("Deleted."), problems=(NOT_FOUND,), **_CHANGES)
 async def remove(session: TenantSession) -> None:
-    """Let your organization's messages look like the platform's again."""
+    """Remove your organization's branding."""
     await remove_branding(session)
 
 
@@ -152,7 +153,7 @@ async def remove(session: TenantSession) -> None:
     "GET /v1/branding/logos/{logo_id}", "readLogo", Answer("The picture.", media="image/*"), problems=(NOT_FOUND,)
 )
 async def show_logo(services: Services, logo_id: UUID) -> Response[bytes]:
-    """Get a logo, as mails show it."""
+    """Get a logo, as shown in mails."""
     async with services.db.platform() as session:
         is_known = await is_logo(session, logo_id)
     missing = refused(NOT_FOUND, FieldError("logo_id", "There is no such logo.", "path", "not_found"))
@@ -169,27 +170,27 @@ async def show_logo(services: Services, logo_id: UUID) -> Response[bytes]:
 @branding.route(
     "GET /v1/template-overrides",
     "listTemplateOverrides",
-    Answer("All of them.", words=Example("One", {"items": [_SAID]})),
+    Answer("The texts.", words=Example("One", {"items": [_SAID]})),
     query=OrganizationQuery,
 )
 async def index(session: TenantSession) -> OverrideList:
-    """List your organization's own words."""
+    """List your organization's own message texts."""
     return OverrideList(await list_overrides(session))
 
 
 @branding.route(
-    f"GET {_ONE}", "readTemplateOverride", Answer("The words.", words=Example("A mail", _SAID)), **_READS, **_PLACE
+    f"GET {_ONE}", "readTemplateOverride", Answer("The text.", words=Example("An e-mail", _SAID)), **_READS, **_PLACE
 )
 async def read_words(session: TenantSession, type: str, channel: str, locale: str) -> OverrideView:  # noqa: A002 - as the path has it
-    """Read your organization's own words for a type of message."""
+    """Read your organization's own text for a type of message."""
     return await read_override(session, type, channel, locale)
 
 
 @branding.route(
     f"PUT {_ONE}",
     "putTemplateOverride",
-    Answer("In force in ten seconds.", words=Example("A mail", _SAID)),
-    body_examples={"mail": Example("A mail", _WORDS)},
+    Answer("Takes effect in ten seconds.", words=Example("An e-mail", _SAID)),
+    body_examples={"mail": Example("An e-mail", _WORDS)},
     **_CHANGES,
     **_PLACE,
 )
@@ -200,21 +201,21 @@ async def put_words(
     locale: str,
     body: OverrideInput,
 ) -> OverrideView:
-    """Say a type of message in your organization's own words.
+    """Set your organization's own text for a type of message.
 
-    Plain text, in which `{name}` stands for a variable of the type and nothing else has a meaning; markup is shown as
-    it was typed. In a mail a blank line begins a paragraph, and a variable with an address is a link; other addresses
-    are refused. Nobody words otherwise what carries codes, concerns security or speaks for the platform. In force ten
-    seconds later; a message that was made before says on each try what it said at first.
+    Plain text in which `{name}` stands for a variable of the type; nothing else has a special meaning, and markup is
+    shown as typed. In an e-mail a blank line starts a paragraph, and a variable containing an address becomes a link;
+    other addresses are refused. Messages that carry codes, concern security or speak for the platform cannot be
+    reworded. Takes effect ten seconds later; a message created before keeps its text on every retry.
     """
     return await put_override(session, type, channel, locale, body)
 
 
 @branding.route(
-    f"DELETE {_ONE}", "removeTemplateOverride", Answer("Gone."), problems=(NOT_FOUND,), **_CHANGES, **_PLACE
+    f"DELETE {_ONE}", "removeTemplateOverride", Answer("Deleted."), problems=(NOT_FOUND,), **_CHANGES, **_PLACE
 )
 async def remove_words(session: TenantSession, type: str, channel: str, locale: str) -> None:  # noqa: A002 - likewise
-    """Let a type of message speak in its own words again."""
+    """Restore the default text of a type of message."""
     await remove_override(session, type, channel, locale)
 
 

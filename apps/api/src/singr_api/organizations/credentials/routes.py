@@ -53,7 +53,7 @@ class _Kind(msgspec.Struct, frozen=True):
 
     def made(self, replaces: str | None = None) -> Answer:
         example = examples.made(self.key_id, self.secret, replaces=replaces)
-        says = "Made." if replaces is None else "The successor."
+        says = "Created." if replaces is None else "The successor."
         return Answer(says, status=201, made=Example("With its secret", example))
 
 
@@ -89,7 +89,7 @@ async def index(
 ) -> schemas.CredentialPage:
     """List {many}.
 
-    Newest first, whatever their state, with their last use; never a secret.
+    Newest first, in any state, with their last use; secrets are never shown.
     """
     page = await services.credentials.page(session, organization_id, kind, limit=query.limit, cursor=query.cursor)
     return schemas.CredentialPage(tuple(schemas.shown(one, organization_id) for one in page.items), page.next_cursor)
@@ -101,7 +101,7 @@ async def index(
     "create{}",
     lambda kind: kind.made(),
     query=OrganizationQuery,
-    body_examples={"till": Example("For a till", examples.FOR_A_TILL)},
+    body_examples={"till": Example("For a point of sale", examples.FOR_A_TILL)},
     problems=(NOT_ALLOWED, REAUTHENTICATION_REQUIRED, CONFLICT, NOT_FOUND),
     **_MAKES,
 )
@@ -114,28 +114,33 @@ async def create(
     actor: Actor,
     kind: CredentialKind,
 ) -> schemas.NewCredentialView:
-    """Make a {one}.
+    """Create a {one}.
 
-    The secret is shown here and never again; a repeat of this very request is given it once more. It may do no more
-    than you, and where you are a credential yourself it lives no longer. `expires_at` lies ten years ahead at most.
-    Owners are told. It outlives your session, so that one has to have proved the second factor, where one is on.
+    The secret is shown only here; repeating the same request with the same idempotency key returns it again. The key
+    can do no more than you, and if you are a credential yourself, it expires no later than you. `expires_at` is at most
+    ten years ahead. Owners are told. Since the key outlives your session, the session must have proved the second
+    factor, if one is on.
 
-    You hold it: at no moment does it do more than you may then, and it is revoked when you leave. For a program that is
-    to outlive people, an owner makes it with `holder: organization`.
+    You hold the key: it never does more than you currently may, and it is revoked when you leave. For a program that
+    must outlive its creator, an owner creates the key with `holder: organization`.
     """
     new = await services.credentials.create(session, organization_id, kind, **asdict(body), actor=actor)
     return schemas.made(new, organization_id)
 
 
 @_both(
-    "GET", "/{key_id}", "read{}", lambda kind: Answer("It.", one=Example("One", kind.listed)), query=OrganizationQuery
+    "GET",
+    "/{key_id}",
+    "read{}",
+    lambda kind: Answer("The credential.", one=Example("One", kind.listed)),
+    query=OrganizationQuery,
 )
 async def read(
     session: TenantSession, services: Services, organization_id: UUID, key_id: str, kind: CredentialKind
 ) -> schemas.CredentialView:
     """Read a {one}.
 
-    Whatever its state, with its last use; never its secret.
+    In any state, with its last use; the secret is never shown.
     """
     return schemas.shown(await services.credentials.read(session, organization_id, kind, key_id), organization_id)
 
@@ -146,7 +151,7 @@ async def read(
     "rotate{}",
     lambda kind: kind.made(replaces=examples.REPLACED),
     query=OrganizationQuery,
-    body_examples={"hour": Example("One hour to change over", {"overlap_seconds": 3600})},
+    body_examples={"hour": Example("One hour to switch over", {"overlap_seconds": 3600})},
     problems=(NOT_ALLOWED, REAUTHENTICATION_REQUIRED, CONFLICT),
     **_MAKES,
 )
@@ -160,12 +165,12 @@ async def rotate(
     kind: CredentialKind,
     body: schemas.RotateCredential | None = None,
 ) -> schemas.NewCredentialView:
-    """Replace a {one}.
+    """Rotate a {one}.
 
-    Makes a successor with the same name, scopes and length of life. The old one is taken for `overlap_seconds` more, 24
-    hours unless told; with 0 it is refused within a second. Whoever is given the secret holds the successor; one of the
-    organization itself is for owners to rotate, and for itself. A session has to have proved the second factor, where
-    one is on.
+    Creates a successor with the same name, scopes and lifetime. The old key is accepted for another `overlap_seconds`,
+    24 hours by default; with 0 it is refused within a second. The caller who receives the secret holds the successor; a
+    key of the organization itself can be rotated by owners, and by itself. A session must have proved the second
+    factor, if one is on.
     """
     overlap = (body or schemas.RotateCredential()).overlap_seconds
     new = await services.credentials.rotate(
@@ -179,8 +184,8 @@ async def rotate(
     "/{key_id}",
     "revoke{}",
     lambda _: Answer(
-        "What went, and what stays.",
-        rotated=Example("Of a key that was rotated by a person, and had made one", examples.REVOKED),
+        "What was revoked, and what stays.",
+        rotated=Example("A key that was rotated by a person and had created another", examples.REVOKED),
     ),
     query=OrganizationQuery,
     problems=(CONFLICT,),
@@ -198,9 +203,9 @@ async def revoke(
 ) -> Revoked:
     """Revoke a {one}.
 
-    It is refused everywhere within a second, and so are those whose place it took, and credentials that any of them
-    made, a successor by itself among them. A successor that a person made stays, or another program that is trusted on.
-    Open invitations that they sent are revoked. Jobs that they asked for, and whose time has not come, are cancelled,
-    unless a successor stays. The answer says what went, and which successors stay.
+    It is refused everywhere within a second, and so are its predecessors and the credentials that any of them created,
+    including a successor created by itself. A successor created by a person, or by another program that remains
+    trusted, stays. Open invitations that they sent are revoked. Their scheduled jobs are cancelled, unless a successor
+    stays. The response lists what was revoked, and which successors stay.
     """
     return await services.credentials.revoke(session, organization_id, kind, key_id, actor=actor)

@@ -31,7 +31,9 @@ introspection = Section("API keys", access=Access.CALLER, scope="api_keys:intros
     "POST /v1/introspect",
     "introspectApiKey",
     Answer(
-        "What it is worth.", active=Example("In force", _ACTIVE), inactive=Example("Worth nothing", {"active": False})
+        "The key's state and permissions.",
+        active=Example("Active", _ACTIVE),
+        inactive=Example("Inactive", {"active": False}),
     ),
     takes=IntrospectKey,
     form=True,
@@ -40,12 +42,12 @@ introspection = Section("API keys", access=Access.CALLER, scope="api_keys:intros
     asks=True,
 )
 async def introspect(request: AnyRequest, services: Services, call: Call) -> KeyIntrospection:
-    """Ask what an API key is worth.
+    """Introspect an API key.
 
-    For services that are called with API keys of Singr: RFC 7662, as a form. A key that is unknown, revoked, expired,
-    or of another organization than yours is answered `{"active": false}`, and nothing tells which. `scope` is what the
-    key may do at this moment. Remember an answer for a few seconds, no longer: a key that is revoked is refused here
-    within one. `singr_auth` has this ready for Python.
+    For services that are called with Singr API keys: RFC 7662, as a form. A key that is unknown, revoked, expired, or
+    of another organization than yours gets `{"active": false}`, without a reason. `scope` is what the key may do at
+    this moment. Cache a response for only a few seconds: a revoked key is refused here within one second. `singr_auth`
+    has a ready-made client for Python.
     """
     _check_form(request.headers.get("content-type", ""))
     return await services.service_credentials.introspect(_token_in(call.body), asker=call.principal)

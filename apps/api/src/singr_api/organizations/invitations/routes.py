@@ -32,7 +32,7 @@ _PATH: Final = "/v1/organizations/{organization_id}/invitations"
 _SENDS: Final[dict[str, Any]] = {
     **HAND,
     "idempotent": True,
-    "closed": "50 invitations a day by each organization, 5 an hour to each address.",
+    "closed": "50 invitations per day for each organization, 5 per hour for each address.",
     "problems": (problems.NOT_ALLOWED, problems.REAUTHENTICATION_REQUIRED, problems.CONFLICT),
 }
 _BY_LINK: Final[dict[str, Any]] = {**OWN, "access": Access.ANONYMOUS, "unguessable": True}
@@ -52,7 +52,7 @@ async def _count_new(services: Services, organization_id: UUID, body: CreateInvi
     f"POST {_PATH}",
     "createInvitation",
     Answer("Invited; the message is on its way.", status=201, invitation=Example("The invitation", INVITATION)),
-    body_examples={"staff": Example("Somebody for the bar", {"email": "jane@example.org", "role": "customer_staff"})},
+    body_examples={"staff": Example("Bar staff", {"email": "jane@example.org", "role": "customer_staff"})},
     before=_count_new,
     **_SENDS,
 )
@@ -61,9 +61,9 @@ async def create(
 ) -> InvitationView:
     """Invite somebody.
 
-    A link goes to the address, good for 7 days and one use. An address has one open invitation at a time. You can
-    invite to a role whose permissions you hold; to be an owner, as an owner. To a role that may change the organization
-    or make keys, a session invites that has proved the second factor, where one is on.
+    Sends a link to the address, valid for 7 days and one use. An address has at most one open invitation. You can
+    invite to roles whose permissions you hold; only an owner can invite an owner. Inviting to a role that can change
+    the organization or create keys requires a session that has proved the second factor, if one is on.
     """
     return await services.accounts.invitations.create(
         session, organization_id, email=body.email, role=body.role, actor=actor
@@ -86,7 +86,7 @@ async def resend(
 ) -> InvitationView:
     """Send an invitation again.
 
-    With a new link, good for 7 days; the old one is worth nothing any more.
+    With a new link, valid for 7 days; the old one stops working.
     """
     return await services.accounts.invitations.resend(session, organization_id, invitation_id, actor=actor)
 
@@ -94,7 +94,7 @@ async def resend(
 @invitations.route(
     f"DELETE {_PATH}/{{invitation_id}}",
     "revokeInvitation",
-    Answer("Done."),
+    Answer("Revoked."),
     problems=(problems.CONFLICT,),
     scope="organization:write",
     one_factor="It takes an offer back, and gives nothing.",
@@ -102,7 +102,7 @@ async def resend(
 async def revoke(
     session: TenantSession, services: Services, organization_id: UUID, invitation_id: UUID, actor: Actor
 ) -> None:
-    """Take an invitation back."""
+    """Revoke an invitation."""
     await services.accounts.invitations.revoke(session, organization_id, invitation_id, actor=actor)
 
 
@@ -115,9 +115,9 @@ async def revoke(
     **_BY_LINK,
 )
 async def preview(session: PlatformSession, services: Services, body: InvitationToken) -> InvitationPreview:
-    """Say what a link invites to.
+    """Show what a link invites to.
 
-    Uses nothing up. `has_account` tells whether to sign in or to register.
+    Does not consume the link. `has_account` tells whether to sign in or to register.
     """
     return await services.accounts.invitations.preview(session, body.token)
 
@@ -125,7 +125,7 @@ async def preview(session: PlatformSession, services: Services, body: Invitation
 @invitations.route(
     "POST /v1/invitations/accept",
     "acceptInvitation",
-    Answer("A member.", member=Example("Your place", MINE)),
+    Answer("You are now a member.", member=Example("Your membership", MINE)),
     body_examples={"token": LINK_TOKEN},
     problems=(problems.ONE_TIME_TOKEN_REFUSED, problems.NOT_ALLOWED, problems.CONFLICT),
     **OWN,
@@ -135,7 +135,7 @@ async def accept(
 ) -> MyOrganization:
     """Accept an invitation.
 
-    As the person who is signed in, whose verified address is the invited one. Works once.
+    For the signed-in person whose verified address was invited. Works once.
     """
     return mine(await services.accounts.invitations.accept(session, body.token, user_id=call.user_id, client=client))
 
@@ -144,8 +144,8 @@ async def accept(
 async def own(session: PlatformSession, services: Services, call: UserCall, query: PageQuery) -> OwnInvitationPage:
     """List your invitations.
 
-    The open ones that were sent to your verified address, newest first. To accept one takes the link of its message; to
-    decline it does not.
+    Open invitations sent to your verified address, newest first. Accepting one requires the link from its message;
+    declining does not.
     """
     return OwnInvitationPage.of(await services.accounts.own_invitations.page(session, call.user_id, **asdict(query)))
 
@@ -156,7 +156,7 @@ async def decline(
 ) -> None:
     """Decline an invitation.
 
-    One that was sent to your verified address. It counts as revoked; its link opens nothing.
+    Only an invitation sent to your verified address. It counts as revoked, and its link stops working.
     """
     await services.accounts.own_invitations.decline(session, invitation_id, user_id=call.user_id, client=client)
 
@@ -178,10 +178,10 @@ async def decline(
     **_BY_LINK,
 )
 async def register(services: Services, client: ClientInfo, body: RegisterByInvitation) -> NewMember:
-    """Register by an invitation.
+    """Register with an invitation.
 
-    Makes an account for the invited address, which the link has verified, and accepts the invitation. Sign in with the
-    password afterwards. An address that has an account is refused (409): sign in and accept.
+    Creates an account for the invited address, which the link has verified, and accepts the invitation. Sign in with
+    the password afterwards. If the address already has an account, this is refused (409): sign in and accept.
     """
     joined = await services.accounts.invited_registration.register(
         body.token, name=body.name, password=Secret(body.password), client=client

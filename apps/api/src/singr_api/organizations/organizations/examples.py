@@ -19,13 +19,13 @@ MEMBER: Final[dict[str, Any]] = {
 }
 NEW_ROLE: Final[dict[str, Any]] = {
     "name": "Door",
-    "description": "Looks after the queue",
+    "description": "Manages the queue",
     "permissions": ["requests:read", "requests:process"],
 }
 ROLE_SHOWN: Final[dict[str, Any]] = {
     "id": ROLE,
     "name": "Door",
-    "description": "Looks after the queue",
+    "description": "Manages the queue",
     "system": False,
     "permissions": ["requests:process", "requests:read"],
 }

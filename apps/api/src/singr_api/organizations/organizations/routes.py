@@ -56,7 +56,7 @@ _OWNERS: Final[dict[str, Any]] = {
     f"POST {_COLLECTION}",
     "createOrganization",
     Answer(
-        "Made.",
+        "Created.",
         status=201,
         headers={"Location": "Where the organization can be read."},
         location=_COLLECTION,
@@ -70,9 +70,9 @@ _OWNERS: Final[dict[str, Any]] = {
 async def create(
     session: PlatformSession, services: Services, call: UserCall, client: ClientInfo, body: schemas.NameOrganization
 ) -> MyOrganization:
-    """Make an organization.
+    """Create an organization.
 
-    Whoever makes it owns it. Takes a customer account; one person owns 20 at most.
+    The caller becomes its owner. Requires a customer account; one person can own at most 20.
     """
     return mine(
         await services.accounts.organizations.create(session, user_id=call.user_id, name=body.name, client=client)
@@ -80,18 +80,21 @@ async def create(
 
 
 @organizations.route(
-    f"GET {_COLLECTION}", "listOrganizations", Answer("All of them.", one=Example("One", {"items": [MINE]})), **OWN
+    f"GET {_COLLECTION}",
+    "listOrganizations",
+    Answer("The organizations.", one=Example("One", {"items": [MINE]})),
+    **OWN,
 )
 async def index(session: PlatformSession, services: Services, call: UserCall) -> schemas.MyOrganizations:
     """List your organizations.
 
-    By name, with your role in each and what it allows.
+    By name, with your role in each and its permissions.
     """
     found = await services.accounts.organizations.of_user(session, call.user_id)
     return schemas.MyOrganizations(tuple(mine(one) for one in found))
 
 
-@organizations.route(f"GET {_ONE}", "readOrganization", Answer("It.", organization=VENUE))
+@organizations.route(f"GET {_ONE}", "readOrganization", Answer("The organization.", organization=VENUE))
 async def read(session: TenantSession, services: Services, organization_id: UUID) -> OrganizationView:
     """Read an organization."""
     return await services.accounts.organizations.read(session, organization_id)
@@ -118,9 +121,9 @@ async def remove(
 ) -> None:
     """Delete an organization.
 
-    For good: its credentials are refused within a second, its invitations are worth nothing, its roles are gone. Only
-    an owner can do this, who proved their presence in the last 15 minutes, once nobody else is a member and no job is
-    left that has not ended. Messages that were sent stay for as long as they are kept.
+    Permanently: its credentials are refused within a second, its invitations become invalid, and its roles are deleted.
+    Only an owner who proved their presence in the last 15 minutes can do this, once there are no other members and no
+    unfinished jobs. Messages that were sent are kept for their retention period.
     """
     await services.accounts.organizations.delete(session, organization_id, user_id=call.user_id, client=client)
 
@@ -131,7 +134,7 @@ async def members(
 ) -> schemas.MemberPage:
     """List members.
 
-    The youngest accounts first, 50 on a page at most.
+    Newest accounts first, at most 50 per page.
     """
     return schemas.MemberPage.of(await services.accounts.members.page(session, organization_id, **asdict(query)))
 
@@ -152,14 +155,13 @@ async def change_member(
     actor: Actor,
     body: schemas.ChangeMember,
 ) -> schemas.ChangedMember:
-    """Give a member another role.
+    """Change a member's role.
 
-    Nobody gives or takes a role with permissions that they do not hold, and only owners make owners. What the old role
-    allowed is refused everywhere within a second, to credentials that they hold too; open invitations that they could
-    not send any more are revoked, and jobs of theirs that wait for a later time are cancelled where they may ask for
-    none any more. The answer lists all of it. The last owner stays owner. From or to a role that may change the
-    organization or make keys, such as the owner's, a session that has not proved the second factor that is on proves it
-    first.
+    You cannot grant or take a role with permissions that you do not hold, and only owners can make owners. Permissions
+    of the old role are refused everywhere within a second, including for credentials that the member holds; open
+    invitations that they could no longer send are revoked, and their scheduled jobs are cancelled if they could no
+    longer create them. The response lists all of these. The last owner cannot be changed. For roles that can change the
+    organization or create keys, such as the owner's, a session must first have proved the second factor, if one is on.
     """
     return schemas.changed_member(
         await services.accounts.members.change_role(session, organization_id, user_id, role=body.role, actor=actor)
@@ -169,7 +171,7 @@ async def change_member(
 @organizations.route(
     f"DELETE {_ONE}/members/{{user_id}}",
     "removeMember",
-    Answer("Removed.", lost=Example("What went with them", REVOKED)),
+    Answer("Removed.", lost=Example("What was revoked with them", REVOKED)),
     **_CHANGE,
 )
 async def remove_member(
@@ -177,10 +179,10 @@ async def remove_member(
 ) -> Consequences:
     """Remove a member.
 
-    Credentials that they hold and open invitations that they sent are revoked, and jobs of theirs that wait for a later
-    time are cancelled; the answer lists them, and owners are told. Credentials of the organization itself stay: see
-    them, and revoke those whose secrets they know. The last owner cannot be removed. Somebody who may change the
-    organization or make keys is removed by a session that has proved the second factor, where one is on.
+    Credentials that they hold and open invitations that they sent are revoked, and their scheduled jobs are cancelled;
+    the response lists them, and owners are told. The organization's own credentials stay: review them, and revoke those
+    whose secrets the member knows. The last owner cannot be removed. Removing somebody who can change the organization
+    or create keys requires a session that has proved the second factor, if one is on.
     """
     return await services.accounts.members.remove(session, organization_id, user_id, actor=actor)
 
@@ -188,16 +190,16 @@ async def remove_member(
 @organizations.route(
     f"POST {_ONE}/leave",
     "leaveOrganization",
-    Answer("Done."),
+    Answer("You have left."),
     problems=(ORGANIZATION_FORBIDDEN, REAUTHENTICATION_REQUIRED, CONFLICT),
     **OWN,
 )
 async def leave(session: TenantSession, services: Services, organization_id: UUID, member: Actor) -> None:
     """Leave an organization.
 
-    The last owner cannot: they hand it over first. Credentials that you hold and open invitations that you sent are
-    revoked, and jobs of yours that wait for a later time are cancelled. Whoever may change the organization or make
-    keys leaves in a session that has proved the second factor, where one is on.
+    The last owner cannot leave: transfer the ownership first. Credentials that you hold and open invitations that you
+    sent are revoked, and your scheduled jobs are cancelled. If you can change the organization or create keys, your
+    session must have proved the second factor, if one is on.
     """
     await services.accounts.members.leave(session, organization_id, actor=member)
 
@@ -212,11 +214,11 @@ async def leave(session: TenantSession, services: Services, organization_id: UUI
 async def transfer_ownership(
     session: TenantSession, services: Services, organization_id: UUID, member: Actor, body: schemas.TransferOwnership
 ) -> schemas.ChangedMember:
-    """Make another member the owner.
+    """Transfer ownership to another member.
 
-    You become a manager, and credentials that you hold do no more than a manager may; open invitations that you sent
-    are revoked. Only an owner can do this, who proved their presence in the last 15 minutes; of several at once, one
-    happens. Both are told by mail.
+    You become a manager, and credentials that you hold are limited to a manager's permissions; open invitations that
+    you sent are revoked. Only an owner who proved their presence in the last 15 minutes can do this; of several at
+    once, one succeeds. Both are told by mail.
     """
     return schemas.changed_member(
         await services.accounts.members.transfer_ownership(session, organization_id, to=body.user_id, actor=member)
@@ -224,12 +226,14 @@ async def transfer_ownership(
 
 
 @organizations.route(
-    f"GET {_ONE}/roles", "listRoles", Answer("All of them.", own=Example("An own role", {"items": [ROLE_SHOWN]}))
+    f"GET {_ONE}/roles",
+    "listRoles",
+    Answer("The roles.", own=Example("The organization's own role", {"items": [ROLE_SHOWN]})),
 )
 async def roles(session: TenantSession, services: Services, organization_id: UUID) -> schemas.RoleList:
     """List roles.
 
-    Those that every organization has, then its own.
+    The system roles first, then the organization's own.
     """
     return schemas.RoleList(await services.accounts.roles.list(session, organization_id))
 
@@ -237,18 +241,18 @@ async def roles(session: TenantSession, services: Services, organization_id: UUI
 @organizations.route(
     f"POST {_ONE}/roles",
     "createRole",
-    Answer("Made.", status=201, role=Example("The role", ROLE_SHOWN)),
-    body_examples={"door": Example("Looks after requests", NEW_ROLE)},
+    Answer("Created.", status=201, role=Example("The role", ROLE_SHOWN)),
+    body_examples={"door": Example("Manages song requests", NEW_ROLE)},
     idempotent=True,
     **_CHANGE,
 )
 async def create_role(
     session: TenantSession, services: Services, organization_id: UUID, actor: Actor, body: schemas.CreateRole
 ) -> RoleView:
-    """Make a role.
+    """Create a role.
 
-    It holds no permission that you do not hold. One that may change the organization or make keys is made in a session
-    that has proved the second factor, where one is on.
+    It cannot have permissions that you do not hold. Creating a role that can change the organization or create keys
+    requires a session that has proved the second factor, if one is on.
     """
     return await services.accounts.roles.create(session, organization_id, **asdict(body), actor=actor)
 
@@ -271,23 +275,23 @@ async def change_role(
 ) -> schemas.ChangedRole:
     """Change a role.
 
-    Whoever has it holds the new permissions from their next request on, and so do credentials that they hold. Open
-    invitations that their sender could not send any more are revoked. System roles stay. A role grows in a session that
-    has proved the second factor, where one is on.
+    Members with this role have the new permissions from their next request on, and so do credentials that they hold.
+    Open invitations that their sender could no longer send are revoked. System roles cannot be changed. Adding
+    permissions requires a session that has proved the second factor, if one is on.
     """
     roles = services.accounts.roles
     return schemas.changed_role(await roles.change(session, organization_id, role_id, **asdict(body), actor=actor))
 
 
 @organizations.route(
-    f"DELETE {_ONE}/roles/{{role_id}}", "deleteRole", Answer("Done."), problems=(NOT_ALLOWED, CONFLICT), **HAND
+    f"DELETE {_ONE}/roles/{{role_id}}", "deleteRole", Answer("Deleted."), problems=(NOT_ALLOWED, CONFLICT), **HAND
 )
 async def delete_role(
     session: TenantSession, services: Services, organization_id: UUID, role_id: UUID, actor: Actor
 ) -> None:
-    """Remove a role.
+    """Delete a role.
 
-    One that nobody has, and nobody is invited to.
+    Only if no member has it, and no open invitation is for it.
     """
     await services.accounts.roles.delete(session, organization_id, role_id, actor=actor)
 
@@ -296,6 +300,6 @@ async def delete_role(
 async def security_events(session: TenantSession, organization_id: UUID, query: PageQuery) -> schemas.EventPage:
     """List security events.
 
-    What happened to its people, roles, invitations and credentials, newest first.
+    Events about its people, roles, invitations and credentials, newest first.
     """
     return schemas.EventPage.of(await organization_events(session, organization_id, **asdict(query)))

@@ -28,15 +28,15 @@ _ACTIVE: Final[dict[str, Any]] = {
 @subscription.route(
     "GET /v1/subscription",
     "readSubscription",
-    Answer("It.", active=Example("One that runs", _ACTIVE)),
+    Answer("The subscription.", active=Example("An active subscription", _ACTIVE)),
     query=OrganizationQuery,
     problems=(NOT_FOUND,),
 )
 async def read(session: TenantSession) -> SubscriptionView:
-    """Read what the organization subscribed to.
+    """Read the organization's subscription.
 
-    As Stripe last told it. Of several, one that runs (`active`, `trialing`, `past_due`) before one that waits to be
-    paid or is paused, and that before one that has ended; then the one whose period ends last.
+    As last reported by Stripe. If there are several, active ones (`active`, `trialing`, `past_due`) come before unpaid
+    or paused ones, and these before ended ones; then the one whose period ends last.
     """
     found = await read_subscription_of(session)
     if found is None:

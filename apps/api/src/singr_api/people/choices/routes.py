@@ -58,8 +58,8 @@ pages = Section("Pages", problems=(NOT_FOUND,))
 async def ask(request: AnyRequest, services: Services, session: PlatformSession, token: str) -> Response[bytes]:
     """Page: choose what an organization sends.
 
-    For people whose mail has a link to it, by its token, or who asked for one while signed in; in their language. It
-    needs no script; opening it changes nothing.
+    For people who follow a link in a mail, or who requested one while signed in; in their language. It needs no script;
+    opening it changes nothing.
     """
     reader, holder = await _reader(services, session, token)
     view = await read_preferences(session, holder)
@@ -81,9 +81,9 @@ async def ask(request: AnyRequest, services: Services, session: PlatformSession,
 async def save(
     request: AnyRequest, services: Services, session: PlatformSession, call: AnonymousCall, token: str
 ) -> Response[bytes]:
-    """Keep what was chosen on the page.
+    """Save the choices made on the page.
 
-    The body is the page's form. What was left as it was shown stays open, or as it was chosen before. Whoever has
+    The body is the page's form. Fields left as they were shown stay unset, or as chosen before. A person who has
     unsubscribed gets no mail for what is chosen here; the page says so.
     """
     reader, holder = await _reader(services, session, token)

@@ -57,10 +57,10 @@ _MINE: Final = "/v1/me/push-devices"
     f"POST {_ALL}", "registerPushDevice", *_ANSWERS, body_examples=_GIVEN, idempotent=True, **IN_PATH, **_CHANGES
 )
 async def register(session: TenantSession, services: Services, external_id: str, body: DeviceInput) -> Reply:
-    """Register a device of a person.
+    """Register a person's device.
 
-    A token belongs to whoever registered it last: somebody else who had it gets nothing on it from then on. A device
-    that its provider turned off is on again.
+    A token belongs to the person who registered it last: the previous owner gets nothing on it from then on. A device
+    that its provider had disabled is enabled again.
     """
     person = await recipient_named(session, checked_id(external_id))
     view, is_new = await register_device(session, person, body, sealer=services.sealer)
@@ -70,30 +70,30 @@ async def register(session: TenantSession, services: Services, external_id: str,
 @devices.route(
     f"GET {_ALL}",
     "listPushDevices",
-    Answer("All of them.", one=Example("One", {"items": [_SHOWN]})),
+    Answer("The devices.", one=Example("One", {"items": [_SHOWN]})),
     query=OrganizationQuery,
     **IN_PATH,
 )
 async def index(session: TenantSession, external_id: str) -> DeviceList:
-    """List the devices of a person.
+    """List a person's devices.
 
-    The one used last first, those that get nothing any more among them.
+    Most recently used first, including disabled ones.
     """
     return DeviceList(await list_devices(session, await recipient_named(session, checked_id(external_id))))
 
 
-@devices.route(f"DELETE {_ALL}/{{device_id}}", "removePushDevice", Answer("Gone."), **IN_PATH, **_CHANGES)
+@devices.route(f"DELETE {_ALL}/{{device_id}}", "removePushDevice", Answer("Deleted."), **IN_PATH, **_CHANGES)
 async def remove(session: TenantSession, external_id: str, device_id: UUID) -> None:
-    """Take a device of a person off."""
+    """Remove a person's device."""
     await remove_device(session, await recipient_named(session, checked_id(external_id)), device_id)
 
 
 @own.route(f"POST {_MINE}", "registerMyPushDevice", *_ANSWERS, body_examples=_GIVEN)
 async def register_mine(services: Services, call: UserCall, query: MyQuery, body: DeviceInput) -> Any:
-    """Register a device for pushes to yourself.
+    """Register your own device for push notifications.
 
-    Of one organization: the one that reaches you, or whose member you are; where there are several, name it. A token
-    belongs to whoever registered it last.
+    For one organization: the one that reaches you, or that you are a member of; if there are several, name it. A token
+    belongs to the person who registered it last.
     """
     organization_id = await my_organization(services, call, query.organization_id)
     async with services.db.tenant(organization_id) as session:
@@ -102,9 +102,9 @@ async def register_mine(services: Services, call: UserCall, query: MyQuery, body
     return answer(view, status=201 if is_new else 200)
 
 
-@own.route(f"GET {_MINE}", "listMyPushDevices", Answer("All of them."))
+@own.route(f"GET {_MINE}", "listMyPushDevices", Answer("The devices."))
 async def mine(services: Services, call: UserCall, query: MyQuery) -> DeviceList:
-    """List your devices that get pushes."""
+    """List your own push devices."""
     organization_id = await my_organization(services, call, query.organization_id)
     async with services.db.tenant(organization_id) as session:
         try:
@@ -114,9 +114,9 @@ async def mine(services: Services, call: UserCall, query: MyQuery) -> DeviceList
         return DeviceList(await list_devices(session, person))
 
 
-@own.route(f"DELETE {_MINE}/{{device_id}}", "removeMyPushDevice", Answer("Gone."))
+@own.route(f"DELETE {_MINE}/{{device_id}}", "removeMyPushDevice", Answer("Deleted."))
 async def remove_mine(services: Services, call: UserCall, query: MyQuery, device_id: UUID) -> None:
-    """Take a device of yours off."""
+    """Remove one of your push devices."""
     organization_id = await my_organization(services, call, query.organization_id)
     async with services.db.tenant(organization_id) as session:
         person = await recipient_of_member(session, call.user_id)

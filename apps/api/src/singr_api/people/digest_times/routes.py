@@ -11,7 +11,7 @@ from singr_db import TenantSession
 
 defaults = Section("Preferences", access=Access.CALLER)
 _FRIDAYS: Final[dict[str, Any]] = {"at": "17:00", "weekday": 5}
-_NOW: Final = Answer("As it is now.", one=Example("At five, on Fridays", _FRIDAYS))
+_NOW: Final = Answer("The default.", one=Example("At five, on Fridays", _FRIDAYS))
 
 
 @defaults.route(
@@ -22,7 +22,7 @@ _NOW: Final = Answer("As it is now.", one=Example("At five, on Fridays", _FRIDAY
     scope="notifications:read",
 )
 async def read(session: TenantSession) -> DefaultDigestTime:
-    """Read when digests come to those who have not said when they want them, on their own clock."""
+    """Read the default digest time for people who have not chosen one."""
     return await read_digest_defaults(session)
 
 
@@ -35,9 +35,9 @@ async def read(session: TenantSession) -> DefaultDigestTime:
     scope="organization:write",
 )
 async def write(session: TenantSession, body: DefaultDigestTime) -> DefaultDigestTime:
-    """Set when digests come to those who have not said when; fields left out are cleared: at 08:00, on Mondays.
+    """Set the default digest time for people who have not chosen one; fields left out are reset: at 08:00, on Mondays.
 
-    What somebody said of themselves stays, each of the two by itself. Digests that people have open come at the time
-    that they have, the next ones by this.
+    On the person's own clock. What people have chosen themselves stays, each of the two on its own. Digests already
+    open come at their set time, the next ones by this default.
     """
     return await set_digest_defaults(session, body)

@@ -24,7 +24,7 @@ from singr_db import PLATFORM_ORGANIZATION_ID, TenantSession
 exports = Section("Recipients", access=Access.CALLER, scope="organization:write")
 own = Section("Me", access=Access.USER)
 _JOB: Final = {"job_id": "019ab2c0-7f00-7000-8000-0000000000f2"}
-_ANSWER: Final = Answer("It is being written.", status=202, asked=Example("Asked for", _JOB))
+_ANSWER: Final = Answer("The export is being written.", status=202, asked=Example("Requested", _JOB))
 
 
 def _needs_objects(services: Services) -> None:
@@ -42,15 +42,15 @@ def _needs_objects(services: Services) -> None:
     **IN_PATH,
 )
 async def export(session: TenantSession, services: Services, external_id: str) -> Exporting:
-    """Give a person everything that is kept about them.
+    """Export everything that is kept about a person.
 
-    A job writes it into one JSON file: addresses in clear, devices, topics, choices, what holds messages back, their
-    inbox, and each message with its words, while they are kept, its attempts and what providers said. What carries a
-    code or a link to sign in is named without its words; messages have those that they were sent with, your own too,
-    and the inbox and digests those of the type. What was sent while your id was another account's is not told. The link
-    goes to the person's own e-mail address and to nobody else (409 where they have none), in their language, and works
-    for three days; then, or when they are erased, the file is deleted. One at a time for each person: 429 until it is
-    gone, unless the link did not come, or they have another address by now.
+    A job writes one JSON file: addresses in clear, devices, topics, choices, suppressions, the inbox, and each message
+    with its text, as long as that is kept, its attempts and the providers' reports. Messages with a code or a sign-in
+    link are listed without their text; other messages have the text that they were sent with, including your own
+    wording, and inbox and digests have the type's text. Messages sent while your id belonged to another account are not
+    included. The link is sent only to the person's own e-mail address (409 if they have none), in their language, and
+    works for three days; after that, or when the person is erased, the file is deleted. One export at a time per
+    person: 429 until it is deleted, unless the link was not delivered, or the person has a new address.
     """
     _needs_objects(services)
     return Exporting(job_id=await ask_export(session, checked_id(external_id)))
@@ -63,12 +63,12 @@ async def export(session: TenantSession, services: Services, external_id: str) -
     problems=(NOT_FOUND, REAUTHENTICATION_REQUIRED, RATE_LIMITED, UNAVAILABLE),
 )
 async def export_me(services: Services, call: UserCall, query: MyQuery) -> Exporting:
-    """Get everything that is kept about you.
+    """Export everything that is kept about you.
 
-    That is your account (profile, organizations, invitations, sessions, devices, passkeys, factors, events, credentials
-    and messages that it was sent), and what the organization that reaches you keeps: where there are several, name it.
-    The link goes to your account's e-mail address, and works for three days. Needs a proof of presence that is at most
-    15 minutes old. One at a time: 429 until it is gone.
+    Your account (profile, organizations, invitations, sessions, devices, passkeys, factors, events, credentials and
+    messages sent to it), and what the organization that reaches you keeps: if there are several, name it. The link is
+    sent to your account's e-mail address, and works for three days. Requires a proof of presence at most 15 minutes
+    old. One export at a time: 429 until it is deleted.
     """
     _needs_objects(services)
     await services.accounts.reauthentication.require_recent(call.session_id)

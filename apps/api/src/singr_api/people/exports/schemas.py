@@ -6,7 +6,7 @@ import msgspec
 
 
 class Exporting(msgspec.Struct, frozen=True, kw_only=True):
-    """It is being written.
+    """The export is being written.
 
     Attributes:
         job_id: of the job that writes it and mails the link.

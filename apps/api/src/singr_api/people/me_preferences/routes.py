@@ -22,7 +22,7 @@ from singr_comms.people import (
 from singr_db import PlatformSession
 
 mine = Section("Preferences", access=Access.USER, problems=(NOT_FOUND,))
-_NOW: Final = Answer("As they are now.", one=Example("One category is off", PREFERENCES))
+_NOW: Final = Answer("The settings in force.", one=Example("One category is off", PREFERENCES))
 
 
 class ChoicesLink(msgspec.Struct, frozen=True):
@@ -39,10 +39,10 @@ class ChoicesLink(msgspec.Struct, frozen=True):
 
 @mine.route("GET /v1/me/preferences", "readMyPreferences", _NOW)
 async def read(session: PlatformSession, call: UserCall, query: MyOrganizationQuery) -> PreferencesView:
-    """Read what you want to be told by an organization.
+    """Read your notification preferences for an organization.
 
-    What you chose, and what that comes to for each type and category by each channel, with the rule that decides it.
-    Of an organization that does not have you among its recipients there is nothing to choose (404).
+    Your choices, and what they result in for each type and category by channel, with the deciding rule. For an
+    organization that does not have you as a recipient, there is nothing to choose (404).
     """
     holder = await preferences_holder_of_user(session, query.organization_id, call.user_id)
     return await read_preferences(session, holder)
@@ -53,18 +53,18 @@ async def read(session: PlatformSession, call: UserCall, query: MyOrganizationQu
     "changeMyPreferences",
     _NOW,
     body_examples={
-        "choices": Example("One off, one left open again", CHANGE),
-        "frequencies": Example("One mail a week, one thing at once", OFTEN),
+        "choices": Example("One switched off, one reset", CHANGE),
+        "frequencies": Example("Weekly by mail for one, immediately for another", OFTEN),
     },
 )
 async def change(
     session: PlatformSession, call: UserCall, query: MyOrganizationQuery, body: ChangePreferences
 ) -> PreferencesView:
-    """Change what you want to be told by an organization.
+    """Change your notification preferences for an organization.
 
-    All choices that are sent, or none. What they do not name stays: a wider choice never takes a narrower one away.
-    `allowed: null` and `frequency: null` take a choice back. What is off is so for messages that are on their way
-    already, too; how often, for what is decided from now on.
+    Either all choices in the request are stored, or none. Choices that it does not name stay: a broader choice never
+    removes a narrower one. `allowed: null` and `frequency: null` clear a choice. Switching something off also applies
+    to messages already on their way; a frequency applies to what is decided from now on.
     """
     holder = await preferences_holder_of_user(session, query.organization_id, call.user_id)
     return await change_preferences(session, holder, body.choices, frequencies=body.frequencies, source="recipient")
@@ -82,10 +82,10 @@ async def change(
     ),
 )
 async def link(services: Services, session: PlatformSession, call: UserCall, query: MyOrganizationQuery) -> ChoicesLink:
-    """Open the page where you choose what an organization sends.
+    """Get a link to your preferences page.
 
-    It gives the address of a page in your language, for an hour: a browser that opens it needs no sign-in, no cookie
-    and no script, so that an app shows it as it is. What is chosen there is as if it were chosen here.
+    Returns the address of a page in your language, valid for an hour: opening it in a browser needs no sign-in, cookie
+    or script, so an app can show it as it is. Choices made there count as if made here.
     """
     holder = await preferences_holder_of_user(session, query.organization_id, call.user_id)
     made = link_for(services.sealer, holder)

@@ -17,12 +17,12 @@ _TIMES: Final[dict[str, Any]] = {
     "quiet_hours": {"from": "22:00", "to": "07:30", "days": None},
     "digest": {"at": "18:00", "weekday": 5},
 }
-_NOW: Final = Answer("As they are now.", one=Example("Quiet at night, digests in the evening", _TIMES))
+_NOW: Final = Answer("The settings in force.", one=Example("Quiet at night, digests in the evening", _TIMES))
 
 
 @mine.route("GET /v1/me/times", "readMyTimes", _NOW)
 async def read(session: PlatformSession, call: UserCall, query: MyOrganizationQuery) -> OwnTimes:
-    """Read when an organization does not disturb you, and when your digests come, on your own clock."""
+    """Read your quiet hours and digest times for an organization."""
     holder = await preferences_holder_of_user(session, query.organization_id, call.user_id)
     return await read_times(session, holder)
 
@@ -34,10 +34,10 @@ async def read(session: PlatformSession, call: UserCall, query: MyOrganizationQu
     body_examples={"night": Example("Quiet at night, digests in the evening", _TIMES)},
 )
 async def write(session: PlatformSession, call: UserCall, query: MyOrganizationQuery, body: OwnTimes) -> OwnTimes:
-    """Set when an organization does not disturb you, and when your digests come; fields left out are cleared.
+    """Set your quiet hours and digest times for an organization; fields left out are cleared.
 
-    Digests that are to come move with it. It holds for what is decided from now on, and for what is tried then. An
-    organization that keeps you anew (`PUT /v1/recipients/{external_id}`) writes over it.
+    In your own time zone. Pending digests move with it. Applies to what is decided or attempted from now on. If the
+    organization replaces your record (`PUT /v1/recipients/{external_id}`), it overwrites this.
     """
     holder = await preferences_holder_of_user(session, query.organization_id, call.user_id)
     return await set_times(session, holder, body)

@@ -19,22 +19,22 @@ from singr_comms.people import (
 from singr_db import TenantSession
 
 preferences = Section("Preferences", access=Access.CALLER)
-_NOW: Final = Answer("As they are now.", one=Example("One category is off", PREFERENCES))
+_NOW: Final = Answer("The settings in force.", one=Example("One category is off", PREFERENCES))
 _DEFAULTS: Final = Answer(
-    "As they are now.",
+    "The settings in force.",
     one=Example("One category is off", PREFERENCES | {"recipient": None, "choices": [], "frequencies": []}),
 )
 _BODY: Final = {
-    "choices": Example("One off, one left open again", CHANGE),
-    "frequencies": Example("One mail a week, one thing at once", OFTEN),
+    "choices": Example("One switched off, one reset", CHANGE),
+    "frequencies": Example("Weekly by mail for one, immediately for another", OFTEN),
 }
 
 
 @preferences.route("GET /v1/preferences", "readPreferences", _NOW, problems=(NOT_FOUND,), scope="notifications:read")
 async def read(session: TenantSession, query: PreferencesQuery) -> PreferencesView:
-    """Read what a person wants to be told.
+    """Read a person's notification preferences.
 
-    What they chose, and what that comes to for each type and category by each channel, with the rule that decides it.
+    Their choices, and what they result in for each type and category by channel, with the deciding rule.
     """
     return await read_preferences(session, await preferences_holder(session, query.recipient))
 
@@ -49,11 +49,12 @@ async def read(session: TenantSession, query: PreferencesQuery) -> PreferencesVi
     one_factor="It is the organization's daily work, and gives nobody lasting power.",
 )
 async def change(session: TenantSession, query: PreferencesQuery, body: ChangePreferences) -> PreferencesView:
-    """Change what a person wants to be told.
+    """Change a person's notification preferences.
 
-    All choices that are sent, or none. What they do not name stays: a wider choice never takes a narrower one away.
-    `allowed: null` and `frequency: null` take a choice back, also of what is declared no more. What is off is so for
-    messages that are queued already, too; how often, for what is decided from now on.
+    Either all choices in the request are stored, or none. Choices that it does not name stay: a broader choice never
+    removes a narrower one. `allowed: null` and `frequency: null` clear a choice, even for types that are no longer
+    declared. Switching something off also applies to messages already queued; a frequency applies to what is decided
+    from now on.
     """
     holder = await preferences_holder(session, query.recipient)
     return await change_preferences(session, holder, body.choices, frequencies=body.frequencies, source="organization")
@@ -67,7 +68,7 @@ async def change(session: TenantSession, query: PreferencesQuery, body: ChangePr
     scope="notifications:read",
 )
 async def read_defaults(session: TenantSession) -> PreferencesView:
-    """Read what an organization has where people choose nothing."""
+    """Read an organization's default preferences."""
     return await read_preferences(session, PreferencesHolder(organization_id=session.organization_id))
 
 
@@ -80,10 +81,10 @@ async def read_defaults(session: TenantSession) -> PreferencesView:
     scope="organization:write",
 )
 async def change_defaults(session: TenantSession, body: ChangePreferences) -> PreferencesView:
-    """Change what an organization has where people choose nothing.
+    """Change an organization's default preferences.
 
-    No default outweighs somebody's own no, nor how often they want it. As for a person's: all or none, and what is not
-    named stays.
+    A default never overrides a person's own opt-out or frequency. As with a person's preferences: all or none, and
+    choices that are not named stay.
     """
     holder = PreferencesHolder(organization_id=session.organization_id)
     return await change_preferences(session, holder, body.choices, frequencies=body.frequencies, source="organization")

@@ -58,21 +58,21 @@ _ONE: Final = "/v1/recipients/{external_id}"
 @recipients.route(
     f"PUT {_ONE}",
     "putRecipient",
-    Answer("As they are now.", of=RecipientView),
-    Answer("New.", of=RecipientView, status=201),
-    body_examples={"person": Example("Everything", _GIVEN)},
+    Answer("The person as stored.", of=RecipientView),
+    Answer("Created.", of=RecipientView, status=201),
+    body_examples={"person": Example("All fields", _GIVEN)},
     **IN_PATH,
     **_CHANGES,
 )
 async def put(session: TenantSession, services: Services, external_id: str, body: RecipientInput) -> Reply:
-    """Keep a person whom the organization reaches.
+    """Create or replace a person whom the organization reaches.
 
-    By the organization's own id, as a whole: a field left out is removed. A member of the organization may be named
-    by `user_id`; name and address that are left out are then the account's, a number is not. Address, number and name
-    are sealed with a key of the person's own, and shown masked.
+    Identified by the organization's own id. Replaces the whole record: a field left out is removed. A member of the
+    organization can be linked by `user_id`; name and address, if left out, are then taken from the account, but the
+    phone number is not. Address, number and name are encrypted with a key of the person's own, and shown masked.
 
-    Another account makes it another person, with an `id` of their own: the former one's devices, inbox and choices go,
-    and their topics, and what the organization chose for the id, stay.
+    Changing the account makes this another person, with a new `id`: the devices, inbox and choices of the previous
+    person are deleted, while topics and what the organization chose for the external id stay.
     """
     view, is_new = await put_recipient(
         session,
@@ -88,16 +88,16 @@ async def put(session: TenantSession, services: Services, external_id: str, body
 @recipients.route(
     "POST /v1/recipients/import",
     "importRecipients",
-    Answer("Kept.", done=Example("Done", {"created": 2, "updated": 1})),
+    Answer("Stored.", done=Example("Done", {"created": 2, "updated": 1})),
     body_examples={"people": Example("One", {"recipients": [{"external_id": "u-17", "email": "a@example.org"}]})},
     idempotent=True,
     **_CHANGES,
 )
 async def import_many(session: TenantSession, services: Services, body: ImportRecipients) -> Imported:
-    """Keep many people.
+    """Import people.
 
-    1,000 at most, each as a `PUT` keeps one: all of them, or, where something is wrong with any, none. All that is
-    wrong is told at once, by its path, such as `recipients[3].phone`.
+    Up to 1,000 at once, each handled like a `PUT`: either all of them are stored or, if anything is wrong with one,
+    none. All errors are reported together by path, such as `recipients[3].phone`.
     """
     return await import_recipients(
         session,
@@ -131,7 +131,7 @@ async def index(session: TenantSession, services: Services, query: RecipientQuer
 @recipients.route(
     f"GET {_ONE}",
     "readRecipient",
-    Answer("Them.", person=Example("A person", _SHOWN)),
+    Answer("The person.", person=Example("A person", _SHOWN)),
     query=OrganizationQuery,
     problems=(NOT_FOUND,),
     **IN_PATH,
@@ -144,7 +144,7 @@ async def read(session: TenantSession, services: Services, external_id: str) -> 
 @recipients.route(
     f"POST {_ONE}/erase",
     "eraseRecipient",
-    Answer("Their key is destroyed.", status=202, erased=Example("Erased", {"job_id": JOB})),
+    Answer("The person's key is destroyed.", status=202, erased=Example("Erased", {"job_id": JOB})),
     query=OrganizationQuery,
     problems=(NOT_FOUND,),
     scope="organization:write",
@@ -152,21 +152,21 @@ async def read(session: TenantSession, services: Services, external_id: str) -> 
     **IN_PATH,
 )
 async def erase(session: TenantSession, services: Services, external_id: str) -> Erasing:
-    """Forget a person.
+    """Erase a person.
 
-    At once nobody opens their name, addresses and devices any more, nor sends what waits for them; devices, topics and
-    choices are gone. The job then blanks what is left in the log of deliveries, also of messages that named only their
-    address. Fingerprints of addresses that want nothing more are kept, so that nobody writes to them again. There is
-    no way back. Who was taken off the list can be erased as well.
+    From now on nobody can read their name, addresses and devices, or send what is waiting for them; devices, topics and
+    choices are deleted. The job then blanks what is left in the delivery log, including messages that named only their
+    address. Fingerprints of addresses that must not be written to are kept, so that they stay suppressed. This cannot
+    be undone. People who were removed can be erased as well.
     """
     return Erasing(job_id=await erase_recipient(session, checked_id(external_id), sealer=services.sealer))
 
 
-@recipients.route(f"DELETE {_ONE}", "removeRecipient", Answer("Gone."), problems=(NOT_FOUND,), **IN_PATH, **_CHANGES)
+@recipients.route(f"DELETE {_ONE}", "removeRecipient", Answer("Deleted."), problems=(NOT_FOUND,), **IN_PATH, **_CHANGES)
 async def remove(session: TenantSession, external_id: str) -> None:
-    """Take a person off the list.
+    """Remove a person.
 
-    With their devices, topics and what they chose. What is on its way to them still goes, and the log of deliveries
-    keeps what it has for its time: to forget somebody, erase them.
+    Also removes their devices, topics and choices. Messages already on their way are still sent, and the delivery log
+    keeps its entries for their retention period: to delete all data about a person, erase them.
     """
     await remove_recipient(session, checked_id(external_id))

@@ -19,9 +19,9 @@ class RecipientQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     Attributes:
         tag: who has it.
-        topic: who is a member of it.
-        user_id: who is this account.
-        locale: who is written to in it, such as `de-AT`.
+        topic: only members of this topic.
+        user_id: only the person with this account.
+        locale: only people with this locale, such as `de-AT`.
     """
 
     organization_id: OrganizationId | None = None

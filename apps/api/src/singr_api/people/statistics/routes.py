@@ -45,19 +45,19 @@ _MONTH: Final = Example(
 @statistics.route(
     "GET /v1/recipients/{external_id}/statistics",
     "readRecipientStatistics",
-    Answer("They are told.", month=_MONTH),
+    Answer("The statistics.", month=_MONTH),
     problems=(NOT_FOUND,),
     **IN_PATH,
 )
 async def of_person(
     session: TenantSession, services: Services, external_id: str, query: PersonStatisticsQuery
 ) -> DeliveryStatistics:
-    """How many messages to a person came to what?
+    """Read statistics of messages to a person.
 
-    How many stand where, and why; which part of what providers took was delivered, bounced, complained of; and how long
-    it took until they were delivered. Of messages that named the person, and of those that named their address or
-    number alone, counted now: the newest 10,000 that are kept, and `since` says how far back that led. By full hours
-    (UTC) of when they were asked for. Who was erased is found no more.
+    How many messages are in each state, and why; the share of accepted messages that were delivered, bounced or
+    complained about; and how long delivery took. Includes messages that named the person, and those that named only
+    their address or number, counted on request: the newest 10,000 that are kept; `since` says how far back that
+    reached. By full hours (UTC) in which they were requested. An erased person is no longer found.
     """
     asked = query.asked()
     return await recipient_statistics(

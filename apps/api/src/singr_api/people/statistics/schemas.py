@@ -19,7 +19,7 @@ class PersonStatisticsQuery(
     """What to tell apart, and of when.
 
     Attributes:
-        by: `day`, `type`, `channel`, `provider`, separated by commas; empty: all together.
+        by: `day`, `type`, `channel`, `provider`, separated by commas; if empty, all together.
     """
 
     organization_id: OrganizationId | None = None
@@ -28,7 +28,7 @@ class PersonStatisticsQuery(
         Annotated[
             Moment,
             Meta(
-                description="Inclusive; 30 days before `to`, unless told. 92 days at most.",
+                description="Inclusive; 30 days before `to` by default. At most 92 days.",
                 examples=["2026-11-16T00:00:00Z"],
             ),
         ]

@@ -53,7 +53,7 @@ def _checked(key: str, *, new: bool = False) -> str:
 async def index(session: TenantSession, query: TopicsQuery) -> TopicPage:
     """List topics.
 
-    Newest first, each with how many people it reaches.
+    Newest first, each with the number of people it reaches.
     """
     return TopicPage.of(await list_topics(session, limit=query.limit, cursor=query.cursor))
 
@@ -69,10 +69,10 @@ async def index(session: TenantSession, query: TopicsQuery) -> TopicPage:
     **_CHANGES,
 )
 async def change(session: TenantSession, key: str, body: TopicChange) -> TopicChanged:
-    """Add people to a topic, and take others off.
+    """Add people to a topic, and remove others.
 
-    1,000 of each at most; a topic that is not there is made. Who is to be added must be a recipient: where one is not,
-    nothing is changed, and all are named. `GET /v1/recipients?topic=` lists who is in one.
+    Up to 1,000 of each; a topic that does not exist is created. People to be added must be recipients: if any is not,
+    nothing is changed, and all such ids are named. `GET /v1/recipients?topic=` lists a topic's members.
     """
     return await change_topic(session, _checked(key, new=True), body)
 
@@ -80,7 +80,7 @@ async def change(session: TenantSession, key: str, body: TopicChange) -> TopicCh
 @topics.route(
     f"GET {_ONE}",
     "readTopic",
-    Answer("It.", topic=Example("A topic", _SHOWN)),
+    Answer("The topic.", topic=Example("A topic", _SHOWN)),
     query=OrganizationQuery,
     problems=(NOT_FOUND,),
     **_IN_PATH,
@@ -90,7 +90,7 @@ async def read(session: TenantSession, key: str) -> TopicView:
     return await read_topic(session, _checked(key))
 
 
-@topics.route(f"DELETE {_ONE}", "removeTopic", Answer("Gone."), problems=(NOT_FOUND,), **_IN_PATH, **_CHANGES)
+@topics.route(f"DELETE {_ONE}", "removeTopic", Answer("Deleted."), problems=(NOT_FOUND,), **_IN_PATH, **_CHANGES)
 async def remove(session: TenantSession, key: str) -> None:
     """Remove a topic.
 

@@ -41,18 +41,18 @@ VIEW: Final[dict[str, Any]] = {
     "stopped_by": None,
     "finished_at": None,
 }
-DRY: Final = Example("What would be requeued", {**_ASKED, "dry_run": True})
-REQUEUE: Final = Example("Requeue what failed while a provider was away, ten a second", _ASKED)
+DRY: Final = Example("Count what would be requeued", {**_ASKED, "dry_run": True})
+REQUEUE: Final = Example("Requeue what failed during a provider outage, ten a second", _ASKED)
 SEEN: Final = Example(
-    "How many, and the first of them",
+    "How many match, and the first of them",
     {
         "matching": 8412,
         "counted": "exact",
         "examples": [_LETTER],
     },
 )
-NEW: Final = Example("Begun", {**VIEW, "done": 0, "skipped": 0, "problems": []})
-ONE: Final = Example("Under way", VIEW)
+NEW: Final = Example("Started", {**VIEW, "done": 0, "skipped": 0, "problems": []})
+ONE: Final = Example("In progress", VIEW)
 STOPPED: Final = Example(
     "Stopped", {**VIEW, "state": "stopped", "stopped_by": VIEW["asked_by"], "finished_at": "2026-11-22T13:02:00Z"}
 )

@@ -45,8 +45,8 @@ _TAKES_ALL: Final = "operations:write"
 @bulk.route(
     "POST /v1/bulk-actions",
     "createBulkAction",
-    Answer("Asked for: workers do it.", of=BulkActionView, status=202, new=examples.NEW),
-    Answer("A dry run: nothing is done.", of=BulkPreview, seen=examples.SEEN),
+    Answer("Accepted: workers carry it out.", of=BulkActionView, status=202, new=examples.NEW),
+    Answer("A dry run: nothing was changed.", of=BulkPreview, seen=examples.SEEN),
     body_examples={"dry_run": examples.DRY, "requeue": examples.REQUEUE},
     problems=(FILTER_TOO_WIDE,),
     **_CHANGES,
@@ -54,12 +54,13 @@ _TAKES_ALL: Final = "operations:write"
 async def create(session: PlatformSession, call: Call, query: BulkOrganization, body: CreateBulkAction) -> Reply:
     """Act on many jobs or dead letters.
 
-    On all that fit the filter at this moment, each once: what fails again, or comes later, is not met. Workers do it
-    bite by bite; whatever dies, another goes on from there. Begin with `dry_run`, which counts (to 10,000 rows) and
-    shows the first 20. A filter that names no type, queue, error code or fingerprint is refused for what ends work, and
-    for all organizations. A platform credential that names no organization acts on all, with `operations:write`.
-    What lets jobs run, or run sooner (`requeue`, `reprioritize`), needs what creating jobs of that type needs, and of
-    every type where the filter names none: `notifications:write` for messages. It is refused as a whole without (403).
+    Acts once on everything that matches the filter now; jobs that fail again or are created later are not included.
+    Workers do it in small batches; if one dies, another continues from there. Begin with `dry_run`, which counts (to
+    10,000 rows) and shows the first 20. For actions that end work, or that concern all organizations, a filter without
+    type, queue, error code or fingerprint is refused. A platform credential that names no organization acts on all,
+    with `operations:write`. Actions that let jobs run, or run sooner (`requeue`, `reprioritize`), need the permissions
+    required to create jobs of that type, or of every type if the filter names none: `notifications:write` for messages.
+    Without them, the whole action is refused (403).
     """
     if body.action in {"requeue", "reprioritize"}:
         require_for(call.principal, body.filter.type)
@@ -80,7 +81,8 @@ async def create(session: PlatformSession, call: Call, query: BulkOrganization, 
 async def index(services: Services, call: Call, query: BulkQuery) -> BulkPage:
     """List bulk actions.
 
-    The latest first. A platform credential that names no organization sees those of all, with `operations:read`.
+    Most recent first. A platform credential that names no organization sees the bulk actions of all, with
+    `operations:read`.
     """
     organization_id = whose(call.principal, query.organization_id, _SEES)
     async with fenced(services.db, organization_id) as session:
@@ -88,11 +90,11 @@ async def index(services: Services, call: Call, query: BulkQuery) -> BulkPage:
     return BulkPage.of(found)
 
 
-@bulk.route("GET /v1/bulk-actions/{action_id}", "readBulkAction", Answer("It.", one=examples.ONE))
+@bulk.route("GET /v1/bulk-actions/{action_id}", "readBulkAction", Answer("The bulk action.", one=examples.ONE))
 async def read(services: Services, call: Call, query: BulkOrganization, action_id: UUID) -> BulkActionView:
     """Read a bulk action.
 
-    With how far it is, and the first 20 to which it could not be done.
+    Includes its progress, and the first 20 items that it could not be applied to.
     """
     organization_id = whose(call.principal, query.organization_id, _SEES)
     async with fenced(services.db, organization_id) as session:
@@ -102,14 +104,15 @@ async def read(services: Services, call: Call, query: BulkOrganization, action_i
 @bulk.route(
     "POST /v1/bulk-actions/{action_id}/stop",
     "stopBulkAction",
-    Answer("Stopped.", stopped=examples.STOPPED),
+    Answer("The bulk action is stopped.", stopped=examples.STOPPED),
     problems=(BULK_ACTION_ENDED, NOT_FOUND),
     **_CHANGES,
 )
 async def stop(session: PlatformSession, call: Call, query: BulkOrganization, action_id: UUID) -> BulkActionView:
     """Stop a bulk action.
 
-    When this answers, nothing more is done. What was done stays; to go on with the rest, ask for it again.
+    Once this has answered, nothing more is changed. What was done stays done; to continue with the rest, create the
+    bulk action again.
     """
     organization_id = whose(call.principal, query.organization_id, _TAKES_ALL)
     return await stop_bulk(session, action_id, organization_id=organization_id)

@@ -76,5 +76,5 @@ GROUPS: Final = Example(
     },
 )
 REQUEUED: Final = Example("Its job waits again", {**LETTER, **_SETTLED, "state": "requeued"})
-DISCARDED: Final = Example("Put away", {**LETTER, **_SETTLED, "state": "discarded"})
+DISCARDED: Final = Example("Discarded", {**LETTER, **_SETTLED, "state": "discarded"})
 BACK: Final = Example("Why", {"reason": "The provider is back."})

@@ -36,13 +36,13 @@ _SETTLES: Final[dict[str, Any]] = {
 }
 
 
-@letters.route("GET /v1/dead-letters", "listDeadLetters", Answer("A page.", page=examples.PAGE))
+@letters.route("GET /v1/dead-letters", "listDeadLetters", Answer("A page of results.", page=examples.PAGE))
 async def index(services: Services, call: Call, query: LetterQuery) -> DeadLetterPage:
     """List jobs that failed for good.
 
-    The latest first. A page looks through 10,000 letters at most: where a filter fits few of them, `looked_back_to`
-    says until when it looked, and `next_cursor` leads on from there. A platform credential that names no organization
-    sees those of all, with `operations:read`.
+    Most recent first. A page looks through at most 10,000 dead letters: if a filter matches few of them,
+    `looked_back_to` says how far back it looked, and `next_cursor` continues from there. A platform credential that
+    names no organization sees the dead letters of all organizations, with `operations:read`.
     """
     organization_id = whose(call.principal, query.organization_id, _SEES)
     async with fenced(services.db, organization_id) as session:
@@ -61,25 +61,25 @@ async def index(services: Services, call: Call, query: LetterQuery) -> DeadLette
         )
 
 
-@letters.route("GET /v1/dead-letters/groups", "groupDeadLetters", Answer("Groups.", groups=examples.GROUPS))
+@letters.route("GET /v1/dead-letters/groups", "groupDeadLetters", Answer("The groups.", groups=examples.GROUPS))
 async def groups(services: Services, call: Call, query: GroupQuery) -> DeadLetterGroups:
-    """Group what nobody has settled by kinds of failure.
+    """Group open dead letters by kind of failure.
 
-    Failures of one kind have type, error code and message in common, but for numbers, ids and quoted words. The
-    largest group comes first; there are 200 at most, each counted to 1,000, or less far where many are large. Where
-    there are more kinds than are counted, `looked_back_to` says until when the latest letters were looked through.
+    Failures of one kind share type, error code and message, apart from numbers, ids and quoted words. The largest group
+    comes first; at most 200 groups are returned, each counted up to 1,000, or less if many are large. If there are more
+    kinds than can be counted, `looked_back_to` says how far back the latest dead letters were looked through.
     """
     async with fenced(services.db, whose(call.principal, query.organization_id, _SEES)) as session:
         return await dead_letter_groups(session, job_type=query.type)
 
 
-@letters.route("GET /v1/dead-letters/{letter_id}", "readDeadLetter", Answer("It.", one=examples.ONE))
+@letters.route("GET /v1/dead-letters/{letter_id}", "readDeadLetter", Answer("The dead letter.", one=examples.ONE))
 async def read(services: Services, call: Call, query: LetterOrganization, letter_id: UUID) -> DeadLetterDetail:
     """Read a dead letter.
 
-    With its job's payload, every attempt since the job was made, or last requeued, and what its handler logged in
-    these: the latest 256 KiB, and by `logs_complete` whether that is all. An open letter has all of it, however long
-    its job is gone; one that is settled loses the log with its job.
+    Includes its job's payload, every attempt since the job was created or last requeued, and what its handler logged in
+    these attempts: the latest 256 KiB; `logs_complete` says whether that is all. An open dead letter keeps its log even
+    after its job has been deleted; a settled one loses the log with its job.
     """
     async with fenced(services.db, whose(call.principal, query.organization_id, _SEES)) as session:
         return await read_dead_letter(session, letter_id)
@@ -88,7 +88,7 @@ async def read(services: Services, call: Call, query: LetterOrganization, letter
 @letters.route(
     "POST /v1/dead-letters/{letter_id}/requeue",
     "requeueDeadLetter",
-    Answer("Its job waits again.", requeued=examples.REQUEUED),
+    Answer("The job is queued again.", requeued=examples.REQUEUED),
     problems=(DEAD_LETTER_SETTLED, UNIQUE_KEY_HELD, NOT_FOUND),
     **_SETTLES,
 )
@@ -97,9 +97,10 @@ async def back(
 ) -> DeadLetterView:
     """Requeue a dead letter.
 
-    Its job is tried anew, under the same id, by which a provider knows a copy of what it was sent. Attempts begin at
-    one; those that it had stay in its history. This works as well where the job itself is gone with its week.
-    Whoever asks needs what creating a job of its type needs: `notifications:write` for a message.
+    Its job is tried again under the same id, which lets a provider recognise a duplicate of what it was sent before.
+    Attempts are counted from one again; earlier ones stay in the history. This also works after the job itself has been
+    deleted. The caller needs the permissions required to create a job of this type: `notifications:write` for a
+    message.
     """
     organization_id = whose(call.principal, query.organization_id, _CHANGES)
     letter = await read_dead_letter(session, letter_id, organization_id=organization_id)
@@ -110,7 +111,7 @@ async def back(
 @letters.route(
     "POST /v1/dead-letters/{letter_id}/discard",
     "discardDeadLetter",
-    Answer("Put away.", discarded=examples.DISCARDED),
+    Answer("Discarded.", discarded=examples.DISCARDED),
     problems=(DEAD_LETTER_SETTLED, NOT_FOUND),
     **_SETTLES,
 )
@@ -119,7 +120,8 @@ async def away(
 ) -> DeadLetterView:
     """Discard a dead letter.
 
-    Its job stays failed, and is told of in no group any more. The letter is kept for its time, and cannot be requeued.
+    Its job stays failed, and no longer appears in any group. The dead letter is kept for its retention period, and
+    cannot be requeued.
     """
     organization_id = whose(call.principal, query.organization_id, _CHANGES)
     return await discard(session, letter_id, organization_id=organization_id, reason=_why(body))

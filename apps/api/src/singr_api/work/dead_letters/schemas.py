@@ -16,10 +16,10 @@ class LetterQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Which dead letters to list, and how many.
 
     Attributes:
-        state: whether somebody has to look at it yet, or what became of it.
+        state: only dead letters in this state.
         type: what the jobs do.
-        queue: where the jobs waited.
-        job_id: of one job.
+        queue: only dead letters of jobs in this queue.
+        job_id: only the dead letter of this job.
         failed_after: when the job failed for good.
     """
 

@@ -38,12 +38,13 @@ async def create(
 ) -> schemas.FlowMade:
     """Create a flow.
 
-    Jobs that belong together, 1,000 in one request, some of which wait for others, and one that comes at the end of
-    all. All of it is committed, or none. Whatever ends a member, what waited for it alone is due at once. Each job
-    needs what `POST /v1/jobs` needs for its type. All jobs of one request together wait for 10,000 others at most.
+    Up to 1,000 related jobs in one request, some of which wait for others, and one that runs after all of them. Either
+    all are committed, or none. However a member ends, jobs that waited only for it become due at once. Each job
+    requires the permissions that `POST /v1/jobs` requires for its type. All jobs of one request together can have at
+    most 10,000 dependencies.
 
-    More jobs may be added where `close` is false. An organization may have so many flows that stand open (1,000, unless
-    the site says otherwise), and one in which nothing is left to run is cancelled in time (after 30 days).
+    If `close` is false, more jobs can be added. An organization can have a limited number of open flows (1,000 by
+    default), and an open flow with nothing left to run is cancelled after a while (30 days by default).
     """
     with refusing("name"):
         flow = Flow(body.name, on_failure=OnFailure(body.on_failure), stays_open=not body.close)
@@ -69,7 +70,7 @@ async def add(
 ) -> schemas.FlowMade:
     """Add jobs to a flow.
 
-    While it is open. They may wait for each other, and for members that are there already, by id.
+    While the flow is open. They can wait for each other, and for existing members, by id.
     """
     flow = Flow.existing(flow_id)
     asked = RequestedJobs(call, services.flow_requests, flow, session.organization_id)
@@ -85,7 +86,8 @@ async def add(
 async def close(session: TenantSession, organization_id: UUID, flow_id: UUID) -> FlowView:
     """Close a flow.
 
-    It takes no more jobs, and once all have ended, its completion job runs. One that is closed stays as it is.
+    It accepts no more jobs, and its completion job runs once all others have ended. A flow that is already closed stays
+    as it is.
     """
     return await close_flow(session, flow_id, organization_id=organization_id)
 
@@ -100,8 +102,9 @@ async def close(session: TenantSession, organization_id: UUID, flow_id: UUID) ->
 async def cancel(session: TenantSession, organization_id: UUID, flow_id: UUID) -> FlowView:
     """Cancel a flow.
 
-    What waits is cancelled at once, or within seconds where it is more than a thousand; what runs is asked to stop.
-    One that was cancelled before is answered as it is; one of which all has ended cannot be cancelled (409).
+    Waiting jobs are cancelled at once, or within seconds if there are more than a thousand; running ones are asked to
+    stop. A flow that is already cancelled is returned unchanged; one whose jobs have all ended cannot be cancelled
+    (409).
     """
     return await cancel_flow(session, flow_id, organization_id=organization_id)
 
@@ -119,11 +122,11 @@ async def index(session: TenantSession, organization_id: UUID, query: schemas.Fl
     )
 
 
-@flows.route("GET /v1/flows/{flow_id}", "readFlow", Answer("It.", one=examples.ONE), query=OrganizationQuery)
+@flows.route("GET /v1/flows/{flow_id}", "readFlow", Answer("The flow.", one=examples.ONE), query=OrganizationQuery)
 async def read(session: TenantSession, organization_id: UUID, flow_id: UUID) -> FlowView:
     """Read a flow.
 
-    How it stands, and how many of its members ended how.
+    Its state, and how many of its members ended in which way.
     """
     return await read_flow(session, flow_id, organization_id=organization_id)
 
@@ -132,8 +135,8 @@ async def read(session: TenantSession, organization_id: UUID, flow_id: UUID) -> 
 async def graph(session: TenantSession, flow_id: UUID, query: schemas.GraphQuery) -> schemas.MemberPage:
     """Read a flow's graph.
 
-    Its members in the order in which they were added, each with how it stands and whom it waits for. A member comes
-    after all that it waits for.
+    Its members in the order in which they were added, each with its state and its dependencies. A member comes after
+    everything that it waits for.
     """
     return schemas.MemberPage.of(await list_members(session, flow_id, limit=query.limit, cursor=query.cursor))
 

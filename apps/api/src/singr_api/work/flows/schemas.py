@@ -128,7 +128,7 @@ class FlowQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Which flows to list, and how many.
 
     Attributes:
-        state: how they stand.
+        state: only flows in this state.
     """
 
     organization_id: OrganizationId | None = None

@@ -110,15 +110,15 @@ _EXPLANATION: Final[dict[str, Any]] = {
     "would_start": {"queue": "email", "paused": False, "workers": 2, "workers_that_know_the_type": 2},
 }
 
-EMAIL: Final = Example("E-mail to a venue: somebody asked for a song", _EMAIL)
-SMS: Final = Example("Text message, before others", _SMS)
-DIGEST: Final = Example("A digest of a day, now", _DIGEST)
-LATER: Final = Example("In an hour, five tries, once however often it is asked for", _LATER)
+EMAIL: Final = Example("E-mail to a venue: a song request", _EMAIL)
+SMS: Final = Example("Text message with high priority", _SMS)
+DIGEST: Final = Example("A digest of one day, now", _DIGEST)
+LATER: Final = Example("In one hour, with five attempts, deduplicated by unique key", _LATER)
 NEW: Final = Example("A new job", _VIEW)
 PAGE: Final = Example("The last page", {"items": [_VIEW], "next_cursor": None})
 FAILED: Final = Example("A failed job", _FAILED)
 CANCELLED: Final = Example("A job that was waiting", {**_VIEW, "status": "cancelled", "cancel_requested": True})
 AGAIN: Final = Example("It waits again", _VIEW)
-SOONER: Final = Example("Before others", {"priority": "high"})
-WHY_AGAIN: Final = Example("Why, for the operation log", {"reason": "The provider is back."})
-WAITS: Final = Example("It waits its turn", _EXPLANATION)
+SOONER: Final = Example("Raise the priority", {"priority": "high"})
+WHY_AGAIN: Final = Example("The reason, for the operation log", {"reason": "The provider is back."})
+WAITS: Final = Example("It is waiting its turn", _EXPLANATION)

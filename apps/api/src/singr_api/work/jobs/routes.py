@@ -61,7 +61,9 @@ _LOCATION: Final = {"Location": "Where the job can be read."}
     "POST /v1/jobs",
     "createJob",
     Answer("Committed.", of=JobView, status=202, headers=_LOCATION, job=NEW),
-    Answer("An unfinished job of this type has this `unique_key`; this is it.", of=JobView, headers=_LOCATION),
+    Answer(
+        "An unfinished job of this type already has this `unique_key`; it is returned.", of=JobView, headers=_LOCATION
+    ),
     takes=union_of(requests_of(all_jobs(), CreateJob, "Create")),
     body_examples={"email": EMAIL, "sms": SMS, "later": LATER, "digest": DIGEST},
     problems=(JOB_EXISTS, JOB_GONE, NAME_IN_USE),
@@ -73,19 +75,19 @@ _LOCATION: Final = {"Location": "Where the job can be read."}
 async def create(services: Services, call: Call) -> Reply:
     """Create a job.
 
-    When this answers, the job is committed: it will run, whatever fails in between. `type` says what the `payload` is.
-    A message needs `notifications:write` as well. Callers of an organization send what speaks in its own name, with
-    links to the platform's sites; what speaks for people's accounts is kept to the platform's own credentials (403).
-    Job and message are stored in one transaction with the idempotency record.
+    When this answers, the job is committed and will run, whatever fails in between. `type` determines the schema of
+    `payload`. Sending a message also requires `notifications:write`. Callers of an organization can send the types that
+    speak in its own name, with links to the platform's sites; messages about people's accounts are reserved for the
+    platform's own credentials (403). Job and message are stored in one transaction with the idempotency record.
     """
     return await services.submitter.submit(call)
 
 
-@jobs.route("GET /v1/jobs", "listJobs", Answer("A page.", page=PAGE))
+@jobs.route("GET /v1/jobs", "listJobs", Answer("A page of results.", page=PAGE))
 async def index(session: TenantSession, query: JobQuery) -> JobPage:
     """List jobs.
 
-    Newest first, unless told.
+    Newest first by default.
     """
     return JobPage.of(
         await list_jobs(
@@ -108,27 +110,30 @@ async def index(session: TenantSession, query: JobQuery) -> JobPage:
 async def read(session: TenantSession, job_id: UUID) -> JobDetail:
     """Read a job.
 
-    With every attempt that did not succeed.
+    Includes every attempt that did not succeed.
     """
     return await read_job(session, job_id)
 
 
-@jobs.route("GET /v1/jobs/{job_id}/explain", "explainJob", Answer("Why.", waits=WAITS), query=OrganizationQuery)
+@jobs.route(
+    "GET /v1/jobs/{job_id}/explain", "explainJob", Answer("The explanation.", waits=WAITS), query=OrganizationQuery
+)
 async def explained(session: TenantSession, job_id: UUID) -> Explanation:
     """Explain a job.
 
-    Why it is not running, or how it ended, in a word for programs and in a sentence for people; what holds longest
-    comes first. `error_code` says after which error it is tried again, or has failed. `would_start` says of one that
-    has not ended whether its queue is paused, and how many workers that live serve it and know its type.
+    Why it is not running, or how it ended, as a code for programs and a sentence for people; the reason that will last
+    longest comes first. `error_code` is the error after which it is retried, or with which it failed. For a job that
+    has not ended, `would_start` says whether its queue is paused and how many live workers serve the queue and know the
+    job's type.
     """
     return await explain(session, job_id)
 
 
 @jobs.route("GET /v1/jobs/{job_id}/logs", "listJobLogs", page_with(LINE))
 async def logs(session: TenantSession, job_id: UUID, query: LogQuery) -> LogPage:
-    """List what a job's handler wrote.
+    """List a job's log lines.
 
-    Oldest first: 200 lines or 64 KiB of each attempt, for as long as the job is kept.
+    Oldest first: up to 200 lines or 64 KiB for each attempt, kept for as long as the job.
     """
     return LogPage.of(
         await list_job_logs(session, job_id, limit=query.limit, cursor=query.cursor, attempt=query.attempt)
@@ -149,7 +154,7 @@ async def cancel(session: TenantSession, job_id: UUID) -> JobView:
     """Cancel a job.
 
     A waiting job is cancelled at once. A running one is asked to stop: it stays `processing`, with `cancel_requested`,
-    until its worker has stopped it. One that was cancelled before is answered as it is; one that is completed or has
+    until its worker has stopped it. A job that is already cancelled is returned unchanged; one that is completed or has
     failed cannot be cancelled (409).
     """
     return await cancel_job(session, job_id)
@@ -158,7 +163,7 @@ async def cancel(session: TenantSession, job_id: UUID) -> JobView:
 @jobs.route(
     "POST /v1/jobs/{job_id}/retry",
     "retryJob",
-    Answer("It waits again.", again=AGAIN),
+    Answer("The job is queued again.", again=AGAIN),
     query=OrganizationQuery,
     problems=(FLOW_CLOSED, JOB_ENDED, JOB_RUNNING, UNIQUE_KEY_HELD),
     body_examples={"why": WHY_AGAIN},
@@ -167,12 +172,13 @@ async def cancel(session: TenantSession, job_id: UUID) -> JobView:
 async def retry(
     session: PlatformSession, call: Call, organization_id: UUID, job_id: UUID, body: RetryJob | None = None
 ) -> JobView:
-    """Try a job again.
+    """Retry a job.
 
-    One that failed for good, or was cancelled, waits again under its id, and its attempts begin at one; its dead letter
-    is requeued with it. One that is completed is not tried again (409), nor one that was cancelled with its flow; a
-    flow's job waits again for those that it waited for. Whoever asks needs what creating a job of its type needs:
-    `notifications:write` for a message. One with a code, whose words are erased, is not sent any more.
+    A job that failed for good or was cancelled is queued again under the same id, with its attempts counted from one;
+    its dead letter is requeued with it. A completed job cannot be retried (409), nor can one that was cancelled with
+    its flow; a job in a flow waits again for its dependencies. The caller needs the permissions required to create a
+    job of this type: `notifications:write` for a message. A message with a code, whose content has been erased, is not
+    sent again.
     """
     await require_for_job(call.principal, session, organization_id, job_id)
     reason = None if body is None else body.reason
@@ -182,7 +188,7 @@ async def retry(
 @jobs.route(
     "POST /v1/jobs/{job_id}/run-now",
     "runJobNow",
-    Answer("It is due.", due=AGAIN),
+    Answer("The job is due.", due=AGAIN),
     query=OrganizationQuery,
     problems=(JOB_ENDED, JOB_RUNNING),
     **_STEERS,
@@ -190,8 +196,8 @@ async def retry(
 async def run_now(session: PlatformSession, call: Call, organization_id: UUID, job_id: UUID) -> JobView:
     """Run a job now.
 
-    One that waits for its time, or for its next attempt, is due at once; one that is due already stays as it is.
-    Whoever asks needs what creating a job of its type needs: `notifications:write` for a message.
+    A job that waits for its scheduled time or its next attempt becomes due at once; one that is already due stays as it
+    is. The caller needs the permissions required to create a job of this type: `notifications:write` for a message.
     """
     await require_for_job(call.principal, session, organization_id, job_id)
     return _view(await run_job_now(session, job_id, organization_id=organization_id))
@@ -200,7 +206,7 @@ async def run_now(session: PlatformSession, call: Call, organization_id: UUID, j
 @jobs.route(
     "PATCH /v1/jobs/{job_id}",
     "changeJob",
-    Answer("As it waits now.", changed=AGAIN),
+    Answer("The job as it now waits.", changed=AGAIN),
     query=OrganizationQuery,
     problems=(JOB_ENDED, JOB_RUNNING),
     body_examples={"sooner": SOONER},
@@ -208,10 +214,11 @@ async def run_now(session: PlatformSession, call: Call, organization_id: UUID, j
     one_factor=_WORK,
 )
 async def change(session: PlatformSession, call: Call, organization_id: UUID, job_id: UUID, body: ChangeJob) -> JobView:
-    """Change a job that waits.
+    """Change a waiting job.
 
-    Its priority, or the time before which it does not begin. What a worker has in hand is not changed any more (409).
-    Whoever asks needs what creating a job of its type needs: `notifications:write` for a message.
+    Changes its priority, or the earliest time at which it may start. A job that a worker has already taken cannot be
+    changed (409). The caller needs the permissions required to create a job of this type: `notifications:write` for a
+    message.
     """
     await require_for_job(call.principal, session, organization_id, job_id)
     priority = None if body.priority is None else PRIORITIES[body.priority]

@@ -123,11 +123,11 @@ class JobQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Which jobs to list, and how many.
 
     Attributes:
-        status: where the jobs stand.
+        status: only jobs with this status.
         type: what the jobs do.
-        queue: where the jobs wait.
-        reference: what their callers call the matter that they are about.
-        label: what their callers sort them by. It may come up to ten times: the jobs have all of these.
+        queue: only jobs in this queue.
+        reference: only jobs with this caller-defined reference.
+        label: only jobs with this label. May be given up to ten times; jobs must have all of the labels.
     """
 
     organization_id: OrganizationId | None = None
@@ -138,7 +138,7 @@ class JobQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     label: Labels = []
     created_after: From | None = None
     created_before: Until | None = None
-    order: Annotated[Literal["newest", "oldest"], Meta(description="Which come first.")] = "newest"
+    order: Annotated[Literal["newest", "oldest"], Meta(description="Sort order.")] = "newest"
     limit: Limit = PAGINATION.default
     cursor: Cursor | None = None
 
@@ -151,7 +151,7 @@ class LogQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Which lines, and how many.
 
     Attributes:
-        attempt: of this attempt alone, counted from 1.
+        attempt: only lines of this attempt, counted from 1.
     """
 
     organization_id: OrganizationId | None = None

@@ -17,11 +17,11 @@ limits: Final = Section(
 )
 
 
-@limits.route("GET /v1/limits", "listLimits", Answer("All of them.", all=examples.ALL))
+@limits.route("GET /v1/limits", "listLimits", Answer("The limits.", all=examples.ALL))
 async def index(session: PlatformSession) -> schemas.LimitList:
     """List limits by key.
 
-    Of each job type that has some: what the worker that started last declared, and what was set in its place.
+    For each job type with such limits: what the most recently started worker declared, and what was set instead.
     """
     return schemas.LimitList(tuple(await list_limits(session)))
 
@@ -29,16 +29,16 @@ async def index(session: PlatformSession) -> schemas.LimitList:
 @limits.route(
     "PATCH /v1/limits/{type}",
     "setLimits",
-    Answer("It is set.", one=examples.ONE),
+    Answer("The settings are changed.", one=examples.ONE),
     body_examples={"more": examples.MORE, "rate": examples.RATE, "declared": examples.DECLARED},
     path_schemas=schemas.TYPE_PATH,
     problems=(LIMITS_UNKNOWN,),
     scope="operations:write",
 )
 async def change(session: PlatformSession, type: str, body: schemas.ChangeLimits) -> TypeLimits:  # noqa: A002 - the path's own word
-    """Limit the keys of a job type while it runs.
+    """Set a job type's limits by key at run time.
 
-    In force as soon as this is answered, whatever is deployed. What runs goes on; nothing new of a key starts until few
-    enough do, and what a raised limit has room for starts within a second.
+    In force as soon as this has answered, and kept across deployments. Running jobs continue; no new job of a key
+    starts until few enough are running, and jobs that a raised limit has room for start within a second.
     """
     return await set_limits(session, type, concurrency=body.concurrency, rate=body.as_rate, reason=body.reason)

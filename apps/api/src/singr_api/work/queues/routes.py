@@ -46,31 +46,33 @@ async def _try_a_commit(services: Services) -> None:
             await services.db.takes_writes()
 
 
-@queues.route("GET /v1/queues", "listQueues", Answer("All of them.", all=examples.ALL))
+@queues.route("GET /v1/queues", "listQueues", Answer("The queues.", all=examples.ALL))
 async def index(session: PlatformSession) -> schemas.QueueList:
     """List queues.
 
-    Those of the house, and those that any worker has ever served.
+    Built-in queues, and those that any worker has ever served.
     """
     return schemas.QueueList(await list_queues(session))
 
 
-@queues.route("GET /v1/queues/{queue}", "readQueue", Answer("It.", one=examples.STANDING), **_ONE)
+@queues.route("GET /v1/queues/{queue}", "readQueue", Answer("The queue.", one=examples.STANDING), **_ONE)
 async def read(session: PlatformSession, queue: str) -> QueueStanding:
     """Read a queue.
 
-    What is in it, and what is set for it; null is what the environment of its workers says. Up to 1,000 jobs are
-    counted now; of more, `counted_at` is when the workers counted last.
+    Its contents and settings; a setting that is null follows the environment of its workers. Up to 1,000 jobs are
+    counted on request; for more, `counted_at` is when the workers last counted.
     """
     return await read_queue(session, queue)
 
 
-@queues.route("GET /v1/queues/{queue}/history", "readQueueHistory", Answer("It is told.", one=examples.HISTORY), **_ONE)
+@queues.route(
+    "GET /v1/queues/{queue}/history", "readQueueHistory", Answer("The history.", one=examples.HISTORY), **_ONE
+)
 async def history(session: PlatformSession, queue: str, query: schemas.HistoryQuery) -> QueueHistory:
-    """What was done in a queue?
+    """Read a queue's history.
 
-    How many attempts began and how they ended, how long jobs waited and ran, minute by minute and by type: 50 and 95 of
-    100 no longer than that. Workers write down what they did within ten seconds, and keep three hours of it.
+    How many attempts started and how they ended, and how long jobs waited and ran (50th and 95th percentile), per
+    minute and job type. Workers record their activity within ten seconds, and keep three hours of it.
     """
     return await read_queue_history(session, queue, minutes=query.minutes, job_type=query.type)
 
@@ -78,37 +80,41 @@ async def history(session: PlatformSession, queue: str, query: schemas.HistoryQu
 @queues.route(
     "GET /v1/queues/{queue}/health",
     "readQueueHealth",
-    Answer("It is told.", one=examples.HEALTH),
+    Answer("The queue's health.", one=examples.HEALTH),
     before=_try_a_commit,
     **_ONE,
 )
 async def health(session: PlatformSession, queue: str, query: schemas.HealthQuery) -> QueueHealth:
-    """Is a queue well?
+    """Check a queue's health.
 
-    It has workers that know its jobs' types, is not paused, and its oldest due job does not wait for too long; else in
-    words why not. A queue that is empty and was never served is well. Where PostgreSQL takes no writes, does not end
-    commits, or somebody has locked a table, that is told within a second or two, and no queue is well.
+    A queue is healthy if it has workers that know its job types, is not paused, and its oldest due job has not waited
+    too long; otherwise the reasons are given in words. An empty queue that was never served is healthy. If PostgreSQL
+    accepts no writes, cannot commit, or somebody has locked a table, that is reported within a second or two, and no
+    queue is healthy.
     """
     return await queue_health(session, queue, oldest_within=query.oldest_within)
 
 
 @queues.route(
-    "GET /v1/queue-health", "readQueuesHealth", Answer("It is told.", all=examples.HEALTHS), before=_try_a_commit
+    "GET /v1/queue-health",
+    "readQueuesHealth",
+    Answer("The health of all queues.", all=examples.HEALTHS),
+    before=_try_a_commit,
 )
 async def all_health(session: PlatformSession, query: schemas.HealthQuery) -> QueuesHealth:
-    """Are all queues well?
+    """Check the health of all queues.
 
-    And each of them, in words.
+    Overall and for each queue, with reasons in words.
     """
     return await queues_health(session, oldest_within=query.oldest_within)
 
 
-@queues.route("GET /v1/workers", "listWorkers", Answer("All of them.", all=examples.WORKERS))
+@queues.route("GET /v1/workers", "listWorkers", Answer("The workers.", all=examples.WORKERS))
 async def workers(session: PlatformSession) -> schemas.WorkerList:
     """List worker processes.
 
-    As each said of itself every two seconds. One that stops is gone from here; one that was killed is `silent` after 7
-    seconds, and forgotten after a day.
+    As each last reported about itself, every two seconds. A worker that stops is removed from the list; one that was
+    killed is `silent` after 7 seconds, and removed after a day.
     """
     return schemas.WorkerList(await list_workers(session))
 
@@ -116,16 +122,16 @@ async def workers(session: PlatformSession) -> schemas.WorkerList:
 @queues.route(
     "PATCH /v1/queues/{queue}",
     "setQueue",
-    Answer("It is set.", one=examples.ONE),
+    Answer("The settings are changed.", one=examples.ONE),
     body_examples={"limits": examples.LIMITS, "weight": examples.WEIGHT, "no_limit": examples.NO_LIMIT},
     **_CHANGES,
 )
 async def change(session: PlatformSession, queue: str, body: schemas.ChangeQueue) -> QueueSettings:
-    """Limit a queue while it runs.
+    """Set a queue's limits at run time.
 
-    As soon as this is answered, nothing more is taken than the limits allow; a rate is kept to within a second. What is
-    lowered under what is in hand stops nothing, and takes effect as that ends. No rate is in force unless it is set
-    here or in the environment.
+    As soon as this has answered, no more jobs are started than the limits allow; a rate is accurate to within a second.
+    Lowering a limit below the number of running jobs stops none of them, and takes effect as they end. There is no rate
+    limit unless one is set here or in the environment.
     """
     return await set_queue(
         session,
@@ -141,7 +147,7 @@ async def change(session: PlatformSession, queue: str, body: schemas.ChangeQueue
 @queues.route(
     "POST /v1/queues/{queue}/pause",
     "pauseQueue",
-    Answer("It rests.", paused=examples.PAUSED),
+    Answer("The queue is paused.", paused=examples.PAUSED),
     body_examples={"reason": examples.PAUSE},
     idempotent=True,
     **_CHANGES,
@@ -151,8 +157,9 @@ async def pause(
 ) -> QueueSettings:
     """Pause a queue.
 
-    As soon as this is answered, nothing is taken from it until it is resumed; what workers have in hand ends, and jobs
-    are accepted as ever. One that is paused already keeps who paused it, and why.
+    As soon as this has answered, no jobs are taken from the queue until it is resumed; jobs that workers have already
+    taken run to their end, and new jobs are still accepted. If the queue is already paused, the original author and
+    reason are kept.
     """
     body = body or schemas.PauseQueue()
     return await pause_queue(
@@ -163,7 +170,7 @@ async def pause(
 @queues.route(
     "POST /v1/queues/{queue}/resume",
     "resumeQueue",
-    Answer("It is served again.", resumed=examples.RESUMED),
+    Answer("The queue is served again.", resumed=examples.RESUMED),
     body_examples={"organization": examples.RESUME},
     idempotent=True,
     **_CHANGES,
@@ -171,6 +178,7 @@ async def pause(
 async def resume(session: PlatformSession, queue: str, body: schemas.ResumeQueue | None = None) -> QueueSettings:
     """Resume a queue.
 
-    Workers take from it within a second. A queue and organizations in it are paused and resumed apart.
+    Workers take jobs from it within a second. A queue, and a single organization in it, are paused and resumed
+    separately.
     """
     return await resume_queue(session, queue, organization_id=body.organization_id if body else None)

@@ -91,8 +91,8 @@ class HistoryQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """What is to be told.
 
     Attributes:
-        minutes: how many minutes, this one included.
-        type: what was done of this job type alone.
+        minutes: how many minutes, including the current one.
+        type: only activity of this job type.
     """
 
     minutes: Annotated[int, Meta(ge=1, le=LONGEST_HISTORY)] = HISTORY_MINUTES

@@ -53,15 +53,15 @@ FIRE: Final[dict[str, Any]] = {
     "job_id": _JOB,
 }
 
-NIGHTLY: Final = Example("On weekdays at half past two in Berlin", _CREATE)
+NIGHTLY: Final = Example("On weekdays at 2:30 a.m. in Berlin", _CREATE)
 MADE: Final = Example("A new schedule", {**VIEW, "last_fire_at": None, "last_job_id": None})
-PAUSED: Final = Example("At rest", {**VIEW, "state": "paused", "next_fire_at": None})
+PAUSED: Final = Example("Paused", {**VIEW, "state": "paused", "next_fire_at": None})
 RESUMED: Final = Example("Active again", VIEW)
-ASKED: Final = Example("A worker makes the job within a second", VIEW)
+ASKED: Final = Example("A worker creates the job within a second", VIEW)
 ONE: Final = Example("A schedule", VIEW)
 TIMES: Final = Example("A cron expression", {"cron": "30 2 * * 1-5", "time_zone": "Europe/Berlin", "count": 2})
 TOLD: Final = Example(
-    "In words and times",
+    "Described in words and times",
     {
         "in_words": "At 02:30 on Monday through Friday (Europe/Berlin)",
         "next_fires": [

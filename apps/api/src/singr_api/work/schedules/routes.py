@@ -50,7 +50,7 @@ _TIMES: Final = (CRON_INVALID, ZONE_UNKNOWN, NEVER_FIRES)
 @schedules.route(
     "POST /v1/schedules",
     "createSchedule",
-    Answer("Scheduled.", status=201, location="/v1/schedules", made=examples.MADE),
+    Answer("The schedule was created.", status=201, location="/v1/schedules", made=examples.MADE),
     body_examples={"nightly": examples.NIGHTLY},
     problems=(*_TIMES, NOT_ALLOWED, CONFLICT),
     **_CHANGES,
@@ -60,11 +60,11 @@ async def create(
 ) -> ScheduleView:
     """Schedule a job.
 
-    One job is made at each time, whatever fails in between; a time may be met up to a second late. A schedule of the
-    same name is replaced; where its times are the same, those that are due stay due. Needs `jobs:write`, and what the
-    job's type needs, beside `schedules:write`. The request is kept sealed, and checked anew at each time: one that its
-    maker may not ask for any more, or that cannot become a job, pauses the schedule with its `problem`. An organization
-    has 1,000 at most.
+    Creates one job at each scheduled time, whatever fails in between; a job may be created up to a second late. A
+    schedule with the same name is replaced; if its times are unchanged, runs that are already due stay due. Requires
+    `schedules:write`, `jobs:write` and the permissions for the job's type. The request is stored encrypted and is
+    checked again at each run: if its creator no longer has the permission, or it can no longer become a job, the
+    schedule is paused with a `problem`. An organization can have up to 1,000 schedules.
     """
     draft = draft_of(body.name, body.when, **schemas.options_of(body))
     source = _source(services, call, organization_id, body.job)
@@ -87,7 +87,7 @@ async def index(session: TenantSession, organization_id: UUID, query: schemas.Sc
 @schedules.route(
     "POST /v1/schedules/preview",
     "previewSchedule",
-    Answer("In words, and by its next times.", told=examples.TOLD),
+    Answer("The rule in words, and its next times.", told=examples.TOLD),
     body_examples={"cron": examples.TIMES},
     problems=_TIMES,
     asks=True,
@@ -95,7 +95,7 @@ async def index(session: TenantSession, organization_id: UUID, query: schemas.Sc
 async def ask(body: schemas.PreviewSchedule) -> schemas.PreviewView:
     """Preview a schedule.
 
-    What its rule means in English, and its next times, without making one.
+    Describes the rule in English and lists its next times, without creating a schedule.
     """
     when = body.when
     told = preview(when, body.after or clock.now(), body.count, starts=body.starts, ends=body.ends)
@@ -103,12 +103,15 @@ async def ask(body: schemas.PreviewSchedule) -> schemas.PreviewView:
 
 
 @schedules.route(
-    "GET /v1/schedules/{schedule_id}", "readSchedule", Answer("It.", one=examples.ONE), query=OrganizationQuery
+    "GET /v1/schedules/{schedule_id}",
+    "readSchedule",
+    Answer("The schedule.", one=examples.ONE),
+    query=OrganizationQuery,
 )
 async def read(session: TenantSession, organization_id: UUID, schedule_id: UUID) -> ScheduleView:
     """Read a schedule.
 
-    With its last time and its next one. What it asks for is not shown.
+    Includes its last and next run times. The job request is not shown.
     """
     return await read_schedule(session, schedule_id, organization_id=organization_id)
 
@@ -116,7 +119,7 @@ async def read(session: TenantSession, organization_id: UUID, schedule_id: UUID)
 @schedules.route(
     "DELETE /v1/schedules/{schedule_id}",
     "deleteSchedule",
-    Answer("Gone."),
+    Answer("Deleted."),
     query=OrganizationQuery,
     scope="schedules:write",
     problems=(NOT_FOUND,),
@@ -124,7 +127,7 @@ async def read(session: TenantSession, organization_id: UUID, schedule_id: UUID)
 async def delete(session: TenantSession, organization_id: UUID, schedule_id: UUID) -> None:
     """Delete a schedule.
 
-    With its history. Jobs that it made go on.
+    Also deletes its history. Jobs that it has created continue.
     """
     await delete_schedule(session, schedule_id, organization_id=organization_id)
 
@@ -132,14 +135,14 @@ async def delete(session: TenantSession, organization_id: UUID, schedule_id: UUI
 @schedules.route(
     "POST /v1/schedules/{schedule_id}/pause",
     "pauseSchedule",
-    Answer("It rests.", paused=examples.PAUSED),
+    Answer("The schedule is paused.", paused=examples.PAUSED),
     problems=(SCHEDULE_ENDED,),
     **_CHANGES,
 )
 async def pause(session: TenantSession, organization_id: UUID, schedule_id: UUID) -> ScheduleView:
     """Pause a schedule.
 
-    Until it is resumed no job is made; times that pass meanwhile are not made up for.
+    No jobs are created until it is resumed; times that pass in the meantime are not made up.
     """
     return await pause_schedule(session, schedule_id, organization_id=organization_id)
 
@@ -147,14 +150,14 @@ async def pause(session: TenantSession, organization_id: UUID, schedule_id: UUID
 @schedules.route(
     "POST /v1/schedules/{schedule_id}/resume",
     "resumeSchedule",
-    Answer("It fires again.", resumed=examples.RESUMED),
+    Answer("The schedule is active again.", resumed=examples.RESUMED),
     problems=(SCHEDULE_ENDED,),
     **_CHANGES,
 )
 async def resume(session: TenantSession, organization_id: UUID, schedule_id: UUID) -> ScheduleView:
     """Resume a schedule.
 
-    It goes on with its first time from now on.
+    Continues with the first time from now on.
     """
     return await resume_schedule(session, schedule_id, organization_id=organization_id)
 
@@ -162,14 +165,14 @@ async def resume(session: TenantSession, organization_id: UUID, schedule_id: UUI
 @schedules.route(
     "POST /v1/schedules/{schedule_id}/run",
     "runSchedule",
-    Answer("Asked for.", status=202, asked=examples.ASKED),
+    Answer("Requested.", status=202, asked=examples.ASKED),
     **_CHANGES,
 )
 async def run(session: TenantSession, organization_id: UUID, schedule_id: UUID) -> ScheduleView:
     """Run a schedule now.
 
-    A worker makes its job within a second, beside its times and whatever is unfinished, also of one that is paused or
-    has ended. The job is found among its fires, as `asked`.
+    A worker creates its job within a second, independent of its scheduled times and unfinished jobs, even if the
+    schedule is paused or has ended. The job appears in the schedule's run history as `asked`.
     """
     return await run_schedule_now(session, schedule_id, organization_id=organization_id)
 
@@ -178,9 +181,9 @@ async def run(session: TenantSession, organization_id: UUID, schedule_id: UUID) 
 async def fires(
     session: TenantSession, organization_id: UUID, schedule_id: UUID, query: schemas.FireQuery
 ) -> schemas.FirePage:
-    """List what became of a schedule's times.
+    """List a schedule's run history.
 
-    The latest first, for a month: a job, or none and why.
+    Most recent first, kept for a month: each entry has the job, or the reason why there was none.
     """
     return schemas.FirePage.of(
         await list_fires(session, schedule_id, organization_id=organization_id, limit=query.limit, cursor=query.cursor)

@@ -157,7 +157,7 @@ class ScheduleQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Which schedules to list, and how many.
 
     Attributes:
-        state: whether they fire, rest, or have no times left.
+        state: only schedules in this state.
     """
 
     organization_id: OrganizationId | None = None

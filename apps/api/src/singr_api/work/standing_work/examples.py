@@ -26,7 +26,7 @@ _PAUSED: Final[dict[str, Any]] = {
     },
 }
 ALL: Final = Example("One of several", {"items": [_ONE]})
-PAUSED: Final = Example("At rest", _PAUSED)
-RESUMED: Final = Example("Done again", _ONE)
-ASKED: Final = Example("Asked for", {**_ONE, "asked_at": "2026-11-27T12:05:00Z"})
-PAUSE: Final = Example("Until an export is through", {"reason": "An export is under way."})
+PAUSED: Final = Example("Paused", _PAUSED)
+RESUMED: Final = Example("Running again", _ONE)
+ASKED: Final = Example("Requested", {**_ONE, "asked_at": "2026-11-27T12:05:00Z"})
+PAUSE: Final = Example("Until an export has finished", {"reason": "An export is under way."})

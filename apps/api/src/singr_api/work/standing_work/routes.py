@@ -30,12 +30,12 @@ _CHANGES: Final[dict[str, Any]] = {
 }
 
 
-@standing_work.route("GET /v1/standing-work", "listStandingWork", Answer("All of it.", all=examples.ALL))
+@standing_work.route("GET /v1/standing-work", "listStandingWork", Answer("All standing tasks.", all=examples.ALL))
 async def index(session: PlatformSession) -> schemas.StandingWorkList:
-    """List standing work.
+    """List standing tasks.
 
-    What worker processes do beside jobs for as long as they run, as they told of it: each does every ten seconds.
-    What must never be paused (leases, sweeping, dispatch, partitions) is not among it.
+    Periodic tasks that worker processes run besides jobs, as each reports every ten seconds. Tasks that must never
+    be paused (leases, sweeping, dispatch, partitions) are not listed.
     """
     return schemas.StandingWorkList(await list_standing_work(session))
 
@@ -43,16 +43,17 @@ async def index(session: PlatformSession) -> schemas.StandingWorkList:
 @standing_work.route(
     "POST /v1/standing-work/{name}/pause",
     "pauseStandingWork",
-    Answer("It rests.", paused=examples.PAUSED),
+    Answer("The task is paused.", paused=examples.PAUSED),
     body_examples={"reason": examples.PAUSE},
     **_CHANGES,
 )
 async def pause(
     session: PlatformSession, call: Call, name: str, body: schemas.PauseStandingWork | None = None
 ) -> StandingWorkView:
-    """Pause standing work.
+    """Pause a standing task.
 
-    Processes hear of it within ten seconds; a turn that is under way ends. One that is paused keeps who paused it.
+    Processes learn of this within ten seconds; a run in progress finishes. If the task is already paused, the original
+    author and reason are kept.
     """
     reason = body.reason if body else None
     return await pause_standing_work(session, name, reason=reason, by=call.principal.key_id)
@@ -61,13 +62,13 @@ async def pause(
 @standing_work.route(
     "POST /v1/standing-work/{name}/resume",
     "resumeStandingWork",
-    Answer("It is done again.", resumed=examples.RESUMED),
+    Answer("The task runs again.", resumed=examples.RESUMED),
     **_CHANGES,
 )
 async def resume(session: PlatformSession, name: str) -> StandingWorkView:
-    """Resume standing work.
+    """Resume a standing task.
 
-    Its turns come as they did before.
+    Its runs continue as before.
     """
     return await resume_standing_work(session, name)
 
@@ -75,13 +76,13 @@ async def resume(session: PlatformSession, name: str) -> StandingWorkView:
 @standing_work.route(
     "POST /v1/standing-work/{name}/run",
     "runStandingWork",
-    Answer("It is asked for.", asked=examples.ASKED),
+    Answer("The run was requested.", asked=examples.ASKED),
     **_CHANGES,
 )
 async def run(session: PlatformSession, name: str) -> StandingWorkView:
-    """Run standing work at once.
+    """Run a standing task now.
 
-    Processes hear of it within ten seconds, and more than one may have the turn; also what is paused has it once.
-    `asked_at` is null again when a turn that began since has ended.
+    Processes learn of this within ten seconds, and more than one of them may run the task; a paused task runs once,
+    too. `asked_at` is null again once a run that started afterwards has ended.
     """
     return await run_standing_work(session, name)

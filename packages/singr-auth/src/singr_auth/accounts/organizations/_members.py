@@ -188,7 +188,7 @@ class Members:
     async def transfer_ownership(
         self, session: AnySession, organization_id: UUID, *, to: UUID, actor: Actor
     ) -> MemberChange:
-        """Make another member the owner; the one who was becomes a manager. Of two at once, one succeeds.
+        """Transfer ownership to another member; the one who was becomes a manager. Of two at once, one succeeds.
 
         Credentials that the former owner holds do no more than a manager may, and open invitations that they sent are
         revoked: a manager could not send them.

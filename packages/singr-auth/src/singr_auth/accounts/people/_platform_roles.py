@@ -56,7 +56,7 @@ class PlatformRoles:
         return bool(await session.scalar(_PROTECTED, {"id": user_id}))
 
     async def revoke(self, session: PlatformSession, user_id: UUID, *, actor: str) -> dict[UUID, Consequences]:
-        """Take a person's role on the platform; refused everywhere within a second, to credentials they hold too.
+        """Remove a person's role on the platform; refused everywhere within a second, to credentials they hold too.
 
         Returns:
             What it took in each organization that it concerned.

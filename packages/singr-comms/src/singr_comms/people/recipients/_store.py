@@ -199,7 +199,7 @@ async def list_recipients(
         tag: who has it.
         topic: who is a member of it, by its key.
         address: who has this e-mail address or phone number, in full.
-        user_id: who is this account.
+        user_id: only the person with this account.
         locale: who is written to in it.
         limit: how many, 1 or more.
         cursor: `next_cursor` of the page before.
