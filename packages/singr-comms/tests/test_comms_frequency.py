@@ -14,6 +14,7 @@ from test_comms_preference_rule import ASKED, OTHERS, PLACES
 from singr_comms.catalogue import message_types
 from singr_comms.notifications._rows import recipient_hash
 from singr_comms.notifying import Digests, Target, explain
+from singr_comms.notifying._words import BESIDE, WORDS
 from singr_comms.people import (
     FREQUENCY_SQL,
     DefaultDigestTime,
@@ -188,14 +189,22 @@ VALUES (:id, :organization, 'email', :hash, '***', 'all', 'bounced')""")
         await session.execute(asked, values)
 
 
-async def test_of_two_frequencies_only_the_window_that_is_kept_in_is_opened(crowd: Crowd) -> None:
+async def test_of_two_frequencies_only_the_window_that_is_kept_in_is_opened_and_each_message_says_so(
+    crowd: Crowd,
+) -> None:
     await choose(crowd, "ada", "daily", scope="all", channel="email")
     await choose(crowd, "ada", "weekly", scope="all", channel="sms")
     to, data = [Target(recipient="ada")], {"title": "You", "text": "Come on."}
-    await crowd.decide(await crowd.tell("plain", to, data=data, channels=["email", "sms"]))
+    one = await crowd.tell("plain", to, data=data, channels=["email", "sms"])
+    await crowd.decide(one)
     async with crowd.db.platform() as session:
         periods = (await session.scalars(text("SELECT period FROM digest_windows"))).all()
+        asked = text("SELECT channel, error FROM messages WHERE notification_id = :id")
+        errors = {row.channel: row.error for row in await session.execute(asked, {"id": one.id})}
     assert periods == ["daily"]
+    assert errors["email"]["rule"] == "recipient:channel"
+    # By its own rule it would come once a week, and it does not.
+    assert errors["sms"] == {"code": "digested", "message": WORDS[BESIDE]}
 
 
 async def test_what_nobody_can_switch_off_goes_at_once_whatever_was_chosen(

@@ -72,7 +72,8 @@ async def explain(
 
     It is asked in the caller's transaction by what decides it: what they and their organization chose, their address or
     devices, suppressions, limits, and breakers of providers. Of somebody with several devices it is told of the one
-    that would get it, else of the one that was used last.
+    that would get it, else of the one that was used last. It is of this channel alone: where several tell the same
+    thing, a digest has it once, that of the first of them.
 
     Args:
         session: fenced to the organization that would tell them.

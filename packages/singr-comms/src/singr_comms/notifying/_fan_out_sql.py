@@ -10,7 +10,7 @@ from sqlalchemy import TextClause
 
 from singr_comms.catalogue import INBOX
 from singr_comms.notifications.sending._suppressions import CODES, IN_FORCE
-from singr_comms.notifying._words import CHOSEN, MAILLESS, QUIETLY_OVER, STOPS
+from singr_comms.notifying._words import BESIDE, CHOSEN, MAILLESS, QUIETLY_OVER, STOPS
 from singr_comms.notifying.digests._joining import JOINED
 from singr_comms.notifying.digests._reaching import REACHED
 from singr_comms.people import FREQUENCY_SQL, RULE_SQL, closes_sql
@@ -48,6 +48,11 @@ _PERIOD: Final = f"""
                                FROM (SELECT CAST(:organization_id AS uuid) AS organization_id, r.time_zone,
                                             r.digest_at, r.digest_weekday) AS reader))
                        THEN often.frequency END AS period OFFSET 0) AS chosen"""  # noqa: S608 - constants
+# By a channel that was decided before this one; its window is held until all are.
+_BESIDE: Final = """EXISTS (
+    SELECT FROM digest_items AS item JOIN digest_windows AS kept_in ON kept_in.id = item.window_id
+     WHERE item.notification_id = :id AND item.recipient_id = r.id
+       AND kept_in.period <> coalesce(kept_for.period, 'daily'))"""
 _CLOCK: Final = "r.time_zone, r.quiet_from, r.quiet_to, r.quiet_days, r.digest_at, r.digest_weekday, r.email_hash"
 
 
@@ -130,9 +135,12 @@ def _judged(people: str, stop: str) -> str:
                 WHEN r.whom = ANY (CAST(:without AS uuid[])) THEN 'cancelled' WHEN r.hash IS NULL THEN :nowhere
                 WHEN stop.code IS NOT NULL THEN stop.code WHEN NOT choice.allowed THEN 'preference'
                 WHEN kept_for.period IS NOT NULL AND r.email_hash IS NULL THEN '{MAILLESS}'
-                WHEN kept_for.period IS NOT NULL AND kept_for.period_rule IS NOT NULL THEN '{CHOSEN}'
-                WHEN kept_for.period IS NOT NULL THEN 'digested' WHEN quiet.until IS NULL THEN NULL
-                WHEN :quiet = 'digest' AND r.email_hash IS NOT NULL THEN 'digested'
+                WHEN kept_for.period IS NOT NULL THEN CASE
+                     WHEN {_BESIDE} THEN '{BESIDE}' WHEN kept_for.period_rule IS NOT NULL THEN '{CHOSEN}'
+                     ELSE 'digested' END
+                WHEN quiet.until IS NULL THEN NULL
+                WHEN :quiet = 'digest' AND r.email_hash IS NOT NULL THEN
+                     CASE WHEN {_BESIDE} THEN '{BESIDE}' ELSE 'digested' END
                 WHEN :quiet = 'drop' THEN 'quiet_hours'
                 WHEN quiet.until >= CAST(:expires_at AS timestamptz) THEN '{QUIETLY_OVER}' END AS code
       FROM r CROSS JOIN {RULE_SQL} AS choice

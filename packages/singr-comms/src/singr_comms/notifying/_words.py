@@ -22,6 +22,8 @@ NOWHERE: Final = {"email": "no_address", "sms": "no_address", "push": "no_device
 EMPTY: Final = "digest_empty"
 CHOSEN: Final = "digested chosen"
 """By this `digested` is found in `WORDS` where somebody chose it."""
+BESIDE: Final = "digested beside"
+"""By this `digested` is found in `WORDS` where another channel had it kept for a digest that comes otherwise."""
 STOPS: Final = {reason: code if reason == "bounced" else f"{code} {reason}" for reason, (code, _) in CODES.items()}
 """By these the codes of suppressions are found in `WORDS`: two reasons may have one."""
 WORDS: Final = {
@@ -30,6 +32,7 @@ WORDS: Final = {
     MAILLESS: "the recipient has no e-mail address, by which digests come",
     "digested": "it is kept for the recipient's next digest",
     CHOSEN: "it is kept for the recipient's next digest, as was chosen ({rule})",
+    BESIDE: "it is kept once for all channels, and comes in the digest of the one that was decided first",
     EMPTY: "everything in it was read, has expired or cannot be read any more",
     QUIETLY_OVER: "the recipient's quiet hours end after it was of use",
     "no_device": "the recipient has no device that takes pushes",

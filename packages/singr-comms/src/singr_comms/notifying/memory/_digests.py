@@ -1,7 +1,7 @@
 """Digests in memory: what is kept for people, and what comes of it as a window closes, as the statements have it."""
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,7 +9,7 @@ from uuid import UUID
 from singr_comms.catalogue import EXAMPLE_LINK, Message, MessageType
 from singr_comms.messages.digest import MESSAGE_TYPE as DIGEST
 from singr_comms.notifications.sending._try import PREFERENCE
-from singr_comms.notifying._words import EMPTY, MAILLESS
+from singr_comms.notifying._words import BESIDE, EMPTY, MAILLESS
 from singr_comms.notifying.digests._joining import Period
 from singr_comms.notifying.digests._words import digest_of
 from singr_comms.notifying.memory._judging import Judging, closes_of
@@ -69,14 +69,21 @@ class MemoryDigests:
 
         return restore
 
-    def keep(self, message: MemoryMessage, declared: MessageType, *, expires_at: datetime | None) -> None:
-        """Put what is `digested` into its reader's open window, once of each notification."""
+    def keep(
+        self, message: MemoryMessage, declared: MessageType, *, expires_at: datetime | None
+    ) -> MemoryMessage | None:
+        """Put what is `digested` into its reader's open window, once of each notification.
+
+        Returns:
+            What becomes of the message where another channel had it kept for a digest of another period.
+        """
         whom, period, told, said = message.recipient_id, message.digest, message.notification_id, message.message
         person = None if whom is None else self.people.by_id().get(whom)
         if whom is None or period is None or told is None or said is None or person is None:
-            return
-        if any(item.notification_id == told for one in self._of(whom) for item in one.items):
-            return
+            return None
+        for one in self._of(whom):
+            if any(item.notification_id == told for item in one.items):
+                return None if one.period == period else replace(message.not_sent(BESIDE), digest=one.period)
         window = self.windows.get((whom, message.type, period))
         if window is None:
             window = MemoryWindow(
@@ -97,6 +104,7 @@ class MemoryDigests:
                 expires_at=expires_at,
             )
         )
+        return None
 
     def withdraw(self, notification_id: UUID, recipients: Collection[UUID] | None) -> set[UUID]:
         """Take what came of a notification out of all windows; returns whose they were."""

@@ -165,10 +165,11 @@ class MemoryNotified:
     def _decide(self, one: MemoryNotification) -> None:
         """Decide the next recipients of one; a digest tells what a push would have said, before others."""
         made = list(map(self._within_limits, self._deciding(one).bite()))
+        for place in sorted(range(len(made)), key=lambda place: made[place].channel != PUSH.name):
+            if made[place].digest is not None:
+                kept = self.digests.keep(made[place], one.checked.type, expires_at=one.expires_at)
+                made[place] = kept or made[place]
         self.messages += made
-        for message in sorted(made, key=lambda message: message.channel != PUSH.name):
-            if message.digest is not None:
-                self.digests.keep(message, one.checked.type, expires_at=one.expires_at)
 
     def _within_limits(self, message: MemoryMessage) -> MemoryMessage:
         """The message, held back where it is one too many."""
