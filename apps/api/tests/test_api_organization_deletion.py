@@ -38,13 +38,18 @@ async def test_owner_deletes_their_organization_and_its_keys_open_nothing(
     assert (await program.get("/v1/jobs")).status_code == 200
     busy = await caller.delete(path)
     assert "Jobs" in world.problem(busy, 409, "conflict")["detail"]  # the mail about the new key has not gone out
+    await acting.put("/v1/recipients/u-17", json={"email": "ada@example.org"})
+    assert (await acting.post("/v1/recipients/u-17/export", headers=world.key())).status_code == 202
     async with world.db.platform() as session:
-        await session.execute(text("UPDATE jobs SET status = 'completed'"))
-    gone = await caller.delete(path)
+        await session.execute(text("UPDATE jobs SET status = 'completed' WHERE type <> 'person.export_remove'"))
+    gone = await caller.delete(path)  # that the export is to be removed one day keeps nobody from it
     assert (gone.status_code, gone.content) == (204, b"")
     assert (await caller.get("/v1/organizations")).json()["items"] == []
     world.problem(await caller.get(path), 403, "organization-forbidden")
     world.problem(await caller.delete(path), 404, "not-found")
+    async with world.db.platform() as session:
+        left = await session.scalars(text("SELECT type FROM jobs WHERE status = 'pending'"))
+        assert left.all() == ["person.export_remove"]
     await until_refused(program)
     again = await caller.post("/v1/organizations", json={"name": "Blue Note"}, headers=world.key())
     assert again.json()["slug"] == "blue-note"

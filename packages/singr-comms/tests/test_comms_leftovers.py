@@ -89,6 +89,17 @@ async def delete(db: Database, organization_id: UUID) -> None:
         await session.execute(text("DELETE FROM organizations WHERE id = :id"), {"id": organization_id})
 
 
+async def test_an_export_is_removed_at_its_time_though_its_organization_is_gone(
+    db: Database, organization: UUID, exports: Exports, store: FolderObjectStore
+) -> None:
+    key = await exported(db, store)
+    export_id = UUID(key.removeprefix("exports/").removesuffix(".json"))
+    assert not await exports.remove(export_id, organization)
+    await delete(db, organization)
+    assert await exports.remove(export_id, organization)
+    assert not await lies_there(store, key)
+
+
 async def test_logos_and_exports_go_after_their_organization_once_the_store_is_there(
     db: Database, organization: UUID, exports: Exports, store: FolderObjectStore, clock: VirtualClock, tmp_path: Path
 ) -> None:

@@ -73,15 +73,7 @@ class Services:
             revision=head_revision(),
             rabbit=self._waker if settings.rabbitmq.configured else None,
         )
-        self.accounts = Accounts(
-            self.db,
-            sealer,
-            RateLimiter(parts.redis, patience=PATIENCE_SECONDS),
-            CommsNotifier(sealer, Links(settings.app)),
-            settings=AccountSettings(settings.app, settings.jwt, settings.auth, settings.limits),
-            metrics=metrics,
-            phone_verifier=phone_verifier(settings.sms, settings.app, parts.http, trace_headers=trace_headers),
-        )
+        self.accounts = self._build_accounts(settings, metrics)
         self.keys = self.accounts.keys
         self.credentials = OrganizationCredentials(self.service_credentials, self.accounts.notifier)
         self.guards = self._build_guards(settings, metrics)
@@ -137,6 +129,18 @@ class Services:
     def sealer(self) -> Sealer:
         """Finds by an address what is kept under its fingerprint."""
         return self._parts.sealer
+
+    def _build_accounts(self, settings: Settings, metrics: Metrics) -> Accounts:
+        return Accounts(
+            self.db,
+            self.sealer,
+            RateLimiter(self._parts.redis, patience=PATIENCE_SECONDS),
+            CommsNotifier(self.sealer, Links(settings.app)),
+            settings=AccountSettings(settings.app, settings.jwt, settings.auth, settings.limits),
+            metrics=metrics,
+            phone_verifier=phone_verifier(settings.sms, settings.app, self._parts.http, trace_headers=trace_headers),
+            tidying=all_jobs().tidying(),
+        )
 
     def _build_guards(self, settings: Settings, metrics: Metrics) -> Guards:
         csrf = CsrfGuard(self._parts.sealer, (settings.app.url_api, *settings.app.cors_origins))

@@ -1,5 +1,7 @@
 """All flows of accounts and organizations, wired together from their parts. Building it connects to nothing."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from singr_auth import AccessTokenIssuer, AccessTokenVerifier, PasswordHasher, PasswordPolicy
@@ -71,6 +73,7 @@ class Accounts:
         settings: the sections that are read.
         metrics: counts sign-ins by method and outcome.
         phone_verifier: sends and checks codes by itself; None: no such second factor.
+        tidying: the types of jobs that keep nobody from deleting an organization: they only take away what is over.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class Accounts:
         settings: AccountSettings,
         metrics: Metrics,
         phone_verifier: PhoneVerifier | None = None,
+        tidying: Iterable[str] = (),
     ) -> None:
         self.db = db
         self.sealer = sealer
@@ -98,7 +102,7 @@ class Accounts:
         self.access_feed = AccessFeed(db, remember=jwt.access_ttl)
         self.access_feed.attach(db.session_info)
         self.permissions = Permissions(db, self.access_feed)
-        self.organizations, self.roles, self.members = Organizations(), Roles(notifier), Members(notifier)
+        self.organizations, self.roles, self.members = Organizations(tidying), Roles(notifier), Members(notifier)
         self.invitations, self.own_invitations = Invitations(notifier), OwnInvitations()
         self._wire_sessions()
         one_time = OneTimeTokens(sealer)

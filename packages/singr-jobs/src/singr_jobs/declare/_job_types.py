@@ -98,6 +98,7 @@ class JobType:
     scope: str | None
     decode: Callable[[bytes | str], msgspec.Struct] = field(repr=False)
     limits: KeyLimits | None = None
+    tidies: bool = False
 
     def key(self, job: msgspec.Struct) -> str | None:
         """The key by which a job is held to the type's limits; raises EnqueueError where it has none that is right."""
@@ -130,6 +131,7 @@ class Jobs:
         scope: str | None = None,
         concurrency: Keyed | None = None,
         rate: Keyed | None = None,
+        tidies: bool = False,
     ) -> Declaring[J]:
         """Declare the handler of one job type: an async function, or a plain one that then runs in a thread.
 
@@ -146,6 +148,8 @@ class Jobs:
             scope: what an HTTP caller must be allowed to, beside creating jobs (`notifications:write`).
             concurrency: how many jobs of one key run at once: `Keyed(lambda job: job.account, limit=1)`.
             rate: how fast jobs of one key start: `Keyed(..., Rate(100, 60))`, by the same key.
+            tidies: its jobs only take away what is over, and do so as well once their organization is gone: they keep
+                nobody from deleting it.
 
         Raises:
             DeclarationError: the declaration is wrong; the message says how.
@@ -183,6 +187,7 @@ class Jobs:
                 scope=scope,
                 decode=decoder.decode,
                 limits=limits,
+                tidies=tidies,
             )
             self._add(job_type)
             return function
@@ -238,6 +243,10 @@ class Jobs:
         except KeyError:
             _refuse_other(job)
             raise EnqueueError(f"{type(job).__name__} is not declared in this set of jobs") from None
+
+    def tidying(self) -> list[str]:
+        """The names of the types whose jobs may outlive their organization."""
+        return [name for name, job_type in self._by_name.items() if job_type.tidies]
 
     def runnable(self) -> list[str]:
         """The names of the types whose handler is in this set: what a worker with it asks for."""

@@ -4,6 +4,7 @@ import datetime as dt
 import re
 import secrets
 import unicodedata
+from collections.abc import Iterable
 from typing import Any, Final
 from uuid import UUID
 
@@ -69,7 +70,7 @@ _OTHERS: Final = sql_text(
 _UNFINISHED: Final = sql_text(
     """
     SELECT EXISTS (SELECT FROM jobs WHERE organization_id = :organization_id
-                   AND status = 'pending')
+                   AND status = 'pending' AND type <> ALL (CAST(:tidying AS text[])))
     """
 )
 # Before the organization, whose roles its people and invitations refer to; its credentials and roles go with its row.
@@ -112,7 +113,14 @@ class Membership(msgspec.Struct, frozen=True):
 
 
 class Organizations:
-    """Makes, reads, renames and deletes organizations, in the caller's transaction, which the caller commits."""
+    """Makes, reads, renames and deletes organizations, in the caller's transaction, which the caller commits.
+
+    Args:
+        tidying: the types of jobs that only take away what is over, and do so without their organization as well.
+    """
+
+    def __init__(self, tidying: Iterable[str] = ()) -> None:
+        self._tidying = sorted(tidying)
 
     async def create(
         self, session: PlatformSession, *, user_id: UUID, name: str, client: ClientInfo | None = None
@@ -185,7 +193,7 @@ class Organizations:
 
         Raises:
             NotAllowedError: the person does not own it.
-            ConflictError: it has other members, or jobs that have not ended.
+            ConflictError: it has other members, or jobs that have not ended, other than those that tidy up.
             NotFoundError, OrganizationError: there is none; or the person is no member.
         """
         key = {"organization_id": organization_id}
@@ -195,7 +203,7 @@ class Organizations:
         standing.require_owner(to="delete an organization")
         if await session.scalar(_OTHERS, key | {"user_id": user_id}):
             raise ConflictError("Others are members: remove them first, or hand the organization over and leave.")
-        if await session.scalar(_UNFINISHED, key):
+        if await session.scalar(_UNFINISHED, key | {"tidying": self._tidying}):
             # nobody would be left who could cancel them
             raise ConflictError("Jobs of this organization have not ended: cancel them, or wait until they have.")
         for statement in (*_EMPTY, _DELETE):

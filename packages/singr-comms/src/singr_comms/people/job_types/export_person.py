@@ -16,7 +16,7 @@ async def write_export(job: WriteExport, ctx: JobContext) -> dict[str, str]:
     return {"outcome": await ctx.resource(Exports).write(job.export_id, ctx.organization_id)}
 
 
-@JOBS.handler(RemoveExport, queue=Queue.DEFAULT, attempts=20, backoff=Exponential(30.0), timeout=60)
+@JOBS.handler(RemoveExport, queue=Queue.DEFAULT, attempts=20, backoff=Exponential(30.0), timeout=60, tidies=True)
 async def remove_export(job: RemoveExport, ctx: JobContext) -> dict[str, bool]:
     """Remove it, where its time is over."""
     return {"removed": await ctx.resource(Exports).remove(job.export_id, ctx.organization_id)}
