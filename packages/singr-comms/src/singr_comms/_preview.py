@@ -26,19 +26,20 @@ class UnknownTypeError(InvalidMessageError):
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
-    """A message in words.
+    """A rendered message.
 
     Attributes:
-        type: the name of its type.
+        type: its type.
         channel: by what it would travel.
-        locale: the language of its words.
-        fell_back: its type has no words in the language that was asked for.
-        subject: of an e-mail; the title of a push.
-        text: what its reader reads; of an e-mail the plain text.
-        html: the page of an e-mail.
+        locale: the language of its text.
+        fell_back: whether its type has no text in the requested language.
+        subject: the subject of an e-mail; the title of a push.
+        text: the text shown to the reader; for an e-mail the plain text part.
+        html: the HTML part of an e-mail.
         link: where a tap on a push leads.
-        segments: of an SMS: its alphabet, its length in it, and in how many parts it is billed.
-        bytes: its size as UTF-8: of an e-mail both parts, of a push all that counts towards 4,096, of an SMS its text.
+        segments: for an SMS: its encoding, its length in that encoding, and the number of billed parts.
+        bytes: its size in UTF-8: for an e-mail both parts, for a push everything that counts towards the limit of
+            4,096, for an SMS its text.
     """
 
     type: str

@@ -76,18 +76,18 @@ class ReasonError(SingrDbError, ValueError):
 
 
 class OperationView(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the operation log.
+    """One entry of the operation log.
 
     Attributes:
-        organization_id: whose matter it was; the platform's own where it was nobody else's.
-        actor_kind: a person, a service, or a process that acts for itself.
+        organization_id: the organization concerned; the platform's own if it concerned no other.
+        actor_kind: a person, a service, or a process acting on its own.
         actor: `user:` and an id, the key id of a credential, or the name of a process.
-        kind: what was done, beginning with what it was done to: `job.cancel`.
-        target: to which: an id or a name.
-        before: how it was, as far as it changed; null where it was not there.
-        after: how it is since; null where it is gone.
-        reason: why, in the words of who did it.
-        correlation_id: the request that asked for it.
+        kind: what was done, prefixed by the kind of object: `job.cancel`.
+        target: the object: an id or a name.
+        before: the previous values of what changed; null if it did not exist.
+        after: the new values of what changed; null if it no longer exists.
+        reason: the reason given.
+        correlation_id: the request that caused it.
     """
 
     id: UUID

@@ -59,7 +59,7 @@ class StandingWorkUnknownError(SingrDbError):
 
 
 class StandingPause(msgspec.Struct, frozen=True, kw_only=True):
-    """Since when something rests, by whom, and why."""
+    """Since when it has been paused, by whom, and why."""
 
     since: datetime
     by: str | None
@@ -67,18 +67,18 @@ class StandingPause(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StandingWorkView(msgspec.Struct, frozen=True, kw_only=True):
-    """Work that goes on in every worker process for as long as it runs.
+    """A periodic task that every worker process runs besides jobs.
 
     Attributes:
-        every: seconds from the end of one turn to the next.
-        processes: how many live worker processes do it.
-        last_run_at: when its last turn began, in whichever process.
+        every: seconds from the end of one run to the next.
+        processes: how many live worker processes run it.
+        last_run_at: when its last run started, in any process.
         seconds: how long that took.
-        next_at: when a process has its next turn; null while it is paused.
-        failed_at: when a turn last failed.
+        next_at: when a process runs it next; null while it is paused.
+        failed_at: when a run last failed.
         error: why, in words.
-        paused: null where it is not.
-        asked_at: since when a turn at once is asked for that no process has told of yet.
+        paused: null if it is not paused.
+        asked_at: since when an immediate run has been requested that no process has reported yet.
     """
 
     name: str

@@ -31,14 +31,14 @@ _DEVICE = DEVICE_HEADER.encode()
 
 
 class SignedInAnswer(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="status", tag="signed_in"):
-    """Signed in. With `delivery: cookie` the tokens are in cookies, and only `csrf_token` is told.
+    """Signed in. With `delivery: cookie` the tokens are in cookies, and only `csrf_token` is returned.
 
     Attributes:
         expires_in: seconds until the access token expires.
         refresh_expires_in: seconds until the refresh token expires unused.
-        device_token: keep it, and send it as `x-singr-device` when signing in from this device again.
-        csrf_token: send it as `x-csrf-token` with every unsafe request that the cookies authenticate.
-        backup_codes_left: how many there are still, where one was used.
+        device_token: store it, and send it as `x-singr-device` when signing in from this device again.
+        csrf_token: send it as `x-csrf-token` with every unsafe request that is authenticated by the cookies.
+        backup_codes_left: how many are left, if one was used.
     """
 
     session_id: UUID
@@ -53,7 +53,7 @@ class SignedInAnswer(msgspec.Struct, frozen=True, omit_defaults=True, tag_field=
 
 
 class SecondFactorAnswer(msgspec.Struct, frozen=True, tag_field="status", tag="second_factor_required"):
-    """The first factor was right; go on at `POST /v1/auth/second-factor/verify` with one of `methods`."""
+    """The first factor is right; continue at `POST /v1/auth/second-factor/verify` with one of `methods`."""
 
     challenge_token: str
     methods: tuple[str, ...]

@@ -26,13 +26,13 @@ Cursor = Annotated[
     str,
     Meta(
         pattern=rf"^A[Q-Za-f][A-Za-z0-9_-]{{20}}[AEIMQUYcgkosw048]{END}",
-        description="next_cursor of the page before, unchanged.",
+        description="The next_cursor of the previous page, unchanged.",
     ),
 ]
 OrganizationId = Annotated[
     UUID,
     Meta(
-        description="Required for a platform credential; an organization's own may leave it out.",
+        description="Required for a platform credential; an organization's own credential may leave it out.",
         examples=["01920000-0000-7000-8000-000000000001"],
     ),
 ]
@@ -72,7 +72,7 @@ def _new_password(least: int, description: str) -> Meta:
     # said to callers, and checked by the policy: it counts characters once they are composed, and tells what is wrong
     rule = {"minLength": least, "maxLength": PASSWORD_LENGTH_MOST}
     return Meta(
-        description=f"{description} At most 256 characters, of any kind; none that everybody tries first.",
+        description=f"{description} At most 256, of any kind; commonly used passwords are refused.",
         examples=["a long road to the microphone"],
         extra_json_schema=rule,
     )
@@ -82,20 +82,23 @@ FirstPassword = Annotated[str, _new_password(PASSWORD_LENGTH_ALONE, "At least 15
 """Of an account that has no second factor yet."""
 NewPassword = Annotated[
     str,
-    _new_password(
-        PASSWORD_LENGTH_WITH_SECOND_FACTOR, "At least 15 characters; 8 where a second factor stands behind it."
-    ),
+    _new_password(PASSWORD_LENGTH_WITH_SECOND_FACTOR, "At least 15 characters, or 8 if a second factor is on."),
 ]
 GivenPassword = Annotated[
-    str, Meta(min_length=1, max_length=1024, description="As it is.", examples=["a long road to the microphone"])
+    str,
+    Meta(
+        min_length=1, max_length=1024, description="The current password.", examples=["a long road to the microphone"]
+    ),
 ]
 OneTimeToken = Annotated[
-    str, Meta(min_length=1, max_length=200, description="What the link carries as `token`.", examples=["sev_8jQ0w…"])
+    str, Meta(min_length=1, max_length=200, description="The link's `token`.", examples=["sev_8jQ0w…"])
 ]
-ChallengeToken = Annotated[str, Meta(min_length=1, max_length=200, description="As the first factor's answer gave it.")]
-Code = Annotated[str, Meta(min_length=1, max_length=40, description="Spaces and hyphens in it do not matter.")]
+ChallengeToken = Annotated[
+    str, Meta(min_length=1, max_length=200, description="From the response to the first factor.")
+]
+Code = Annotated[str, Meta(min_length=1, max_length=40, description="Spaces and hyphens are ignored.")]
 SixDigits = Annotated[
-    str, Meta(min_length=1, max_length=40, description="Six digits; spaces do not matter.", examples=["042917"])
+    str, Meta(min_length=1, max_length=40, description="Six digits; spaces are ignored.", examples=["042917"])
 ]
 
 

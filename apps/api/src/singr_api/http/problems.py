@@ -25,10 +25,10 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 class FieldError(msgspec.Struct, frozen=True):
-    """One thing that is wrong, where it is, and what would be right.
+    """One error: what is wrong, where it is, and what would be right.
 
     Attributes:
-        code: what is wrong, in a word for programs (`/problems` lists them); a word keeps its meaning.
+        code: what is wrong, as a code for programs (`/problems` lists them); the meaning of a code never changes.
     """
 
     field: str
@@ -38,7 +38,7 @@ class FieldError(msgspec.Struct, frozen=True):
 
 
 class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What an error answers: application/problem+json (RFC 9457)."""
+    """An error response: application/problem+json (RFC 9457)."""
 
     type: str
     title: str

@@ -15,7 +15,7 @@ from singr_config.clock import clock
 Moment = Annotated[
     str, Meta(max_length=40, examples=["2026-11-22T12:00:00Z"], extra_json_schema={"format": "date-time"})
 ]
-UNTIL: Final = "Exclusive; now, unless told."
+UNTIL: Final = "Exclusive; now by default."
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):

@@ -33,7 +33,7 @@ class AddressOnly(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class EmailOrPhone(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where to send the link: to an address, or to a phone that an account has verified."""
+    """Where to send the link: to an address, or to a verified phone number of an account."""
 
     email: EmailAddress | None = None
     phone: PhoneNumber | None = None
@@ -51,7 +51,7 @@ class Accepted(msgspec.Struct, frozen=True):
 
 
 class CodeSent(msgspec.Struct, frozen=True):
-    """A code is on its way; it takes the place of an earlier one.
+    """A code was sent; it replaces the previous one.
 
     Attributes:
         expires_in: seconds until it expires.
@@ -61,7 +61,7 @@ class CodeSent(msgspec.Struct, frozen=True):
 
 
 class SessionList(msgspec.Struct, frozen=True):
-    """Living sessions, the one used last first; 200 at most."""
+    """Active sessions, most recently used first; at most 200."""
 
     items: tuple[SessionView, ...]
 

@@ -43,11 +43,11 @@ MINE: Final[dict[str, Any]] = {
 
 
 class MyOrganization(OrganizationView, frozen=True):
-    """An organization, and the caller's place in it.
+    """An organization, and the caller's role in it.
 
     Attributes:
-        slug: its name in addresses; stays when the organization is renamed.
-        permissions: what the caller's role allows.
+        slug: its name in URLs; unchanged when the organization is renamed.
+        permissions: the permissions of the caller's role.
     """
 
     role: str

@@ -70,11 +70,11 @@ OFTEN: Final[dict[str, Any]] = {
 
 
 class ChangePreferences(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Choices to keep or to take back; what they do not name stays, so that `{}` changes nothing.
+    """Choices to store or clear; choices that are not named stay, so `{}` changes nothing.
 
     Attributes:
-        choices: what is wanted; none about the same as another.
-        frequencies: how often: at once, or in one mail a day or a week; likewise.
+        choices: which messages are wanted; at most one choice per subject.
+        frequencies: how often: immediately, or in one mail per day or week; at most one per subject.
     """
 
     choices: Annotated[tuple[PreferenceChoice, ...], Meta(max_length=MOST_CHOICES)] = ()
@@ -94,7 +94,7 @@ class MyQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """In which organization.
 
     Attributes:
-        organization_id: the one that reaches you; it may be left out where only one does.
+        organization_id: the organization that reaches you; may be left out if there is only one.
     """
 
     organization_id: Annotated[UUID, Meta(examples=["01920000-0000-7000-8000-000000000001"])] | None = None

@@ -41,13 +41,13 @@ _HTML: Final = "text/html"
 _NO_CONTENT: Final = 204
 # A provider calls a thousand times a second from a few addresses: what is forged costs a hash, and is counted as such.
 _COUNTED: Final = {Access.ANONYMOUS: Limit.ADDRESS, Access.OPTIONAL: Limit.ADDRESS, Access.PROVIDER: Limit.NONE}
-_REPLAYED: Final = {"Idempotency-Replayed": "`true` where this is the first answer to the key, given again."}
+_REPLAYED: Final = {"Idempotency-Replayed": "`true` if this is the stored first response to the key."}
 _REPLAYED_SEALED: Final = {
-    "Idempotency-Replayed": "`true` where this is the first answer to the key, given again to you."
+    "Idempotency-Replayed": "`true` if this is the stored first response to the key, returned again to you."
 }
 LINK: Final = {
-    "Link": "What belongs to this, by `rel` (RFC 8288): `next` is the next page of a list, absent at its end;"
-    " `service-doc` is the documentation's page, and `service-desc` its document."
+    "Link": "Related addresses, by `rel` (RFC 8288): `next` is the next page of a list, absent at its end;"
+    " `service-doc` is the documentation page, and `service-desc` its document."
 }
 
 

@@ -20,7 +20,7 @@ _CSP: Final = Template(
 _TOKEN: Final[dict[str, Any]] = {
     "type": "string",
     "maxLength": 400,
-    "description": "As the links of a mail have it, or one that `POST /v1/me/preferences/link` gave.",
+    "description": "The token from a link in a mail, or from `POST /v1/me/preferences/link`.",
     "examples": ["A" * 108],
 }
 PAGE: Final = Answer("The page.", media="text/html")

@@ -68,12 +68,13 @@ Fingerprint = Annotated[
     ),
 ]
 Reason = Annotated[
-    str, Meta(min_length=1, max_length=LONGEST_REASON, pattern=REASON_PATTERN, description="Why, in one line.")
+    str, Meta(min_length=1, max_length=LONGEST_REASON, pattern=REASON_PATTERN, description="The reason, in one line.")
 ]
 AnyOrganization = Annotated[
     UUID,
     Meta(
-        description="An organization's own credential may leave it out; one of the platform means all of them then.",
+        description="An organization's own credential may leave it out; without it, a platform credential sees all of"
+        " them.",
         examples=["01920000-0000-7000-8000-000000000001"],
     ),
 ]

@@ -48,7 +48,7 @@ class MessageType:
             and its words are erased once it is sent.
         concerns_security: it must reach its reader: no limit per user holds it back.
         category: what people switch on and off together, such as `orders` or `marketing`.
-        mandatory: nobody can switch it off. What carries a code or concerns security is so by itself.
+        mandatory: whether it cannot be switched off. What carries a code or concerns security is so by itself.
         opt_in: it goes to those alone who chose it, or its category, or whose organization did for all.
         time_to_live: seconds after which it is of no use and is not sent any more, a day unless said; what carries a
             code lives as long as its own expiry says.

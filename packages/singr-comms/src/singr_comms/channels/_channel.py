@@ -103,7 +103,7 @@ class Envelope(Protocol):
 
     @property
     def message(self) -> Message:
-        """What to say."""
+        """The message."""
 
     @property
     def idempotency_token(self) -> str:

@@ -185,7 +185,7 @@ def render_email(
     """Render a message with the texts of its type.
 
     Args:
-        message: What to say.
+        message: The message.
         brand: whose message it is.
         locale: its reader's language; English where the type has no words in it.
         choices: where its reader chooses what they get; told at its foot.

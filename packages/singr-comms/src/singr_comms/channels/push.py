@@ -30,7 +30,7 @@ class PushEnvelope(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         to: registration token of the device.
-        message: What to say.
+        message: The message.
         idempotency_token: the same on every try of one message; a device that gets it twice shows it once.
         locale: its reader's language, such as `de`; the same on every try.
         brand: of the organization, in place of the platform's; the same on every try.

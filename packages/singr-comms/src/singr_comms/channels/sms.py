@@ -19,7 +19,7 @@ class SmsEnvelope(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         to: phone number in E.164 form.
-        message: What to say.
+        message: The message.
         idempotency_token: the same on every try of one message.
         locale: its reader's language, such as `de`; the same on every try.
         brand: of the organization, in place of the platform's; the same on every try.
@@ -93,7 +93,7 @@ def render_sms(message: Message, brand: BrandSettings = DEFAULT_BRAND, locale: s
     """Render an SMS: at most 1,600 characters; see `sms_segments` for what it costs.
 
     Args:
-        message: What to say.
+        message: The message.
         brand: whose message it is.
         locale: its reader's language; English where the type has no words in it.
 

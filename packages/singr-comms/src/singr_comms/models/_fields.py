@@ -88,7 +88,7 @@ DeviceToken = Annotated[
         min_length=8,
         max_length=1024,
         pattern=_DEVICE,
-        description="As Firebase gave it to the app.",
+        description="The registration token that Firebase gave the app.",
         examples=["bk3RNwTe3H0:CI2k_HHwgIpoDKCIZvvDMExUdFQ3P1"],
     ),
 ]
@@ -112,7 +112,7 @@ LocalDateTime = Annotated[
     str,
     Meta(
         pattern=_LOCAL_TIME,
-        description="Day and time (ISO 8601) at the place that it is about.",
+        description="Local date and time (ISO 8601) at the place it is about.",
         examples=["2026-11-28T17:00"],
     ),
 ]

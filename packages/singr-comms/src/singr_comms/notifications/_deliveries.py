@@ -36,7 +36,7 @@ class DeliveryError(msgspec.Struct, frozen=True):
 
 
 class DeliveryAttempt(msgspec.Struct, frozen=True, kw_only=True):
-    """One call of a provider. `in_doubt`: nobody knows whether it took the message."""
+    """One call of a provider. `in_doubt`: it is not known whether it accepted the message."""
 
     attempt: int
     provider: str
@@ -49,11 +49,12 @@ class DeliveryAttempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeliveryEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """What a provider said became of it: called back with, in its own word, or told when it was asked (`look_up`).
+    """A provider's report about a message: by callback, in its own word, or when it was asked (`look_up`).
 
-    `status` is what the message is by it; null where it stays as it is. `applied` says whether it became so: what came
-    late, or in another order, lowers nothing. `occurred_at` is by the provider's clock; of a look-up it is when it was
-    last asked to the same effect. `webhook_id` is the callback, which operators of the platform can read.
+    `status` is the message's status according to it; null if it changes nothing. `applied` says whether it took effect:
+    a late or out-of-order report never moves a message backwards. `occurred_at` is by the provider's clock; for a
+    look-up, when it was last asked with the same result. `webhook_id` is the callback, which platform operators can
+    read.
     """
 
     source: Literal["callback", "look_up"]
@@ -89,15 +90,15 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeliveryDetail(Delivery, frozen=True, kw_only=True):
-    """One message, and all that led to where it stands: lists are oldest first.
+    """One message and its whole history; lists are oldest first.
 
     Attributes:
-        request: the job that sends it; null once that is gone.
-        decision: what let it go, or stopped it.
-        attempts: calls of providers.
-        events: what providers said since, or when they were asked.
-        resolutions: what people said of it while it was in doubt.
-        is_whole: false where it has more attempts or events than the last 100, which are here.
+        request: the job that sends it; null once that is deleted.
+        decision: what allowed it, or stopped it.
+        attempts: the calls of providers.
+        events: what providers reported since, by callback or when asked.
+        resolutions: how people resolved it while it was in doubt.
+        is_whole: false if it has more than the last 100 attempts or events shown here.
     """
 
     request: DeliveryRequest | None

@@ -43,20 +43,20 @@ class ProviderUnknownError(CommsError):
 
 
 class ProviderFailure(msgspec.Struct, frozen=True, kw_only=True):
-    """What it said last in place of taking messages: a stable code, and words for people."""
+    """The last failure: a stable code, and words for people."""
 
     code: str | None
     message: str | None
 
 
 class ProviderForce(msgspec.Struct, frozen=True, kw_only=True):
-    """What an operator wants in place of what is found out.
+    """A state forced by an operator.
 
     Attributes:
-        state: `open` where it is called not at all, `closed` where it is called whatever came of calls.
-        until: when it is judged by what it does again.
+        state: `open`: it is never called; `closed`: it is always called, whatever the outcome.
+        until: when its circuit breaker decides again.
         by: who forced it.
-        reason: why.
+        reason: the reason given.
     """
 
     state: Force
@@ -66,12 +66,12 @@ class ProviderForce(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProviderRate(msgspec.Struct, frozen=True, kw_only=True):
-    """How many messages it is given, of all worker processes together.
+    """The rate limit of a provider, across all worker processes.
 
     Attributes:
-        messages: so many,
-        seconds: in so many seconds, evenly apart.
-        next_at: when the next one may go; null where it may go now.
+        messages: at most this many messages
+        seconds: in this many seconds, evenly spaced.
+        next_at: when the next message may be sent; null if now.
     """
 
     messages: int
@@ -83,17 +83,17 @@ class ProviderView(msgspec.Struct, frozen=True, kw_only=True):
     """A provider, as all worker processes see it.
 
     Attributes:
-        channel: what it delivers.
+        channel: the channel that it delivers.
         name: as the settings name it.
-        state: `closed` while it is called; `open` while others are called in its place, or messages wait; `refusing`
+        state: `closed` while it is called; `open` while its fallback is called instead, or messages wait; `refusing`
             while it refuses our account.
-        failures: calls in a row that failed for its own sake.
-        failure: the last of them; null where there is none.
-        opened_at: since when it is let be; null while it is called.
-        probe_at: when one message tries whether that is over.
-        refused_since: since when it refuses our account.
-        forced: what an operator wants; null where nobody does.
-        rate: how many messages it is given; null where that has no limit.
+        failures: consecutive calls that failed through its own fault.
+        failure: the last of them; null if there is none.
+        opened_at: since when it has not been called; null while it is called.
+        probe_at: when a message will probe whether it has recovered.
+        refused_since: since when it has refused our account.
+        forced: the state forced by an operator; null if none is.
+        rate: its rate limit; null if it has none.
     """
 
     channel: str

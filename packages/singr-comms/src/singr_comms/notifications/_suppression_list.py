@@ -29,18 +29,18 @@ class SuppressionNotFoundError(CommsError, LookupError):
 
 
 class SuppressionView(msgspec.Struct, frozen=True, kw_only=True):
-    """An address that gets nothing.
+    """An address that gets no messages.
 
     Attributes:
-        of_all: it holds for all organizations; the platform alone lifts it.
+        of_all: whether it applies to all organizations; only the platform can lift it.
         address: masked.
-        scope: `all`; `marketing`: what organizations say in their own name; or one `category` of it.
-        category: its name; null of other scopes.
-        message_id: the message that it came of; null where it holds for all.
-        expires_at: until when; null: for good.
-        lifted_at: since when the address is written to again.
-        lifted_by: `user:` and an id, a key id, or `recipient`: the holder of the address asked for it. Null, as the
-            note is, where it holds for all and an organization looks at it.
+        scope: `all`; `marketing`: what organizations send in their own name; or one `category` of it.
+        category: its name; null for other scopes.
+        message_id: the message that caused it; null if it applies to all organizations.
+        expires_at: when it expires; null if it is permanent.
+        lifted_at: when it was lifted.
+        lifted_by: `user:` and an id, a key id, or `recipient`: the holder of the address asked for it. Null, like the
+            note, if it applies to all organizations and an organization reads it.
     """
 
     id: UUID
@@ -78,7 +78,7 @@ async def list_suppressions(
         sealer: finds an address by its fingerprint.
         channel: `email` or `sms`.
         recipient: an address or phone number in full.
-        reason: why.
+        reason: the reason given.
         limit: how many, 1 or more.
         cursor: `next_cursor` of the page before.
 

@@ -31,15 +31,15 @@ Key: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Somebody to tell: exactly one of these, and what to say to this one in place of what is said to all.
+    """One recipient: exactly one of these, and data that replaces the common data for them.
 
     Attributes:
         recipient: a recipient, by the organization's own id.
-        user_id: the recipient who is this user.
+        user_id: the recipient with this user account.
         email: a bare address.
         phone: a bare number, in E.164 form.
         device: registration token of a device.
-        data: what differs for this one.
+        data: data that differs for this recipient.
     """
 
     recipient: ExternalId | None = None
@@ -51,10 +51,10 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Audience(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Many to tell, as they are when their turn comes: exactly one of these.
+    """A group of recipients, as it is when their turn comes: exactly one of these.
 
     Attributes:
-        topic: members of the topic of this key.
+        topic: the members of the topic with this key.
         tags: recipients who have all of these tags.
         all: every recipient of the organization.
     """

@@ -36,12 +36,12 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Notified(msgspec.Struct, frozen=True):
-    """A notification that is stored.
+    """A stored notification.
 
     Attributes:
         id: by which it is read, paused and cancelled.
-        state: `scheduled` until its time comes, or `deciding`; of one that was there already, where it stands.
-        is_new: false where its deduplication key was known.
+        state: `scheduled` until its time, or `deciding`; the current state of one that already existed.
+        is_new: false if its deduplication key was already known.
     """
 
     id: UUID
@@ -75,15 +75,15 @@ async def notify(
         what: the name of a message type; or a message, whose variables then are the data, by the channels it is for.
         to: whom: `Target`s, 1,000 at most; or an `Audience`.
         sealer: seals what is said, and bare addresses.
-        data: variables of the type, for all channels: each takes those that it knows.
+        data: variables of the type, for all channels; each channel uses those that it knows.
         channels: by which to tell; the type's usual ones unless given.
         priority: of its messages; `HIGH` is for 100 named ones at most.
         send_at: when (aware, within a year); at once unless given.
         expires_at: after this nothing is sent any more; otherwise the type's time to live says.
         deduplication_key: a second notification of the organization with this key is not made, as long as the first is
             kept: after its end as long as messages of its category are.
-        replace: it takes the place of the one that has the key, as long as that is scheduled: it begins anew, neither
-            paused nor without those who were left out of the other.
+        replace: replaces the notification that has the key, while that is still scheduled: it starts afresh, not
+            paused, and including recipients who were removed from the other.
         per_minute: so many recipients at most are decided in a minute, for campaigns; of a topic, tags or all.
         digest: keep it for each recipient's next digest of this period, which comes by mail, in place of sending it. An
             inbox gets it at once, and what is read there, or no longer wanted, is left out of the digest.

@@ -22,7 +22,7 @@ State = Literal["scheduled", "deciding", "sending", "done", "cancelled"]
 
 
 class NotificationAudience(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
-    """Whom it is for: `named`, how many; members of a `topic`; who has all of the `tags`; or `all`."""
+    """The recipients: `named`, how many; members of a `topic`; those with all of the `tags`; or `all`."""
 
     kind: Literal["named", "topic", "tags", "all"]
     named: int | None = None
@@ -34,11 +34,11 @@ class NotificationView(msgspec.Struct, frozen=True, kw_only=True):
     """One notification.
 
     Attributes:
-        state: `scheduled` until its time comes; `deciding` while it is decided who gets it; `sending` until its
-            messages have come to something; `done`, or `cancelled`.
-        is_paused: nothing is decided and sent until it is resumed.
-        decided: recipients who had their turn.
-        digest: it waits for their next digest of this period.
+        state: `scheduled` until its time; `deciding` while recipients are being decided; `sending` until its messages
+            have an outcome; then `done`, or `cancelled`.
+        is_paused: nothing is decided or sent until it is resumed.
+        decided: recipients decided so far.
+        digest: it waits for the recipient's next digest of this period.
     """
 
     id: UUID
@@ -62,7 +62,7 @@ class NotificationView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MessageCount(msgspec.Struct, frozen=True):
-    """How many messages by a channel came to this: `reason` is why they failed, were not sent, or are in doubt."""
+    """The number of messages by channel and outcome: `reason` is why they failed, were not sent, or are in doubt."""
 
     channel: str
     status: str
@@ -71,11 +71,11 @@ class MessageCount(msgspec.Struct, frozen=True):
 
 
 class NotificationDetail(NotificationView, frozen=True, kw_only=True):
-    """One notification, with what became of its messages.
+    """A notification, with the outcome of its messages.
 
     Attributes:
-        messages: how many there are so far.
-        counts: of these, by channel, status and reason.
+        messages: how many messages there are so far.
+        counts: their number by channel, status and reason.
     """
 
     messages: int

@@ -28,12 +28,12 @@ _ENDED: Final = ("done", "cancelled")
 
 
 class Cancelled(msgspec.Struct, frozen=True):
-    """What became of a notification's messages by a cancellation.
+    """The outcome of a cancellation for a notification's messages.
 
     Attributes:
-        stopped: messages that will not be sent, or be in no digest, for this.
-        already_sent: messages that a provider had taken before.
-        in_flight: messages that a provider has been called for, or may have taken: their outcome will be known.
+        stopped: messages that will not be sent, or will be left out of a digest.
+        already_sent: messages that a provider had already accepted.
+        in_flight: messages for which a provider has been called, or may have accepted: their outcome is not known yet.
     """
 
     stopped: int

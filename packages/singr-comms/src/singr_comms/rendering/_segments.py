@@ -16,12 +16,12 @@ _BEYOND_BMP: Final = 0xFFFF
 
 
 class SmsSegments(msgspec.Struct, frozen=True):
-    """How a text travels.
+    """How an SMS is encoded.
 
     Args:
-        encoding: `GSM-7` (7-bit septets), or `UCS-2` (16-bit units) as soon as one character needs it.
-        units: length in septets or 16-bit units.
-        segments: number of parts; each is billed as one SMS.
+        encoding: `GSM-7` (7-bit septets), or `UCS-2` (16-bit units) if any character needs it.
+        units: the length in septets or 16-bit units.
+        segments: the number of parts; each is billed as one SMS.
     """
 
     encoding: Literal["GSM-7", "UCS-2"]

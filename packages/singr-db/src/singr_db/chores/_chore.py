@@ -24,7 +24,7 @@ class Chore(ABC):
         name: what is done, as the log says it: "settling messages".
         seen_as: the name by which operators see, pause and run it; what must never be paused has none.
         module: who says it there; the chore's own module unless given.
-        every: seconds from the end of one turn to the next.
+        every: seconds from the end of one run to the next.
         jitter: by which part of `every` a turn comes earlier or later, so that processes that were started together
             do not work together.
         at_once: whether the first turn comes at the start, or after an interval.

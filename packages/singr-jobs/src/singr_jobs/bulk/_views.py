@@ -21,10 +21,10 @@ TARGETS: dict[str, BulkTarget] = {
 
 
 class BulkFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """All that fits every part of it; what is left out fits any.
+    """Matches what fits every part of it; a part left out fits anything.
 
-    Error, fingerprint and time of failure are of dead letters, the time of creation is of jobs. Jobs are those that
-    have not ended, dead letters those that are open.
+    Error, fingerprint and time of failure apply to dead letters, the time of creation to jobs. Only unfinished jobs and
+    open dead letters match.
     """
 
     type: str | None = None
@@ -43,7 +43,7 @@ class BulkFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class BulkExample(msgspec.Struct, frozen=True, kw_only=True):
-    """One job or dead letter that a bulk action would concern."""
+    """A job or dead letter that a bulk action would cover."""
 
     id: UUID
     organization_id: UUID
@@ -53,9 +53,9 @@ class BulkExample(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BulkPreview(msgspec.Struct, frozen=True, kw_only=True):
-    """What a bulk action would concern now: how many, and the first 20 in the order of their turns.
+    """What a bulk action would cover now: how many, and the first 20 in order of processing.
 
-    `counted` says whether `matching` is all of them; if not, 10,000 rows were looked through.
+    `counted` is true if `matching` is exact; otherwise counting stopped at 10,000 rows.
     """
 
     matching: int
@@ -64,7 +64,7 @@ class BulkPreview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BulkProblem(msgspec.Struct, frozen=True, kw_only=True):
-    """Why it could not be done to one of them."""
+    """Why it could not be applied to one of them."""
 
     id: UUID
     job_id: UUID
@@ -79,12 +79,12 @@ def key_held(letter_id: UUID, job_id: UUID, holder: UUID | None) -> BulkProblem:
 
 
 class BulkActionView(msgspec.Struct, frozen=True, kw_only=True):
-    """A bulk action, and how far it is.
+    """A bulk action and its progress.
 
-    It concerns what fitted its filter at `asked_at`, each once. `matching` is how many, of which some may have ended
-    before their turn came; while it is counting, there may be more. `done` counts those to which it was done,
-    `skipped` those to which it could not be; of these `problems` names the first 20. Without an organization it is on
-    all organizations'.
+    It covers everything that matched its filter at `asked_at`, each once. `matching` is their number, though some may
+    have ended before their turn; while it is still counting, there may be more. `done` counts those it was applied to,
+    `skipped` those it could not be applied to; `problems` names the first 20 of these. Without an organization it
+    covers all organizations.
     """
 
     id: UUID

@@ -13,9 +13,10 @@ DeadLetterState: TypeAlias = Literal["open", "requeued", "discarded", "expired"]
 
 
 class DeadLetterView(msgspec.Struct, frozen=True, kw_only=True):
-    """A job that failed for good, without what it was to do; times are UTC.
+    """A job that failed for good, without its payload; times are in UTC.
 
-    `fingerprint` is alike for failures of one kind. `attempts` is how many it had since it was made, or last requeued.
+    `fingerprint` is the same for failures of one kind. `attempts` counts those since the job was created or last
+    requeued.
     """
 
     id: UUID
@@ -38,10 +39,10 @@ class DeadLetterView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeadLetterDetail(DeadLetterView, frozen=True, kw_only=True):
-    """A dead letter with what the job was to do, and what became of each attempt.
+    """A dead letter with its job's payload and the outcome of each attempt.
 
-    `logs` is what its handler logged in them, oldest first: the latest 256 KiB, and whether that is all. An expired
-    letter has no payload; one that is settled has no log of a job that has gone since.
+    `logs` is what the handler logged in these attempts, oldest first: the latest 256 KiB. An expired dead letter has no
+    payload; a settled one has no log once its job has been deleted.
     """
 
     priority: PriorityName | None = None
@@ -60,8 +61,8 @@ class DeadLetterDetail(DeadLetterView, frozen=True, kw_only=True):
 class DeadLetterPage(msgspec.Struct, frozen=True, kw_only=True):
     """Some dead letters, the latest first.
 
-    `looked_back_to` is there where a filter fits so few that the look ended before the page was full: it looked through
-    all letters until then, and `next_cursor` leads on from there.
+    `looked_back_to` is present if a filter matches so few dead letters that the search ended before the page was full:
+    everything back to then was looked through, and `next_cursor` continues from there.
     """
 
     items: tuple[DeadLetterView, ...]
@@ -70,9 +71,9 @@ class DeadLetterPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeadLetterGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """Failures of one kind that nobody has settled; `example` is the latest.
+    """Open failures of one kind; `example` is the latest.
 
-    `counted` says whether `count` is all of them, or whether there are more.
+    `counted` is true if `count` is exact, and false if there are more.
     """
 
     fingerprint: str
@@ -86,10 +87,10 @@ class DeadLetterGroup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeadLetterGroups(msgspec.Struct, frozen=True, kw_only=True):
-    """Groups, the largest first; `complete` is false where there are more than are told.
+    """Groups, the largest first; `complete` is false if there are more groups than returned.
 
-    `looked_back_to` is there where there are so many kinds that which are the largest was found by the latest letters:
-    until when these were looked through.
+    `looked_back_to` is present if there are so many kinds that the largest were determined from the latest dead letters
+    only: it says how far back these were looked through.
     """
 
     groups: tuple[DeadLetterGroup, ...]

@@ -22,7 +22,7 @@ _RULE: Final = f"lower-case words of letters and digits, joined by -, {LONGEST_N
 
 
 class Queue(StrEnum):
-    """The queues, one per channel and purpose; each is scaled and limited on its own."""
+    """A queue: one per channel and purpose, each scaled and limited on its own."""
 
     EMAIL = "email"
     SMS = "sms"
@@ -111,7 +111,7 @@ def check_priority(value: object) -> None:
 
 
 class JobStatus(StrEnum):
-    """The states of a job as callers see them."""
+    """A job's status."""
 
     PENDING = "pending"
     PROCESSING = "processing"
@@ -121,7 +121,7 @@ class JobStatus(StrEnum):
 
 
 class OnFailure(StrEnum):
-    """What a failed member means to its flow: it stops until that is settled, or goes on regardless."""
+    """What happens to a flow when a member fails: it stops until that is settled, or continues regardless."""
 
     STOP = "stop"
     CONTINUE = "continue"

@@ -16,7 +16,7 @@ else:
     AnyQueue = Annotated[
         str,
         msgspec.Meta(
-            description="Where it waits: a queue of the house's, or one that a service has declared.",
+            description="The queue: a built-in one, or one that a service has declared.",
             extra_json_schema={"pattern": f"^{QUEUE_NAME.pattern}$", "maxLength": LONGEST_NAME},
         ),
     ]
@@ -32,16 +32,16 @@ PRIORITY_NAMES: dict[int, PriorityName] = {
 
 
 class JobError(msgspec.Struct, frozen=True):
-    """Why an attempt or a job failed: a stable word for programs and a sentence for people."""
+    """Why an attempt or a job failed: a stable code for programs and a sentence for people."""
 
     code: str
     message: str
 
 
 class JobView(msgspec.Struct, frozen=True):
-    """A job as its organization sees it; times are UTC, `progress` is percent, `flow_id` the flow it belongs to.
+    """A job as its organization sees it; times are in UTC, `progress` is in percent, and `flow_id` is its flow.
 
-    `reference` is what its caller calls the matter that it is about, `labels` what it sorts its jobs by.
+    `reference` is the caller's reference for the job's subject, `labels` the caller's labels.
     """
 
     id: UUID
@@ -86,7 +86,7 @@ class AttemptView(msgspec.Struct, frozen=True):
 
 
 class LogLine(msgspec.Struct, frozen=True):
-    """A line that a handler wrote of one attempt, with what it said beside the words."""
+    """A line that a handler logged during an attempt, with its structured fields."""
 
     id: UUID
     attempt: int
@@ -96,11 +96,11 @@ class LogLine(msgspec.Struct, frozen=True):
 
 
 class JobDetail(JobView, frozen=True):
-    """A job with the history of its attempts.
+    """A job with its attempt history.
 
     Attributes:
         replaced_by: the job that took over its unique key.
-        schedule_id: the schedule that made it, for as long as its history tells of it.
+        schedule_id: the schedule that created it, as long as that is in the schedule's history.
     """
 
     replaced_by: UUID | None = None

@@ -20,11 +20,11 @@ Why = Callable[[Case], Awaitable[Because | None]]
 
 
 class WouldStart(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a job that has not ended would start.
+    """Where an unfinished job would start.
 
     Attributes:
-        paused: nothing of its organization is taken from there.
-        workers: how many processes that live serve this queue.
+        paused: whether none of its organization's jobs are taken from this queue.
+        workers: how many live processes serve this queue.
         workers_that_know_the_type: how many of them run its type.
     """
 
@@ -35,14 +35,15 @@ class WouldStart(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a job is where it is.
+    """Why a job is in its current state.
 
     Attributes:
-        state: more exactly than `status`: `scheduled` waits for its time, `dispatched` was taken and has not begun.
-        reason: a word for programs; a later release may know more of them.
+        state: more precise than `status`: `scheduled` waits for its time; `dispatched` was taken by a worker and has
+            not started.
+        reason: a code for programs; later releases may add codes.
         in_words: a sentence for people.
-        since: from when on that is so, as far as it is known.
-        error_code: of the error after which it is tried again, or has failed for good; null otherwise.
+        since: since when, as far as known.
+        error_code: the error after which it is retried, or with which it failed for good; null otherwise.
         would_start: where it would start; null once it has ended.
     """
 

@@ -16,7 +16,7 @@ MemberStatus: TypeAlias = Literal["waiting", "pending", "processing", "completed
 
 
 class FlowView(msgspec.Struct, frozen=True, kw_only=True):
-    """A flow and how far it is: of `total` members so many have ended, by how they ended.
+    """A flow and its progress: how many of its `total` members have ended, by outcome.
 
     The completion job is one of them.
     """
@@ -51,12 +51,12 @@ class MemberView(msgspec.Struct, frozen=True, kw_only=True):
     """A member of a flow.
 
     Attributes:
-        status: as of any job; `waiting` where it waits for others.
-        after: the members that it waits for, at most a hundred of them.
+        status: as for any job; `waiting` if it waits for others.
+        after: the members that it waits for, at most 100 of them.
         more_after: whether there are more of these.
-        is_completion: it is the completion job, which waits for all others.
-        reference: what its caller calls the matter that it is about.
-        labels: what its caller sorts it by.
+        is_completion: whether it is the completion job, which waits for all others.
+        reference: the caller's reference for its subject.
+        labels: the caller's labels.
     """
 
     id: UUID

@@ -35,13 +35,13 @@ class LimitsUnknownError(JobsError):
 
 @dataclass(frozen=True, slots=True)
 class TypeLimits:
-    """What the keys of a job type are held to; None where there is no such limit.
+    """The limits on the keys of a job type; null where there is none.
 
     Attributes:
         type: the name of the job type.
-        declared_concurrency: how many jobs of a key run at once, as the worker that started last declared it.
-        declared_rate: how fast they start, likewise.
-        concurrency: what was set in its place; None where the declared one holds.
+        declared_concurrency: how many jobs of a key may run at once, as the most recently started worker declared it.
+        declared_rate: how fast they may start, likewise.
+        concurrency: what was set instead; null if the declared limit applies.
         rate: likewise.
     """
 

@@ -53,7 +53,7 @@ class Presence(Chore):
     Args:
         pool: connections with platform rights.
         name: the process, as on its tickets.
-        queues: which it serves.
+        queues: the queues that it serves.
         types: which it runs.
         in_hand: how many jobs of each queue it has.
     """

@@ -62,7 +62,7 @@ _BETWEEN_LOOKS: Final = 0.1
 
 
 class QueueProblem(msgspec.Struct, frozen=True):
-    """Why a queue is not well: a word for programs, a sentence for people."""
+    """Why a queue is not healthy: a code for programs, a sentence for people."""
 
     code: Literal[
         "paused",
@@ -77,7 +77,7 @@ class QueueProblem(msgspec.Struct, frozen=True):
 
 
 class QueueHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether a queue is well, and why not."""
+    """A queue's health, with the reasons."""
 
     queue: str
     healthy: bool
@@ -86,7 +86,7 @@ class QueueHealth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QueuesHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether all queues are well."""
+    """The health of all queues."""
 
     healthy: bool
     queues: tuple[QueueHealth, ...]

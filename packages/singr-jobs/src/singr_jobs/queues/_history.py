@@ -88,10 +88,10 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecentFigures(Figures, frozen=True, kw_only=True):
-    """What was done in a queue of late: five whole minutes, and what has gone by of this one.
+    """A queue's recent activity: five full minutes, and the current one so far.
 
     Attributes:
-        per_minute: how many attempts ended well, in a minute of that time.
+        per_minute: how many attempts succeeded per minute in that time.
     """
 
     since: datetime
@@ -99,26 +99,26 @@ class RecentFigures(Figures, frozen=True, kw_only=True):
 
 
 class MinuteFigures(Figures, frozen=True, kw_only=True):
-    """What was done in one minute."""
+    """The figures of one minute."""
 
     minute: datetime
 
 
 class TypeFigures(Figures, frozen=True, kw_only=True):
-    """What was done of one type in the whole time."""
+    """The figures of one type over the whole time."""
 
     type: str
 
 
 class QueueHistory(msgspec.Struct, frozen=True, kw_only=True):
-    """What was done in a queue, minute by minute, the latest last, and by type.
+    """A queue's activity minute by minute, oldest first, and by type.
 
     Attributes:
         since: the beginning of the first minute.
-        until: now: the last minute is not over, and workers write what they did within ten seconds.
-        minutes: each of them, also those in which nothing was done.
-        types: since `types_since`, what took the most of that time first; 100 types a minute at most.
-        types_since: as a rule as `since`; later, where so many types were at work that no more is looked at.
+        until: the present: the last minute is still incomplete, and workers record their activity within ten seconds.
+        minutes: every minute, including those without activity.
+        types: by type since `types_since`, the most time-consuming first; at most 100 types per minute.
+        types_since: usually the same as `since`; later if there are too many types to go back that far.
     """
 
     queue: str

@@ -39,7 +39,7 @@ class QueueSettingError(JobsError):
 
 
 class Pause(msgspec.Struct, frozen=True):
-    """Since when nothing is taken, who has seen to that, and why."""
+    """Since when it has been paused, by whom, and why."""
 
     since: datetime
     by: str | None
@@ -47,11 +47,11 @@ class Pause(msgspec.Struct, frozen=True):
 
 
 class OrganizationSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What is set for one organization in a queue; what is null is as for the others.
+    """An organization's own settings in a queue; null where it has none.
 
     Attributes:
-        concurrency: how many of its jobs may be in hand at once, over all processes.
-        weight: how many turns it has for each turn of others.
+        concurrency: how many of its jobs may run at once, across all processes.
+        weight: how many turns it gets for each turn of others.
     """
 
     organization_id: UUID
@@ -62,13 +62,13 @@ class OrganizationSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What is set for a queue; what is null is as the environment of its workers says.
+    """A queue's settings; null where the workers' environment applies.
 
     Attributes:
-        concurrency: how many of its jobs may be in hand at once, over all processes.
-        concurrency_per_organization: how many of one organization.
-        rate: how many may start in so many seconds, over all processes.
-        organizations: those for which something of their own is set.
+        concurrency: how many of its jobs may run at once, across all processes.
+        concurrency_per_organization: how many jobs of one organization may run at once.
+        rate: how many may start in how many seconds, across all processes.
+        organizations: the organizations with settings of their own.
     """
 
     queue: AnyQueue

@@ -60,14 +60,14 @@ SELECT name, host, version, queues, types, in_hand, started_at, seen_at,
 
 
 class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker process, as it said last of itself.
+    """A worker process, as it last reported.
 
     Attributes:
-        version: of singr-jobs.
-        queues: which it serves.
-        types: which job types it runs.
-        in_hand: how many jobs of each queue it had.
-        silent: it has said nothing for 7 seconds (one of a release before this, for 35), and counts as gone.
+        version: the version of singr-jobs.
+        queues: the queues that it serves.
+        types: the job types that it runs.
+        in_hand: how many jobs of each queue it was running.
+        silent: it has not reported for 7 seconds (35 for a worker of an older release), and is considered gone.
     """
 
     name: str
@@ -82,15 +82,15 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QueueStanding(QueueSettings, frozen=True, kw_only=True):
-    """A queue: what is set for it, and how it stands.
+    """A queue: its settings and its state.
 
     Attributes:
-        jobs: how many are in each state: `waiting` (due), `delayed`, `active` (in hand), `parked` (held back by their
-            key), `dependent` (wait for others of their flow).
-        counted_at: the moment of the count: now for queues of up to 1,000 jobs, else the last count of the workers.
-        oldest_due_at: since when its oldest due job waits.
+        jobs: how many are in each state: `waiting` (due), `delayed`, `active` (taken by a worker), `parked` (held back
+            by their key's limit), `dependent` (waiting for others in their flow).
+        counted_at: when they were counted: just now for up to 1,000 jobs, otherwise at the workers' last count.
+        oldest_due_at: since when its oldest due job has waited.
         workers: how many processes serve it.
-        recent: what they did in the last minutes.
+        recent: its activity in the last minutes.
     """
 
     jobs: dict[str, int]

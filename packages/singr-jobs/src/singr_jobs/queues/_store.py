@@ -109,7 +109,7 @@ async def set_queue(
         session: a session of `Database.platform()` with its transaction open; in tests, an `InMemoryJobs`.
         queue: which one: also one that other services have declared, by its name.
         organization_id: whose jobs alone; unless told, everybody's.
-        concurrency: how many jobs may be in hand at once, over all processes.
+        concurrency: how many jobs may run at once, across all processes.
         concurrency_per_organization: how many of one organization; of one that has a `concurrency` of its own, that.
         rate: how many may start in so many seconds, over all processes: 1 to 1,000,000 in 0.001 to 86,400; `RATES` has
             some by name.

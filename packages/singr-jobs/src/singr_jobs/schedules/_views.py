@@ -13,9 +13,9 @@ FireOutcome: TypeAlias = Literal["fired", "asked", "skipped", "missed", "refused
 
 
 class ScheduleView(msgspec.Struct, frozen=True, kw_only=True):
-    """A schedule as its organization sees it; times are UTC, durations seconds.
+    """A schedule as its organization sees it; times are in UTC, durations in seconds.
 
-    `problem` says why it was paused by itself: what it asks for cannot become a job any more.
+    `problem` says why it was paused automatically: its request can no longer become a job.
     """
 
     id: UUID
@@ -44,10 +44,10 @@ class ScheduleView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FireView(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one time of a schedule: a job (`fired`, or `asked` for by somebody), or none, and why.
+    """The outcome of one time of a schedule: a job (`fired`, or `asked` if requested by somebody), or none, and why.
 
-    `skipped`: a job of an earlier time was unfinished. `missed`: nobody could fire. `refused`: it cannot become a job.
-    `until` is the last of several times that the same is true of.
+    `skipped`: a job of an earlier time was unfinished. `missed`: no worker was running. `refused`: it cannot become a
+    job. `until` is the last of several times with the same outcome.
     """
 
     id: UUID

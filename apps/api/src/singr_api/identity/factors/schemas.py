@@ -14,7 +14,7 @@ Phone = Annotated[
         min_length=1,
         max_length=40,
         pattern=rf"^\+[0-9 ()-]{{6,39}}{END}",
-        description="E.164; spaces, hyphens and brackets in it do not matter.",
+        description="E.164; spaces, hyphens and brackets are ignored.",
         examples=["+15555550100"],
     ),
 ]
@@ -31,14 +31,14 @@ class EnrolmentQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TotpSecret(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What an authenticator app needs. Shown once, and in force once a code of it was confirmed.
+    """What an authenticator app needs. Shown once; active when a code from it is confirmed.
 
     Attributes:
-        secret: in base 32, to be typed.
-        provisioning_uri: what the QR code says.
+        secret: in base 32, for typing.
+        provisioning_uri: the content of the QR code.
         qr_svg: the QR code, as an SVG document.
         qr_png: the QR code, as a data URI.
-        expires_in: seconds within which a code has to confirm it.
+        expires_in: seconds within which it must be confirmed with a code.
     """
 
     secret: str
@@ -55,7 +55,7 @@ class CodeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FactorAdded(msgspec.Struct, frozen=True):
-    """A second factor is in force.
+    """A second factor was added.
 
     Attributes:
         backup_codes: ten, with the first factor only; shown once.
@@ -66,13 +66,13 @@ class FactorAdded(msgspec.Struct, frozen=True):
 
 
 class NewBackupCodes(msgspec.Struct, frozen=True):
-    """Ten codes, shown once; each is good once. Earlier ones open nothing any more."""
+    """Ten codes, shown once; each is valid once. Earlier ones no longer work."""
 
     backup_codes: tuple[str, ...]
 
 
 class DeviceList(msgspec.Struct, frozen=True):
-    """Known devices, the one used last first; 100 at most."""
+    """Known devices, most recently used first; at most 100."""
 
     items: tuple[DeviceView, ...]
 

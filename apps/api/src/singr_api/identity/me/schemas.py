@@ -8,7 +8,7 @@ from singr_api.http.fields import EmailAddress, OneTimeToken, PersonsName, SixDi
 
 
 class ChangeProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is to change; the address has a route of its own."""
+    """The fields to change; the e-mail address has a route of its own."""
 
     name: PersonsName
 
@@ -20,7 +20,7 @@ class ChangeEmail(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class ConfirmEmail(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The code that was sent to the new address, or the token of the link beside it."""
+    """The code that was sent to the new address, or the token from the link beside it."""
 
     code: SixDigits | None = None
     token: OneTimeToken | None = None
@@ -32,7 +32,7 @@ class ConfirmEmail(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class UndoEmailChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The token of the link that went to the address of before."""
+    """The token of the link that was sent to the previous address."""
 
     token: OneTimeToken
 
@@ -44,6 +44,6 @@ class EmailChanged(msgspec.Struct, frozen=True):
 
 
 class EmailRestored(msgspec.Struct, frozen=True):
-    """The account has the address of before again; a link to choose a password is on its way there."""
+    """The account has its previous address again; a link to choose a password was sent there."""
 
     status: Literal["email_restored"] = "email_restored"

@@ -16,14 +16,14 @@ Preference = Literal["required", "preferred", "discouraged"]
 
 
 class RelyingParty(msgspec.Struct, frozen=True):
-    """Who asks."""
+    """The relying party."""
 
     name: str
     id: str
 
 
 class PasskeyUser(msgspec.Struct, frozen=True, rename="camel"):
-    """Whose passkey it will be; `id` is base64url."""
+    """The passkey's owner; `id` is base64url."""
 
     id: str
     name: str
@@ -31,14 +31,14 @@ class PasskeyUser(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class KeyKind(msgspec.Struct, frozen=True):
-    """A kind of key that is taken (COSE)."""
+    """An accepted kind of key (COSE)."""
 
     type: Literal["public-key"]
     alg: int
 
 
 class CredentialName(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A credential that exists; `id` is base64url."""
+    """An existing credential; `id` is base64url."""
 
     id: str
     type: Literal["public-key"]
@@ -46,7 +46,7 @@ class CredentialName(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class AuthenticatorWishes(msgspec.Struct, frozen=True, rename="camel"):
-    """What is wanted of the authenticator."""
+    """The requirements for the authenticator."""
 
     resident_key: Preference
     require_resident_key: bool
@@ -91,32 +91,32 @@ class RequestOptionsAnswer(msgspec.Struct, frozen=True):
 
 
 class PasskeySignInBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What `navigator.credentials.get()` gave, as its `toJSON()` writes it."""
+    """The result of `navigator.credentials.get()`, as its `toJSON()` writes it."""
 
     credential: PasskeyAssertion
     delivery: Delivery = "body"
 
 
 class SecondFactorOptionsBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which sign-in it is about."""
+    """The sign-in that it belongs to."""
 
     challenge_token: ChallengeToken
 
 
 class AddPasskeyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What `navigator.credentials.create()` gave, as its `toJSON()` writes it; named after this device, unless told."""
+    """The `toJSON()` of what `navigator.credentials.create()` returned; named after this device by default."""
 
     credential: NewPasskey
     name: PasskeyName | None = None
 
 
 class RenamePasskeyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Another name."""
+    """A new name."""
 
     name: PasskeyName
 
 
 class PasskeyList(msgspec.Struct, frozen=True):
-    """All of one's passkeys, oldest first."""
+    """All of your passkeys, oldest first."""
 
     items: tuple[Passkey, ...]

@@ -8,14 +8,14 @@ from singr_api.http.fields import GivenPassword, NewPassword, OneTimeToken
 
 
 class Reset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The token of the mail's link, and a new password."""
+    """The token of the link in the mail, and a new password."""
 
     token: OneTimeToken
     password: NewPassword
 
 
 class ChangePassword(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The password of now, and another one."""
+    """The current password and a new one."""
 
     current_password: GivenPassword
     new_password: NewPassword

@@ -19,7 +19,7 @@ class Register(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class VerifyEmailAddress(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The token of the mail's link; or the address, and the code that stands beside the link."""
+    """The token of the link in the mail; or the address, and the code from the same mail."""
 
     token: OneTimeToken | None = None
     email: EmailAddress | None = None
@@ -34,15 +34,15 @@ class VerifyEmailAddress(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 
 
 class Verified(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The address is its owner's. Nobody is signed in by this."""
+    """The address is verified. Nobody is signed in by this."""
 
     status: Literal["verified"]
     password_kept: Annotated[
         bool,
         Meta(
             description=(
-                "There, and false, where the address was registered with several passwords before it was verified:"
-                " nobody knows whose the last one is, and a link to choose one is on its way."
+                "Present, and false, if the address was registered with several passwords before it was verified:"
+                " none of them can be trusted, and a link to choose a new one is sent."
             )
         ),
     ] = True

@@ -17,10 +17,10 @@ Password = Annotated[str, Meta(min_length=1, max_length=1024)]
 
 
 class RefreshBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A refresh token, or nothing where it comes as a cookie.
+    """A refresh token, or nothing if it is sent as a cookie.
 
     Attributes:
-        delivery: how the next tokens are handed over.
+        delivery: how the next tokens are returned.
     """
 
     refresh_token: RefreshToken | None = None
@@ -28,7 +28,7 @@ class RefreshBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SignOutBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The refresh token of the session to end, where no access token in force tells which."""
+    """The refresh token of the session to end, if no valid access token identifies it."""
 
     refresh_token: RefreshToken | None = None
 
@@ -50,7 +50,7 @@ class SignedOutEverywhere(msgspec.Struct, frozen=True):
 
 
 class SendCodeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which way to send a code."""
+    """The method to send a code with."""
 
     challenge_token: ChallengeToken
     method: Literal["sms", "email", "verify"]
@@ -76,33 +76,33 @@ class ByCode(SecondFactor, frozen=True, kw_only=True):
 
 
 class TotpFactor(ByCode, frozen=True, tag="totp"):
-    """A code of an authenticator app."""
+    """A code from an authenticator app."""
 
 
 class SmsFactor(ByCode, frozen=True, tag="sms"):
-    """A code that was sent as a text message."""
+    """A code sent by SMS."""
 
 
 class EmailFactor(ByCode, frozen=True, tag="email"):
-    """A code that was sent by e-mail."""
+    """A code sent by e-mail."""
 
 
 class VerifyFactor(ByCode, frozen=True, tag="verify"):
-    """A code that the verification service sent."""
+    """A code sent by the verification service."""
 
 
 class BackupCodeFactor(ByCode, frozen=True, tag="backup_code"):
-    """A backup code, which is good once."""
+    """A backup code, valid once."""
 
 
 class PasskeyFactor(SecondFactor, frozen=True, kw_only=True, tag="passkey"):
-    """A passkey's answer to the options of `POST /v1/auth/second-factor/passkey`."""
+    """The passkey's response to the options from `POST /v1/auth/second-factor/passkey`."""
 
     credential: PasskeyAssertion
 
 
 class PasswordFactor(SecondFactor, frozen=True, kw_only=True, tag="password"):
-    """The account's password, where the first step came by the only other channel that it has."""
+    """The account's password, if the first step used the only other channel that it has."""
 
     password: Password
 
@@ -118,19 +118,19 @@ class PasswordProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag
 
 
 class TotpProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="totp"):
-    """A code of the authenticator app."""
+    """A code from the authenticator app."""
 
     code: Code
 
 
 class BackupCodeProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="backup_code"):
-    """A backup code, which is good once."""
+    """A backup code, valid once."""
 
     code: Code
 
 
 class PasskeyProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="passkey"):
-    """A passkey's answer to the options of `POST /v1/auth/reauthenticate/passkey`."""
+    """The passkey's response to the options from `POST /v1/auth/reauthenticate/passkey`."""
 
     credential: PasskeyAssertion
 
@@ -142,8 +142,8 @@ class Reauthenticated(msgspec.Struct, frozen=True, omit_defaults=True):
     """Presence was proved.
 
     Attributes:
-        expires_in: seconds for which changes that want a fresh proof are admitted.
-        backup_codes_left: how many there are still, where one was used.
+        expires_in: for how many seconds changes that require a fresh proof are allowed.
+        backup_codes_left: how many are left, if one was used.
     """
 
     authenticated_at: dt.datetime

@@ -12,21 +12,23 @@ from singr_config import Secret
 
 HowDelivered = Annotated[
     Delivery,
-    Meta(description="`body`: tokens in the answer. `cookie`: in cookies that no script can read, for browsers."),
+    Meta(
+        description="`body`: tokens in the response body. `cookie`: in cookies that scripts cannot read, for browsers."
+    ),
 ]
 DeviceToken = Annotated[
     str,
     Meta(
         min_length=1,
         max_length=200,
-        description="What an earlier sign-in on this device answered; browsers send it as a cookie by themselves.",
+        description="From an earlier sign-in on this device; browsers send it automatically as a cookie.",
         examples=["sdv_3Kd9…"],
     ),
 ]
 
 
 class SignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Address and password."""
+    """E-mail address and password."""
 
     email: EmailAddress
     password: GivenPassword
@@ -35,7 +37,7 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class RedeemLink(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The token of the link."""
+    """The link's token."""
 
     token: OneTimeToken
     device_token: DeviceToken | None = None

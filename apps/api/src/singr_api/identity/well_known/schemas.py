@@ -9,10 +9,10 @@ _COORDINATE = Meta(pattern=r"^[A-Za-z0-9_-]{43}(?![\s\S])", description="32 byte
 
 
 class PublicKey(msgspec.Struct, frozen=True):
-    """A key on P-256 that access tokens are verified with (RFC 7517).
+    """A P-256 public key for verifying access tokens (RFC 7517).
 
     Attributes:
-        kid: as in the header of tokens: the thumbprint of the key (RFC 7638).
+        kid: as in the header of tokens: the key's thumbprint (RFC 7638).
     """
 
     kty: Literal["EC"]
@@ -25,6 +25,6 @@ class PublicKey(msgspec.Struct, frozen=True):
 
 
 class KeySet(msgspec.Struct, frozen=True):
-    """The keys in use: the one that signs comes first; others are the next, or the one before."""
+    """The keys in use: the current signing key first, then the next or the previous one."""
 
     keys: tuple[PublicKey, ...]

@@ -21,7 +21,7 @@ class DeliveryQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Which messages to list, and how many.
 
     Attributes:
-        channel: the way they go.
+        channel: only messages of this channel.
         status: where they stand.
         kind: only messages of this type.
     """
@@ -57,13 +57,13 @@ class DeliveryQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class ExplainSending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A message that may be sent.
+    """A message that might be sent.
 
     Attributes:
-        type: what it would say.
+        type: the type of message.
         channel: the channel that it would be sent through.
-        user_id: whose it would be: the limit of a user and hour is asked too.
-        provider: who would be called; whoever is first, unless told.
+        user_id: the user it would belong to, so that the limit per user and hour is evaluated too.
+        provider: the provider that would be called; the first one by default.
         at: the moment to explain; now by default.
     """
 
@@ -120,7 +120,7 @@ class Resolve(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What somebody found out about a message in doubt.
 
     Attributes:
-        outcome: `sent` where the provider had it; `send_again` where it had not, or where a second one does no harm.
+        outcome: `sent` if the provider had it; `send_again` if it did not, or if a duplicate does no harm.
         reason: how they know, in one line.
     """
 

@@ -13,7 +13,7 @@ from singr_config.constants import PAGINATION
 MOST_AT_ONCE = 1_000
 Reaching = Annotated[
     UUID,
-    Meta(description="Of the organization that reaches you.", examples=["01920000-0000-7000-8000-000000000001"]),
+    Meta(description="The organization that reaches you.", examples=["01920000-0000-7000-8000-000000000001"]),
 ]
 Position = Annotated[
     int, Meta(ge=0, le=2**53 - 1, description="The position to start after, as the inbox's counts and items give it.")
@@ -60,8 +60,8 @@ class InboxPage(msgspec.Struct, frozen=True):
     """Some items, newest first.
 
     Attributes:
-        unread: how many there are in all; likewise `unseen`.
-        position: what changes behind it, the stream tells: give it as `after`.
+        unread: how many there are in total; likewise `unseen`.
+        position: pass it as `after` to stream later changes.
     """
 
     items: tuple[InboxItemView, ...]
@@ -72,13 +72,13 @@ class InboxPage(msgspec.Struct, frozen=True):
 
 
 class MarkInbox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Items, and what they are from now on.
+    """Items, and how to mark them.
 
     Attributes:
-        mark: `restored` is neither archived nor snoozed.
-        ids: which; those that are not yours name nothing.
-        before: everything that came until then, too.
-        until: of `snoozed`: when they come back, unread.
+        mark: `restored` items are neither archived nor snoozed.
+        ids: the items; ids that are not yours are ignored.
+        before: also everything that arrived up to this time.
+        until: for `snoozed`: when the items come back, unread.
     """
 
     mark: Literal["seen", "read", "unread", "archived", "restored", "snoozed"]

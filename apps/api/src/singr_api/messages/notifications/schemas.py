@@ -24,23 +24,23 @@ Targets: TypeAlias = Annotated[list[Target], Meta(min_length=1, max_length=1_000
 
 
 class SendNotification(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One thing to tell.
+    """A notification to send.
 
     Attributes:
-        type: what it says, by its type of message.
-        to: whom: up to 1,000 by name, each once; or a topic, tags, or all.
-        data: variables of the type, for all channels: each takes those that it knows.
-        channels: by which to tell; the type's usual ones unless given. What has a push may go into `inbox`, too.
-        priority: high is for 100 named ones at most.
-        send_at: when, within a year; at once unless given.
-        expires_at: after this nothing is sent any more; the type's own time to live holds in any case.
-        deduplication_key: a second one with this key is not made, until the first is cancelled, or has ended as long
-            ago as messages of its category are kept (90 days, 30 of `marketing`, unless the operator says otherwise).
-        replace: it takes the place of the one that has the key, as long as that is scheduled: it begins anew, neither
-            paused nor without those who were left out of the other.
-        per_minute: so many recipients at most are decided in a minute; of a topic, tags or all.
-        digest: keep it for each recipient's next digest of this period, which comes by mail at the time that they want,
-            in place of sending it. `inbox` gets it at once; what is read there is left out of the digest.
+        type: the type of message.
+        to: the recipients: up to 1,000 by name, each once; or a topic, tags, or all.
+        data: variables of the type, for all channels; each channel uses those that it knows.
+        channels: the channels to use; the type's usual ones by default. A type with a push can also go to the `inbox`.
+        priority: `high` is for at most 100 named recipients.
+        send_at: when to send it, within a year; at once by default.
+        expires_at: nothing is sent after this time; the type's own time to live applies in any case.
+        deduplication_key: no second notification with this key is created until the first is cancelled, or has been
+            complete for as long as messages of its category are kept (90 days, 30 for `marketing`, by default).
+        replace: replaces the notification that has the key, while that is still scheduled: it starts afresh, not
+            paused, and including recipients who were removed from the other.
+        per_minute: the maximum number of recipients decided per minute; for a topic, tags or all.
+        digest: keeps it for each recipient's next digest of this period, which is mailed at the time they chose,
+            instead of sending it. The `inbox` gets it at once; items read there are left out of the digest.
     """
 
     type: TypeName
@@ -82,7 +82,7 @@ class MessagesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Which of a notification's messages, and how many.
 
     Attributes:
-        channel: the way they go.
+        channel: only messages of this channel.
         status: where they stand.
     """
 
@@ -97,10 +97,10 @@ class MessagesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class CancelNotification(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who is left out.
+    """The recipients to leave out.
 
     Attributes:
-        recipients: only these, by the organization's own ids; everybody unless given.
+        recipients: only these, by the organization's own ids; everybody by default.
     """
 
     recipients: (
@@ -117,11 +117,11 @@ class NotificationMessages(SearchedPageOf[Delivery], frozen=True):
 
 
 class Accepted(msgspec.Struct, frozen=True):
-    """A notification that is stored.
+    """A stored notification.
 
     Attributes:
-        state: `scheduled` until its time comes, or `deciding`; of one that was there already, where it stands.
-        is_new: false where its deduplication key was known.
+        state: `scheduled` until its time, or `deciding`; the current state of one that already existed.
+        is_new: false if its deduplication key was already known.
     """
 
     id: UUID

@@ -25,13 +25,13 @@ AskedChannel = Annotated[str, Meta(extra_json_schema={"enum": ["email", "sms", "
 
 
 class AskPreview(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which message to show.
+    """The message to preview.
 
     Attributes:
-        type: a type of message.
-        channel: by what it would travel.
-        data: its variables by name.
-        locale: its reader's language; English where it is left out, or where the type has no words in it.
+        type: the type of message.
+        channel: the channel that it would be sent through.
+        data: the values of its variables, by name.
+        locale: the reader's language; English if it is left out, or if the type has no text in it.
     """
 
     type: Kind

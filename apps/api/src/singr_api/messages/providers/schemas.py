@@ -9,17 +9,22 @@ from singr_comms.notifications import Force, ProviderView
 from singr_db.operation_log import LONGEST_REASON, REASON_PATTERN
 
 PATH: Final = {
-    "channel": {"type": "string", "maxLength": 40, "description": "What it delivers.", "examples": ["email"]},
+    "channel": {
+        "type": "string",
+        "maxLength": 40,
+        "description": "The channel that it delivers.",
+        "examples": ["email"],
+    },
     "provider": {"type": "string", "maxLength": 64, "description": "Its name.", "examples": ["mailjet"]},
 }
 
 
 class ForceProvider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What an operator wants.
+    """The state to force.
 
     Attributes:
-        state: `open` calls it not at all; `closed` calls it, whatever came of the calls before.
-        minutes: for how long; a week at most.
+        state: `open` stops all calls; `closed` calls it, whatever the outcome of earlier calls.
+        minutes: for how long; at most a week.
         reason: why, in one line.
     """
 
@@ -29,6 +34,6 @@ class ForceProvider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class ProviderList(msgspec.Struct, frozen=True):
-    """All of them, by channel and name."""
+    """All providers, by channel and name."""
 
     items: tuple[ProviderView, ...]

@@ -1,1 +1,1 @@
-"""How many messages came to what."""
+"""Delivery statistics."""

@@ -44,10 +44,10 @@ class SuppressionPage(SearchedPageOf[SuppressionView], frozen=True):
 
 
 class LiftSuppression(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Why the address is to be written to again.
+    """Why the suppression is lifted.
 
     Attributes:
-        note: kept beside it, and in the operation log.
+        note: stored with the suppression, and in the operation log.
     """
 
     note: Annotated[str, Meta(min_length=1, max_length=LONGEST_REASON, pattern=REASON_PATTERN)]

@@ -22,7 +22,7 @@ from singr_db import PlatformSession
 _WEBHOOK: Final[dict[str, Any]] = {
     "type": "string",
     "maxLength": 40,
-    "description": "Who calls back.",
+    "description": "The provider.",
     "examples": ["resend"],
 }
 _PART: Final[dict[str, Any]] = {

@@ -35,25 +35,25 @@ class WebhookPage(SearchedPageOf[WebhookView], frozen=True):
 
 
 class Rehearsal(msgspec.Struct, frozen=True):
-    """What would change, piece by piece."""
+    """Preview of the changes, event by event."""
 
     effects: tuple[Effect, ...]
 
 
 class Replay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Why; what is said is kept in the operation log."""
+    """The reason, kept in the operation log."""
 
     reason: _Reason | None = None
 
 
 class ReplayMany(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which ones, and why.
+    """Which callbacks, and why.
 
     Attributes:
         state: only callbacks in this state.
-        provider: who called back; everybody, unless told.
-        received_after: since when; of the last thirty days, unless told.
-        cursor: `next_cursor` of the answer before.
+        provider: the provider; all by default.
+        received_after: since when; the last thirty days by default.
+        cursor: `next_cursor` of the previous response.
         reason: for the operation log.
     """
 
@@ -65,10 +65,10 @@ class ReplayMany(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Replayed(msgspec.Struct, frozen=True):
-    """How many wait to be applied once more.
+    """How many callbacks wait to be applied again.
 
     Attributes:
-        next_cursor: where to go on; null where nothing more fits.
+        next_cursor: where to continue; null if nothing more matches.
     """
 
     count: int

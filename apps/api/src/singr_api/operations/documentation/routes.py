@@ -25,7 +25,7 @@ _LEAD: Final = Answer(
     "Redirect to the documentation.",
     status=302,
     media="text/html",
-    headers={"Location": "Of the page.", **LINK},
+    headers={"Location": "The address of the page.", **LINK},
     sends={"location": "/schema", "link": _DOCUMENTED, **_CACHED},
     bare=True,
 )

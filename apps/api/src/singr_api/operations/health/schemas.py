@@ -12,7 +12,7 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class Check(msgspec.Struct, frozen=True):
-    """One dependency. `why` says what is wrong and what follows from it."""
+    """One dependency. `why` says what is wrong, and the consequences."""
 
     status: Literal["ok", "degraded", "down"]
     latency_ms: float
@@ -20,7 +20,7 @@ class Check(msgspec.Struct, frozen=True):
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """Whether work is taken: `degraded` still takes it; `unavailable` does not (503)."""
+    """Readiness: `degraded` still accepts work; `unavailable` does not (503)."""
 
     status: Literal["ready", "degraded", "unavailable"]
     checks: dict[str, Check]

@@ -6,14 +6,14 @@ import msgspec
 
 
 class IdempotencyState(msgspec.Struct, frozen=True):
-    """About how many idempotency records are kept (the planner's estimate; null before the first ANALYZE)."""
+    """The approximate number of stored idempotency records (the planner's estimate; null before the first ANALYZE)."""
 
     records: int | None
     kept_hours: int
 
 
 class MetricsDocument(msgspec.Struct, frozen=True):
-    """All metrics, and what is kept for idempotency."""
+    """All metrics, and the number of idempotency records."""
 
     metrics: dict[str, Any]
     idempotency: IdempotencyState

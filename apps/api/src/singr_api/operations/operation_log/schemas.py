@@ -41,4 +41,4 @@ class OperationQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class OperationPage(SearchedPageOf[OperationView], frozen=True):
-    """Some lines of the log, newest first."""
+    """Some log entries, newest first."""

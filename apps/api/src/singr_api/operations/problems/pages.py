@@ -22,13 +22,13 @@ _INTRODUCTION: Final = (
 
 
 class ProblemPage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a kind of problem is, and what to do about it.
+    """A kind of problem, and what to do about it.
 
     Attributes:
         type: as in the problem documents of this kind.
-        detail: what it means, in words fit to be shown to people.
+        detail: what it means, in words that can be shown to people.
         remedy: what to do about it, likewise.
-        codes: what the words in `code` of `errors` say, where they matter most.
+        codes: the meaning of the values of `code` in `errors`, where they matter most.
     """
 
     type: str
@@ -40,7 +40,7 @@ class ProblemPage(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ProblemIndex(msgspec.Struct, frozen=True):
-    """Every kind of problem, and every `code` of an entry of `errors`."""
+    """Every kind of problem, and every `code` in `errors`."""
 
     problems: list[ProblemPage]
     codes: dict[str, str]

@@ -73,8 +73,8 @@ _SAID: Final[dict[str, Any]] = {
 _PLACE: Final[dict[str, Any]] = {
     "path_schemas": {
         "type": {"type": "string", "description": "A type of message.", "examples": ["order_ready"]},
-        "channel": {"type": "string", "description": "How it travels.", "examples": ["email"]},
-        "locale": {"type": "string", "description": "A language that the type has words in.", "examples": ["de"]},
+        "channel": {"type": "string", "description": "The channel.", "examples": ["email"]},
+        "locale": {"type": "string", "description": "A language that the type has text in.", "examples": ["de"]},
     }
 }
 _CHANGES: Final[dict[str, Any]] = {"scope": "branding:write", "query": OrganizationQuery, "one_factor": _LOOKS}

@@ -11,8 +11,8 @@ class Brand(msgspec.Struct, frozen=True, kw_only=True):
     """How an organization's mails look.
 
     Attributes:
-        logo_url: where its logo can be had.
-        starts_at: messages that are made from then on wear it.
+        logo_url: the address of the logo.
+        starts_at: messages created from then on use it.
     """
 
     name: str
@@ -25,6 +25,6 @@ class Brand(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OverrideList(msgspec.Struct, frozen=True):
-    """All words of an organization's own, by type, channel and language."""
+    """All of an organization's own texts, by type, channel and language."""
 
     items: list[OverrideView]

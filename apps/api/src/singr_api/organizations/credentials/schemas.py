@@ -19,13 +19,14 @@ LONGEST_OVERLAP_SECONDS = 7 * 86_400
 
 
 class CreateCredential(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the credential is for, and what it may do.
+    """The purpose and permissions of the credential.
 
     Attributes:
-        scopes: permissions, none that you do not hold yourself.
-        expires_at: until revoked, unless given; ten years from now at the latest.
-        holder: `person`: it never does more than you may at that moment, and is revoked when you leave; through a
-            credential, than whoever holds that one. `organization`: it outlives people; owners alone say so.
+        scopes: permissions; only ones that you hold yourself.
+        expires_at: at most ten years from now; by default, the credential is valid until revoked.
+        holder: `person`: the credential never does more than you currently may, and is revoked when you leave; if a
+            credential creates it, the same applies to that credential's holder. `organization`: it outlives its
+            creator; only owners can choose this.
     """
 
     name: Name
@@ -35,7 +36,7 @@ class CreateCredential(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RotateCredential(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How long the old credential is still taken."""
+    """How long the old credential is still accepted."""
 
     overlap_seconds: Annotated[int, Meta(ge=0, le=LONGEST_OVERLAP_SECONDS)] = 86_400
 
@@ -49,17 +50,18 @@ class CredentialQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class CredentialView(msgspec.Struct, frozen=True):
-    """A credential as listed: never its secret.
+    """A credential as listed, without its secret.
 
     Attributes:
-        status: `retiring`: rotated, and still taken until it expires.
-        last_used_at: right to the minute, and up to 15 seconds late.
+        status: `retiring`: rotated, and still accepted until it expires.
+        last_used_at: accurate to the minute, and up to 15 seconds late.
         created_by: "user:" and an id, or a key id.
-        replaced_by: key id of the credential that it was rotated to.
-        scopes: what it was made for.
-        holder: `person`: it does no more than its holder may at that moment. `organization`: its scopes stand.
-        holder_id: the person, where one holds it.
-        effective_scopes: what it may do right now.
+        replaced_by: the key id of its successor after a rotation.
+        scopes: the scopes that it was created with.
+        holder: `person`: it does no more than its holder may at that moment. `organization`: its scopes apply as they
+            are.
+        holder_id: the person who holds it, if any.
+        effective_scopes: what it may currently do.
     """
 
     key_id: str
@@ -83,13 +85,13 @@ class CredentialPage(PageOf[CredentialView], frozen=True):
 
 
 class NewCredentialView(msgspec.Struct, frozen=True):
-    """A credential that was just made. Keep `secret` now: it is never shown again.
+    """A new credential. Store `secret` now: it is never shown again.
 
     Attributes:
-        key_id: its public name; the `x-singr-key` of signed requests.
+        key_id: its public id; the `x-singr-key` of signed requests.
         secret: the API key itself (`x-api-key`), or the secret to sign requests with.
-        expires_at: null: it works until it is revoked.
-        replaces: key id of the credential that it takes the place of.
+        expires_at: null if it is valid until revoked.
+        replaces: the key id of its predecessor.
     """
 
     key_id: str

@@ -7,7 +7,7 @@ from msgspec import Meta
 
 
 class IntrospectKey(msgspec.Struct, frozen=True):
-    """What somebody presented."""
+    """The key to check."""
 
     token: Annotated[str, Meta(min_length=1, max_length=1024, examples=["sk_live_" + "0" * 49])]
     token_type_hint: str | None = None

@@ -12,12 +12,12 @@ from singr_api.organizations.shared import LINE, MyOrganization, RoleName
 from singr_auth.accounts.organizations import InvitationView, OwnInvitation
 
 Token = Annotated[
-    str, Meta(min_length=1, max_length=200, description="Of the invitation's link.", examples=["sin_" + "0" * 49])
+    str, Meta(min_length=1, max_length=200, description="From the invitation's link.", examples=["sin_" + "0" * 49])
 ]
 
 
 class CreateInvitation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whom to invite, and to which role."""
+    """The person to invite, and the role."""
 
     email: EmailAddress
     role: RoleName
@@ -38,7 +38,7 @@ class RegisterByInvitation(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
 
 
 class NewMember(msgspec.Struct, frozen=True):
-    """A new account and the organization that it belongs to; sign in with the password."""
+    """A new account and its organization; sign in with the password."""
 
     user_id: UUID
     organization: MyOrganization

@@ -37,7 +37,7 @@ class ChangeMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TransferOwnership(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The member who becomes the owner."""
+    """The member who will become the owner."""
 
     user_id: UUID
 
@@ -51,7 +51,7 @@ class CreateRole(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ChangeRole(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is to be different; what is left out stays."""
+    """The fields to change; fields left out stay unchanged."""
 
     name: RoleName | None = None
     permissions: _Permissions | None = None
@@ -72,23 +72,23 @@ class MyOrganizations(msgspec.Struct, frozen=True):
 
 
 class ChangedMember(MemberView, frozen=True):
-    """A member as they are after the change, and what it took from what people had set in motion."""
+    """A member after the change, and the consequences of the change."""
 
     consequences: Consequences = Consequences()
 
 
 class ChangedRole(RoleView, frozen=True):
-    """A role as it is after the change, and what that took from what people had set in motion."""
+    """A role after the change, and the consequences of the change."""
 
     consequences: Consequences = Consequences()
 
 
 class MemberPage(PageOf[MemberView], frozen=True):
-    """Some members, the youngest accounts first."""
+    """Some members, newest accounts first."""
 
 
 class RoleList(msgspec.Struct, frozen=True):
-    """All roles that members can have: the system's first."""
+    """All roles that members can have, system roles first."""
 
     items: tuple[RoleView, ...]
 

@@ -6,6 +6,6 @@ from singr_comms.people import DeviceView
 
 
 class DeviceList(msgspec.Struct, frozen=True):
-    """All devices of a person, the one used last first; 100 at most."""
+    """All devices of a person, most recently used first; at most 100."""
 
     items: tuple[DeviceView, ...]

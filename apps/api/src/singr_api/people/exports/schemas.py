@@ -9,7 +9,7 @@ class Exporting(msgspec.Struct, frozen=True, kw_only=True):
     """The export is being written.
 
     Attributes:
-        job_id: of the job that writes it and mails the link.
+        job_id: the job that writes the export and mails the link.
     """
 
     job_id: UUID

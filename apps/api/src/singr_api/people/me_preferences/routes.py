@@ -26,11 +26,12 @@ _NOW: Final = Answer("The settings in force.", one=Example("One category is off"
 
 
 class ChoicesLink(msgspec.Struct, frozen=True):
-    """Where you choose, on a page that needs no script.
+    """A link to your preferences page, which needs no script.
 
     Attributes:
-        url: whoever has it chooses for you until then, and does nothing else: hand it to your own browser alone.
-        expires_at: when it is over.
+        url: anybody who has it can choose for you until it expires, but can do nothing else: give it to your own
+            browser only.
+        expires_at: when the link expires.
     """
 
     url: str

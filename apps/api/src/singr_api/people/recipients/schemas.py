@@ -50,7 +50,7 @@ class RecipientPage(SearchedPageOf[RecipientView], frozen=True):
 
 
 class ImportRecipients(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """People to keep: all of them, or none.
+    """People to store: either all of them, or none.
 
     Attributes:
         recipients: each with the organization's own id.
@@ -60,10 +60,10 @@ class ImportRecipients(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 class Erasing(msgspec.Struct, frozen=True, kw_only=True):
-    """They are forgotten.
+    """The person is erased.
 
     Attributes:
-        job_id: of the job that blanks what is left of them.
+        job_id: the job that blanks the remaining data.
     """
 
     job_id: UUID

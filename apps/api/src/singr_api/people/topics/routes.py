@@ -27,9 +27,7 @@ from singr_db import TenantSession
 topics = Section("Topics", access=Access.CALLER, scope="notifications:read")
 _SHOWN: Final[dict[str, Any]] = {"key": "farm-9", "members": 2, "created_at": "2026-11-27T12:00:00Z"}
 _IN_PATH: Final[dict[str, Any]] = {
-    "path_schemas": {
-        "key": {"type": "string", "description": "What the organization calls it.", "examples": ["farm-9"]}
-    }
+    "path_schemas": {"key": {"type": "string", "description": "The topic's key.", "examples": ["farm-9"]}}
 }
 _CHANGES: Final[dict[str, Any]] = {
     "scope": "notifications:write",

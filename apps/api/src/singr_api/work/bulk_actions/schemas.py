@@ -25,15 +25,15 @@ __all__ = ["BulkOrganization", "BulkPage", "BulkPreview", "BulkQuery", "CreateBu
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All that fits every part of it; what is left out fits any.
+    """Matches what fits every part of it; a part left out fits anything.
 
-    Jobs are those that have not ended, dead letters those that are open.
+    Only unfinished jobs and open dead letters match.
 
     Attributes:
-        type: what the jobs do.
-        queue: where the jobs wait, or waited.
-        failed_after: of dead letters.
-        created_after: of jobs.
+        type: the job type.
+        queue: the queue of the jobs.
+        failed_after: for dead letters.
+        created_after: for jobs.
     """
 
     type: JobTypeName | None = None
@@ -58,14 +58,14 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class CreateBulkAction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is to be done to which.
+    """What to do, and to which jobs or dead letters.
 
     Attributes:
-        action: to dead letters `requeue` or `discard`, to jobs `cancel` or `reprioritize`.
-        target: what the filter is of; it follows from the action.
-        priority: what jobs are given by `reprioritize`.
-        rate_per_minute: how many have their turn in a minute at most; without one it goes as quickly as it can.
-        reason: why, for the operation log; needed where more than 100 are discarded.
+        action: for dead letters `requeue` or `discard`, for jobs `cancel` or `reprioritize`.
+        target: what the filter applies to; determined by the action.
+        priority: the new priority, for `reprioritize`.
+        rate_per_minute: the maximum number processed per minute; as fast as possible by default.
+        reason: the reason, for the operation log; required to discard more than 100.
         dry_run: only count, and show examples.
     """
 

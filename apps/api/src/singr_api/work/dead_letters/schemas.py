@@ -17,7 +17,7 @@ class LetterQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     Attributes:
         state: only dead letters in this state.
-        type: what the jobs do.
+        type: the job type.
         queue: only dead letters of jobs in this queue.
         job_id: only the dead letter of this job.
         failed_after: when the job failed for good.
@@ -44,7 +44,7 @@ class GroupQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Whose groups.
 
     Attributes:
-        type: what the jobs do.
+        type: the job type.
     """
 
     organization_id: AnyOrganization | None = None
@@ -58,6 +58,6 @@ class LetterOrganization(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 
 
 class Settle(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Why; what is said is kept in the operation log."""
+    """The reason, kept in the operation log."""
 
     reason: Annotated[Reason, Meta(examples=["The provider is back."])] | None = None

@@ -22,7 +22,7 @@ Ref = Annotated[
         min_length=1,
         max_length=100,
         pattern=LINE,
-        description="Your name for the job within this request, by which later ones of it can wait for it.",
+        description="Your name for the job within this request, so that later jobs in it can wait for it.",
         examples=["read"],
     ),
 ]
@@ -31,9 +31,9 @@ After = Annotated[
     list[Position | Ref],
     Meta(
         max_length=MOST,
-        description="The jobs that it waits for: earlier ones of this request, by position (from 0) or `ref`; members"
-        " that are there already by id. All jobs of a request together wait for 10,000 others at most: where many wait"
-        " for the same, let one job wait for these, and the many for that one.",
+        description="The jobs that it waits for: earlier ones in this request, by position (from 0) or `ref`;"
+        " existing members by id. All jobs of a request together can have at most 10,000 dependencies: if many wait"
+        " for the same jobs, let one job wait for these, and the many for that one.",
         examples=[["read"]],
     ),
 ]
@@ -43,7 +43,7 @@ class ClosingJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """What a job of a flow has beside its type and payload.
 
     Attributes:
-        priority: which due job of the queue goes first.
+        priority: the order among due jobs of the queue.
         run_at: not before this time, whoever it waits for.
         attempts: how often it is tried in all; the type's own number, unless told.
         timeout: seconds that one attempt may take; the type's own, unless told.
@@ -81,13 +81,14 @@ Members = Annotated[list[AnyMember], Meta(max_length=MOST)]
 
 
 class CreateFlow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Jobs that belong together, and what waits for what.
+    """Related jobs and their dependencies.
 
     Attributes:
-        name: what the flow is called where people look at it.
+        name: the flow's display name.
         on_failure: with `stop`, a member that fails for good stops the flow until it is requeued and completes, or is
-            discarded, which cancels the rest; with `continue`, who waits for a member runs however that one ended.
-        close: whether these are all its members; else more may be added until it is closed.
+            discarded, which cancels the rest; with `continue`, jobs that depend on a member run however that member
+            ended.
+        close: whether these are all its members; otherwise more can be added until it is closed.
         jobs: its members, at most 1,000 in one request.
         then: the completion job, which runs once all others have ended and the flow is closed.
     """
@@ -100,11 +101,11 @@ class CreateFlow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class AddJobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """More members of an open flow.
+    """More members for an open flow.
 
     Attributes:
-        jobs: as when a flow is made.
-        close: whether these are the last.
+        jobs: as when creating a flow.
+        close: whether to close the flow with these.
     """
 
     jobs: Annotated[list[AnyMember], Meta(min_length=1, max_length=MOST)]
@@ -112,14 +113,14 @@ class AddJobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class MadeJob(msgspec.Struct, frozen=True):
-    """A member that was made, in the order of the request."""
+    """A created member, in the order of the request."""
 
     id: UUID
     ref: str | None
 
 
 class FlowMade(FlowView, frozen=True, kw_only=True):
-    """A flow, with the members that the request made."""
+    """A flow, with the members that the request created."""
 
     jobs: list[MadeJob]
 

@@ -54,7 +54,7 @@ from singr_platform import all_jobs
 jobs = Section("Jobs", access=Access.CALLER, scope="jobs:read")
 _WORK: Final = "It is the organization's daily work, and gives nobody lasting power."
 _STEERS: Final[dict[str, Any]] = {"scope": "jobs:write", "idempotent": True, "one_factor": _WORK}
-_LOCATION: Final = {"Location": "Where the job can be read."}
+_LOCATION: Final = {"Location": "Where to read the job."}
 
 
 @jobs.route(

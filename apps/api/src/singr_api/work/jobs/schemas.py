@@ -26,12 +26,12 @@ _PRINTABLE = rf"^[^\x00-\x1f\x7f]+{END}"
 
 
 class DebounceJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """For how long a job waits for others of its unique key.
+    """How long a job waits for further requests with its unique key.
 
     Attributes:
-        seconds: it is due once no other has come for so long.
-        longest: it is due no later than so long after the first, whoever came since; unless told, it may be put off for
-            as long as others come.
+        seconds: the job is due once no further request has come for this many seconds.
+        longest: the job is due at the latest this many seconds after the first request; by default it can be postponed
+            for as long as requests come.
     """
 
     seconds: Annotated[float, Meta(ge=0, le=LONGEST_DELAY_SECONDS)]
@@ -49,7 +49,7 @@ class CreateJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     Attributes:
         organization_id: whose job it is.
         id: your own id, so that you know it before the answer: a new version 7 UUID.
-        priority: which due job of the queue goes first.
+        priority: the order among due jobs of the queue.
         run_at: not before this time, now where it has passed; or `delay`, in seconds from now. Now, unless told.
         attempts: how often it is tried in all; the type's own number, unless told.
         timeout: seconds that one attempt may take; the type's own, unless told.
@@ -65,7 +65,7 @@ class CreateJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """
 
     organization_id: OrganizationId | None = None
-    id: Annotated[UUID, Meta(description="Version 7, made within the last day.")] | None = None
+    id: Annotated[UUID, Meta(description="A version 7 UUID, created within the last day.")] | None = None
     priority: PriorityName = "normal"
     run_at: Timestamp | None = None
     delay: Annotated[float, Meta(ge=0, le=LONGEST_DELAY_SECONDS, description="Seconds from now.")] | None = None
@@ -93,11 +93,11 @@ class CreateJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class ChangeJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What of a job that waits is to be otherwise; what is left out stays.
+    """Changes to a waiting job; fields left out stay unchanged.
 
     Attributes:
-        priority: which due job of the queue goes first.
-        run_at: not before this time; one that is past makes it due now.
+        priority: the order among due jobs of the queue.
+        run_at: the earliest start; a time in the past makes the job due now.
     """
 
     priority: PriorityName | None = None
@@ -110,10 +110,10 @@ class ChangeJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class RetryJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Why a job is tried again.
+    """Why the job is retried.
 
     Attributes:
-        reason: for whoever reads the operation log.
+        reason: for readers of the operation log.
     """
 
     reason: Reason | None = None
@@ -124,7 +124,7 @@ class JobQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     Attributes:
         status: only jobs with this status.
-        type: what the jobs do.
+        type: the job type.
         queue: only jobs in this queue.
         reference: only jobs with this caller-defined reference.
         label: only jobs with this label. May be given up to ten times; jobs must have all of the labels.

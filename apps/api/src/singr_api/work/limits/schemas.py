@@ -14,19 +14,19 @@ TYPE_PATH: Final = {
 
 
 class KeyRate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """So many jobs of a key may start in so many seconds, over all processes."""
+    """At most this many jobs of a key may start in this many seconds, across all processes."""
 
     count: RateCount
     seconds: RateSeconds = 60
 
 
 class ChangeLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is to be set: what is left out stays, null is what the type declares.
+    """The limits to set: a field left out stays unchanged, null resets it to what the type declares.
 
     Attributes:
-        concurrency: how many jobs of a key may run at once; 0 lets nothing start.
+        concurrency: how many jobs of a key may run at once; with 0, none start.
         rate: how fast jobs of a key may start.
-        reason: for whoever reads the operation log.
+        reason: for readers of the operation log.
     """
 
     concurrency: Annotated[int, Meta(ge=0, le=100_000)] | UnsetType | None = UNSET

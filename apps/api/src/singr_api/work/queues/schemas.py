@@ -24,18 +24,18 @@ _AtOnce = Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
 class QueueRate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """So many jobs may start in so many seconds, over all processes."""
+    """At most this many jobs may start in this many seconds, across all processes."""
 
     count: RateCount
     seconds: RateSeconds = 60
 
 
 class PauseQueue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whose jobs rest, and why.
+    """Whose jobs to pause, and why.
 
     Attributes:
-        organization_id: the jobs of this organization alone; everybody's, unless told.
-        reason: for whoever wonders.
+        organization_id: the jobs of this organization only; all by default.
+        reason: for anybody who asks.
     """
 
     organization_id: UUID | None = None
@@ -43,24 +43,24 @@ class PauseQueue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class ResumeQueue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whose jobs go on.
+    """Whose jobs to resume.
 
     Attributes:
-        organization_id: the jobs of this organization alone; those of the queue as a whole, unless told.
+        organization_id: the jobs of this organization only; by default those of the queue as a whole.
     """
 
     organization_id: UUID | None = None
 
 
 class ChangeQueue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is to be set: what is left out stays, null is what the environment of the workers says.
+    """The settings to change: a field left out stays unchanged, null resets it to the workers' environment.
 
     Attributes:
-        organization_id: for this organization alone; for the queue, unless told.
-        concurrency: how many jobs may be in hand at once, over all processes.
-        concurrency_per_organization: how many of one organization; not with `organization_id`.
-        rate: how many may start in a time, or one that has a name: `sms` is 10 a second, `worker` 100 a minute.
-        weight: how many turns the organization has for each turn of others; only with `organization_id`.
+        organization_id: sets it for this organization only; for the whole queue by default.
+        concurrency: how many jobs may run at once, across all processes.
+        concurrency_per_organization: the same for each organization; not with `organization_id`.
+        rate: how many jobs may start within a time, or a named rate: `sms` is 10 per second, `worker` 100 per minute.
+        weight: how many turns the organization gets for each turn of others; only with `organization_id`.
     """
 
     organization_id: UUID | None = None
@@ -81,7 +81,7 @@ class HealthQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """What is healthy.
 
     Attributes:
-        oldest_within: for so many seconds a queue's oldest due job may wait.
+        oldest_within: how many seconds a queue's oldest due job may have waited.
     """
 
     oldest_within: Annotated[int, Meta(ge=1, le=86_400)] = int(OLDEST_WITHIN)
@@ -106,6 +106,6 @@ class QueueList(msgspec.Struct, frozen=True):
 
 
 class WorkerList(msgspec.Struct, frozen=True):
-    """Worker processes, the one that said something last first."""
+    """Worker processes, the one that reported last first."""
 
     items: tuple[WorkerView, ...]

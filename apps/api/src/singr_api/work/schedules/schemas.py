@@ -30,13 +30,11 @@ ZoneName = Annotated[
     Meta(
         min_length=1,
         max_length=64,
-        description="IANA name of the zone whose clocks the expression goes by; UTC unless told.",
+        description="The IANA name of the time zone for the expression; UTC by default.",
         examples=["Europe/Berlin"],
     ),
 ]
-Interval = Annotated[
-    float, Meta(ge=1, le=366 * _DAY, description="Seconds from one time to the next, counted from the start.")
-]
+Interval = Annotated[float, Meta(ge=1, le=366 * _DAY, description="Seconds between times, counted from the start.")]
 
 
 class Times(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,7 +72,7 @@ class ScheduledJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """What a scheduled job has beside its type and payload.
 
     Attributes:
-        priority: which due job of the queue goes first.
+        priority: the order among due jobs of the queue.
         attempts: how often it is tried in all; the type's own number, unless told.
         timeout: seconds that one attempt may take; the type's own, unless told.
         reference: what you call the matter that its jobs are about: shown with each, and found by it.
@@ -97,19 +95,19 @@ else:
 
 
 class CreateSchedule(Times, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A job, and when it is to be made.
+    """A job, and when to create it.
 
     Attributes:
-        name: unlike those of the organization's other schedules; one of this name is replaced.
-        job: what is made each time, as in `POST /v1/jobs`. It is kept sealed, and checked anew each time.
-        jitter: each time comes that many seconds later at most, by chance, and before the next one.
-        missed: of times that passed while nobody could fire, the latest is made up for; or none that is later than a
-            minute (`skip`); or each, one after the other (`all`, with `overlap: queue`).
-        missed_within: seconds for which a time is made up for; a day, unless told.
-        overlap: what becomes of a time while a job of an earlier one is unfinished: it is left out (`skip`, unless
-            told), waits (`queue`), or takes its place (`cancel_running`).
-        pause_after: once so many of its jobs in a row have failed for good, it is paused, with its `problem`; never,
-            unless told.
+        name: unique among the organization's schedules; an existing schedule with this name is replaced.
+        job: the job to create each time, as in `POST /v1/jobs`. It is stored encrypted, and checked again each time.
+        jitter: each time is delayed randomly by up to this many seconds, but never past the next time.
+        missed: of the times missed while no worker was running, only the latest is made up for (`latest`), none that is
+            more than a minute late (`skip`), or all, one after the other (`all`, with `overlap: queue`).
+        missed_within: for how many seconds a missed time can be made up for; one day by default.
+        overlap: what happens at a time while a job of an earlier one is unfinished: no job is created (`skip`, the
+            default), it waits (`queue`), or it replaces the earlier job (`cancel_running`).
+        pause_after: after this many of its jobs in a row have failed for good, the schedule is paused, with a
+            `problem`; never by default.
     """
 
     name: Name
@@ -122,10 +120,10 @@ class CreateSchedule(Times, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class PreviewSchedule(Times, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When a schedule would fire.
+    """When a schedule would create jobs.
 
     Attributes:
-        after: times after this one; now, unless told.
+        after: times after this one; now by default.
         count: how many.
     """
 
@@ -134,14 +132,14 @@ class PreviewSchedule(Times, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Fire(msgspec.Struct, frozen=True):
-    """A time, as the schedule's zone has it and in UTC."""
+    """One time, in the schedule's time zone and in UTC."""
 
     local: Annotated[str, Meta(examples=["2026-11-30T02:30:00+01:00"])]
     utc: dt.datetime
 
 
 class PreviewView(msgspec.Struct, frozen=True):
-    """A schedule's times in English, and the next of them."""
+    """A schedule's times described in English, and the next of them."""
 
     in_words: str
     next_fires: tuple[Fire, ...]
@@ -179,7 +177,7 @@ class SchedulePage(SearchedPageOf[ScheduleView], frozen=True):
 
 
 class FirePage(PageOf[FireView], frozen=True):
-    """What became of some times, the latest first."""
+    """The history of some times, most recent first."""
 
 
 def options_of(body: CreateSchedule) -> dict[str, Any]:

@@ -14,16 +14,16 @@ NAME_PATH: Final = {
 
 
 class PauseStandingWork(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Why it rests.
+    """Why it is paused.
 
     Attributes:
-        reason: for whoever wonders.
+        reason: for anybody who asks.
     """
 
     reason: Annotated[Reason, Meta(examples=["An export is under way."])] | None = None
 
 
 class StandingWorkList(msgspec.Struct, frozen=True):
-    """All standing work, by name."""
+    """All standing tasks, by name."""
 
     items: tuple[StandingWorkView, ...]

@@ -37,7 +37,7 @@ async def record_event(
     Args:
         session: the transaction of the change; for what must survive its failure, one of its own.
         kind: what happened, as `subject.verb`: "sign_in.succeeded", "sign_in.failed", "member.role_changed".
-        user_id: the person it is about.
+        user_id: the person concerned.
         organization_id: the organization it is about.
         actor: who did it: "user:<id>", a credential's key id or "system"; the person themselves, unless given.
         client: from where.

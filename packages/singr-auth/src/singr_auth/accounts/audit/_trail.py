@@ -19,15 +19,15 @@ _PAGE: Final = sql_text(
 
 
 class SecurityEventView(msgspec.Struct, frozen=True):
-    """Something that happened to an account.
+    """An event concerning an account.
 
     Attributes:
         kind: such as "sign_in.succeeded".
-        actor: who did it. To the account's owner: "you", "anonymous" (nobody who proved who they are), "operator" or
-            "system"; to operators: "user:<id>" or a credential's key id in place of "you" and "operator".
-        address: from where, as far as known; of an operator, known to operators only.
-        device: with what, such as "Firefox on Linux"; likewise.
-        detail: a few more words; depends on the kind.
+        actor: who did it. For the account's owner: "you", "anonymous" (not authenticated), "operator" or "system"; for
+            operators: "user:<id>" or a credential's key id instead of "you" and "operator".
+        address: the network address, as far as known; for an operator's action, shown to operators only.
+        device: the device, such as "Firefox on Linux"; likewise.
+        detail: further details, depending on the kind.
     """
 
     id: UUID

@@ -78,14 +78,14 @@ class CredentialRecord(HoldsSecrets, frozen=True):
 
 
 class KeyIntrospection(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What an API key is worth, in the words of RFC 7662; of one that opens nothing, `active` alone.
+    """An API key's state and permissions, in the terms of RFC 7662; for an inactive key, only `active`.
 
     Attributes:
-        scope: what it may do at this moment, separated by spaces.
-        client_id: its key id: public, safe to log.
+        scope: what it may currently do, separated by spaces.
+        client_id: its key id, which is public and safe to log.
         token_type: always "api_key".
-        exp: Unix seconds; left out where it works until it is revoked.
-        organization_id: the one organization it may act for; left out for a key of the platform.
+        exp: Unix seconds; left out if it is valid until revoked.
+        organization_id: the organization that it acts for; left out for a key of the platform.
     """
 
     active: bool

@@ -105,20 +105,20 @@ class LostCredential(msgspec.Struct, frozen=True):
 
 
 class LostInvitation(msgspec.Struct, frozen=True):
-    """An invitation that was open until a change."""
+    """An invitation that was open before the change."""
 
     id: UUID
     email: str
 
 
 class Revoked(msgspec.Struct, frozen=True):
-    """What a revocation took, and what it left.
+    """What a revocation revoked, and what stays.
 
     Attributes:
-        revoked_credentials: with those whose place they took, and those that any of these made.
-        kept_credentials: successors that stay in force, since a person made them, or a program that is trusted on.
-        revoked_invitations: that were open.
-        cancelled_jobs: how many were, that waited for a later time.
+        revoked_credentials: including its predecessors, and those that any of these created.
+        kept_credentials: successors that stay valid because a person, or a program that remains trusted, created them.
+        revoked_invitations: open invitations that they sent.
+        cancelled_jobs: how many scheduled jobs were cancelled.
     """
 
     revoked_credentials: tuple[LostCredential, ...] = ()

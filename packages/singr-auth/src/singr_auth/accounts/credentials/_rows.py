@@ -54,7 +54,7 @@ class NewCredential(HoldsSecrets, frozen=True):
 
 
 class CredentialSummary(msgspec.Struct, frozen=True):
-    """A credential as listed: never its secret.
+    """A credential as listed, without its secret.
 
     Attributes:
         scopes: what it was made for.

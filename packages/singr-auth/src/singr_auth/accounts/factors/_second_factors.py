@@ -70,7 +70,7 @@ class FactorView(msgspec.Struct, frozen=True):
     """A confirmed second factor.
 
     Attributes:
-        target: where codes are sent, as its owner recognises it; None for an authenticator app.
+        target: where codes are sent, recognisable to the owner; null for an authenticator app.
     """
 
     method: FactorMethod
@@ -80,7 +80,7 @@ class FactorView(msgspec.Struct, frozen=True):
 
 
 class FactorList(msgspec.Struct, frozen=True):
-    """The second factors of a user; while there is one, no first factor signs in alone."""
+    """A user's second factors; while there is one, no first factor alone is enough to sign in."""
 
     items: tuple[FactorView, ...]
     backup_codes_left: int
@@ -90,7 +90,7 @@ class TotpEnrolment(HoldsSecrets, frozen=True):
     """What an authenticator app needs; shown once, in force once a code confirms it.
 
     Attributes:
-        secret: in base 32, to be typed.
+        secret: in base 32, for typing.
         uri: to be scanned as a QR code (see `qr_svg`).
     """
 

@@ -57,7 +57,7 @@ class Actor(msgspec.Struct, frozen=True):
             member's are read from the roles.
         user_id: the person; None for a service credential.
         platform: acts for any organization, by a platform credential or a platform role.
-        client: from where, as far as known.
+        client: the network address, as far as known.
         whole: the person's session proved what the account asks for today (`Reauthentication.is_whole`).
     """
 

@@ -22,12 +22,12 @@ _PAGE: Final = sql_text(
 
 
 class OrganizationEvent(msgspec.Struct, frozen=True):
-    """Something that happened to an organization's people, roles or credentials.
+    """An event concerning an organization's people, roles or credentials.
 
     Attributes:
         actor: who did it: "user:<id>", a credential's key id, or "system".
-        user_id: the person it is about.
-        address: from where, as far as known.
+        user_id: the person concerned.
+        address: the network address, as far as known.
     """
 
     id: UUID

@@ -84,15 +84,15 @@ _LOCK: Final = sql_text(
 
 
 class Consequences(msgspec.Struct, frozen=True):
-    """What a change took from what people had set in motion.
+    """What a change revoked, reduced or cancelled.
 
     Attributes:
-        revoked_credentials: API keys and signing credentials of whoever has no standing any more: refused everywhere
-            within a second, for good.
-        narrowed_credentials: those that can do less from now on, since their holder can.
-        revoked_invitations: that were open, and that their sender could not send any more.
-        cancelled_jobs: how many were, that waited for a later time and that whoever asked for them could not ask for
-            any more. What is due, and what programs of the organization itself asked for, goes on.
+        revoked_credentials: API keys and signing credentials whose holder no longer has access: refused everywhere
+            within a second, permanently.
+        narrowed_credentials: credentials with fewer permissions from now on, because their holder has fewer.
+        revoked_invitations: open invitations that their sender can no longer send.
+        cancelled_jobs: how many scheduled jobs were cancelled because their creator could no longer create them. Due
+            jobs, and jobs created by the organization's own programs, continue.
     """
 
     revoked_credentials: tuple[LostCredential, ...] = ()

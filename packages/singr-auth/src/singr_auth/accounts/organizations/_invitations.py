@@ -124,10 +124,10 @@ _JOIN: Final = sql_text(
 
 
 class InvitationView(msgspec.Struct, frozen=True):
-    """An invitation as the organization sees it: never its token.
+    """An invitation as the organization sees it, without its token.
 
     Attributes:
-        sent_at: when the last message went out.
+        sent_at: when the last message was sent.
     """
 
     id: UUID
@@ -148,9 +148,9 @@ class InvitationPreview(msgspec.Struct, frozen=True):
     """What the link's page shows before anything is accepted.
 
     Attributes:
-        email: the address that was invited, and that has to accept.
-        inviter_name: who asks; None where a program does, or the person is gone.
-        has_account: whether to sign in with this address, or to register. Told to the holder of the link only.
+        email: the invited address, which has to accept.
+        inviter_name: the inviter; null if a program invited, or the person no longer exists.
+        has_account: whether to sign in with this address, or to register. Shown only to the holder of the link.
     """
 
     organization_name: str

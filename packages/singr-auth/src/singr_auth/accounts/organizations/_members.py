@@ -74,7 +74,7 @@ _ALL_CREDENTIALS: Final = "organization_id = :organization_id AND revoked_at IS 
 
 
 class MemberView(msgspec.Struct, frozen=True):
-    """A person as the other members see them."""
+    """A person as other members see them."""
 
     user_id: UUID
     name: str

@@ -94,7 +94,7 @@ class OrganizationView(msgspec.Struct, frozen=True):
     """An organization.
 
     Attributes:
-        slug: its name in addresses; stays as it is when the organization is renamed.
+        slug: its name in URLs; unchanged when the organization is renamed.
     """
 
     id: UUID

@@ -39,10 +39,10 @@ _DECLINE: Final = sql_text(
 
 
 class OwnInvitation(msgspec.Struct, frozen=True):
-    """An open invitation as the person sees it who was invited.
+    """An open invitation as the invited person sees it.
 
     Attributes:
-        inviter_name: who asks; None where a program does, or the person is gone.
+        inviter_name: the inviter; null if a program invited, or the person no longer exists.
     """
 
     id: UUID

@@ -84,10 +84,10 @@ _DELETE: Final = sql_text(
 
 
 class RoleView(msgspec.Struct, frozen=True):
-    """A role and what it allows.
+    """A role and its permissions.
 
     Attributes:
-        system: every organization has it, and none can change it.
+        system: whether it is a system role, which every organization has and none can change.
     """
 
     id: UUID

@@ -26,7 +26,7 @@ Transport = Annotated[str, Meta(max_length=32)]
 
 
 class AttestationResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """What `navigator.credentials.create()` answers."""
+    """The result of `navigator.credentials.create()`."""
 
     client_data_json: ClientData = msgspec.field(name="clientDataJSON")
     attestation_object: Blob = msgspec.field(name="attestationObject")
@@ -34,7 +34,7 @@ class AttestationResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewPasskey(msgspec.Struct, frozen=True, kw_only=True):
-    """A credential just made, as the browser's `toJSON()` gives it."""
+    """A new credential, as the browser's `toJSON()` returns it."""
 
     id: CredentialId
     raw_id: CredentialId = msgspec.field(name="rawId")
@@ -43,7 +43,7 @@ class NewPasskey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AssertionResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """What `navigator.credentials.get()` answers."""
+    """The result of `navigator.credentials.get()`."""
 
     client_data_json: ClientData = msgspec.field(name="clientDataJSON")
     authenticator_data: Blob = msgspec.field(name="authenticatorData")
@@ -52,7 +52,7 @@ class AssertionResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PasskeyAssertion(msgspec.Struct, frozen=True, kw_only=True):
-    """A proof by a passkey, as the browser's `toJSON()` gives it."""
+    """A passkey assertion, as the browser's `toJSON()` returns it."""
 
     id: CredentialId
     raw_id: CredentialId = msgspec.field(name="rawId")

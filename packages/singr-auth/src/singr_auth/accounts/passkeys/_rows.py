@@ -21,9 +21,9 @@ class Passkey(msgspec.Struct, frozen=True):
     """A passkey as its owner sees it.
 
     Attributes:
-        name: the owner's own word for it.
-        synced: copies of it may be on several devices, as password managers and phones keep them.
-        aaguid: the model of the authenticator, where it says so.
+        name: the owner's name for it.
+        synced: whether it may be copied to several devices, as password managers and phones do.
+        aaguid: the authenticator's model, if it reports one.
     """
 
     id: UUID

@@ -87,8 +87,8 @@ class UserSummary(msgspec.Struct, frozen=True):
     """An account, as operators see it.
 
     Attributes:
-        email: None once deleted.
-        phone: masked; None where there is none.
+        email: null once deleted.
+        phone: masked; null if there is none.
         platform_role: a role on Singr itself, such as "admin".
     """
 

@@ -61,7 +61,7 @@ _UNNAME_SESSIONS: Final = sql_text("UPDATE auth_sessions SET user_agent = NULL, 
 
 
 class OrganizationOfUser(msgspec.Struct, frozen=True):
-    """An organization that a person is a member of, and as what."""
+    """An organization that a person is a member of, and their role."""
 
     id: UUID
     name: str
@@ -73,8 +73,8 @@ class Profile(msgspec.Struct, frozen=True):
     """An account, as its owner sees it.
 
     Attributes:
-        phone: masked; None where there is none.
-        second_factors: those in use, such as "totp".
+        phone: masked; null if there is none.
+        second_factors: the active ones, such as "totp".
         passkeys: how many there are.
         platform_role: a role on Singr itself, such as "admin".
     """

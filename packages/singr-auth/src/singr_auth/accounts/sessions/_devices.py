@@ -56,8 +56,8 @@ class DeviceView(msgspec.Struct, frozen=True):
 
     Attributes:
         device: such as "Firefox on Linux".
-        address: where it was used last.
-        trusted_until: until then it skips the second factor; None: it does not.
+        address: where it was last used.
+        trusted_until: until then it skips the second factor; null if it does not.
     """
 
     id: UUID

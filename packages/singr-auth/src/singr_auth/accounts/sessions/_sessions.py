@@ -57,11 +57,11 @@ class SessionView(msgspec.Struct, frozen=True):
     """A session, as its owner sees it.
 
     Attributes:
-        current: it is the one that asks.
+        current: whether it is the session of this request.
         device: such as "Firefox on Linux".
-        address: where it was used last.
-        methods: how its owner proved to be it (RFC 8176 amr values).
-        expires_at: when it ends unless it is used before.
+        address: where it was last used.
+        methods: how its owner authenticated (RFC 8176 amr values).
+        expires_at: when it ends unless it is used before then.
     """
 
     id: UUID

@@ -6,7 +6,7 @@ from singr_comms.catalogue import EXAMPLE_LINK, ExpiryDays, HttpUrl, Message, Me
 
 
 class DataExported(Message, tag="data_export", frozen=True, kw_only=True):
-    """What is kept about its reader can be fetched; without `organization_name` it is the platform that keeps it."""
+    """The reader's data export is ready; without `organization_name` it is the platform's."""
 
     listed: ClassVar[int] = 95
 

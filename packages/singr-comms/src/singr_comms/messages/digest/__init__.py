@@ -21,7 +21,7 @@ MOST: Final = 50
 
 
 class DigestItem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One thing that happened.
+    """One event.
 
     Args:
         title: what it was.
@@ -33,7 +33,7 @@ class DigestItem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Digest(Message, tag="digest", frozen=True, kw_only=True):
-    """What happened in a day or a week: up to 50 items, and how many more there were."""
+    """The events of a day or a week: up to 50 items, and how many more there were."""
 
     user_name: PersonName | None = None
     period: Literal["daily", "weekly"]

@@ -6,10 +6,10 @@ from singr_comms.catalogue import EXAMPLE_LINK, Code, EmailText, ExpiryHours, Ht
 
 
 class EmailChange(Message, tag="email_change", frozen=True, kw_only=True):
-    """Confirm a new address for an account, in the session that asked; the reader may know nothing of it.
+    """Confirm a new address for an account, in the session that requested it; the reader may know nothing about it.
 
-    Holds no words of the account's owner: the reader may be a stranger to them. `account` is the account's address of
-    now, masked (`mask_email`).
+    Contains no text by the account's owner: the reader may be a stranger to them. `account` is the account's current
+    address, masked (`mask_email`).
     """
 
     listed: ClassVar[int] = 20

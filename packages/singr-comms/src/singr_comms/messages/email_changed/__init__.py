@@ -17,7 +17,7 @@ from singr_comms.catalogue import (
 
 
 class EmailChanged(Message, tag="email_changed", frozen=True, kw_only=True):
-    """An account moved to another address (masked): tells the one of before, with a link that undoes it."""
+    """An account's address was changed (masked): tells the previous address, with a link that undoes the change."""
 
     listed: ClassVar[int] = 30
 

@@ -1,4 +1,4 @@
-"""Little is left of a product."""
+"""A product is running low."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ from singr_comms.catalogue import EXAMPLE_LINK, Count, Message, MessageType, Sho
 
 
 class LowStockAlertSms(Message, tag="low_stock_alert", frozen=True, kw_only=True):
-    """Little is left of a product."""
+    """A product is running low."""
 
     farm_name: Title
     product_name: Title
@@ -15,7 +15,7 @@ class LowStockAlertSms(Message, tag="low_stock_alert", frozen=True, kw_only=True
 
 
 class LowStockAlertPush(LowStockAlertSms, tag="low_stock_alert", frozen=True, kw_only=True):
-    """Little is left of a product."""
+    """A product is running low."""
 
 
 _FARM: Final = "Willow Creek Farm"

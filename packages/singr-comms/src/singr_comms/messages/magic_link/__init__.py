@@ -1,4 +1,4 @@
-"""Sign in by link."""
+"""Sign-in link by SMS."""
 
 from typing import ClassVar, Final
 
@@ -15,7 +15,7 @@ from singr_comms.catalogue import (
 
 
 class MagicLink(Message, tag="magic_link", frozen=True, kw_only=True):
-    """Sign in by link; names the address that asked for it."""
+    """Sign-in link by e-mail; names the network address that requested it."""
 
     listed: ClassVar[int] = 50
 
@@ -26,7 +26,7 @@ class MagicLink(Message, tag="magic_link", frozen=True, kw_only=True):
 
 
 class MagicLinkSms(Message, tag="magic_link", frozen=True, kw_only=True):
-    """Sign in by link."""
+    """Sign-in link by SMS."""
 
     listed: ClassVar[int] = 30
 

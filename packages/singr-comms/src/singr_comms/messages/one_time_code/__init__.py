@@ -1,4 +1,4 @@
-"""A one-time code, for whatever it was asked for."""
+"""A one-time code for any purpose."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ from singr_comms.catalogue import Code, ExpiryMinutes, Message, MessageType
 
 
 class OneTimeCodeSms(Message, tag="one_time_code", frozen=True, kw_only=True):
-    """A one-time code, for whatever it was asked for."""
+    """A one-time code for any purpose."""
 
     code: Code
     expiry_minutes: ExpiryMinutes

@@ -1,4 +1,4 @@
-"""An order is to be picked up soon.
+"""An order is due for pickup soon.
 
 It lives for an hour: what waits longer, in a queue that is behind, is not sent any more. Ask for it two hours ahead.
 """
@@ -19,7 +19,7 @@ from singr_comms.catalogue import (
 
 
 class PickupReminder(Message, tag="pickup_reminder", frozen=True, kw_only=True):
-    """An order is to be picked up soon."""
+    """An order is due for pickup soon."""
 
     user_name: PersonName
     farm_name: Title
@@ -30,7 +30,7 @@ class PickupReminder(Message, tag="pickup_reminder", frozen=True, kw_only=True):
 
 
 class PickupReminderSms(Message, tag="pickup_reminder", frozen=True, kw_only=True):
-    """An order is to be picked up soon."""
+    """An order is due for pickup soon."""
 
     farm_name: Title
     order_number: Reference
@@ -40,7 +40,7 @@ class PickupReminderSms(Message, tag="pickup_reminder", frozen=True, kw_only=Tru
 
 
 class PickupReminderPush(PickupReminderSms, tag="pickup_reminder", frozen=True, kw_only=True):
-    """An order is to be picked up soon."""
+    """An order is due for pickup soon."""
 
 
 _FARM: Final = "Willow Creek Farm"

@@ -16,7 +16,7 @@ from singr_comms.catalogue import (
 
 
 class PlainEmail(Message, tag="plain", frozen=True, kw_only=True):
-    """A title and a text as they are, and a link to more."""
+    """A custom title and text, and a link to more."""
 
     title: Title
     text: LongText
@@ -24,7 +24,7 @@ class PlainEmail(Message, tag="plain", frozen=True, kw_only=True):
 
 
 class PlainSms(Message, tag="plain", frozen=True, kw_only=True):
-    """Text as it is."""
+    """A custom text."""
 
     listed: ClassVar[int] = 50
 
@@ -32,7 +32,7 @@ class PlainSms(Message, tag="plain", frozen=True, kw_only=True):
 
 
 class PlainPush(Message, tag="plain", frozen=True, kw_only=True):
-    """A title and a text as they are, and where a tap leads."""
+    """A custom title and text, and where a tap leads."""
 
     title: Title
     text: PushText

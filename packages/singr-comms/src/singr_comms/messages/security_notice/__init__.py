@@ -7,7 +7,7 @@ from singr_config.constants import SecurityEvent
 
 
 class SecurityNotice(Message, tag="security_notice", frozen=True, kw_only=True):
-    """Something about an account changed, or somebody tried: says when, from where, and what to do about it."""
+    """An account was changed, or somebody tried to: says when, from where, and what to do about it."""
 
     listed: ClassVar[int] = 90
 

@@ -1,4 +1,4 @@
-"""A singer asked a venue for a song."""
+"""A singer requested a song at a venue."""
 
 from typing import ClassVar, Final
 
@@ -6,7 +6,7 @@ from singr_comms.catalogue import EXAMPLE_LINK, HttpUrl, Message, MessageType, P
 
 
 class SongRequest(Message, tag="song_request", frozen=True, kw_only=True):
-    """A singer asked a venue for a song."""
+    """A singer requested a song at a venue."""
 
     listed: ClassVar[int] = 100
 
@@ -18,7 +18,7 @@ class SongRequest(Message, tag="song_request", frozen=True, kw_only=True):
 
 
 class SongRequestSms(Message, tag="song_request", frozen=True, kw_only=True):
-    """A singer asked a venue for a song."""
+    """A singer requested a song at a venue."""
 
     listed: ClassVar[int] = 40
 

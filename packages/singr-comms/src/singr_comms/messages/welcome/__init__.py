@@ -24,7 +24,7 @@ class WelcomeSms(Message, tag="welcome", frozen=True, kw_only=True):
 
 
 class WelcomePush(WelcomeSms, tag="welcome", frozen=True, kw_only=True):
-    """First message to a new customer or singer; a tap leads to their dashboard."""
+    """First message to a new customer or singer; a tap opens their dashboard."""
 
 
 MESSAGE_TYPE: Final = MessageType(

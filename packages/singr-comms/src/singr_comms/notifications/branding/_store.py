@@ -119,14 +119,14 @@ class BrandingNotFoundError(CommsError, LookupError):
 
 
 class BrandingInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How an organization's mails look; a field left out is removed.
+    """The look of an organization's mails; a field left out is removed.
 
     Args:
         name: of the organization, in the head and foot of its mails; mails say that they come from it.
         color: of buttons and links.
-        footer: lines at the foot of its mails.
+        footer: the text at the foot of its mails.
         logo: an https address, from which it is fetched once, or the picture itself as a data URL; a PNG, JPEG or GIF.
-            It is shown in place of the name. `keep`: the one that is there.
+            It is shown in place of the name. `keep` keeps the current one.
     """
 
     name: PersonName
@@ -140,7 +140,7 @@ class BrandingView(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         logo_id: by which its logo can be had.
-        starts_at: messages that are made from then on wear it.
+        starts_at: messages created from then on use it.
     """
 
     name: str
@@ -153,11 +153,11 @@ class BrandingView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OverrideInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An organization's own words for a type of message.
+    """An organization's own text for a type of message.
 
     Args:
         text: plain text with variables of the type in braces, such as `{link}`; a blank line begins a paragraph.
-        subject: of a mail, or the title of a push; the type's own unless given.
+        subject: the subject of a mail, or the title of a push; the type's own by default.
     """
 
     text: LongText
@@ -165,11 +165,11 @@ class OverrideInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class OverrideView(msgspec.Struct, frozen=True, kw_only=True):
-    """An organization's own words for a type of message.
+    """An organization's own text for a type of message.
 
     Attributes:
-        variables: which it may name.
-        starts_at: messages that are made from then on say so.
+        variables: the variables that it can use.
+        starts_at: messages created from then on use it.
     """
 
     type: str

@@ -35,12 +35,12 @@ class WebhookNotFoundError(CommsError, LookupError):
 
 
 class WebhookView(msgspec.Struct, frozen=True, kw_only=True):
-    """One callback as it came in.
+    """One received callback.
 
     Attributes:
-        event: the provider's word for what it tells, or for the first of it.
-        events: how much it tells.
-        outcome: what came of it, counted, and the first hundred pieces of it; null until it was applied.
+        event: the provider's name for the event, or for the first of several.
+        events: how many events it contains.
+        outcome: its outcomes, counted, and the first hundred of them; null until it is applied.
         attempts: how often it was applied.
     """
 
@@ -109,7 +109,7 @@ async def replay_webhooks(
     Args:
         session: of `Database.platform()`, with its transaction open.
         state: what came of them.
-        provider: who called back; everybody, unless told.
+        provider: the provider; all by default.
         received_after: since when.
         cursor: the last one of the call before, where this one goes on: what came to the same end fits again.
         reason: for the operation log.

@@ -74,18 +74,18 @@ RANKS: Final = {
 
 
 class Effect(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What came of one piece of news.
+    """The effect of one reported event.
 
     Args:
         event: the provider's own word.
-        outcome: `applied`; `noted`: kept, and it changes nothing; `repeated`; `ignored`, for a `reason`; `unknown`;
-            `waiting`, since what it is about may not be known yet.
+        outcome: `applied`; `noted`: stored, without effect; `repeated`; `ignored`, for a `reason`; `unknown`;
+            `waiting`, because what it is about may not be known yet.
         reason: why it was ignored.
         message_id: the message that it is about.
-        organization_id: whose that is.
-        before: what the message was.
-        after: what it is by it.
-        also: what else came of it, in words.
+        organization_id: the organization of that message.
+        before: the message's status before.
+        after: its status after.
+        also: further effects, in words.
     """
 
     event: str

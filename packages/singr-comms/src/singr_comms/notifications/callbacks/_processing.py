@@ -100,7 +100,7 @@ class Webhooks:
         """Apply a callback in transactions that are rolled back; None where there is no such callback.
 
         Returns:
-            What would change, piece by piece. Of fifty at once what they are about is locked, and they know nothing of
+            What would change, event by event. Of fifty at once what they are about is locked, and they know nothing of
             what the fifty before would have changed.
         """
         try:

@@ -33,7 +33,7 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     """What is kept of a subscription.
 
     Args:
-        subscription: Stripe's id.
+        subscription: Stripe's id of it.
         organization_id: whose it is, by its own metadata or its customer's; None where neither says.
         customers_organization_id: whose it is by its customer's metadata alone.
         customer: Stripe's id.
@@ -42,7 +42,7 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
         status: Stripe's word.
         period_start: of the current period, by its first item, or by itself as before 2025-03-31.
         period_end: likewise.
-        ends_with_period: whether it is cancelled from then on.
+        ends_with_period: whether it is cancelled at the end of the period.
     """
 
     subscription: str

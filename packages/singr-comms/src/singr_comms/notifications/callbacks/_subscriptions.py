@@ -44,18 +44,18 @@ SELECT subscription, customer, plan, price, status, period_start, period_end, en
 
 
 class SubscriptionView(msgspec.Struct, frozen=True, kw_only=True):
-    """What an organization subscribed to, as it was last known.
+    """An organization's subscription, as last known.
 
     Attributes:
-        subscription: Stripe's id.
+        subscription: Stripe's id of it.
         customer: Stripe's id.
-        plan: lookup key of the price, else its nickname, else its product.
-        price: Stripe's id, of the first item.
-        status: Stripe's word, such as `active`, `trialing`, `past_due` or `canceled`.
-        period_start: of the current period.
+        plan: the lookup key of the price, or else its nickname, or else its product.
+        price: Stripe's id of the first item's price.
+        status: Stripe's status, such as `active`, `trialing`, `past_due` or `canceled`.
+        period_start: start of the current period.
         period_end: of the current period.
-        ends_with_period: it is cancelled from then on.
-        fetched_at: when Stripe was asked; null where only an event told.
+        ends_with_period: whether it is cancelled at the end of the period.
+        fetched_at: when Stripe was asked; null if only an event was received.
         updated_at: when this was last written.
     """
 

@@ -20,11 +20,11 @@ class MessageRequest(Protocol):
 
     @property
     def message(self) -> Message:
-        """What to say."""
+        """The message."""
 
     @property
     def user_id(self) -> UUID | None:
-        """Whose message it is; the limit per user and hour counts by it."""
+        """The user it belongs to, for the limit per user and hour."""
 
 
 class Unreachable(Protocol):

@@ -17,8 +17,8 @@ class EmailRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     Args:
         to: The recipient.
-        message: What to say.
-        user_id: Whose message it is; the limit per user and hour counts by it.
+        message: The message.
+        user_id: The user it belongs to, for the limit per user and hour.
     """
 
     to: EmailAddress

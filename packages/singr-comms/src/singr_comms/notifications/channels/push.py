@@ -17,8 +17,8 @@ class PushRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     Args:
         to: registration token of the device, as Firebase gave it to the app.
-        message: What to say.
-        user_id: Whose message it is; the limit per user and hour counts by it.
+        message: The message.
+        user_id: The user it belongs to, for the limit per user and hour.
     """
 
     to: DeviceToken

@@ -18,8 +18,8 @@ class SmsRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     Args:
         to: phone number in E.164 form.
-        message: What to say.
-        user_id: Whose message it is; the limit per user and hour counts by it.
+        message: The message.
+        user_id: The user it belongs to, for the limit per user and hour.
     """
 
     to: E164

@@ -72,16 +72,16 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SendingReason(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a message would not go.
+    """Why a message would not be sent.
 
     Attributes:
-        code: as the message's `error` would have it.
-        in_words: that, for people.
-        since: from when on that is so, as far as it is known.
-        until: when it is over by itself; null where it is not, or nobody knows.
-        suppression: the one that stops it; null where something else does.
-        rule: of what its recipient or their organization chose, the rule that decided; null where something else does.
-        decides: it is the first that is met, and what the message's `error` would say.
+        code: as in the message's `error`.
+        in_words: the same, for people.
+        since: since when, as far as known.
+        until: when it ends by itself; null if it does not, or if that is unknown.
+        suppression: the suppression that stops it; null if something else does.
+        rule: the choice of its recipient or their organization that decided; null if something else does.
+        decides: whether it is the first to apply, and the one in the message's `error`.
     """
 
     code: str
@@ -97,10 +97,11 @@ class ProviderDoor(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a provider would be called.
 
     Attributes:
-        state: `closed` (its breaker) while it is called, `open` while it is let be, `refusing` while it refuses our
-            account.
-        is_called: it would be; of one that is let be, one message tries now and then whether that is over.
-        probe_at: when the next one tries.
+        state: its circuit breaker: `closed` while it is called, `open` while it is not called, `refusing` while it
+            refuses our account.
+        is_called: whether it would be called; while its breaker is open, an occasional message probes whether it has
+            recovered.
+        probe_at: when the next probe is due.
     """
 
     provider: str
@@ -110,18 +111,18 @@ class ProviderDoor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SendingExplanation(msgspec.Struct, frozen=True, kw_only=True):
-    """What would become of a message.
+    """What would happen to a message.
 
     Attributes:
-        outcome: `sent`; `waits`, since no provider can be called; `stopped` by a rule; `refused` before it is stored.
+        outcome: `sent`; `waits`, because no provider can be called; `stopped` by a rule; `refused` before it is stored.
         in_words: a sentence for people.
-        recipient: masked; null where there is none to send to.
-        at: the moment that it is told for.
-        provider: who would be called; null where nobody would.
-        rule: what they or their organization chose that it goes by, such as `recipient:category+channel`, or by which
-            it does not; null of an address without a recipient, which has no choices.
-        reasons: why it would not go, in the order in which they are met: what is lifted, the next may still stop.
-        providers: who sends by this channel, in the order in which they are called.
+        recipient: masked; null if there is none to send to.
+        at: the moment of the explanation.
+        provider: the provider that would be called; null if none would.
+        rule: the choice of the person or their organization that allows it or not, such as
+            `recipient:category+channel`; null for an address without a recipient, which has no choices.
+        reasons: why it would not be sent, in order of evaluation: once one is resolved, the next may still stop it.
+        providers: the channel's providers, in the order in which they are called.
     """
 
     outcome: Literal["sent", "waits", "stopped", "refused"]

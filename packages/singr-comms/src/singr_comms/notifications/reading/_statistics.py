@@ -65,7 +65,7 @@ SELECT {GROUPS.format(day="date_trunc('day', created_at, 'UTC')")}, user_id AS "
 
 
 class DeliveryStates(msgspec.Struct, frozen=True, kw_only=True):
-    """How many messages stand where."""
+    """How many messages are in each state."""
 
     queued: int = 0
     dispatched: int = 0
@@ -79,7 +79,7 @@ class DeliveryStates(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeliveryReason(msgspec.Struct, frozen=True, kw_only=True):
-    """How many ended with one code of an error."""
+    """How many ended with one error code."""
 
     status: str
     code: str
@@ -87,7 +87,7 @@ class DeliveryReason(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeliveryRates(msgspec.Struct, frozen=True, kw_only=True):
-    """Parts of those that a provider took, from 0 to 1; a complaint is of one that was delivered."""
+    """Shares of the messages that a provider accepted, from 0 to 1; complaints are about delivered messages."""
 
     delivered: float
     bounced: float
@@ -95,23 +95,23 @@ class DeliveryRates(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeliveryTimes(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds from asking to the mailbox or phone, by the provider's word, within which half and 95 of 100 were."""
+    """Seconds from request to delivery as reported by the provider: the median and the 95th percentile."""
 
     median: float
     p95: float
 
 
 class DeliveryGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """Messages that have in common what was asked for; null where it was not, or they have none.
+    """Messages grouped by what was asked for; a field is null if it was not asked for, or does not apply.
 
     Attributes:
-        day: by UTC, on which they were asked for.
-        type: what they say: their kind.
-        states: how many stand where.
-        reasons: how many failed, or were not sent, why; the most frequent first, 50 at most.
-        rates: null where no provider took any.
-        seconds_to_delivered: null where none is known to have been delivered; off by a tenth mostly, by a quarter at
-            most.
+        day: the day on which they were requested, in UTC.
+        type: the type of message.
+        states: how many are in each state.
+        reasons: how many failed, or were not sent, for each reason; the most frequent first, at most 50.
+        rates: null if no provider accepted any.
+        seconds_to_delivered: null if none is known to have been delivered; usually accurate to a tenth, at worst to a
+            quarter.
     """
 
     day: str | None = None
@@ -127,15 +127,15 @@ class DeliveryGroup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeliveryStatistics(msgspec.Struct, frozen=True, kw_only=True):
-    """How many messages came to what.
+    """Delivery statistics.
 
     Attributes:
         from_time: told from this full hour on (UTC).
         to_time: until this one.
-        since: from when on there are counts without a gap; null where nothing was counted yet.
+        since: from when on there are counts without a gap; null if nothing was counted yet.
         counted_at: when the newest of them was counted.
-        is_whole: false where there are more than 1,000 groups; here are the largest of the newest days.
-        items: the groups, by day, the newest first, and by size.
+        is_whole: false if there are more than 1,000 groups; the largest of the most recent days are returned.
+        items: the groups, most recent day first, then by size.
     """
 
     from_time: datetime = msgspec.field(name="from")

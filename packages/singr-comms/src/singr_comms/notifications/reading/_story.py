@@ -51,14 +51,14 @@ class DeliveryRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The job that sends a message.
 
     Attributes:
-        type: of the job.
-        queue: where it waits.
-        reference: what its caller calls the matter.
+        type: the job's type.
+        queue: the job's queue.
+        reference: the caller's reference.
         flow_id: the flow that it belongs to.
-        asked_by: a credential's key id, or `user:` and an id; null where the platform's own code asked.
-        due_at: when it is tried, or was for the last time.
-        tries: how often it was.
-        finished_at: when it ended; null while it goes on.
+        asked_by: a credential's key id, or `user:` and an id; null if the platform's own code requested it.
+        due_at: when it is due, or was last due.
+        tries: how many attempts there were.
+        finished_at: when it ended; null while it is unfinished.
     """
 
     job_id: UUID
@@ -74,17 +74,17 @@ class DeliveryRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeliveryDecision(msgspec.Struct, frozen=True, kw_only=True):
-    """What the rules said when a message was to go.
+    """The decision of the rules when a message was due.
 
     Attributes:
-        outcome: `let_go` where none held it back, `stopped` where one did, `pending` while none was asked, `held` while
+        outcome: `let_go` if none held it back, `stopped` if one did, `pending` if none was evaluated yet, `held` while
             it waits for its recipient's quiet hours to end.
-        rule: the code of what stopped it, such as `opt_out` or `user_limit`; null where nothing did.
-        choice: of what its recipient or their organization chose, the rule by which it was wanted or not, such as
-            `recipient:category+channel` or `mandatory`; null where it is of no notification to a recipient.
-        in_words: that, for people.
-        suppression: the one that stopped it, as it stands now; null where something else did, or it is gone.
-        until: when the quiet hours end that hold it.
+        rule: the code of what stopped it, such as `opt_out` or `user_limit`; null if nothing did.
+        choice: the choice of its recipient or their organization that decided whether it was wanted, such as
+            `recipient:category+channel` or `mandatory`; null if it belongs to no notification to a recipient.
+        in_words: the same, for people.
+        suppression: the suppression that stopped it, as it is now; null if something else did, or it no longer exists.
+        until: when the quiet hours end that hold it back.
     """
 
     outcome: Literal["let_go", "stopped", "pending", "held"]
@@ -96,13 +96,13 @@ class DeliveryDecision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeliveryResolution(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody said of a message in doubt.
+    """How somebody resolved a message in doubt.
 
     Attributes:
         outcome: `sent` or `send_again`.
         by: a credential's key id, or `user:` and an id.
         reason: how they know.
-        correlation_id: the request with which they said so.
+        correlation_id: the request that resolved it.
     """
 
     outcome: str

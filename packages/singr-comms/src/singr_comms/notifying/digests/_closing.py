@@ -114,8 +114,8 @@ class Digests:
         Args:
             user: the recipient, by the organization's own id, or by the id of their account.
             period: of which windows.
-            start: what came from then on.
-            end: and before then.
+            start: items from this time on,
+            end: and before this time.
             organization_id: whose recipient it is.
             asked_by: the job that asks: asked again, it makes no second mail.
 

@@ -39,7 +39,7 @@ def digest_of(
         opened: opens one; None where it cannot.
         brand: whose messages they are.
         who: whose digest it is: their `locale` and `time_zone`.
-        name: how to address them.
+        name: the name to address them by.
         period: how often it comes.
         link: where all of it can be seen.
     """

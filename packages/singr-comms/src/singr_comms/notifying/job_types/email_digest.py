@@ -14,15 +14,16 @@ _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class EmailDigest(msgspec.Struct, frozen=True, kw_only=True, tag="email.digest", forbid_unknown_fields=True):
-    """Tell somebody in one mail, now, what is kept for their digests and came between two moments.
+    """Send a person one mail now with what was collected for their digests between two moments.
 
-    There is no mail where nothing is, or all of it was read. Each item is told once, by this or when its time comes.
+    No mail is sent if there is nothing, or everything was read. Each item is included once, in this digest or the
+    regular one.
 
     Args:
         user: the recipient, by the organization's own id of them, or the id of the account that they are.
-        period: of which digests.
-        start: what came from then on.
-        end: and before then.
+        period: the period of the digests.
+        start: items from this time on,
+        end: and before this time.
     """
 
     user: ExternalId

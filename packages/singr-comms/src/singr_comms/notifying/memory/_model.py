@@ -23,7 +23,7 @@ class MemoryMessage:
     """What was decided of one message.
 
     Attributes:
-        type: the name of its type.
+        type: its type.
         recipient: whom it is for, by the organization's own id; None where an address was named alone, or they are
             taken off since.
         to: the address, as the channel's providers take it; of an inbox whose it is; None where there is none.

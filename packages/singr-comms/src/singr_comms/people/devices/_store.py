@@ -71,13 +71,13 @@ _REMOVE: Final = sql_text(
 
 
 class DeviceInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A device that is to get pushes.
+    """A device to register for push notifications.
 
     Args:
         token: its registration token.
-        platform: what it runs.
-        locale: in which language it is set; the person's unless given.
-        time_zone: where it is; the person's unless given.
+        platform: the device's platform.
+        locale: the device's language; the person's by default.
+        time_zone: the device's time zone; the person's by default.
     """
 
     token: DeviceToken
@@ -87,13 +87,14 @@ class DeviceInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class DeviceView(msgspec.Struct, frozen=True, kw_only=True):
-    """A device that gets pushes.
+    """A device registered for push notifications.
 
     Attributes:
         token: masked.
         last_used_at: when its app last registered it.
-        off_at: since when it gets none: its provider said that the token is of no more use. Registering it turns it on.
-        off_reason: what the provider said.
+        off_at: since when it has been disabled, because its provider reported the token invalid. Registering it again
+            enables it.
+        off_reason: what the provider reported.
     """
 
     id: UUID

@@ -74,9 +74,9 @@ class InboxCounts(msgspec.Struct, frozen=True):
     """How many items of an inbox are new.
 
     Attributes:
-        unread: not read; neither archived nor snoozed.
-        unseen: not yet on any screen; neither archived nor snoozed.
-        position: where the inbox stands: it grows with every change. What changes later follows from here on.
+        unread: not read, and neither archived nor snoozed.
+        unseen: not seen yet, and neither archived nor snoozed.
+        position: the inbox's position, which grows with every change; follow later changes from here.
     """
 
     unread: int = 0
@@ -88,12 +88,12 @@ class InboxItemView(msgspec.Struct, frozen=True, kw_only=True):
     """One item of an inbox.
 
     Attributes:
-        type: of the message.
-        title: null, as the body is, where this process does not know the type, or the words are gone.
+        type: the message's type.
+        title: null, like the body, if this process does not know the type, or the text was erased.
         link: where a tap leads.
-        notification_id: what it came of.
-        position: that of its last change.
-        snoozed_until: until when it is out of sight.
+        notification_id: the notification that it belongs to.
+        position: the position of its last change.
+        snoozed_until: until when it is hidden.
     """
 
     id: UUID

@@ -21,10 +21,10 @@ class PreferenceChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """One choice.
 
     Attributes:
-        scope: what it is about: `all`, a `category` of messages, or one `type`.
-        name: of the category or type; none for `all`.
-        channel: by which way; none is every way.
-        allowed: whether such messages are wanted; null takes the choice back, and leaves it open again.
+        scope: what it applies to: `all`, a `category` of messages, or one `type`.
+        name: the name of the category or type; none for `all`.
+        channel: the channel; all channels by default.
+        allowed: whether such messages are wanted; null clears the choice.
     """
 
     scope: Scope
@@ -34,14 +34,14 @@ class PreferenceChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 class FrequencyChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One choice of how often.
+    """One choice of frequency.
 
     Attributes:
-        scope: what it is about: `all`, a `category` of messages, or one `type`.
-        name: of the category or type; none for `all`.
-        channel: by which way it would come at once; none is every way.
-        frequency: `immediate` is at once; `daily` and `weekly` are one mail a day or a week with all that came. Null
-            takes the choice back, and leaves it to the sender again.
+        scope: what it applies to: `all`, a `category` of messages, or one `type`.
+        name: the name of the category or type; none for `all`.
+        channel: the channel that it would be sent through at once; all channels by default.
+        frequency: `immediate` is at once; `daily` and `weekly` collect messages in one mail per day or week. Null
+            clears the choice, and leaves it to the sender again.
     """
 
     scope: Scope
@@ -51,11 +51,11 @@ class FrequencyChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class KeptChoice(msgspec.Struct, frozen=True, kw_only=True):
-    """A choice that stands.
+    """A stored choice.
 
     Attributes:
-        source: who made it: a caller of the `organization`, the `recipient` signed in, whoever has a `link` of their
-            mail, or one click on what mail programs show to `unsubscribe`.
+        source: who made it: the `organization`, through a caller; the `recipient`, signed in; the holder of a `link`
+            from a mail to them; or a click on a mail program's `unsubscribe`.
     """
 
     scope: Scope
@@ -67,10 +67,10 @@ class KeptChoice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeptFrequency(msgspec.Struct, frozen=True, kw_only=True):
-    """A choice of how often that stands.
+    """A stored choice of frequency.
 
     Attributes:
-        source: who made it, as of other choices.
+        source: who made it, as for other choices.
     """
 
     scope: Scope
@@ -82,14 +82,14 @@ class KeptFrequency(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChannelPreference(msgspec.Struct, frozen=True):
-    """Whether messages go by a channel, and how often.
+    """Whether messages are sent through a channel, and how often.
 
     Attributes:
-        rule: what decides it: `mandatory`, what the `recipient:` or the `organization:` chose of `type+channel`,
+        rule: what decides: `mandatory`; a choice of the `recipient:` or the `organization:` for `type+channel`,
             `category+channel`, `type`, `category`, `channel` or `all`; or `type`, its own default.
-        frequency: whether it goes at once (`immediate`) or is kept for one mail a day or a week; null where nobody
-            chose, and the sender says, or where it may not wait.
-        frequency_rule: what decides that: what the `recipient:` or the `organization:` chose, as in `rule`.
+        frequency: whether messages are sent at once (`immediate`) or collected in one mail per day or week; null if
+            nobody chose, so that the sender decides, or if the type must not wait.
+        frequency_rule: what decides the frequency: a choice of the `recipient:` or the `organization:`, as in `rule`.
     """
 
     channel: str
@@ -100,10 +100,10 @@ class ChannelPreference(msgspec.Struct, frozen=True):
 
 
 class TypePreference(msgspec.Struct, frozen=True):
-    """What becomes of messages of a type, by channel.
+    """The preference for messages of a type, by channel.
 
     Attributes:
-        mandatory: nobody can switch it off.
+        mandatory: whether it cannot be switched off.
     """
 
     type: str
@@ -113,21 +113,21 @@ class TypePreference(msgspec.Struct, frozen=True):
 
 
 class CategoryPreference(msgspec.Struct, frozen=True):
-    """What becomes of messages of a category, by channel, but for types that something else is chosen for."""
+    """The preference for messages of a category, by channel, except for types that have a choice of their own."""
 
     category: str
     channels: tuple[ChannelPreference, ...]
 
 
 class PreferencesView(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody chose, and what that comes to with their organization's defaults; of these, what all others have.
+    """The choices of a person, or of an organization as its defaults, and what they result in.
 
     Attributes:
-        recipient: the organization's own id of the person; null of the organization's defaults.
-        choices: those of the recipient, or of the organization; what is not among them is open.
-        frequencies: likewise, of how often.
-        categories: of the types below, those that can be switched off.
-        types: those that the organization can send.
+        recipient: the organization's own id of the person; null for the organization's defaults.
+        choices: the choices of the recipient, or of the organization; anything else is unset.
+        frequencies: likewise, for frequencies.
+        categories: the categories of the types below that can be switched off.
+        types: the types that the organization can send.
     """
 
     recipient: str | None

@@ -55,7 +55,7 @@ def decide(
         type_: the name of the message's type.
         category: the type's category.
         channel: how it would travel.
-        mandatory: nobody can switch it off.
+        mandatory: whether it cannot be switched off.
         type_allows: the type's own default, where nobody has said anything of it.
     """
     if mandatory:

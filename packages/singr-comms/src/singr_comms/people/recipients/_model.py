@@ -44,7 +44,7 @@ Locale = Annotated[
         min_length=2,
         max_length=35,
         pattern=rf"^[A-Za-z]{{2,3}}(?:[-_][A-Za-z]{{4}})?(?:[-_](?:[A-Za-z]{{2}}|[0-9]{{3}}))?{_END}",
-        description="A language tag of BCP 47: language, and where they matter script and region.",
+        description="A BCP 47 language tag: language and, if it matters, script and region.",
         examples=["de-AT"],
     ),
 ]
@@ -59,12 +59,12 @@ Weekday = Annotated[int, Meta(ge=1, le=7, description="Monday is 1 (ISO 8601).")
 class QuietHours(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"starts": "from", "ends": "to"}
 ):
-    """When a person is not to be disturbed, on their own clock; over midnight where the end comes before the beginning.
+    """When a person is not to be disturbed, on their own clock; across midnight if the end is before the beginning.
 
     Args:
         starts: from when on; sent as `from`.
         ends: until when; sent as `to`. The same time: the whole day.
-        days: on which they begin; every day unless given.
+        days: the days on which they begin; every day by default.
     """
 
     starts: LocalTime
@@ -77,7 +77,7 @@ class DigestTime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     Args:
         at: at what time.
-        weekday: on which day a weekly one does.
+        weekday: the weekday of weekly digests.
     """
 
     at: LocalTime
@@ -85,11 +85,11 @@ class DigestTime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class DefaultDigestTime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When digests come to those who have not said when they want them, on their own clock.
+    """The digest time for people who have not chosen one, on their own clock.
 
     Args:
-        at: at what time; at 08:00 where left out.
-        weekday: on which day weekly ones do; on Monday where left out.
+        at: the time of day; 08:00 by default.
+        weekday: the weekday of weekly digests; Monday by default.
     """
 
     at: LocalTime | None = None
@@ -97,17 +97,17 @@ class DefaultDigestTime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
 
 class RecipientInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A person as they are to be kept; a field left out is removed.
+    """A person to store; a field left out is removed.
 
     Args:
-        user_id: the account, where they are a member of the organization. Name and address that are left out are then
-            the account's own; a number is theirs only where it is given.
-        name: how to address them.
+        user_id: their account, if they are a member of the organization. Name and address, if left out, are then taken
+            from the account; the phone number is not.
+        name: the name to address them by.
         email: an e-mail address.
         phone: a phone number in E.164 form.
-        locale: in which language they are written to, such as `de-AT`; the organization's unless given.
-        time_zone: by which clock they live, such as `Europe/Berlin`.
-        tags: by which notifications find them.
+        locale: the language they are written to in, such as `de-AT`; the organization's by default.
+        time_zone: their time zone, such as `Europe/Berlin`.
+        tags: for addressing notifications.
         quiet_hours: when they are not to be disturbed.
         digest: when their digests come.
     """
@@ -124,7 +124,7 @@ class RecipientInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class NamedRecipient(RecipientInput, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A person, with the organization's own id of them."""
+    """A person, with the organization's own id for them."""
 
     external_id: ExternalId
 
@@ -133,7 +133,7 @@ class RecipientView(msgspec.Struct, frozen=True, kw_only=True):
     """A person whom an organization reaches.
 
     Attributes:
-        id: of ours; messages name it.
+        id: the id that messages refer to.
         email: masked.
         phone: masked.
         tags: in alphabetical order.
@@ -155,11 +155,11 @@ class RecipientView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of an import.
+    """The outcome of an import.
 
     Attributes:
-        created: people that were not there before.
-        updated: people that were.
+        created: people who were added.
+        updated: people who were updated.
     """
 
     created: int

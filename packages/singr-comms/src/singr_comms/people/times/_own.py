@@ -34,12 +34,13 @@ RETURNING external_id
 
 
 class OwnTimes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """By which clock somebody lives, and what they want of it; fields left out are cleared.
+    """A person's time zone, quiet hours and digest times; fields left out are cleared.
 
     Args:
-        time_zone: such as `Europe/Berlin`; UTC unless given.
-        quiet_hours: when they are not to be disturbed: what can wait is held until then, dropped, or told in a digest.
-        digest: when their digests come: at 08:00, and on Mondays, unless given.
+        time_zone: such as `Europe/Berlin`; UTC by default.
+        quiet_hours: when they are not to be disturbed: less urgent messages are held until the end, dropped, or put
+            into a digest.
+        digest: when their digests come: at 08:00, and on Mondays, by default.
     """
 
     time_zone: ZoneName | None = None

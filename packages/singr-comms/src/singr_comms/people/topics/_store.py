@@ -71,11 +71,11 @@ class TopicView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TopicChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who is to be reached by a topic, and who no longer, by the organization's own ids.
+    """People to add to a topic and to remove from it, by the organization's own ids.
 
     Args:
-        add: 1,000 at most.
-        remove: as many; whoever is no member stays none.
+        add: at most 1,000.
+        remove: likewise; ids that are no members are ignored.
     """
 
     add: _Names = msgspec.field(default_factory=list)
@@ -83,11 +83,11 @@ class TopicChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class TopicChanged(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of it.
+    """The outcome of the change.
 
     Attributes:
-        added: people who were no members before.
-        removed: people who were.
+        added: people who were added.
+        removed: people who were removed.
     """
 
     added: int
