@@ -223,6 +223,61 @@ async def test_what_is_wrong_with_query_and_body_is_told_together(
     assert await told(answer, world) == ["colour", "to"]
 
 
+async def test_beside_a_query_that_leaves_open_nothing_that_counts_a_body_is_judged_for_its_meaning(
+    standing_url: str, client: Any, callers: Any, world: Any, jane: None
+) -> None:
+    desk = client(standing_url, callers.own)
+    nobody = document() | {"to": [{"recipient": "nobody"}]}
+    for query, body, expected in (
+        ("colour=red", document(), ["colour"]),
+        ("colour=red", nobody, ["colour", "to[0].recipient"]),
+        ("colour=red", nobody | {"send_at": "tomorrow"}, ["colour", "send_at", "to[0].recipient"]),
+        ("organization_id=x", nobody | {"send_at": "tomorrow"}, ["organization_id", "send_at"]),
+        ("colour=red&colour=blue", nobody, ["colour"]),
+    ):
+        answer = await desk.post(f"{PATH}?{query}", json=body, headers=world.key())
+        assert await told(answer, world) == expected, query
+    assert (await desk.get(PATH)).json()["items"] == []
+
+
+JOB: tuple[tuple[str, Any], ...] = (
+    ("id", "4f0bd0fa-0000-4000-8000-000000000001"),
+    ("run_at", "2001-01-01T00:00:00Z"),
+    ("concurrency_key", "7"),
+    ("labels[1]", ["eu", "eu"]),
+)
+
+
+@pytest.mark.parametrize("form", [{}, {"colour": "red"}, {"priority": "urgent", "timeout": "long"}])
+async def test_a_job_is_told_all_that_is_wrong_with_it_and_is_not_made(
+    standing_url: str, client: Any, callers: Any, world: Any, form: Document
+) -> None:
+    desk = client(standing_url, callers.own)
+    asked = world.sms(**{name.partition("[")[0]: value for name, value in JOB}, **form)
+    asked["payload"] |= {"to": "+4900"}
+    answer = await desk.post("/v1/jobs", json=asked, headers=world.key())
+    assert await told(answer, world) == sorted([*form, *(name for name, _ in JOB), "payload.to"])
+    only = world.sms(**form)
+    only["payload"] |= {"to": "+4900"}
+    answer = await desk.post("/v1/jobs", json=only, headers=world.key())
+    assert await told(answer, world) == sorted([*form, "payload.to"])
+    assert (await desk.get("/v1/jobs")).json()["items"] == []
+
+
+async def test_ones_own_device_is_told_all_that_is_wrong_with_it_and_nothing_stays(
+    standing_url: str, client: Any, someone: Any, world: Any
+) -> None:
+    member = client(standing_url, await someone(member="customer_staff"))
+    at = "/v1/me/push-devices"
+    answer = await member.post(at, json={"token": 5, "time_zone": "Mars/Base"})
+    assert await told(answer, world) == _DEVICE
+    device = {"token": "bk3RNwTe3H0:CI2k_HHwgIpoDKC", "platform": "ios"}
+    answer = await member.post(at, json=device | {"colour": "red"})
+    assert await told(answer, world) == ["colour"]
+    assert (await member.get(at)).json()["items"] == []
+    assert (await member.post(at, json=device)).status_code == 201
+
+
 class Asked(msgspec.Struct, forbid_unknown_fields=True):
     """A body."""
 

@@ -19,8 +19,9 @@ from singr_api.http.codes import FieldCode, RuleError
 from singr_api.http.problems import INVALID, MALFORMED_BODY, FieldError, Location, Problem, invalid, refused
 
 T = TypeVar("T")
-_MOST_ERRORS: Final = 50
-_MANY: Final = f"More than {_MOST_ERRORS} fields may not be valid: errors has the first {_MOST_ERRORS}."
+MOST_ERRORS: Final = 50
+"""So many faults are told of a request's form, and then nothing of the rest."""
+_MANY: Final = f"More than {MOST_ERRORS} fields may not be valid: errors has the first {MOST_ERRORS}."
 _LONGEST_NAME: Final = 64
 _TOO_LARGE: Final = "must be a smaller number: one that a 64-bit float holds (IEEE 754)"
 _WHOLE: Final = 2.0**53  # from here on a float may be another integer than the one that was written
@@ -51,7 +52,7 @@ encode = msgspec.json.Encoder().encode
 
 
 class Misfit(Problem):
-    """A body does not have its form.
+    """A body or a query does not have its form.
 
     Attributes:
         mended: it, decoded, with stand-ins where it is wrong and without what is unknown; meaningless unless
@@ -67,7 +68,7 @@ class Misfit(Problem):
         blurred: "Iterable[Path]" = (),
         confused: "Iterable[Path]" = (),
     ) -> None:
-        most = len(found) >= _MOST_ERRORS
+        most = len(found) >= MOST_ERRORS
         super().__init__(INVALID, _MANY if most else invalid(*found).detail, errors=tuple(found))
         self.mended = mended
         self.blurred = frozenset(map(join_path, blurred))
@@ -78,12 +79,17 @@ class Misfit(Problem):
         """Whether the rest of it can be looked at."""
         return self.mended is not NOTHING
 
+    @property
+    def location(self) -> Location:
+        """Of which part of the request it is."""
+        return self.errors[0].location
+
 
 def invalid_together(errors: Sequence[FieldError]) -> Problem:
     """What is wrong with several parts of a request: no more of it than is told of one, and that there is more."""
-    if len(errors) <= _MOST_ERRORS:
+    if len(errors) <= MOST_ERRORS:
         return invalid(*errors)
-    return Problem(INVALID, _MANY, errors=tuple(errors[:_MOST_ERRORS]))
+    return Problem(INVALID, _MANY, errors=tuple(errors[:MOST_ERRORS]))
 
 
 def decode_body(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
@@ -96,7 +102,7 @@ def decode_body(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise _misfit(decoder.type, _plain(body), error) from None
+        raise _misfit(decoder.type, _plain(body), error, "body") from None
     except msgspec.DecodeError as error:
         raise malformed(error) from None
 
@@ -105,7 +111,7 @@ def convert_query(query: Mapping[str, Any], type_: type[T]) -> T:
     """Read query parameters into a struct, as strictly as a body, but for numbers, which come as text.
 
     Raises:
-        Problem: 422 with every invalid parameter.
+        Misfit: 422 with every invalid parameter.
     """
     numbers = {field.encode_name for field in msgspec.structs.fields(type_) if _is_integer(field.type)}  # type: ignore[arg-type] # a struct
     values = {
@@ -114,7 +120,7 @@ def convert_query(query: Mapping[str, Any], type_: type[T]) -> T:
     try:
         return msgspec.convert(values, type_)
     except msgspec.ValidationError as error:
-        raise invalid(*explain(type_, values, error, location="query")) from None
+        raise _misfit(type_, values, error, "query") from None
 
 
 def malformed(error: msgspec.DecodeError) -> Problem:
@@ -133,15 +139,15 @@ def explain(type_: Any, value: Any, error: msgspec.ValidationError, *, location:
     """Return all that keeps `value` from being a `type_`; `error` is what msgspec said of it, the last resort."""
     found: list[FieldError] = []
     _Walk(found, location).check(type_, value, ())
-    return tuple(found[:_MOST_ERRORS]) or _otherwise(value, error, location)
+    return tuple(found[:MOST_ERRORS]) or _otherwise(value, error, location)
 
 
-def _misfit(type_: Any, value: Any, error: msgspec.ValidationError) -> Misfit:
+def _misfit(type_: Any, value: Any, error: msgspec.ValidationError, location: Location) -> Misfit:
     found: list[FieldError] = []
-    walk = _Walk(found, "body")
+    walk = _Walk(found, location)
     rest = walk.check(type_, value, ())
-    if not found or len(found) >= _MOST_ERRORS or rest is NOTHING:
-        return Misfit(found[:_MOST_ERRORS] or _otherwise(value, error, "body"))
+    if not found or len(found) >= MOST_ERRORS or rest is NOTHING:
+        return Misfit(found[:MOST_ERRORS] or _otherwise(value, error, location))
     try:
         mended = msgspec.convert(rest, type_)
     except msgspec.ValidationError:
@@ -151,7 +157,7 @@ def _misfit(type_: Any, value: Any, error: msgspec.ValidationError) -> Misfit:
 
 def _otherwise(value: Any, error: msgspec.ValidationError, location: Location) -> tuple[FieldError, ...]:
     endless = (FieldError(join_path(path), _TOO_LARGE, location, "too_large") for path in _endless(value))
-    return tuple(endless)[:_MOST_ERRORS] or (FieldError("", _words(error), location, "invalid"),)
+    return tuple(endless)[:MOST_ERRORS] or (FieldError("", _words(error), location, "invalid"),)
 
 
 # A number that no float holds, such as 1e400, is infinite here, and not the end of reading: its field is to be named.
@@ -193,7 +199,7 @@ class _Walk:
 
     def check(self, annotation: Any, value: Any, path: Path) -> Any:
         """Add what is wrong with `value`, and return it as far as it is right."""
-        if len(self._found) >= _MOST_ERRORS:
+        if len(self._found) >= MOST_ERRORS:
             return value
         members = [member for member in members_of(annotation) if member is not type(None)]
         if value is None and len(members) < len(members_of(annotation)):
@@ -246,7 +252,7 @@ class _Walk:
             if mended.get(name) is NOTHING and not field.required:
                 del mended[name]
         if config.forbid_unknown_fields:
-            for name in [name for name in value if name not in known][:_MOST_ERRORS]:
+            for name in [name for name in value if name not in known][:MOST_ERRORS]:
                 message = f"is unknown here; known are {', '.join(sorted(known))}" if known else self._nothing()
                 self.add((*path, _shown(name)), "unknown_field", message)
         if len(self.blurred) > blurred:  # a rule of the whole may be broken by what stands in

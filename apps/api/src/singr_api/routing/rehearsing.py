@@ -3,21 +3,63 @@
 What a body means is looked at by the work itself, which only a body of good form is handed to. So where the form is
 wrong, the work is rehearsed: done with the body as far as it is right, in a transaction that is rolled back, and what
 it refuses is told beside the form. Work that has a session does everything in it, and is done again where two got in
-each other's way (`past_deadlock`); so a rehearsal leaves nothing behind, and no key keeps its answer.
+each other's way (`past_deadlock`); so a rehearsal leaves nothing behind, and no key keeps its answer. Work that opens
+a session itself says that it can be undone, with `undoable` and `undone_in_rehearsals`.
 
 Where stand-ins took the place of what was sent, nothing more is told of that, nor of what holds it.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextvars import ContextVar
+from typing import Any, Final, TypeVar
 
 from singr_api.http.problems import INVALID, FieldError, Problem, invalid
 from singr_api.http.translations import problem_of
-from singr_api.http.validation import Misfit, invalid_together
+from singr_api.http.validation import MOST_ERRORS, Misfit, invalid_together
 from singr_observability import get_logger
 
 Rehearsal = Callable[[Any], Awaitable[None]]
+Work = TypeVar("Work", bound=Callable[..., Awaitable[Any]])
+Session = TypeVar("Session")
+_MARK: Final = "__undoable__"
+_is_rehearsed: ContextVar[bool] = ContextVar("is_rehearsed", default=False)
 _log = get_logger("singr_api")
+
+
+class Undone(Exception):  # noqa: N818 - no error: it ends a transaction that is to leave nothing
+    """All of the body's rest is right."""
+
+
+def undoable(work: Work) -> Work:
+    """Mark work that opens its session itself, and does all that it changes under `undone_in_rehearsals`."""
+    setattr(work, _MARK, True)
+    return work
+
+
+def is_undoable(work: Callable[..., Any]) -> bool:
+    """Whether it is marked so."""
+    return getattr(work, _MARK, False)
+
+
+@asynccontextmanager
+async def undone_in_rehearsals(opening: AbstractAsyncContextManager[Session]) -> AsyncIterator[Session]:
+    """Open a session that is rolled back at its end, where the work is rehearsed."""
+    async with opening as session:
+        yield session
+        if _is_rehearsed.get():
+            raise Undone
+
+
+async def rehearsed(work: Callable[..., Awaitable[Any]], taken: dict[str, Any]) -> None:
+    """Do work that opens its session itself, and undo it."""
+    before = _is_rehearsed.set(True)
+    try:
+        await work(**taken)
+    except Undone:
+        pass
+    finally:
+        _is_rehearsed.reset(before)
 
 
 class Faults:
@@ -39,15 +81,23 @@ class Faults:
             raise problem
         self._problems.append(problem)
 
-    async def told(self, rehearse: Rehearsal | None) -> Problem:
-        """Return the answer, with what a rehearsal refuses, where the body is all that is wrong."""
-        if len(self._problems) > 1:
-            return invalid_together([error for problem in self._problems for error in problem.errors])
-        [only] = self._problems
-        if rehearse is None or not isinstance(only, Misfit) or not only.is_mended:
-            return only
-        more = [error for error in await _refused(rehearse, only.mended) if _stands_apart(error, only)]
-        return invalid(*only.errors, *more) if more else only
+    async def told(self, rehearse: Rehearsal | None, sent: Any = None) -> Problem:
+        """Return the answer, with what a rehearsal refuses.
+
+        Args:
+            rehearse: does the work, where all of the request but for its body is known.
+            sent: the body, where it has its form.
+        """
+        errors = [error for problem in self._problems for error in problem.errors]
+        of_body = (one for one in self._problems if isinstance(one, Misfit) and one.location == "body")
+        form = next(of_body, None)
+        more: list[FieldError] = []
+        if rehearse is not None and len(errors) < MOST_ERRORS and (form is None or form.is_mended):
+            refused = await _refused(rehearse, sent if form is None else form.mended)
+            more = [error for error in refused if form is None or _stands_apart(error, form)]
+        if more:
+            return invalid(*errors, *more)
+        return self._problems[0] if len(self._problems) == 1 else invalid_together(errors)
 
 
 async def _refused(rehearse: Rehearsal, body: Any) -> Sequence[FieldError]:

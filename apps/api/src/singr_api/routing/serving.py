@@ -30,9 +30,9 @@ from singr_api.admission.policy import Access, Policy
 from singr_api.http.body import check_body
 from singr_api.http.pages import link_next
 from singr_api.http.problems import Problem
-from singr_api.http.validation import decode_body, encode
+from singr_api.http.validation import Misfit, decode_body, encode
 from singr_api.routing.handler import Handler, annotations_of
-from singr_api.routing.rehearsing import Faults
+from singr_api.routing.rehearsing import Faults, Undone, is_undoable, rehearsed
 from singr_db import PLATFORM_ORGANIZATION_ID, Database, PlatformSession, TenantSession, past_deadlock
 from singr_db.operation_log import act_as
 from singr_jobs import KeyedRequest
@@ -72,6 +72,7 @@ def endpoint(policy: Policy, handler: Handler, usual: Served) -> Callable[[AnyRe
     getters = _getters(policy, handler)
     early = _early(handler)
     rehearsal = _rehearsal(policy, handler, early)
+    needed = {name for name, _ in getters} - {"body"}
     if policy.idempotent and not policy.ingestion:
         finish = _once(policy, handler, usual, early)
     else:
@@ -85,8 +86,12 @@ def endpoint(policy: Policy, handler: Handler, usual: Served) -> Callable[[AnyRe
                 given[name] = get(request, given)
             except Problem as problem:
                 faults.add(problem)
+                if name == "query" and isinstance(problem, Misfit) and problem.is_mended and not problem.blurred:
+                    given[name] = problem.mended  # it has all that is known, and more
         if faults:
-            raise await faults.told(None if rehearsal is None else partial(rehearsal, request, given))
+            is_ready = rehearsal is not None and needed <= given.keys()
+            rehearse = partial(rehearsal, request, given) if rehearsal is not None and is_ready else None
+            raise await faults.told(rehearse, given.get("body"))
         return await finish(request, given)
 
     return serve
@@ -169,26 +174,22 @@ def _rehearsal(
     """
     function, session, names = handler.function, handler.session, _taken(handler)
     counts = early is not None or "client" in handler.wanted or policy.access.admits_strangers
-    if handler.body is None or counts or not (session or policy.asks):
+    if handler.body is None or counts or not (session or policy.asks or is_undoable(function)):
         return None
 
     async def rehearse(request: AnyRequest, given: Given, body: Any) -> None:
         taken = {name: body if name == "body" else given[name] for name in names}
         if session is None:
-            await function(**taken)
+            await rehearsed(function, taken)
             return
         db = _parts(request).db
-        with suppress(_Undone):
+        with suppress(Undone):
             async with db.platform() if session is PlatformSession else db.tenant(given[_ORGANIZATION]) as opened:
                 act_as(opened, actor_of(request))
                 await function(session=opened, **taken)
-                raise _Undone
+                raise Undone
 
     return rehearse
-
-
-class _Undone(Exception):  # noqa: N818 - no error: it ends a transaction that is to leave nothing
-    """All of the body's rest is right."""
 
 
 def _early(handler: Handler) -> Early | None:

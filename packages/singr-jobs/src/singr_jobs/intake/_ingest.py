@@ -136,6 +136,14 @@ class Ingestion:
             return await self._submit_alone(prepared, own_id=submission.job_id is not None)
         return await self._batch.submit(prepared)
 
+    def check(self, submission: Submission) -> None:
+        """Raise what `submit` would of the payload; nothing is stored.
+
+        Raises:
+            IntakeError, ReservedError: as `submit`.
+        """
+        self._prepare(submission)
+
     async def close(self) -> None:
         """Wait until all that was submitted is committed."""
         await self._batch.close()

@@ -12,6 +12,7 @@ from singr_api.http.validation import encode
 from singr_api.people.devices.schemas import DeviceList
 from singr_api.people.shared import DAILY, IN_PATH, MyQuery, checked_id, my_organization
 from singr_api.routing.operations import Example
+from singr_api.routing.rehearsing import undoable, undone_in_rehearsals
 from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
 from singr_comms.people import (
@@ -89,6 +90,7 @@ async def remove(session: TenantSession, external_id: str, device_id: UUID) -> N
 
 
 @own.route(f"POST {_MINE}", "registerMyPushDevice", *_ANSWERS, body_examples=_GIVEN)
+@undoable
 async def register_mine(services: Services, call: UserCall, query: MyQuery, body: DeviceInput) -> Any:
     """Register your own device for push notifications.
 
@@ -96,7 +98,7 @@ async def register_mine(services: Services, call: UserCall, query: MyQuery, body
     belongs to the person who registered it last.
     """
     organization_id = await my_organization(services, call, query.organization_id)
-    async with services.db.tenant(organization_id) as session:
+    async with undone_in_rehearsals(services.db.tenant(organization_id)) as session:
         person = await member_reached(session, call.user_id, sealer=services.sealer, directory=services.directory)
         view, is_new = await register_device(session, person, body, sealer=services.sealer)
     return answer(view, status=201 if is_new else 200)
