@@ -242,7 +242,7 @@ async def test_beside_a_query_that_leaves_open_nothing_that_counts_a_body_is_jud
 
 JOB: tuple[tuple[str, Any], ...] = (
     ("id", "4f0bd0fa-0000-4000-8000-000000000001"),
-    ("run_at", "2001-01-01T00:00:00Z"),
+    ("run_at", "0001-01-01T00:00:00Z"),
     ("concurrency_key", "7"),
     ("labels[1]", ["eu", "eu"]),
 )

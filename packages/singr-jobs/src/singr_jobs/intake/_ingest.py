@@ -26,7 +26,7 @@ from singr_jobs.declare._views import JobView, job_view
 from singr_jobs.intake import _ingest_sql as sql
 from singr_jobs.intake._answers import FOUND, Answer, answer_again, comes_back, first_answer
 from singr_jobs.intake._ingest_sql import SubmittedRow
-from singr_jobs.intake._intakes import Intakes
+from singr_jobs.intake._intakes import Intakes, Taken
 from singr_jobs.intake._marks import key_mark, nonce_mark, print_of
 from singr_jobs.intake._turns import Turns, TurnTakenError, changes_hands
 from singr_jobs.intake._waker import Waker
@@ -142,7 +142,8 @@ class Ingestion:
         Raises:
             IntakeError, ReservedError: as `submit`.
         """
-        self._prepare(submission)
+        taken = self._taken(submission, new_id())
+        _concurrency_key(submission, taken.job)
 
     async def close(self) -> None:
         """Wait until all that was submitted is committed."""
@@ -150,7 +151,14 @@ class Ingestion:
 
     def _prepare(self, submission: Submission) -> _Prepared:
         job_id = submission.job_id or new_id()
-        taken = self._intakes.take(
+        taken = self._taken(submission, job_id)
+        row = _row(submission, job_id, _encode(taken.job), key=_concurrency_key(submission, taken.job))
+        replaces = submission.replace or submission.debounce is not None
+        holding = Holding(submission.unique_for, replaces, submission.debounce)
+        return _Prepared(row, taken.intake, taken.companion, holding)
+
+    def _taken(self, submission: Submission, job_id: UUID) -> Taken:
+        return self._intakes.take(
             submission.job_type,
             submission.payload,
             job_id=job_id,
@@ -158,10 +166,6 @@ class Ingestion:
             by_platform=submission.by_platform,
             correlation_id=submission.correlation_id,
         )
-        row = _row(submission, job_id, _encode(taken.job), key=_concurrency_key(submission, taken.job))
-        replaces = submission.replace or submission.debounce is not None
-        holding = Holding(submission.unique_for, replaces, submission.debounce)
-        return _Prepared(row, taken.intake, taken.companion, holding)
 
     async def _flush(self, batch: list[_Prepared]) -> Sequence[Answer | BaseException]:
         new, seen = self._apart(batch)
