@@ -16,6 +16,7 @@ from singr_db._errors import (
 )
 from singr_db._ids import PLATFORM_ORGANIZATION_ID, first_id, made_at, new_id
 from singr_db._partitions import Partition, PartitionReport, ensure_partitions
+from singr_db._patience import answered_within
 from singr_db._statements import RunsAs, sql, sql_text
 from singr_db._storable import storable
 from singr_db.objects._folder_objects import FolderObjectStore, StoredObject
@@ -67,6 +68,7 @@ __all__ = [
     "TenantRoleError",
     "TenantSession",
     "after_commit",
+    "answered_within",
     "blames_values",
     "check",
     "downgrade",

@@ -14,7 +14,7 @@ from singr_comms.rendering._brand import OrganizationBrand, Words
 from singr_comms.rendering._formats import DEFAULT_LANGUAGE
 from singr_config import BrandSettings
 from singr_config.clock import clock
-from singr_db import PLATFORM_ORGANIZATION_ID, Database, TenantSession, made_at, sql_text
+from singr_db import PLATFORM_ORGANIZATION_ID, Database, TenantSession, answered_within, made_at, sql_text
 
 LOGOS: Final = "/v1/branding/logos/"
 # What was read stands for messages that were made until then: a version that nobody had read starts later, though its
@@ -138,7 +138,7 @@ class Brands:
 
     async def _read_anew(self, organization_id: UUID) -> Wardrobe:
         now = clock.now()
-        async with asyncio.timeout(_PATIENCE), self._db.platform() as session:
+        async with answered_within(_PATIENCE, "PostgreSQL"), self._db.platform() as session:
             return await self._read(session, organization_id, now)
 
     async def shown(

@@ -51,7 +51,7 @@ from singr_comms.notifications.sending._try import (
     Try,
 )
 from singr_config import LimitSettings
-from singr_db import Database, Sealer, SealError
+from singr_db import Database, Sealer, SealError, answered_within
 from singr_jobs import PermanentError, RetryLater
 from singr_observability import Metrics, client_span, get_logger
 
@@ -228,7 +228,7 @@ class MessageSender:
         try:
             if wait := await self._pace.wait(one.channel, one.provider.name):
                 raise await self._held(one, *paced(one.provider.name, wait))
-            async with asyncio.timeout(_PATIENCE):
+            async with answered_within(_PATIENCE, "PostgreSQL"):
                 opening = await self._ledger.begin(
                     one.message_id,
                     organization_id=one.organization_id,
