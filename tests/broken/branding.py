@@ -35,7 +35,7 @@ BREAKAGES = (
             Edit(f"{BRANDING}/_fetching.py", "follow_redirects=False", "follow_redirects=True"),
             Edit(f"{BRANDING}/_fetching.py", "        if answer.is_redirect:", "        if False:"),
         ),
-        f"{LOGOS}::test_what_is_no_picture_is_refused[/elsewhere-leads to another]",
+        f"{LOGOS}::test_what_is_no_picture_is_refused[/elsewhere-redirects to another]",
         "Error",
         "the platform called an address within its network that nobody had looked at",
     ),

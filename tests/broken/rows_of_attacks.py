@@ -213,7 +213,7 @@ ATTACKS = (
         (
             f"{_LOGOS}::test_hosts_of_private_networks_are_refused_before_any_call[addresses12]",
             f"{_LOGOS}::test_picture_is_fetched_from_the_address_that_was_looked_at",
-            f"{_LOGOS}::test_what_is_no_picture_is_refused[/elsewhere-leads to another]",
+            f"{_LOGOS}::test_what_is_no_picture_is_refused[/elsewhere-redirects to another]",
             f"{_LOGOS}::test_who_answers_slowly_is_left",
         ),
         ("tests/security/test_logo_addresses.py::test_private_addresses_in_every_notation_lead_nowhere",),

@@ -81,7 +81,7 @@ async def test_a_database_that_turns_read_only_costs_nobody_anything(
         over = time.monotonic() + seconds
         until(lambda: api.status("/ready") == 503, within=20, what="the API says that it is not ready")
         until(lambda: worker.status("/ready") == 503, within=20, what="the worker says that it is not ready")
-        assert "takes no writes" in api.get("/ready").text
+        assert "accepts no writes" in api.get("/ready").text
         refused = submit(api.address)
         assert (refused.status_code, refused.headers.get("retry-after")) == (503, "1")
         until(lambda: time.monotonic() > over, within=seconds + 5, what="the outage has lasted")

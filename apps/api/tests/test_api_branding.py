@@ -82,13 +82,13 @@ async def test_mails_wear_a_brand_and_its_logo_is_had_by_anybody(
 @pytest.mark.parametrize(
     ("changes", "field", "says"),
     [
-        ({"color": "#ffd400"}, "color", "has a contrast of 1.43:1, and people need 4.5:1"),
+        ({"color": "#ffd400"}, "color", "has a contrast of 1.43:1, and 4.5:1 is needed"),
         ({"color": "green"}, "color", ""),
         ({"name": "Farm\r\nBcc: x@example.org"}, "name", ""),
-        ({"name": "=?utf-8?q?Farm?="}, "name", "must not hold"),
-        ({"name": "evil.example"}, "name", "must not name a site"),
-        ({"footer": "see https://evil.example"}, "footer", "must not name a site"),
-        ({"footer": "[[data:x]]"}, "footer", "must not hold"),
+        ({"name": "=?utf-8?q?Farm?="}, "name", "must not contain"),
+        ({"name": "evil.example"}, "name", "must not contain a web address"),
+        ({"footer": "see https://evil.example"}, "footer", "must not contain a web address"),
+        ({"footer": "[[data:x]]"}, "footer", "must not contain"),
         ({"logo": "http://example.org/x.png"}, "logo", "https address"),
         ({"logo": "https://127.0.0.1/x.png"}, "logo", "private network"),
         ({"logo": "https://[::ffff:10.0.0.1]/x.png"}, "logo", "private network"),

@@ -120,18 +120,18 @@ async def test_who_has_unsubscribed_sees_that_no_choice_brings_mail_until_it_is_
     token = link.rpartition("/")[2]
     path, shown = f"/preferences/{token}", 'name="shown" value="requests email"'
     before = (await api.get(path)).text
-    assert (shown in before, "disabled" in before, "You unsubscribed" in before) == (True, False, False)
+    assert (shown in before, "disabled" in before, "You have unsubscribed" in before) == (True, False, False)
     assert (await api.post(f"/v1/unsubscribe/{token}")).status_code == 200
     form = {"shown": "requests sms", "was": "requests sms"}
     for after in (await api.get(path), await api.post(path, data=form)):
         assert (shown in after.text, "requests email" in after.text) == (False, False)
         assert '<input type="checkbox" disabled> E-mail<' in after.text
-        assert "You unsubscribed" in after.text
+        assert "You have unsubscribed" in after.text
     assert await chosen(db) == [("requests", "sms", False, "link")]
     async with db.platform() as session:
         await session.execute(text("UPDATE suppressions SET lifted_at = now(), lifted_by = 'user', lifted_note = 'x'"))
     again = (await api.get(path)).text
-    assert (shown in again, "disabled" in again, "You unsubscribed" in again) == (True, False, False)
+    assert (shown in again, "disabled" in again, "You have unsubscribed" in again) == (True, False, False)
 
 
 @pytest.mark.xdist_group("browser")

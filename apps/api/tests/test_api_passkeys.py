@@ -258,7 +258,7 @@ async def test_a_credential_that_cannot_be_read_is_refused_in_words_for_people(
     made["response"]["clientDataJSON"] = encode(client_data.encode())
     answer = await caller.post("/v1/me/passkeys", json={"credential": made})
     (error,) = world.problem(answer, 422, "invalid")["errors"]
-    words = "must be made by navigator.credentials.create() with the options that were given"
+    words = "must be created by navigator.credentials.create() with the options from this API"
     assert (error["field"], error["code"], error["message"]) == ("credential", "malformed", words)
 
 

@@ -107,7 +107,7 @@ async def test_ready_says_that_commits_do_not_end(db: Any, monkeypatch: pytest.M
     monkeypatch.setattr("singr_db.sessions._commits._PATIENCE_S", 0.0)
     found = await Probes(db, None, revision="any").readiness()
     assert (found.status, found.checks["database"].status) == ("unavailable", "down")
-    assert "commits do not end" in str(found.checks["database"].why)
+    assert "commits do not complete" in str(found.checks["database"].why)
 
 
 async def test_ready_waits_for_no_database_that_has_stopped_answering(

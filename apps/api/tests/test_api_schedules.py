@@ -155,7 +155,7 @@ async def test_a_schedule_stops_with_the_credential_that_made_it(
     assert await scheduler.work() == 0
     stopped = (await owner.get(at)).json()
     assert stopped["state"] == "paused"
-    assert "may not do so any more" in stopped["problem"]
+    assert "no longer has the permission" in stopped["problem"]
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def test_a_token_lives_to_its_last_second_by_the_verifiers_clock() -> None:
 def test_an_issuers_clock_may_be_a_minute_ahead_and_no_more() -> None:
     token = issue()
     verifier().verify(token, now=NOW - 60)
-    with pytest.raises(AccessTokenError, match="not in force yet") as caught:
+    with pytest.raises(AccessTokenError, match="not valid yet") as caught:
         verifier().verify(token, now=NOW - 61)
     assert caught.value.code == "claims"
 

@@ -154,7 +154,7 @@ async def test_picture_is_fetched_from_the_address_that_was_looked_at(http: http
 @pytest.mark.parametrize(
     ("path", "says"),
     [
-        ("/elsewhere", "leads to another"),
+        ("/elsewhere", "redirects to another"),
         ("/gone", "it answered 404"),
         ("/page", "must be a PNG, JPEG or GIF"),
         ("/script.svg", "SVG"),
@@ -206,7 +206,7 @@ async def test_who_is_looked_up_slowly_is_left(http: httpx.AsyncClient, monkeypa
     finally:
         silent.set()
     assert said[0] == "could not be fetched: too many hosts are being looked up, try again in a minute"
-    assert set(said[1:]) == {"must be found, and answer with the whole picture, within 0 seconds"}
+    assert set(said[1:]) == {"must respond with the whole picture within 0 seconds"}
     assert sum(asked.acquire(blocking=False) for _ in range(9)) == 8
 
 

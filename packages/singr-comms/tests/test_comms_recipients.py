@@ -144,7 +144,7 @@ async def test_a_thousand_are_imported_and_one_more_is_too_many(db: Database) ->
         done = await import_recipients(session, many, sealer=SEALER)
         again = await import_recipients(session, many[:7], sealer=SEALER)
     assert (done.created, done.updated, again.created, again.updated) == (1000, 0, 0, 7)
-    with pytest.raises(PeopleError, match="1,000 at most"):
+    with pytest.raises(PeopleError, match="at most 1,000"):
         async with db.tenant(ORGANIZATION) as session:
             await import_recipients(session, [*many, many[0]], sealer=SEALER)
     async with db.tenant(ORGANIZATION) as session:

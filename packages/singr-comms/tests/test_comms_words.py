@@ -27,8 +27,12 @@ CODE = TwoFactorCodeSms(code="042917", expiry_minutes=5)
         (SONG, {"venue_name": "x" * 201}, "message.venue_name: must have at most 200 characters"),
         (SONG, {"venue_name": 7}, "message.venue_name: must be a string, not an integer"),
         (SONG, {"singer_name": 7}, "message.singer_name: must be a string or null, not an integer"),
-        (SONG, {"venue_name": "\ud800"}, "message.venue_name: holds a value that cannot be written as JSON in UTF-8"),
-        (SONG, {"title": b"x".join}, "message.title: holds a value that cannot be written as JSON in UTF-8"),
+        (
+            SONG,
+            {"venue_name": "\ud800"},
+            "message.venue_name: contains a value that cannot be written as JSON in UTF-8",
+        ),
+        (SONG, {"title": b"x".join}, "message.title: contains a value that cannot be written as JSON in UTF-8"),
         (CODE, {"expiry_minutes": 0}, "message.expiry_minutes: must be an integer of at least 1"),
         (CODE, {"expiry_minutes": 1441}, "message.expiry_minutes: must be an integer of at most 1440"),
         (CODE, {"expiry_minutes": 2.5}, "message.expiry_minutes: must be an integer, not a number"),
@@ -46,7 +50,7 @@ def test_variable_of_an_sms_is_refused_by_name_and_rule(message, changes, says):
 @pytest.mark.parametrize(
     ("to", "account_type", "says"),
     [
-        (EmailAddress("jane@example.org", "\udfff"), "singer", "to.name: holds a value"),
+        (EmailAddress("jane@example.org", "\udfff"), "singer", "to.name: contains a value"),
         (EmailAddress("a"), "singer", "to.email: must have at least 3 characters"),
         (EmailAddress("jane@example.org"), "", "message.account_type: must "),
     ],

@@ -25,7 +25,7 @@ async def test_repeat_of_a_request_whose_job_is_gone_is_told_so_and_makes_none(d
     await ingestion.submit(submission("one", job_id=long_ago, unique_key=unique_key))
     await run(db, "DROP TABLE jobs_long_ago")
 
-    with pytest.raises(JobGoneError, match="is not there any more"):
+    with pytest.raises(JobGoneError, match="no longer exists"):
         await ingestion.submit(submission("one", job_id=long_ago, unique_key=unique_key))
     assert await run(db, "SELECT id FROM jobs") == []
     with pytest.raises(JobNotFoundError):

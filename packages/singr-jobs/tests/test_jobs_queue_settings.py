@@ -245,12 +245,12 @@ async def test_a_second_pause_leaves_who_and_why_as_they_are(db):
     ("given", "says"),
     [
         ({"concurrency": 0}, "concurrency must be 1 to 1000000, a whole number, not 0"),
-        ({"weight": 2}, "weight is an organization's: name one, with organization_id"),
+        ({"weight": 2}, "weight is for one organization: name it in organization_id"),
         ({"organization_id": ORGANIZATION, "weight": 0}, "weight must be 1 to 1000, a whole number, not 0"),
         ({"rate": 5}, "rate must be a Rate, such as"),
         (
             {"organization_id": ORGANIZATION, "concurrency_per_organization": 2},
-            "concurrency_per_organization is the queue's: for one organization, set concurrency",
+            "concurrency_per_organization is for the whole queue: for one organization, set concurrency",
         ),
         ({"organization_id": UUID(int=7), "weight": 2}, "organization_id must be the id of an organization that"),
     ],

@@ -120,7 +120,7 @@ async def test_once_is_once_and_then_has_ended_and_can_be_said_again(memory: InM
     assert (await schedule(memory, "n", when, Steer("b"), **OURS)).state == "ended"
     with pytest.raises(ScheduleEndedError):
         await pause_schedule(memory, "n", **OURS)
-    with pytest.raises(ScheduleError, match="all lie before now"):
+    with pytest.raises(ScheduleError, match="all are in the past"):
         await schedule(memory, "new", when, Steer("b"), **OURS)
 
 

@@ -117,7 +117,7 @@ async def test_a_schedule_that_has_ended_can_be_said_again_and_stays_so(
     assert await put(db, Once(at)) == first
     assert (await change(db, read_schedule)).state == "ended"
     assert await scheduler.work() == 0
-    with pytest.raises(ScheduleError, match="all lie before now"):
+    with pytest.raises(ScheduleError, match="all are in the past"):
         await put(db, Once(at - timedelta(seconds=1)))
 
 

@@ -116,7 +116,7 @@ def _lease(text: str) -> float:
 def _queues(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
-        raise argparse.ArgumentTypeError("needs names of queues with commas between them, such as email,sms")
+        raise argparse.ArgumentTypeError("needs queue names separated by commas, such as email,sms")
     return list(dict.fromkeys(names))
 
 

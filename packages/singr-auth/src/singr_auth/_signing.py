@@ -169,7 +169,7 @@ def verify_request(
         raise SignatureError(
             "mismatch",
             SIGNATURE_HEADER,
-            "The signature does not fit: sign method, path with query, timestamp, nonce and body exactly as sent.",
+            "The signature does not match: sign method, path with query, timestamp, nonce and body exactly as sent.",
         )
 
 

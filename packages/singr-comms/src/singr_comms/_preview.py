@@ -72,7 +72,7 @@ def message_from(
     declared = catalogue.named(kind)
     if declared is None:
         known = ", ".join(sorted(one.name for one in catalogue))
-        raise UnknownTypeError("type", f"is not known; there are {known}")
+        raise UnknownTypeError("type", f"must be one of {known}")
     if channel not in declared.models:
         raise UnknownTypeError("channel", f"must be a channel of this type: {', '.join(sorted(declared.models))}")
     model = declared.models[channel]

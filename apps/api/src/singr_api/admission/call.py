@@ -154,7 +154,7 @@ def read_query(raw: bytes, type_: type[T]) -> T:
             wrong.append(FieldError(name, "must come once", "query", "repeated"))
         if "\0" in name + value:
             shown = name.replace("\0", "")
-            wrong.append(FieldError(shown, "must not hold the NUL character", "query", "invalid_characters"))
+            wrong.append(FieldError(shown, "must not contain the NUL character", "query", "invalid_characters"))
         query[name] = [*query.get(name, ()), value] if name in several else value
     if wrong:
         raise invalid(*wrong)
@@ -199,7 +199,7 @@ def organization_of(principal: Principal, named: UUID | None, *, location: Locat
         Problem: a platform credential named none (422), or an organization's credential named another (403).
     """
     if named is None and principal.organization_id is None:
-        message = "is required: this credential may act for any organization, so say for which"
+        message = "is required: this credential can act for any organization, so name the one it is for"
         error = FieldError("organization_id", message, location, "required")
         raise refused(problems.INVALID, error, f"organization_id {message}.")
     if named is None or principal.organization_id is None:

@@ -55,7 +55,7 @@ class CsrfGuard:
         known = [_text(one).encode() for one in self._sealer.fingerprints(str(session_id), context=_CONTEXT)]
         if not any([hmac.compare_digest(given, one) for one in known]):  # noqa: C419 — all of them, in constant time
             raise _refused(
-                CSRF_HEADER, "must be the csrf_token that signing in answered: cookies alone do not change anything"
+                CSRF_HEADER, "must be the csrf_token returned at sign-in: cookies alone do not authorize changes"
             )
 
     def check_origin(self, headers: Mapping[bytes, bytes]) -> None:
@@ -74,7 +74,7 @@ class CsrfGuard:
         own = _plain(headers.get(SCHEME, b"") + b"://" + headers.get(_HOST, b""))
         if page is not None and (page in self._origins or page == own):
             return
-        raise _refused("origin", "must be this address itself, or an origin of CORS_ORIGINS")
+        raise _refused("origin", "must be this address, or an origin listed in CORS_ORIGINS")
 
 
 def _plain(origin: bytes) -> bytes | None:

@@ -267,7 +267,7 @@ class Gate:
             await refuse_websocket(receive, send)
             return
         if scope["method"] == "OPTIONS":  # those of routes are answered before
-            raise Problem(problems.METHOD_NOT_ALLOWED, "See the Allow header for the methods that this address takes.")
+            raise Problem(problems.METHOD_NOT_ALLOWED, "The Allow header lists the methods that this address accepts.")
         route = scope["path_template"]
         scope["state"]["route_template"] = route
         policy = self._policy_of(scope["method"], route)

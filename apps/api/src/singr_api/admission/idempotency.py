@@ -56,7 +56,7 @@ def idempotency_key(header: bytes | None) -> str:
         key = key[1:-1]
     if _KEY(key):
         return key
-    message = "must be 1 to 255 visible ASCII characters, made by you, the same for every try of one request"
+    message = "must be 1 to 255 visible ASCII characters, chosen by you and the same for every retry of one request"
     raise header_refused(problems.KEY_MISSING, HEADER, message, "pattern" if header else "required")
 
 

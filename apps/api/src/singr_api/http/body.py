@@ -28,7 +28,7 @@ _ESCAPE: Final = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
 _NUMBER: Final = re.compile(rb"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[{}\[\],:]', re.DOTALL)
 _DEEPEST_NAMED: Final = 4
-_HALF: Final = "must not hold half a character (an unpaired surrogate)"
+_HALF: Final = "must not contain an unpaired surrogate"
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -187,7 +187,7 @@ def _check_escapes(body: bytes) -> None:
             at = match.start() if high_at is None else high_at
             raise _refuse(problems.INVALID, body, at, _HALF, "invalid_characters")
         if code == 0:
-            message = "must not hold the NUL character (\\u0000)"
+            message = "must not contain the NUL character (\\u0000)"
             raise _refuse(problems.INVALID, body, match.start(), message, "invalid_characters")
         high_at = match.start() if 0xD800 <= code <= 0xDBFF else None  # noqa: PLR2004 — high surrogates
         high_end = match.end()
@@ -207,7 +207,7 @@ def _check_depth(body: bytes) -> None:
         depth += (token in b"{[") - (token in b"}]")
         if depth > MAX_DEPTH:
             raise _refuse(
-                problems.INVALID, body, match.start(), f"must not nest deeper than {MAX_DEPTH} levels", "too_deep"
+                problems.INVALID, body, match.start(), f"must not be nested deeper than {MAX_DEPTH} levels", "too_deep"
             )
 
 

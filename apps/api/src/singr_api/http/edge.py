@@ -198,13 +198,13 @@ def _misfit(scope: Scope) -> Problem | None:
     path: bytes = scope.get("raw_path") or scope["path"].encode()
     if b"%" in path and b"%" in _IN_IDS.sub(b"", path):
         # One address a resource: what guards an address must not be walked around by spelling it otherwise.
-        detail = "No address here has percent-encoded characters, but for : @ + ~ = and | in ids."
+        detail = "Addresses here contain no percent-encoded characters, except for : @ + ~ = and | in ids."
         return Problem(problems.NOT_FOUND, detail)
     if b"//" in path or (path.endswith(b"/") and path != b"/"):
-        detail = "No address here has doubled slashes or a slash at its end."
+        detail = "Addresses here contain no double slashes and no trailing slash."
         return Problem(problems.NOT_FOUND, detail)
     if scope["method"] == "GET" and (_header(scope, b"upgrade") or b"").lower() == b"websocket":
-        message = "must be left out: no WebSocket is served here"
+        message = "must be left out: WebSocket is not supported"
         return header_refused(problems.MALFORMED_REQUEST, "upgrade", message, "unsupported")
     return None
 

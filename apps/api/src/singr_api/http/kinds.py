@@ -41,8 +41,8 @@ KEY_MISSING: Final = Kind(
 )  # fmt: skip
 CREDENTIALS_AMBIGUOUS: Final = Kind(
     "credentials-ambiguous", 400, "The request carries more than one credential",
-    "Several credentials came along, such as an API key and an access token. They may belong to different callers.",
-    "Send one of them. In a browser, signing out removes the cookies that come along by themselves.",
+    "Several credentials were sent, such as an API key and an access token. They may belong to different callers.",
+    "Send one of them. In a browser, signing out removes the cookies that are sent automatically.",
 )  # fmt: skip
 ONE_TIME_TOKEN_REFUSED: Final = Kind(
     "one-time-token-refused", 400, "The link or token is no longer valid",
@@ -59,28 +59,29 @@ CODE_REFUSED: Final = Kind(
 PASSWORD_REFUSED: Final = Kind(
     "password-refused", 400, "The password is refused",
     "You are signed in, but the password you gave to confirm this is wrong, or your account has no password.",
-    "Type it again. If you have forgotten it, or never had one, choose a new one by “forgot password”.",
+    "Type it again. If you have forgotten it, or never had one, choose a new one with “forgot password”.",
 )  # fmt: skip
 PASSKEY_REFUSED: Final = Kind(
     "passkey-refused", 400, "The passkey is refused",
-    "The passkey is not known here any more, or its proof does not fit this request.",
-    "Try again, try another passkey, or sign in another way and add the passkey anew.",
+    "The passkey is no longer known here, or its proof does not match this request.",
+    "Try again, try another passkey, or sign in another way and add the passkey again.",
 )  # fmt: skip
 UNAUTHENTICATED: Final = Kind(
     "unauthenticated", 401, "The caller is not authenticated",
-    "The request carries no credential, or an API key that opens nothing: mistyped, revoked or expired.",
+    "The request carries no credential, or an API key that is not valid: mistyped, revoked or expired.",
     "Send an access token (`authorization: Bearer …`), an API key (`x-api-key`), or sign the request. Check that the"
-    " whole key was copied, and that it is still in force.",
+    " whole key was copied, and that it is still valid.",
 )  # fmt: skip
 SIGNATURE_REFUSED: Final = Kind(
     "signature-refused", 401, "The signature is refused",
-    "The signature does not fit the request, a header of it is missing, the key is not in force, or the clock is off.",
+    "The signature does not match the request, one of its headers is missing, the key is not valid, or the clock is"
+    " off.",
     "Sign exactly what is sent: method, path with query, timestamp, nonce and body. Set the machine's clock by NTP;"
     " 300 seconds off is too much. A proxy that rewrites the path breaks the signature.",
 )  # fmt: skip
 CALLBACK_REFUSED: Final = Kind(
     "callback-refused", 401, "Nothing proves that the provider sent this",
-    "The secret or the signature that comes with a provider's callback does not fit, its time is more than 300 seconds"
+    "The secret or the signature that comes with a provider's callback is wrong, its time is more than 300 seconds"
     " off, or no secret is set for this provider. Nothing was stored.",
     "Compare the secret that is set here with the one at the provider, and the address that is configured there with"
     " APP_URL_API: some providers sign the address. Set the machine's clock by NTP.",
@@ -131,14 +132,14 @@ EMAIL_UNVERIFIED: Final = Kind(
 )  # fmt: skip
 REAUTHENTICATION_REQUIRED: Final = Kind(
     "reauthentication-required", 403, "A fresh confirmation is required",
-    "This changes how the account is protected, or uses power over others. It needs a proof that it is really you: one"
-    " from the last few minutes, or by the second factor, where one is on.",
+    "This changes how the account is protected, or affects other people. It needs a recent proof that it is really"
+    " you, or the second factor, if one is on.",
     "Confirm with your password, a code or a passkey (`POST /v1/auth/reauthenticate`), and send the request again.",
 )  # fmt: skip
 CSRF_REFUSED: Final = Kind(
     "csrf-refused", 403, "The request may come from another site",
     "The request is authenticated by a cookie, and nothing shows that a page of ours sent it.",
-    "Send `x-csrf-token` with the `csrf_token` that signing in answered, from this address or an origin that the"
+    "Send `x-csrf-token` with the `csrf_token` returned at sign-in, from this address or an origin that the"
     " operator listed in `CORS_ORIGINS`.",
 )  # fmt: skip
 PERSON_REQUIRED: Final = Kind(
@@ -148,7 +149,7 @@ PERSON_REQUIRED: Final = Kind(
 )  # fmt: skip
 NOT_ALLOWED: Final = Kind(
     "not-allowed", 403, "The caller may not do this",
-    "The caller is known, but a rule keeps them from this; `detail` says which.",
+    "The caller is known, but a rule does not allow this; `detail` says which.",
     "Ask somebody whose role allows it, such as the owner of the organization.",
 )  # fmt: skip
 SCOPE_MISSING: Final = Kind(
@@ -163,17 +164,17 @@ ORGANIZATION_FORBIDDEN: Final = Kind(
 )  # fmt: skip
 NOT_FOUND: Final = Kind(
     "not-found", 404, "There is nothing here",
-    "There is nothing at this address: it is mistyped, was removed, or is not yours to see.",
+    "There is nothing at this address: it is mistyped, was removed, or you have no access to it.",
     "Check the path and its ids. The routes are listed at `/schema`.",
 )  # fmt: skip
 METHOD_NOT_ALLOWED: Final = Kind(
-    "method-not-allowed", 405, "This address does not take this method",
+    "method-not-allowed", 405, "This address does not support this method",
     "The address exists, but not for this method, such as a `POST` where only `GET` is served.",
     "Use a method that the `Allow` header names.",
 )  # fmt: skip
 NOT_ACCEPTABLE: Final = Kind(
-    "not-acceptable", 406, "The answer has no form that the caller accepts",
-    "The `Accept` header rules out `application/json`, which is what this address answers.",
+    "not-acceptable", 406, "The response has no format that the caller accepts",
+    "The `Accept` header excludes `application/json`, which is what this address returns.",
     "Send `accept: application/json`, or leave the header out.",
 )  # fmt: skip
 TOO_SLOW: Final = Kind(
@@ -187,93 +188,94 @@ IN_PROGRESS: Final = Kind(
     "Wait for the seconds that `Retry-After` names, then ask again with the same key: you get the first one's answer.",
 )  # fmt: skip
 NAME_IN_USE: Final = Kind(
-    "name-in-use", 409, "The job's id or unique key is in use at this moment",
-    "Others are storing jobs of the same `id` or `unique_key` just now, and have not finished. Nothing was stored.",
+    "name-in-use", 409, "The job's id or unique key is currently in use",
+    "Other requests are storing jobs with the same `id` or `unique_key` at this moment. Nothing was stored.",
     "Wait for the seconds that `Retry-After` names, then ask again with the same `Idempotency-Key`.",
 )  # fmt: skip
 JOB_EXISTS: Final = Kind(
-    "job-exists", 409, "There is a job with this id",
-    "You chose an id for the job that another job has.",
+    "job-exists", 409, "A job with this id already exists",
+    "The id that you chose belongs to another job.",
     "Leave `id` out, or make a new version 7 UUID. If this was a retry, send the `Idempotency-Key` of the first try.",
 )  # fmt: skip
 QUEUE_UNKNOWN: Final = Kind(
     "queue-unknown", 404, "There is no such queue",
-    "No queue has this name: none of the house's, and none that a worker has ever served.",
-    "Take one of those that `detail` names. A queue that a service has declared is known once a worker serves it.",
+    "There is no queue with this name, neither a built-in one nor one that a worker has ever served.",
+    "Use one of those that `detail` names. A queue declared by a service is known once a worker serves it.",
 )  # fmt: skip
 LIMITS_UNKNOWN: Final = Kind(
     "limits-unknown", 404, "The job type has no limits by key",
     "No worker has declared a limit by key for a job type of this name, so there is none to change.",
-    "Take a type that `GET /v1/limits` lists. A type is listed once a worker that declares limits for it has started.",
+    "Use a type that `GET /v1/limits` lists. A type is listed once a worker that declares limits for it has started.",
 )  # fmt: skip
 JOB_ENDED: Final = Kind(
     "job-ended", 409, "The job has ended",
-    "The job is completed, failed or cancelled already, so it cannot be cancelled or moved any more; one that is"
-    " completed is not tried again.",
+    "The job is already completed, failed or cancelled, so it can no longer be cancelled or moved; a completed job is"
+    " not retried.",
     "Nothing needs to be done. Read the job to see how it ended.",
 )  # fmt: skip
 DEAD_LETTER_SETTLED: Final = Kind(
     "dead-letter-settled", 409, "The dead letter is settled",
-    "Somebody has requeued or discarded it, or nobody did in its time and it has expired.",
-    "Nothing needs to be done. Read its job to see what became of it; a job that failed again has another letter.",
+    "It was requeued or discarded, or it has expired.",
+    "Nothing needs to be done. Read its job to see its outcome; a job that failed again has another dead letter.",
 )  # fmt: skip
 DELIVERY_SETTLED: Final = Kind(
-    "delivery-settled", 409, "What became of the message is known",
+    "delivery-settled", 409, "The outcome of the message is known",
     "Only a message whose status is `unknown` can be declared sent, or be sent again.",
-    "Nothing needs to be done. Read the message to see what became of it.",
+    "Nothing needs to be done. Read the message to see its outcome.",
 )  # fmt: skip
 WORDS_GONE: Final = Kind(
-    "words-gone", 409, "The message's words are erased",
-    "What the message says is gone, so it cannot be sent again: it held a code or a link, or its time is over.",
-    "Ask for a new message; declare this one `sent` where nobody has to look at it.",
+    "words-gone", 409, "The message's text has been erased",
+    "The message's text was erased, so it cannot be sent again: it contained a code or a link, or its retention"
+    " period is over.",
+    "Send a new message; declare this one `sent` if nobody has to look at it.",
 )  # fmt: skip
 BULK_ACTION_ENDED: Final = Kind(
     "bulk-action-ended", 409, "The bulk action has ended",
     "The bulk action is done, or was stopped, so there is nothing left to stop.",
-    "Nothing needs to be done. Read it to see how far it came.",
+    "Nothing needs to be done. Read it to see how far it got.",
 )  # fmt: skip
 UNIQUE_KEY_HELD: Final = Kind(
     "unique-key-held", 409, "Another job holds the unique key",
     "While a job of this type with the same `unique_key` is unfinished, this one cannot wait again. `errors` names it.",
-    "Wait until that job has ended, or cancel it; or discard this one, if that does its work.",
+    "Wait until that job has ended, or cancel it; or discard this one, if the other does its work.",
 )  # fmt: skip
 JOB_RUNNING: Final = Kind(
-    "job-running", 409, "The job is running, or waits for something else",
-    "A worker has the job in hand, or it waits for something else than its time or its turn. A job that has not ended"
-    " cannot be tried again, and one that does not wait in its queue cannot be moved.",
-    "Ask `GET /v1/jobs/{job_id}/explain` where it is. Wait until it has ended, or cancel it.",
+    "job-running", 409, "The job is running, or waiting for something else",
+    "A worker is running the job, or it waits for something other than its time or its turn. An unfinished job cannot"
+    " be retried, and a job that is not waiting in its queue cannot be moved.",
+    "See `GET /v1/jobs/{job_id}/explain`. Wait until it has ended, or cancel it.",
 )  # fmt: skip
 SCHEDULE_ENDED: Final = Kind(
     "schedule-ended", 409, "The schedule has ended",
-    "The schedule has no times left at which it could fire, so it can be neither paused nor resumed.",
-    "Schedule it anew under the same name, with another rule or a later end; or run it once more by hand.",
+    "The schedule has no times left, so it can be neither paused nor resumed.",
+    "Create it again under the same name, with another rule or a later end; or run it once more manually.",
 )  # fmt: skip
 FLOW_CLOSED: Final = Kind(
-    "flow-closed", 409, "The flow takes no such change any more",
+    "flow-closed", 409, "The flow can no longer be changed in this way",
     "The flow is closed, so no members can be added, or all of it has ended, so it cannot be cancelled.",
     "Make a new flow for further jobs. Read the flow to see how it stands.",
 )  # fmt: skip
 TOO_MANY_FLOWS: Final = Kind(
     "too-many-open-flows", 409, "The organization has too many open flows",
-    "A flow that is made with `close: false` stands open until somebody closes it, and an organization may have so many"
-    " of these at once (`detail` says how many).",
+    "A flow that is made with `close: false` stays open until somebody closes it, and an organization can have only"
+    " so many of these at once (`detail` says how many).",
     "Close or cancel those that need no more jobs (`GET /v1/flows?state=open`), or make the flow with all its jobs.",
 )  # fmt: skip
 CONFLICT: Final = Kind(
-    "conflict", 409, "The change does not fit the present state",
-    "What is there now excludes the change: a name is taken, a limit is reached, or somebody was faster. `detail` says"
-    " which.",
-    "Read the present state, and change what `detail` names.",
+    "conflict", 409, "The change conflicts with the current state",
+    "The current state does not allow the change: a name is taken, a limit is reached, or somebody was faster."
+    " `detail` says which.",
+    "Read the current state, and change what `detail` names.",
 )  # fmt: skip
 JOB_GONE: Final = Kind(
-    "job-gone", 410, "The job of this key is not there any more",
-    "This `Idempotency-Key` made a job, which was accepted and has been removed since, as all jobs are in time. So its"
-    " first answer cannot be given again; nothing was done anew. `detail` names the job.",
-    "Nothing needs to be done if this was a retry. To ask for another job, take a new key.",
+    "job-gone", 410, "The job of this key no longer exists",
+    "This `Idempotency-Key` made a job, which was accepted and has been deleted since, as all jobs are after a while."
+    " So the first response cannot be returned again; nothing was done anew. `detail` names the job.",
+    "Nothing needs to be done if this was a retry. To create another job, use a new key.",
 )  # fmt: skip
 BODY_TOO_LARGE: Final = Kind(
     "body-too-large", 413, "The body is too large",
-    "The body is larger than this address takes.",
+    "The body is larger than this address accepts.",
     "Send less at once, such as several smaller requests.",
 )  # fmt: skip
 UNSUPPORTED_MEDIA_TYPE: Final = Kind(
@@ -282,26 +284,26 @@ UNSUPPORTED_MEDIA_TYPE: Final = Kind(
     "Send JSON in UTF-8, uncompressed, with `content-type: application/json`.",
 )  # fmt: skip
 INVALID: Final = Kind(
-    "invalid", 422, "Some of the request is not valid",
+    "invalid", 422, "Parts of the request are not valid",
     "The request can be read, but some of its values cannot be accepted. Nothing was changed.",
     "Go through `errors`: each entry names a field, what would be right, and a `code` for programs. The codes are"
     " listed below.",
 )  # fmt: skip
 FILTER_TOO_WIDE: Final = Kind(
-    "filter-too-wide", 422, "The filter fits too much",
-    "The filter names no type, queue, error code or fingerprint, so the bulk action would concern all there is.",
-    "Name what the matter is. `dry_run` tells how many a filter fits, and shows the first of them.",
+    "filter-too-wide", 422, "The filter is too broad",
+    "The filter names no type, queue, error code or fingerprint, so the bulk action would apply to everything.",
+    "Narrow the filter. `dry_run` counts what it matches, and shows the first of them.",
 )  # fmt: skip
 CRON_INVALID: Final = Kind(
-    "cron-invalid", 422, "The cron expression is none",
+    "cron-invalid", 422, "The cron expression is not valid",
     "One of the expression's fields (minute, hour, day of the month, month, weekday; with six, seconds come first)"
-    " holds what it cannot hold.",
+    " contains an invalid value.",
     "See `errors` for which one. `POST /v1/schedules/preview` tells what an expression means, in words and times.",
 )  # fmt: skip
 ZONE_UNKNOWN: Final = Kind(
     "zone-unknown", 422, "There is no such time zone",
-    "The time zone is none that is known here. Zones are called by their IANA names, such as Europe/Berlin.",
-    "Take the name from the IANA list, letter by letter. Abbreviations such as CET name no place, and no rules.",
+    "This time zone is not known. Time zones have IANA names, such as Europe/Berlin.",
+    "Use the exact name from the IANA list. Abbreviations such as CET do not identify a place and its rules.",
 )  # fmt: skip
 NEVER_FIRES: Final = Kind(
     "never-fires", 422, "The schedule would never fire",
@@ -309,7 +311,7 @@ NEVER_FIRES: Final = Kind(
     "Check the day and the month of the expression, and when the schedule starts and ends.",
 )  # fmt: skip
 UNKNOWN_MEMBER: Final = Kind(
-    "unknown-member", 422, "A job waits for what is no member of its flow",
+    "unknown-member", 422, "A job waits for a job that is not a member of its flow",
     "A job can wait for jobs that come before it in the request, and for members that the flow has already.",
     "Name in `after` the position (from 0) or the `ref` of an earlier job of the request, or a member's id.",
 )  # fmt: skip
@@ -331,21 +333,21 @@ HEAD_TOO_LARGE: Final = Kind(
 )  # fmt: skip
 INTERNAL_ERROR: Final = Kind(
     "internal-error", 500, "Something went wrong on our side",
-    "A fault of ours kept the request from being answered. It has been logged.",
-    "Try again with the same `Idempotency-Key`. If it happens again, tell us the `request_id`: it leads us to the"
-    " fault.",
+    "An error on our side prevented a response. It has been logged.",
+    "Try again with the same `Idempotency-Key`. If it happens again, tell us the `request_id`, so that we can find"
+    " the cause.",
 )  # fmt: skip
 GUARD_UNAVAILABLE: Final = Kind(
     "guard-unavailable", 503, "Attempts cannot be counted, so none is allowed",
-    "What counts attempts at passwords and codes is unavailable for a moment. Until it is back, nobody is let through,"
-    " so that nobody can guess without limit.",
+    "What counts attempts at passwords and codes is unavailable for a moment. Until it is back, all attempts are"
+    " refused, so that nobody can guess without limit.",
     "Try again in a moment. For operators: `/ready` says whether Redis answers.",
 )  # fmt: skip
 UNAVAILABLE: Final = Kind(
     "unavailable", 503, "The service cannot do this right now",
     "Something that this needs, such as the database, is not answering at the moment.",
     "Try again after the seconds that `Retry-After` names, with the same `Idempotency-Key`. For operators: `/ready`"
-    " says what is away.",
+    " says what is unavailable.",
 )  # fmt: skip
 
 KINDS: Final = tuple(value for value in list(globals().values()) if isinstance(value, Kind))

@@ -115,7 +115,7 @@ def unauthenticated(detail: str, *errors: FieldError) -> Problem:
 
 def no_object_store(purpose: str) -> Problem:
     """Say that there is no store for what a request needs one for, which only an operator can change."""
-    detail = f"There is no object store, {purpose}. For operators: S3_BUCKET names one."
+    detail = f"There is no object store, {purpose}. For operators: set S3_BUCKET."
     return Problem(UNAVAILABLE, detail, headers={"retry-after": "3600"})
 
 
@@ -147,4 +147,6 @@ def render(problem: Problem, *, instance: str, request_id: str) -> tuple[int, li
 
 def internal_error() -> Problem:
     """A fault of ours: the request id leads to it in the logs, nothing else is said."""
-    return Problem(INTERNAL_ERROR, "It is logged under the request id. Try again; if it stays, tell us that id.")
+    return Problem(
+        INTERNAL_ERROR, "It is logged under the request id. Try again; if it happens again, send us that id."
+    )

@@ -102,7 +102,9 @@ def _intake(error: singr_jobs.IntakeError) -> Problem:
 
 
 def _reserved(error: singr_jobs.ReservedError) -> Problem:
-    detail = "This speaks for the platform, or leads away from it: an organization cannot ask for it. See errors."
+    detail = (
+        "This message speaks for the platform, or links to another site, so an organization cannot send it. See errors."
+    )
     field = FieldError(f"payload.{error.field}", error.message, "body", "forbidden")
     return refused(problems.NOT_ALLOWED, field, detail)
 
@@ -140,7 +142,7 @@ def _schedule(error: schedules.ScheduleError) -> Problem:
 
 
 def _ended(error: singr_jobs.JobEndedError) -> Problem:
-    return Problem(problems.JOB_ENDED, f"The job is {error.status} already: nothing moves or cancels it any more.")
+    return Problem(problems.JOB_ENDED, f"The job is {error.status} already: it can no longer be moved or cancelled.")
 
 
 def _bulk(error: singr_jobs.BulkActionError) -> Problem:
@@ -156,14 +158,12 @@ def _held(error: singr_jobs.UniqueKeyHeldError) -> Problem:
 
 
 def _gone(error: singr_jobs.JobGoneError) -> Problem:
-    said = (
-        f"This key made the job {error.job_id} at {error.accepted_at:%Y-%m-%dT%H:%M:%SZ}, which is not there any more."
-    )
+    said = f"This key made the job {error.job_id} at {error.accepted_at:%Y-%m-%dT%H:%M:%SZ}, which no longer exists."
     return refused(problems.JOB_GONE, header_error("idempotency-key", said, "expired"))
 
 
 def _away(_: BaseException) -> Problem:
-    detail = "A store that this needs does not answer. Nothing is lost: try again, with the same Idempotency-Key."
+    detail = "A store that this needs is not responding. Nothing is lost: try again with the same Idempotency-Key."
     return Problem(problems.UNAVAILABLE, detail, headers=_LATER)
 
 
@@ -175,7 +175,7 @@ def _database(error: Exception) -> Problem | None:
 _FRAMEWORK: Final = {
     400: (problems.MALFORMED_REQUEST, "The request cannot be read. Check its path, query and headers."),
     404: (problems.NOT_FOUND, "No route has this address. The routes are listed at /schema."),
-    405: (problems.METHOD_NOT_ALLOWED, "See the Allow header for the methods that this address takes."),
+    405: (problems.METHOD_NOT_ALLOWED, "The Allow header lists the methods that this address accepts."),
     406: (problems.NOT_ACCEPTABLE, f"{problems.NOT_ACCEPTABLE.title}."),
     413: (problems.BODY_TOO_LARGE, "Send less at once."),
     415: (problems.UNSUPPORTED_MEDIA_TYPE, "Send application/json."),
@@ -240,7 +240,7 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
         problems.NOT_FOUND,
         FieldError(
             "delivery_id",
-            "There is no such message in this organization, or it is not kept any more.",
+            "There is no such message in this organization, or it has been deleted.",
             "path",
             "not_found",
         ),
@@ -286,7 +286,7 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
         problems.NOT_FOUND,
         FieldError(
             "suppression_id",
-            "There is no such suppression in force in this organization; what holds for all, the platform lifts.",
+            "This organization has no such active suppression; platform-wide ones are lifted by the platform.",
             "path",
             "not_found",
         ),
@@ -297,7 +297,7 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
     ),
     notifications.UnsubscribeLinkError: _means(
         problems.NOT_FOUND,
-        FieldError("token", "This is no link of a mail of ours, or not all of it.", "path", "not_found"),
+        FieldError("token", "This link is not from one of our mails, or it is incomplete.", "path", "not_found"),
     ),
     notifications.WebhookNotFoundError: _means(
         problems.NOT_FOUND,
@@ -319,7 +319,7 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
         problems.IN_PROGRESS,
         header_error(
             "idempotency-key",
-            "The first request with this key has no answer yet: ask again in a second, with the same key.",
+            "The first request with this key is still running: try again in a second, with the same key.",
             "in_progress",
         ),
         _LATER,
@@ -347,7 +347,7 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
     singr_jobs.NonceReplayedError: _means(
         problems.REQUEST_REPLAYED,
         header_error(
-            "x-singr-nonce", "This nonce was used before: sign each request anew, with a nonce of its own.", "replayed"
+            "x-singr-nonce", "This nonce was used before: sign each request anew, with a new nonce.", "replayed"
         ),
         _PROVE,
     ),
@@ -366,7 +366,7 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
     ReasonError: _field("body"),
     queues.QueueUnknownError: _says(problems.QUEUE_UNKNOWN),
     StandingWorkUnknownError: _means(
-        problems.NOT_FOUND, FieldError("name", "No worker does standing work of this name.", "path", "not_found")
+        problems.NOT_FOUND, FieldError("name", "There is no standing task with this name.", "path", "not_found")
     ),
     schedules.ScheduleEndedError: _says(problems.SCHEDULE_ENDED),
     schedules.ScheduleError: _schedule,
@@ -376,7 +376,7 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
     ),
     # stores, and the framework
     InvalidCursor: lambda _: invalid(
-        FieldError("cursor", "must be next_cursor of the page before, unchanged", "query", "malformed")
+        FieldError("cursor", "must be the next_cursor of the previous page, unchanged", "query", "malformed")
     ),
     ObjectStoreError: _away,
     redis.RedisError: _away,

@@ -21,7 +21,7 @@ from singr_api.http.problems import INVALID, MALFORMED_BODY, FieldError, Locatio
 T = TypeVar("T")
 MOST_ERRORS: Final = 50
 """So many faults are told of a request's form, and then nothing of the rest."""
-_MANY: Final = f"More than {MOST_ERRORS} fields may not be valid: errors has the first {MOST_ERRORS}."
+_MANY: Final = f"More than {MOST_ERRORS} fields are not valid: errors lists the first {MOST_ERRORS}."
 _LONGEST_NAME: Final = 64
 _TOO_LARGE: Final = "must be a smaller number: one that a 64-bit float holds (IEEE 754)"
 _WHOLE: Final = 2.0**53  # from here on a float may be another integer than the one that was written

@@ -41,7 +41,7 @@ class EmailOrPhone(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     def __post_init__(self) -> None:
         """Refuse what no single field shows."""
         if (self.email is None) == (self.phone is None):
-            raise RuleError("conflicting_fields", "send email or phone: one of them")
+            raise RuleError("conflicting_fields", "send either email or phone")
 
 
 class Accepted(msgspec.Struct, frozen=True):

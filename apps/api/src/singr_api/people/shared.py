@@ -141,7 +141,7 @@ async def my_organization(
     async with services.db.platform() as session:
         theirs = set((await session.scalars(union(reaches, belongs))).all())
     if named is not None and named not in theirs:
-        message = "is no organization that you belong to, or that reaches you"
+        message = "must be an organization that you belong to, or that reaches you"
         raise refused(NOT_FOUND, FieldError("organization_id", message, "query", "not_found"))
     if named is not None:
         return named
@@ -150,6 +150,6 @@ async def my_organization(
     if not theirs and otherwise is not None:
         return otherwise
     if not theirs:
-        message = "There is no organization that you belong to, or that reaches you."
+        message = "There must be an organization that you belong to, or that reaches you."
         raise refused(NOT_FOUND, FieldError("organization_id", message, "query", "not_found"))
     raise invalid(FieldError("organization_id", "is required: several organizations reach you", "query", "required"))

@@ -57,12 +57,12 @@ _FIELD: Final = {
     "token-expired": header_error("authorization", "the access token has expired: refresh it", "expired"),
     "token-revoked": header_error("authorization", "this session has ended: sign in again", "revoked"),
     "credentials-ambiguous": header_error("authorization", "send one kind of credential", "ambiguous"),
-    "csrf-refused": header_error("x-csrf-token", "must be the csrf_token that signing in answered", "cross_site"),
+    "csrf-refused": header_error("x-csrf-token", "must be the csrf_token returned at sign-in", "cross_site"),
     "signature-refused": header_error("x-singr-timestamp", "the timestamp is more than 300 seconds off", "stale"),
     "request-replayed": header_error("x-singr-nonce", "this nonce was used before", "replayed"),
     "unsupported-media-type": header_error("content-type", "must be application/json, in UTF-8", "unsupported"),
     "not-acceptable": header_error("accept", "must admit application/json", "unsupported"),
-    "job-gone": header_error("idempotency-key", "the job that this key made is not there any more", "expired"),
+    "job-gone": header_error("idempotency-key", "the job that this key created no longer exists", "expired"),
     "idempotency-key-reused": header_error("idempotency-key", "this key was used for another request", "key_reused"),
 }
 

@@ -88,7 +88,7 @@ PRIORITIES: Final = {"high": Priority.HIGH, "normal": Priority.NORMAL, "low": Pr
 def within_reason(run_at: dt.datetime | None, field: str = "run_at") -> dt.datetime | None:
     """Refuse a time that is far from now: whoever names one has made a mistake."""
     if run_at is not None and abs((run_at - clock.now()).total_seconds()) > LONGEST_DELAY_SECONDS:
-        raise invalid(FieldError(field, "must lie within 366 days of now", "body", "out_of_range"))
+        raise invalid(FieldError(field, "must be within 366 days from now", "body", "out_of_range"))
     return run_at
 
 
@@ -101,7 +101,7 @@ def each_once(labels: list[str], field: str = "labels", location: Location = "bo
     """Refuse a label that comes twice."""
     for place, label in enumerate(labels):
         if label in labels[:place]:
-            words = f"must be another than {field}[{labels.index(label)}]: each label once"
+            words = f"must differ from {field}[{labels.index(label)}]: each label only once"
             raise invalid(FieldError(f"{field}[{place}]", words, location, "repeated"))
     return labels
 

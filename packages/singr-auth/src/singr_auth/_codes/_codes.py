@@ -29,7 +29,7 @@ def new_code(digits: int = SECOND_FACTOR.code_digits) -> Secret:
         digits: its length, 6 to 12.
     """
     if not SECOND_FACTOR.code_digits <= digits <= _MOST_DIGITS:
-        raise ValueError(f"A code has {SECOND_FACTOR.code_digits} to {_MOST_DIGITS} digits.")
+        raise ValueError(f"A code must have {SECOND_FACTOR.code_digits} to {_MOST_DIGITS} digits.")
     return Secret(f"{secrets.randbelow(10**digits):0{digits}}")
 
 

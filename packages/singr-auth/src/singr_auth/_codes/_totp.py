@@ -74,9 +74,9 @@ def match_totp(secret: Secret, code: str, *, now: float, window: int = 1, after:
         if hmac.compare_digest(totp.generate_otp(step), typed):
             matched = step
     if matched < 0:
-        raise TotpError("mismatch", "The code does not fit. It changes every 30 seconds; is the phone's clock right?")
+        raise TotpError("mismatch", "The code is wrong. It changes every 30 seconds; is the phone's clock right?")
     if after is not None and matched <= after:
-        raise TotpError("reused", "This code was used already. Wait for the next one.")
+        raise TotpError("reused", "This code has already been used. Wait for the next one.")
     return matched
 
 

@@ -164,7 +164,7 @@ class RemoteAccess:
                 that are invented.
         """
         if self._credential is None or not presented:
-            raise RefusedError(_UNAUTHORIZED, "Send an API key of Singr in the header x-api-key.")
+            raise RefusedError(_UNAUTHORIZED, "Send a Singr API key in the header x-api-key.")
         try:
             parse_api_key(presented)
         except ApiKeyError as error:
@@ -286,13 +286,13 @@ def _read(answer: httpx.Response, type_: type[_Answer]) -> _Answer:
 
 
 def _unavailable() -> RefusedError:
-    return RefusedError(503, "Singr cannot be asked right now.")
+    return RefusedError(503, "Singr cannot be reached right now.")
 
 
 def _bearer(authorization: str | None) -> str:
     scheme, _, token = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        raise RefusedError(_UNAUTHORIZED, "Send an access token of Singr: authorization: Bearer.", _SIGN_IN)
+        raise RefusedError(_UNAUTHORIZED, "Send a Singr access token: authorization: Bearer.", _SIGN_IN)
     return token.strip()
 
 

@@ -40,7 +40,7 @@ def check_address(url: str, what: str, *, allow_http: bool, query: bool = True) 
         kept = "user name" if parts.username is not None else "fragment (#)" if "#" in url else "query (?)"
         raise ValueError(f"{what} has no {kept}.")
     if parts.scheme == "http" and not allow_http and not _is_loopback(host):
-        raise ValueError(f"{what} must begin with https://: who alters it on its way can sign tokens.")
+        raise ValueError(f"{what} must begin with https://: anybody who alters it in transit could sign tokens.")
 
 
 def _is_loopback(host: str) -> bool:

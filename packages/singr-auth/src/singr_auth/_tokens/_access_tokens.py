@@ -227,11 +227,11 @@ class AccessTokenVerifier:
         try:
             jws.deserialize_compact(text, key, algorithms=[ALGORITHM])
         except (JoseError, ValueError):
-            raise AccessTokenError("signature", "The token's signature does not fit.") from None
+            raise AccessTokenError("signature", "The token's signature is wrong.") from None
         try:
             return msgspec.convert(_members(payload), _Claims)
         except (msgspec.ValidationError, ValueError, RecursionError):
-            raise AccessTokenError("claims", "The token lacks a claim, or one is of the wrong form.") from None
+            raise AccessTokenError("claims", "The token lacks a claim, or a claim has the wrong form.") from None
 
     def _check_audience(self, claims: _Claims) -> None:
         if claims.iss != self._issuer:
@@ -255,7 +255,7 @@ def _check_times(claims: _Claims, now: float) -> None:
         raise AccessTokenError("expired", "The token has expired.")
     latest = now + CLOCK_TOLERANCE_SECONDS
     if claims.iat > latest or (isinstance(claims.nbf, int) and claims.nbf > latest):
-        raise AccessTokenError("claims", "The token is not in force yet; compare the clocks of both machines.")
+        raise AccessTokenError("claims", "The token is not valid yet; compare the clocks of both machines.")
     if not 0 < claims.exp - claims.iat <= LONGEST_LIFE_SECONDS or claims.auth_time > claims.iat:
         raise AccessTokenError("claims", "The token's times contradict each other, or it lives too long.")
 

@@ -61,6 +61,6 @@ def parse_api_key(text: str) -> ApiKey:
     if not _FORM.fullmatch(text):
         raise ApiKeyError(f"An API key is {API_KEY_PREFIX} and {_RANDOM_WIDTH + _CHECKSUM_WIDTH} letters or digits.")
     if _base62.checksum(text[:-_CHECKSUM_WIDTH]) != text[-_CHECKSUM_WIDTH:]:
-        raise ApiKeyError("The API key's checksum does not fit: a character is missing or mistyped.")
+        raise ApiKeyError("The API key's checksum is wrong: a character is missing or mistyped.")
     digest = hashlib.sha256(b"singr-auth key id\0" + text.encode()).digest()
     return ApiKey(key_id="ak_" + _base62.encode(digest[:12], 17), secret=Secret(text))

@@ -40,7 +40,7 @@ def filled(model: type[Message], data: Mapping[str, Any]) -> Message:
     fields = {field.name: field for field in msgspec.structs.fields(model)}
     for name in data:
         if name not in fields:
-            faults[name] = f"is no variable of this message; it has {', '.join(fields)}"
+            faults[name] = f"is not a variable of this message; it has {', '.join(fields)}"
     for name, field in fields.items():
         if name not in data:
             if field.required:

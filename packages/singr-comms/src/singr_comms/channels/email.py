@@ -152,7 +152,9 @@ class Email(Channel[EmailAddress, EmailEnvelope]):
         """As for any channel; an address that some programs would read as another one is refused too."""
         envelope = super().check(envelope)
         if "=?" in envelope.to.email + (envelope.meant_for or ""):
-            raise InvalidMessageError("to.email", "must not hold =? (some programs would read another address there)")
+            raise InvalidMessageError(
+                "to.email", "must not contain =? (some mail programs would read another address there)"
+            )
         return envelope
 
 

@@ -102,7 +102,7 @@ class Push(Channel[str, PushEnvelope]):
             return
         if _size(_rendered(message, DEFAULT_BRAND, None)) > _ROOM:
             raise InvalidMessageError(
-                "", f"must be shorter: a push has {_LARGEST} bytes at most, with all that goes along"
+                "", f"must be shorter: a push has at most {_LARGEST} bytes, including everything sent with it"
             )
 
     def encoded(self, to: str) -> bytes:

@@ -32,19 +32,19 @@ _LOCAL_DAY: Final = rf"^{_DAY}{_END}"
 _LOCAL_TIME: Final = rf"^{_DAY}T(?:[01][0-9]|2[0-3]):[0-5][0-9]{_END}"
 
 RULES: Final = {
-    _LINE: "must be one line with something to see on it, without control characters or direction overrides",
-    _TEXT: "must hold something to see, without control characters or direction overrides; line feeds are allowed",
+    _LINE: "must be one line with visible text, without control characters or direction overrides",
+    _TEXT: "must contain visible text, without control characters or direction overrides; line feeds are allowed",
     _URL: "must be an http or https address in ASCII without a user name, such as https://singrkaraoke.com/x",
     _EMAIL: "must be an e-mail address in ASCII, such as jane@example.org",
     _E164: "must be a phone number in E.164 form: +, then 7 to 15 digits, such as +15555550100",
     _CODE: "must be 4 to 10 digits or capital letters, such as 042917",
     _IP: "must be an IPv4 or IPv6 address, such as 203.0.113.7",
-    _DEVICE: "must be a registration token of Firebase: 8 to 1,024 letters, digits, colons, hyphens or underscores",
+    _DEVICE: "must be a Firebase registration token: 8 to 1,024 letters, digits, colons, hyphens or underscores",
     _TOKEN: "must be 1 to 64 letters, digits, dots, hyphens or underscores",
-    LOCALE_PATTERN: "must be a language, perhaps with script and region, such as de or pt-BR (BCP 47)",
-    _AMOUNT: "must be the code of a currency (ISO 4217) and an amount, such as EUR 12.50",
-    _LOCAL_DAY: "must be a day, such as 2026-11-28",
-    _LOCAL_TIME: "must be a day and a time at the place that it is about, such as 2026-11-28T17:00",
+    LOCALE_PATTERN: "must be a language tag, optionally with script and region, such as de or pt-BR (BCP 47)",
+    _AMOUNT: "must be a currency code (ISO 4217) and an amount, such as EUR 12.50",
+    _LOCAL_DAY: "must be a date, such as 2026-11-28",
+    _LOCAL_TIME: "must be a local date and time, such as 2026-11-28T17:00",
 }
 """What each pattern asks for, for people."""
 

@@ -50,7 +50,7 @@ def checked(value: object, model: type[_Checked], *, at: str = "") -> _Checked:
     except msgspec.ValidationError as error:
         raise _within(invalid_message(error), at) from None
     except (UnicodeEncodeError, TypeError, OverflowError, RecursionError):
-        wrong = InvalidMessageError(_unwritable(value), "holds a value that cannot be written as JSON in UTF-8")
+        wrong = InvalidMessageError(_unwritable(value), "contains a value that cannot be written as JSON in UTF-8")
         raise _within(wrong, at) from None
 
 

@@ -13,10 +13,10 @@ from singr_comms.channels.email import EmailAddress
 
 _WRONG: Final[Mapping[int, str]] = MappingProxyType(
     {
-        phonenumbers.ValidationResult.INVALID_COUNTRY_CODE: "no country has its first digits",
+        phonenumbers.ValidationResult.INVALID_COUNTRY_CODE: "its country code does not exist",
         phonenumbers.ValidationResult.TOO_SHORT: "it has too few digits for its country",
         phonenumbers.ValidationResult.TOO_LONG: "it has too many digits for its country",
-        phonenumbers.ValidationResult.INVALID_LENGTH: "its country has no numbers of that length",
+        phonenumbers.ValidationResult.INVALID_LENGTH: "its country has no numbers of this length",
         phonenumbers.ValidationResult.IS_POSSIBLE_LOCAL_ONLY: "its area code is missing",
     }
 )
@@ -69,7 +69,7 @@ def wrong_phone(number: str) -> str | None:
             right = _e164(parsed)
             return None if right == number else _NOT_E164.format(right[: len(str(parsed.country_code)) + 3])
         wrong = _WRONG.get(result, "its country has no such numbers")
-    return f"must be a phone number that can exist, such as +15555550100: {wrong}"
+    return f"must be a valid phone number, such as +15555550100: {wrong}"
 
 
 def ways_to_write(recipient: str) -> tuple[str, ...]:
@@ -113,7 +113,7 @@ def _wrong_domain(domain: str, *, allow_test: bool) -> str | None:
     try:
         validate_email(f"x@{domain}", check_deliverability=False, test_environment=allow_test)
     except EmailNotValidError as error:
-        return f"must be an address that mail can reach, such as jane@example.org: {_small(str(error))}"
+        return f"must be a valid e-mail address, such as jane@example.org: {_small(str(error))}"
     return None
 
 

@@ -28,7 +28,7 @@ _MEMBER, _UNTIL = slice(17, 33), slice(33, 41)
 
 
 class UnsubscribeLinkError(CommsError, LookupError):
-    """This is no link of a mail of ours, or not all of it."""
+    """This link is not from one of our mails, or it is incomplete."""
 
 
 class LinkOverError(UnsubscribeLinkError):
@@ -85,7 +85,7 @@ def read_link(sealer: Sealer, token: str) -> ReaderLink:
     codes = sealer.fingerprints(claims.hex(), context=_CONTEXT)
     link = _said(claims) if any([hmac.compare_digest(code, one) for one in codes]) else None  # noqa: C419 - all of them, in constant time
     if link is None:
-        raise UnsubscribeLinkError("this is no link of a mail of ours, or not all of it")
+        raise UnsubscribeLinkError("this link is not from one of our mails, or it is incomplete")
     if link.until is not None and link.until <= clock.now():
         raise LinkOverError("this link has expired")
     return link

@@ -48,7 +48,7 @@ _DECLARED: Final = {
 
 
 class DeliveryNotFoundError(CommsError):
-    """There is no such message in this organization, or it is not kept any more."""
+    """There is no such message in this organization, or it has been deleted."""
 
 
 class DeliverySettledError(CommsError):

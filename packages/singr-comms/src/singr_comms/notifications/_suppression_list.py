@@ -124,7 +124,7 @@ async def lift_suppression(
     }
     if (await session.execute(_LIFT, values)).scalar() is None:
         raise SuppressionNotFoundError(
-            "there is no such suppression in force in this organization; what holds for all, the platform lifts"
+            "this organization has no such active suppression; platform-wide ones are lifted by the platform"
         )
     await log_operation(session, "suppression.lift", str(suppression_id), organization_id=organization_id, reason=note)
     row = await session.get_one(Suppression, suppression_id, populate_existing=True)

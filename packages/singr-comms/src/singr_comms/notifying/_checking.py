@@ -132,7 +132,7 @@ def _moments(asked: NotificationRequest, now: datetime) -> Iterator[Notification
     if asked.per_minute is not None and not 1 <= asked.per_minute <= MOST_PER_MINUTE:
         yield NotificationFault("per_minute", f"must be 1 to {MOST_PER_MINUTE:,}", "out_of_range")
     if asked.per_minute is not None and not isinstance(asked.to, Audience):
-        yield NotificationFault("per_minute", "is for a topic, tags or all: named ones are decided at once")
+        yield NotificationFault("per_minute", "is for a topic, tags or all: named recipients are decided at once")
     if asked.replace and asked.deduplication_key is None:
         yield NotificationFault("replace", "needs a deduplication_key: it moves the notification that has it")
 
@@ -143,17 +143,17 @@ def _ways(
     if declared is None:
         return
     if not channels:
-        yield NotificationFault("channels", "must name one channel at least", "required")
+        yield NotificationFault("channels", "must name at least one channel", "required")
     for place, channel in enumerate(channels if asked is None else asked):
         if channel not in declared.ways:
-            words = f"{declared.name} goes by {', '.join(sorted(declared.ways))}, and by nothing else"
+            words = f"{declared.name} can only be sent by {', '.join(sorted(declared.ways))}"
             yield NotificationFault(f"channels[{place}]", words, "unknown_value")
 
 
 def _urgency(asked: NotificationRequest) -> Iterator[NotificationFault]:
     many = isinstance(asked.to, Audience) or len(asked.to) > MOST_HIGH
     if asked.priority is Priority.HIGH and many:
-        yield NotificationFault("priority", f"high is for {MOST_HIGH} named ones at most", "out_of_range")
+        yield NotificationFault("priority", f"high is for at most {MOST_HIGH} named recipients", "out_of_range")
 
 
 def _kept(asked: NotificationRequest, declared: MessageType | None) -> Iterator[NotificationFault]:
@@ -161,9 +161,9 @@ def _kept(asked: NotificationRequest, declared: MessageType | None) -> Iterator[
     if asked.digest is None:
         return
     if declared is not None and declared.mandatory:
-        yield NotificationFault("digest", f"{declared.name} cannot wait: nobody may switch it off", "forbidden")
+        yield NotificationFault("digest", f"{declared.name} cannot wait: it cannot be switched off", "forbidden")
     if asked.priority is Priority.HIGH:
-        yield NotificationFault("digest", "what has high priority goes at once")
+        yield NotificationFault("digest", "messages with high priority are sent at once")
     for place, one in enumerate(() if isinstance(asked.to, Audience) else asked.to[:MOST_NAMED]):
         for name in _WAYS:
             if getattr(one, name) is not None:
@@ -180,7 +180,7 @@ def _whom(
             yield NotificationFault("to", f"must have exactly one of {', '.join(_GROUPS)}", "required")
         return
     if not 1 <= len(to) <= MOST_NAMED:
-        words = f"must name 1 to {MOST_NAMED}, not {len(to)}; more are reached by a topic, tags or all"
+        words = f"must name 1 to {MOST_NAMED}, not {len(to)}; use a topic, tags or all for more"
         yield NotificationFault("to", words, "out_of_range")
         return
     seen: dict[tuple[str, Any], int] = {}
@@ -219,7 +219,7 @@ def _address(
     for wrong in WORK[channel].unreachable(to, allow_test=allow_test).values():
         yield NotificationFault(field, wrong, "malformed")
     if channels and channel not in channels:
-        words = f"is reached by {channel}, which is not among the channels: {', '.join(channels)}"
+        words = f"is reached by {channel}, which is not one of the channels: {', '.join(channels)}"
         yield NotificationFault(field, words)
     addresses[place + 1] = Address(channel, to)
 

@@ -182,7 +182,7 @@ def _whom(*given: object) -> tuple[Fault, ...]:
     named = [one for one in given if one is not None]
     if len(named) == 1:
         return ()
-    message = "must be given, or user_id or address: one of the three"
+    message = "is required, or else user_id or address"
     return (Fault("recipient", message, "conflicting_fields" if named else "required"),)
 
 

@@ -154,7 +154,7 @@ async def store(
         if not asked.replace:
             return Notified(known.id, known.state, is_new=False)
         if known.state != "scheduled":
-            words = f"the notification {known.id} has begun ({known.state}): it is not replaced any more"
+            words = f"the notification {known.id} has begun ({known.state}): it can no longer be replaced"
             raise NotificationStateError(known.id, known.state, words)
         values["id"] = known.id
         row = await _replaced(session, values)
@@ -211,7 +211,7 @@ async def _audience(
         name = "recipient" if one.recipient is not None else "user_id"
         known = ids.get(getattr(one, name))
         if known is None:
-            words = "is no recipient of this organization: PUT /v1/recipients/{external_id} makes one"
+            words = "is not a recipient of this organization: PUT /v1/recipients/{external_id} creates one"
             faults.append(NotificationFault(f"to[{place}].{name}", words, "not_found"))
         elif (before := first.setdefault(known, place)) == place:
             found[place + 1] = known
@@ -227,7 +227,9 @@ async def _crowd(session: TenantSession, audience: Audience) -> tuple[dict[str, 
     if audience.topic is None:
         return {"kind": "all"}, []
     topic_id = await topic_named(session, audience.topic)
-    missing = [NotificationFault("to.topic", "there is no topic of this key", "not_found")] if topic_id is None else []
+    missing = (
+        [NotificationFault("to.topic", "there is no topic with this key", "not_found")] if topic_id is None else []
+    )
     return {"kind": "topic", "topic": audience.topic, "topic_id": str(topic_id)}, missing
 
 

@@ -149,7 +149,7 @@ async def _lock(session: TenantSession, notification_id: UUID) -> Any:
 async def _recipients(session: TenantSession, recipients: Sequence[str]) -> list[UUID]:
     known = {row.external_id: row.id for row in await recipients_named(session, recipients)}
     faults = [
-        NotificationFault(f"recipients[{place}]", "is no recipient of this organization", "not_found")
+        NotificationFault(f"recipients[{place}]", "is not a recipient of this organization", "not_found")
         for place, one in enumerate(recipients)
         if one not in known
     ]

@@ -41,7 +41,7 @@ WORDS: Final = {
 }
 """By its code; `{rule}` is the rule that decided."""
 UNKNOWN: Final = Refused(
-    "unknown_recipient", "the organization has no recipient of this id: none was ever put, or they were erased"
+    "unknown_recipient", "the organization has no recipient with this id: none was ever created, or they were erased"
 )
 
 
@@ -57,7 +57,9 @@ def inbox_told(
     outcome: Literal["sent", "stopped", "refused"] = "sent" if not stops else "stopped" if is_known else "refused"
     return SendingExplanation(
         outcome=outcome,
-        in_words=f"It would not be put in there: {stops[0].in_words}." if stops else "It would be in there at once.",
+        in_words=f"It would not be put into the inbox: {stops[0].in_words}."
+        if stops
+        else "It would be in the inbox at once.",
         channel=INBOX,
         kind=question.kind,
         recipient=None,

@@ -161,7 +161,7 @@ class FcmProvider:
 
     def _subscriptions(self, device: str) -> str:
         if not _DEVICE.fullmatch(device):
-            raise InvalidMessageError("device", "must be a registration token of Firebase")
+            raise InvalidMessageError("device", "must be a Firebase registration token")
         return f"{self._project}/registrations/{quote(device, safe='')}/topicSubscriptions"
 
     async def _change(self, change: Callable[[Bearer], Awaitable[Answer]], *, done: str) -> None:

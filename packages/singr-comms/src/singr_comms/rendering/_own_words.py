@@ -50,24 +50,24 @@ def wrong_in(text: str, model: type[Message]) -> str | None:
     for name in _VARIABLE.findall(text):
         if name not in known:
             there = ", ".join(f"{{{one}}}" for one in known)
-            return f"names {{{name}}}, which is no variable of this type: use {there}"
+            return f"names {{{name}}}, which is not a variable of this type: use {there}"
     bare = _VARIABLE.sub("", text)
     if "{" in bare or "}" in bare:
-        return "must have braces around the names of variables alone, such as {link}: it is no template"
+        return "must have braces only around the names of variables, such as {link}: it is not a template"
     if any(one in text for one in _ELSEWHERE):
-        return "must not hold [[ or =?, which some mail programs take for more than text"
+        return "must not contain [[ or =?, which some mail programs interpret"
     if leading := _leads_elsewhere(text):
         return leading
     needed = {field.name for field in msgspec.structs.fields(model) if field.required}
     if not has_visible(_VARIABLE.sub(lambda match: "x" if match[1] in needed else "", text)):
-        return "must say something where no optional variable is given too"
+        return "must not be empty when no optional variable is given"
     return None
 
 
 def _leads_elsewhere(text: str) -> str | None:
     lines = text.splitlines()
     if any(names_site(_VARIABLE.sub("\N{WHITE SQUARE}", line)) for line in lines):
-        return "must not name a site: where messages lead is in their variables, such as {link}"
+        return "must not contain a web address: messages link through their variables, such as {link}"
     if any(_BESIDE.search(_plain(line)) for line in lines) or any(map(_goes_on, _VARIABLE.finditer(text))):
         return (
             "must have a space between a variable and a full stop, slash or @ beside it, and behind one with an"

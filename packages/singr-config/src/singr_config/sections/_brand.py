@@ -39,8 +39,8 @@ def _brand_color() -> Kind:
         ratio = contrast(color, _WHITE)
         if ratio < LEAST_CONTRAST:
             raise ValueError(
-                f"must be darker: white text on {color} (and it on white) has a contrast of {ratio:.2f}:1,"
-                f" and people need {LEAST_CONTRAST}:1 to read it"
+                f"must be darker: white text on {color} (and it on white) has a contrast of {ratio:.2f}:1, and"
+                f" {LEAST_CONTRAST}:1 is needed to read it"
             )
         return color
 

@@ -72,7 +72,7 @@ class BulkRequest(msgspec.Struct, frozen=True, kw_only=True):
         if self.action not in list(TARGETS):  # a list asks of nothing that it has a hash
             raise BulkActionError("action", f"must be one of {', '.join(TARGETS)}")
         if (self.action == "reprioritize") != (self.priority is not None):
-            raise BulkActionError("priority", "goes with reprioritize, and with nothing else")
+            raise BulkActionError("priority", "can only be sent with reprioritize")
         with _named():
             if self.priority is not None:
                 check_kind("priority", self.priority, Priority, "a Priority")
@@ -85,7 +85,7 @@ class BulkRequest(msgspec.Struct, frozen=True, kw_only=True):
         target, other = TARGETS[self.action], _OF_JOBS if TARGETS[self.action] == "dead_letters" else _OF_LETTERS
         for name in other:
             if getattr(self.which, name) is not None:
-                raise BulkActionError(f"filter.{name}", f"is nothing that {target.replace('_', ' ')} have")
+                raise BulkActionError(f"filter.{name}", f"does not apply to {target.replace('_', ' ')}")
         with _named():
             check_moments(self.which, *_TIMES, within="filter.")
             check_texts(self.which, "error_code", "fingerprint", within="filter.")
@@ -101,7 +101,9 @@ class BulkRequest(msgspec.Struct, frozen=True, kw_only=True):
             raise BulkActionError("filter.queue", str(error)) from None
         ends_work = self.action in {"discard", "cancel"}
         if not self.which.is_narrow and (ends_work or self.organization_id is None):
-            words = "must name a type, a queue, an error code or a fingerprint: without one this would concern all"
+            words = (
+                "must name a type, a queue, an error code or a fingerprint: without any it would apply to everything"
+            )
             raise BulkActionError("filter", words, code="filter-too-wide")
 
 

@@ -176,7 +176,7 @@ class JobGoneError(JobsError):
     """
 
     def __init__(self, job_id: UUID, accepted_at: datetime) -> None:
-        super().__init__(f"the job {job_id}, accepted at {accepted_at:%Y-%m-%dT%H:%M:%SZ}, is not there any more")
+        super().__init__(f"the job {job_id}, accepted at {accepted_at:%Y-%m-%dT%H:%M:%SZ}, no longer exists")
         self.job_id = job_id
         self.accepted_at = accepted_at
 

@@ -158,7 +158,7 @@ async def _within_a_moment(session: AsyncSession, ask: Callable[[], Awaitable[T]
 async def _database(session: AsyncSession) -> list[QueueProblem]:
     if not await session.scalar(_TAKES_WRITES):
         words = (
-            "PostgreSQL takes no writes (it is a standby, or was made read-only): no job begins, ends or is accepted."
+            "PostgreSQL accepts no writes (it is a standby, or was made read-only): no job begins, ends or is accepted."
         )
         return [QueueProblem("database_read_only", words)]
     first = (await session.execute(_COMMITS, {"pause": _BETWEEN_LOOKS})).first()
@@ -198,7 +198,7 @@ async def _health(session: Session, standings: Iterable[QueueStanding], oldest_w
         if not one.workers and (queue in served or any(one.jobs.values())):
             problems.append(QueueProblem("no_workers", _unserved(queue, workers, now)))
         if one.oldest_due_at is not None and (waits := (now - one.oldest_due_at).total_seconds()) > oldest_within:
-            words = f"Its oldest due job waits for {waits:.0f} s; {oldest_within:.0f} s are allowed."
+            words = f"Its oldest due job has waited {waits:.0f} s; {oldest_within:.0f} s are allowed."
             problems.append(QueueProblem("oldest_waits", words))
         if one.workers and (types := unknown.get(queue)) and one.jobs["waiting"]:
             named = ", ".join(shown(name) for name in sorted(types)[:_TYPES_NAMED])

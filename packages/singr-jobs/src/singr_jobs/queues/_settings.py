@@ -105,10 +105,10 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
             field, _, message = str(error).partition(" ")
             raise QueueSettingError(field, message) from None
         if "weight" in given and not for_organization:
-            raise QueueSettingError("weight", "is an organization's: name one, with organization_id")
+            raise QueueSettingError("weight", "is for one organization: name it in organization_id")
         if "concurrency_per_organization" in given and for_organization:
             raise QueueSettingError(
-                "concurrency_per_organization", "is the queue's: for one organization, set concurrency"
+                "concurrency_per_organization", "is for the whole queue: for one organization, set concurrency"
             )
         if "rate" in given:
             rate = given.pop("rate")

@@ -89,7 +89,7 @@ class Draft(msgspec.Struct, kw_only=True, frozen=True):
     def never_fires(self) -> ScheduleError:
         """What to raise where all of its times lie before now."""
         field = "at" if isinstance(self.when, Once) else "ends"
-        words = "leaves no time at which it could fire: all lie before now"
+        words = "leaves no time at which it could fire: all are in the past"
         return ScheduleError(field, words, code="never-fires")
 
 

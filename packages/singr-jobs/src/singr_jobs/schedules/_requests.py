@@ -111,7 +111,7 @@ class SealedRequests:
         try:
             payload = msgspec.json.decode(kept.payload, type=known.request)
         except msgspec.ValidationError:
-            raise ScheduleError("job", "is not what its type takes any more: schedule it anew") from None
+            raise ScheduleError("job", "is no longer valid for its type: schedule it anew") from None
         taken = self._intakes.take(
             known,
             payload,

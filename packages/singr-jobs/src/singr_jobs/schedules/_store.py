@@ -154,7 +154,7 @@ async def _check_room(session: AsyncSession, name: str, organization_id: UUID) -
     await session.execute(_sql.LOCK_ROOM, values)
     if not await session.scalar(_sql.ROOM, values):
         words = (
-            f"would be one more than the {MOST_OF_CALLERS} schedules that an organization may have: delete one first"
+            f"would be one more than the {MOST_OF_CALLERS} schedules that an organization can have: delete one first"
         )
         raise ScheduleError("name", words, code="too-many")
 

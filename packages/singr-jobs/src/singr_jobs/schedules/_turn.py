@@ -83,9 +83,9 @@ class Turn:
         if self._refusal is not None:
             raise ScheduleError("job", self._refusal)
         if not row.stands:
-            raise ScheduleError("job", "is asked for by somebody who may not do so any more: schedule it anew")
+            raise ScheduleError("job", "was requested by somebody who no longer has the permission: schedule it anew")
         if row.pause_after is not None and row.asked_at is None and row.failures >= row.pause_after:
-            raise ScheduleError("job", f"has failed {row.failures} times in a row: mend it, then resume the schedule")
+            raise ScheduleError("job", f"has failed {row.failures} times in a row: fix it, then resume the schedule")
 
     def reckon(self, row: Any) -> None:
         """Give a schedule its next time anew."""

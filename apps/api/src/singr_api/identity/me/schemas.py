@@ -28,7 +28,7 @@ class ConfirmEmail(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     def __post_init__(self) -> None:
         """Refuse what no single field shows."""
         if (self.code is None) == (self.token is None):
-            raise ValueError("send code or token: one of them")
+            raise ValueError("send either code or token")
 
 
 class UndoEmailChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

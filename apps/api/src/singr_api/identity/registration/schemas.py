@@ -30,7 +30,7 @@ class VerifyEmailAddress(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
         by_code = self.email is not None and self.code is not None
         none_of_code = self.email is None and self.code is None
         if not ((self.token is not None and none_of_code) or (self.token is None and by_code)):
-            raise RuleError("conflicting_fields", "send token alone, or email and code")
+            raise RuleError("conflicting_fields", "send either token, or email and code")
 
 
 class Verified(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -75,7 +75,7 @@ async def refresh(
         raise invalid(FieldError("refresh_token", message, "body", "required"))
     if body.refresh_token is None and body.delivery == "body":
         # A script must not be able to read what was put where scripts cannot read.
-        message = 'must be "cookie" where the refresh token comes as a cookie'
+        message = 'must be "cookie" if the refresh token is sent as a cookie'
         raise invalid(FieldError("delivery", message, "body", "unknown_value"))
     if token is None:  # a page cannot see whether the cookie is still there: to it, the session has ended
         clear_cookies(request)

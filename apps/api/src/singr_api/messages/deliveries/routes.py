@@ -45,7 +45,7 @@ from singr_db import PlatformSession, TenantSession
 
 deliveries = Section("Deliveries", access=Access.CALLER, scope="notifications:read")
 
-_WHO: Final = "must be given, or user_id: one of the two; of an address alone, ask by POST"
+_WHO: Final = "is required, or else user_id; to ask about an address alone, use POST"
 
 
 @deliveries.route("GET /v1/deliveries", "listDeliveries", page_with(DELIVERY))
@@ -109,7 +109,7 @@ async def read(session: TenantSession, services: Services, delivery_id: UUID) ->
     """
     found = await services.deliveries.read(session, delivery_id)
     if found is None:
-        message = "There is no such message in this organization, or it is not kept any more."
+        message = "There is no such message in this organization, or it has been deleted."
         raise refused(NOT_FOUND, FieldError("delivery_id", message, "path", "not_found"))
     return found
 

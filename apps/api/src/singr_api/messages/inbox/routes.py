@@ -110,9 +110,7 @@ async def stream(request: AnyRequest, services: Services, call: UserCall, query:
         position = (await count_inbox(session, recipient_id)).position
     screens = services.live_inboxes
     if screens.watched(recipient_id) >= _MOST_SCREENS or len(screens) >= _MOST_STREAMS:
-        words = (
-            f"{_MOST_SCREENS} streams of one inbox are kept open, {_MOST_STREAMS:,} in all: close one, or try later."
-        )
+        words = f"{_MOST_SCREENS} streams of one inbox can be open, {_MOST_STREAMS:,} in all: close one, or try later."
         raise Problem(problems.RATE_LIMITED, words, headers={"retry-after": "5"})
     after = resumed_from(request, query.after)
     if asked_for_head(request.scope["state"]):
@@ -126,7 +124,7 @@ def _check(body: MarkInbox) -> None:
     if not body.ids and body.before is None:
         raise invalid(FieldError("ids", "name items in ids, or a time in before", "body", "required"))
     if (body.mark == "snoozed") != (body.until is not None):
-        words = "is when they come back: give it with the mark snoozed, and with no other"
+        words = "is when they come back: send it only with the mark snoozed"
         raise invalid(FieldError("until", words, "body", "required" if body.until is None else "conflicting_fields"))
     if body.until is not None and body.until <= clock.now():
         raise invalid(FieldError("until", "must be in the future", "body", "out_of_range"))

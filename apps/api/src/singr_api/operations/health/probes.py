@@ -26,11 +26,13 @@ _WAKES_REFUSED = "{} refuses wake-ups ({})."
 _RABBIT_AWAY = "RabbitMQ does not answer."
 _DATABASE_AWAY = "PostgreSQL does not answer: nothing can be accepted until it is back."
 _DATABASE_READ_ONLY = (
-    "PostgreSQL takes no writes (it is a standby, or was made read-only, as during a failover): nothing can be accepted"
+    "PostgreSQL accepts no writes (it is a standby, or was made read-only, as during a failover): nothing can be"
+    " accepted"
     " until it does."
 )
 _COMMITS_HANG = (
-    "PostgreSQL answers, but commits do not end (a synchronous standby is away, or its disk hangs): nothing can be"
+    "PostgreSQL responds, but commits do not complete (a synchronous standby is away, or its disk hangs): nothing can"
+    " be"
     " accepted until they do."
 )
 _SESSIONS_REFUSED = (

@@ -16,8 +16,8 @@ from singr_config import BrandSettings
 
 _CODE: Final = re.compile(r"`([^`]+)`")
 _INTRODUCTION: Final = (
-    "An answer that is an error is a problem document (RFC 9457). Its `type` leads to one of these pages, its `detail`"
-    " says what happened this time, and its `errors` name each field that is wrong."
+    "An error response is a problem document (RFC 9457). Its `type` points to one of these pages, its `detail` says"
+    " what happened this time, and its `errors` name each field that is wrong."
 )
 
 
@@ -80,7 +80,7 @@ def as_html(kind: Kind | None, brand: BrandSettings) -> bytes:
 @cache
 def missing_as_html(brand: BrandSettings) -> bytes:
     """Return what a browser is told where there is no such kind."""
-    text = "No kind of problem has this name. All there are is listed under “All problems”."
+    text = "There is no kind of problem with this name. “All problems” lists those there are."
     return _page(NOT_FOUND.title, f"<h1>{_text(NOT_FOUND.title)}</h1>\n<p>{text}</p>", brand)
 
 

@@ -70,7 +70,7 @@ async def problem(request: AnyRequest, services: Services, slug: str) -> Respons
     if _form(request) == _HTML:
         return _page(missing_as_html(services.brand), _HTML, services.brand, status=NOT_FOUND.status)
     error = FieldError("slug", "must name a kind of problem: /problems lists them", "path", "not_found")
-    raise refused(NOT_FOUND, error, "No kind of problem has this name.")
+    raise refused(NOT_FOUND, error, "There is no kind of problem with this name.")
 
 
 def _form(request: AnyRequest) -> str:

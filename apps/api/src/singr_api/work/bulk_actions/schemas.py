@@ -82,9 +82,11 @@ class CreateBulkAction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         letters = self.action in {"requeue", "discard"}
         if self.target is not None and (self.target == "dead_letters") != letters:
             right = "dead_letters" if letters else "jobs"
-            raise RuleError("conflicting_fields", f"{self.action} is done to {right}: name that target, or none")
+            raise RuleError(
+                "conflicting_fields", f"{self.action} applies to {right}: name that target, or leave it out"
+            )
         if (self.action == "reprioritize") != (self.priority is not None):
-            raise RuleError("conflicting_fields", "priority goes with reprioritize, and with nothing else")
+            raise RuleError("conflicting_fields", "priority can only be sent with reprioritize")
 
     @property
     def given_priority(self) -> int | None:

@@ -50,7 +50,7 @@ class RequestedJobs:
         """Add one; raises what `POST /v1/jobs` does, by the field's name here, and where it waits for what is none."""
         after = [self._member(place, number, one) for number, one in enumerate(job.after)]
         if job.ref is not None and job.ref in self._refs:
-            raise invalid(FieldError(f"jobs[{place}].ref", "must be unlike those of the other jobs", "body", "taken"))
+            raise invalid(FieldError(f"jobs[{place}].ref", "must differ from those of the other jobs", "body", "taken"))
         job_id = new_id()
         struct = self._job(f"jobs[{place}]", job, job_id)
         self._flow.add(struct, after=after, job_id=job_id, **_options(f"jobs[{place}]", job))

@@ -82,7 +82,7 @@ class CreateJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def __post_init__(self) -> None:
         """Refuse what no single field shows."""
         if self.run_at is not None and self.delay is not None:
-            raise RuleError("conflicting_fields", "run_at and delay exclude each other: send one of them")
+            raise RuleError("conflicting_fields", "run_at and delay exclude each other: send only one")
         if self.debounce is not None and (self.run_at is not None or self.delay is not None):
             raise RuleError("conflicting_fields", "debounce says when the job is due: leave out run_at and delay")
         if self.unique_for is not None and (self.replace or self.debounce is not None):

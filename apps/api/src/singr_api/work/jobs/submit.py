@@ -148,7 +148,7 @@ class JobSubmitter:
 def _faults(request: CreateJob, job_type: JobType) -> Iterator[FieldError]:
     """What is wrong with a request of good form, but for its payload."""
     if request.concurrency_key is not None and job_type.limits is None:
-        words = f"must be left out: jobs of the type {job_type.name} are held to no limit by key"
+        words = f"must be left out: jobs of the type {job_type.name} have no limit by key"
         yield FieldError("concurrency_key", words, "body", "invalid")
     looks: tuple[tuple[Callable[[Any], object], Any], ...] = (
         (_check_id, request.id),

@@ -58,7 +58,9 @@ class Times(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         if sum(part is not None for part in (self.cron, self.every, self.at)) != 1:
             raise RuleError("conflicting_fields", "send exactly one of cron, every and at")
         if self.time_zone is not None and self.cron is None:
-            raise RuleError("conflicting_fields", "time_zone goes with cron: the others are the same in all zones")
+            raise RuleError(
+                "conflicting_fields", "time_zone can only be sent with cron: the others do not depend on it"
+            )
 
     @property
     def when(self) -> Cron | Every | Once:

@@ -200,7 +200,7 @@ class SecondFactors:
         """
         await self._reauthentication.require_recent(session_id)
         if method == "verify" and not self._verify:
-            raise NotAllowedError("Codes by a verification service are not set up here: choose sms or email.")
+            raise NotAllowedError("No verification service is set up here: choose sms or email.")
         async with self._db.platform() as session:
             row = (await session.execute(_LOCK, {"user_id": user_id})).one_or_none()
             if row is None:
@@ -211,7 +211,7 @@ class SecondFactors:
                 raise ConflictError("Codes are sent to a verified number only: add a phone number and verify it.")
             first = await self._count(session, user_id) == 0
             if await session.scalar(_ADD, {"user_id": user_id, "method": method}) is None:
-                raise ConflictError("This second factor is in force already.")
+                raise ConflictError("This second factor is already active.")
             return await self._added(session, user_id, session_id, method, client, first=first)
 
     async def remove(self, user_id: UUID, session_id: UUID, method: FactorMethod, client: ClientInfo) -> None:
@@ -248,7 +248,7 @@ class SecondFactors:
         async with self._db.platform() as session:
             await self._locked(session, user_id)
             if await self._count(session, user_id) == 0:
-                raise ConflictError("Backup codes stand in for a second factor: add one first.")
+                raise ConflictError("Backup codes replace a lost second factor: add one first.")
             codes = await self._backup_codes.replace(session, user_id)
             await record_event(session, "backup_codes.replaced", user_id=user_id, client=client)
             await self._owner_notices.send(session, user_id, "backup_codes_replaced", client)
@@ -276,7 +276,9 @@ class SecondFactors:
             NotAllowedError: it is the actor's own account.
         """
         if actor == f"user:{user_id}":
-            raise NotAllowedError("Your own second factors are for another administrator to reset; or remove them.")
+            raise NotAllowedError(
+                "You cannot reset your own second factors: remove them, or ask another administrator."
+            )
         if await session.scalar(_LOCK_ANY, {"user_id": user_id}) is None:
             raise NotFoundError("user")
         removed = tuple(sorted(await session.scalars(_REMOVE_ALL, {"user_id": user_id})))

@@ -102,7 +102,7 @@ class Standing(msgspec.Struct, frozen=True):
         """Raise `NotAllowedError` unless all of these are held: nobody hands on, or takes away, what they lack."""
         missing = permissions - self.permissions
         if missing:
-            raise NotAllowedError(f"To {to} takes permissions that you do not hold: {', '.join(sorted(missing))}.")
+            raise NotAllowedError(f"To {to} you need permissions that you do not hold: {', '.join(sorted(missing))}.")
 
     def require_owner(self, *, to: str) -> None:
         """Raise `NotAllowedError` unless this is an owner."""

@@ -125,10 +125,10 @@ class OrganizationCredentials:
         standing.require_whole()  # whatever it may do, it outlives the session
         limit = await self._latest(session, actor)
         if expires_at is not None and expires_at <= clock.now():
-            raise InvalidValueError("expires_at", "must lie in the future", code="out_of_range")
+            raise InvalidValueError("expires_at", "must be in the future", code="out_of_range")
         expires_at = checked_expiry(expires_at)
         if limit is not None and (expires_at is None or expires_at > limit):
-            message = f"must be {limit.isoformat()} at the latest: then this one expires"
+            message = f"must be at the latest {limit.isoformat()}, when this credential expires"
             raise InvalidValueError("expires_at", message, code="out_of_range")
         holder_id = await self._holder(session, actor, standing, holder)
         form = _Form(organization_id, kind, checked_name(name), wanted, expires_at, holder_id)
@@ -179,7 +179,7 @@ class OrganizationCredentials:
         form = _Form(organization_id, kind, old.name, frozenset(old.scopes), expires_at, holder_id)
         new = await self._make(session, form, actor)
         if not await self._credentials.retire(session, key_id, successor=new.key_id, overlap_seconds=overlap_seconds):
-            raise ConflictError("This credential is not in force any more: make a new one.")
+            raise ConflictError("This credential is no longer valid: create a new one.")
         await self._tell(session, organization_id, "api_key_rotated", actor)
         detail = {"key_id": key_id, "replaced_by": new.key_id, "overlap_seconds": overlap_seconds}
         await self._recorded(session, organization_id, f"{_NAMES[kind]}.rotated", actor, detail)
@@ -225,7 +225,7 @@ class OrganizationCredentials:
         if old.status == "retiring":
             raise ConflictError("This credential was rotated before: rotate its successor.")
         if old.status != "in_force":
-            raise ConflictError("This credential is not in force any more: make a new one.")
+            raise ConflictError("This credential is no longer valid: create a new one.")
         return old
 
     async def _make(self, session: AnySession, form: _Form, actor: Actor) -> NewCredential:
@@ -248,7 +248,9 @@ class OrganizationCredentials:
     ) -> UUID | None:
         own = actor.user_id or await rows.holder_of(session, actor.name)
         if wanted == "person" and own is None:
-            raise InvalidValueError("holder", "must be organization: no person stands behind you", code="invalid")
+            raise InvalidValueError(
+                "holder", "must be organization: the caller has no person behind it", code="invalid"
+            )
         if wanted == "organization" and own is not None:
             standing.require_owner(to="make a credential of the organization itself, which outlives its people")
             return None

@@ -206,7 +206,7 @@ class Invitations:
         offered = await find_role(session, organization_id, role)
         offered.grantable_by(standing)
         if await session.scalar(_MEMBER, key):
-            raise ConflictError("This address is a member's already.", field="email")
+            raise ConflictError("This address already belongs to a member.", field="email")
         await session.execute(_CLOSE_EXPIRED, key)
         if (await session.scalar(_COUNT, {"organization_id": organization_id}) or 0) >= MOST_OPEN:
             raise ConflictError(f"At most {MOST_OPEN} invitations may be open: revoke some first.")
@@ -215,7 +215,7 @@ class Invitations:
         row |= {"token_hash": token.hash, "seconds": self._lifetime}
         invitation_id = await session.scalar(_INSERT, row)
         if invitation_id is None:
-            raise ConflictError("This address is invited already: resend that invitation, or revoke it.", field="email")
+            raise ConflictError("This address is already invited: resend that invitation, or revoke it.", field="email")
         invitation = await self._one(session, organization_id, invitation_id)
         await self._send(session, name, invitation, token, actor)
         await _recorded(session, "invitation.created", invitation, actor)
@@ -242,7 +242,7 @@ class Invitations:
         token = new_token(TokenKind.INVITATION)
         key = {"organization_id": organization_id, "id": invitation_id} | _answers_for(actor)
         if await session.scalar(_RESEND, key | {"token_hash": token.hash, "seconds": self._lifetime}) is None:
-            raise ConflictError("This invitation was accepted or revoked: make a new one.")
+            raise ConflictError("This invitation was accepted or revoked: create a new one.")
         invitation = await self._one(session, organization_id, invitation_id)
         await self._send(session, name, invitation, token, actor)
         await _recorded(session, "invitation.resent", invitation, actor)
@@ -312,7 +312,7 @@ class Invitations:
             raise NotAllowedError("This invitation was sent to another address: sign in with that one, verified.")
         place = {"organization_id": row.organization_id, "user_id": user_id}
         if await session.scalar(_JOIN, place | {"role_id": row.role_id, "invited_by": row.invited_by}) is None:
-            raise ConflictError("You are a member of this organization already.")
+            raise ConflictError("You are already a member of this organization.")
         await note_change(session, "organization", row.organization_id)
         detail = {"invitation": str(row.id)}
         await record_event(

@@ -254,21 +254,21 @@ class Members:
 
     async def _heir(self, session: AnySession, organization_id: UUID, giver: UUID, to: UUID) -> MemberView:
         if to == giver:
-            raise InvalidValueError("user_id", "must be somebody else's: you are the owner")
+            raise InvalidValueError("user_id", "must be another member's: you are the owner")
         try:
             heir = await self._member(session, organization_id, to)
         except NotFoundError:
             raise InvalidValueError("user_id", "must be a member's: invite them first", code="not_found") from None
         if heir.status != "active":
-            raise InvalidValueError("user_id", "must be that of a member who can use their account")
+            raise InvalidValueError("user_id", "must be that of a member with an active account")
         if heir.role == OWNER:
-            raise ConflictError("They are an owner already.", field="user_id")
+            raise ConflictError("This member is already an owner.", field="user_id")
         return heir
 
     async def _keep_an_owner(self, session: AnySession, organization_id: UUID, user_id: UUID, role: RoleView) -> None:
         key = {"organization_id": organization_id, "user_id": user_id, "owner": OWNER}
         if role.owner and not await session.scalar(_OTHER_OWNERS, key):
-            raise ConflictError("The last owner cannot go: hand the organization over first.")
+            raise ConflictError("The last owner cannot leave: transfer the ownership first.")
 
     async def _set_role(self, session: AnySession, organization_id: UUID, user_id: UUID, role: RoleView) -> None:
         key = {"organization_id": organization_id, "user_id": user_id, "role_id": role.id}

@@ -135,9 +135,9 @@ class Organizations:
         name = checked_name(name)
         account_type = await session.scalar(_CREATOR, {"user_id": user_id})
         if account_type != "customer":
-            raise NotAllowedError("To make an organization takes a customer account with a verified address.")
+            raise NotAllowedError("Creating an organization requires a customer account with a verified address.")
         if (await session.scalar(_OWNED, {"user_id": user_id, "owner": OWNER}) or 0) >= MOST_OWNED:
-            raise ConflictError(f"One person owns at most {MOST_OWNED} organizations: hand one over, or delete one.")
+            raise ConflictError(f"One person owns at most {MOST_OWNED} organizations: transfer or delete one.")
         organization = await _insert(session, name)
         founder = {"organization_id": organization.id, "user_id": user_id, "owner": OWNER}
         if await session.scalar(_FOUND, founder) is None:
@@ -202,10 +202,10 @@ class Organizations:
         standing = await standing_of(session, organization_id, Actor(f"user:{user_id}", user_id=user_id))
         standing.require_owner(to="delete an organization")
         if await session.scalar(_OTHERS, key | {"user_id": user_id}):
-            raise ConflictError("Others are members: remove them first, or hand the organization over and leave.")
+            raise ConflictError("There are other members: remove them first, or transfer the ownership and leave.")
         if await session.scalar(_UNFINISHED, key | {"tidying": self._tidying}):
             # nobody would be left who could cancel them
-            raise ConflictError("Jobs of this organization have not ended: cancel them, or wait until they have.")
+            raise ConflictError("This organization has unfinished jobs: cancel them, or wait until they have ended.")
         for statement in (*_EMPTY, _DELETE):
             await session.execute(statement, key)
         await note_change(session, "organization", organization_id)

@@ -196,7 +196,7 @@ class Roles:
         row = {"id": new_id(), "organization_id": organization_id, "name": name, "description": description}
         role_id = await session.scalar(_INSERT, row)
         if role_id is None:
-            raise ConflictError("There is a role of this name.", field="name")
+            raise ConflictError("There is already a role with this name.", field="name")
         await session.execute(_GIVE, {"role_id": role_id, "permissions": sorted(wanted)})
         await _recorded(session, organization_id, "role.created", actor, {"role": name, "permissions": sorted(wanted)})
         return await role_by_id(session, organization_id, role_id)
@@ -264,7 +264,7 @@ class Roles:
         standing.require_all(frozenset(role.permissions), to="remove this role")
         key = {"organization_id": organization_id, "role_id": role_id}
         if await session.scalar(_HELD, key) or await session.scalar(_OFFERED, key):
-            raise ConflictError("Members have this role, or are invited to it: give them another one first.")
+            raise ConflictError("Members have this role, or are invited to it: give them another role first.")
         await session.execute(_FORGET_INVITATIONS, key)
         await session.execute(_DELETE, key)
         await _recorded(session, organization_id, "role.deleted", actor, {"role": role.name})
@@ -285,7 +285,7 @@ class Roles:
     async def _own(self, session: AnySession, organization_id: UUID, role_id: UUID) -> RoleView:
         role = await role_by_id(session, organization_id, role_id)
         if role.system:
-            raise ConflictError("A system role cannot be changed: make a role of your own.")
+            raise ConflictError("A system role cannot be changed: create a role of your own.")
         return role
 
 

@@ -106,7 +106,7 @@ class Passkeys:
             _check_room(len(await store.known_credentials(session, user_id)))
             passkey = await store.add_passkey(session, user_id, name, made)
             if passkey is None:
-                raise ConflictError("This passkey is registered already.", field="credential")
+                raise ConflictError("This passkey is already registered.", field="credential")
             detail = {"passkey_id": str(passkey.id), "name": name}
             await record_event(session, "passkey.added", user_id=user_id, client=client, detail=detail)
             await send_security_notice(session, self._notifier, user.target, "passkey_added", client)
@@ -181,7 +181,7 @@ class Passkeys:
 def _refused(error: CeremonyError) -> InvalidValueError:
     """What the caller is told of a credential that cannot be taken; why exactly is for logs, which may repeat input."""
     _log.info("a passkey was not taken: {}", ascii(str(error))[1:-1][:_LONGEST_REASON])
-    words = "must be made by navigator.credentials.create() with the options that were given"
+    words = "must be created by navigator.credentials.create() with the options from this API"
     return InvalidValueError("credential", words, code="malformed")
 
 
@@ -194,4 +194,4 @@ async def _usable(session: PlatformSession, user_id: UUID, *, lock: bool = False
 
 def _check_room(count: int) -> None:
     if count >= MOST_PASSKEYS:
-        raise ConflictError(f"You have {MOST_PASSKEYS} passkeys, which is the most. Remove one first.")
+        raise ConflictError(f"You have {MOST_PASSKEYS} passkeys, which is the maximum. Remove one first.")

@@ -126,5 +126,5 @@ class PasskeySignIn:
         if challenge.user_id is None:
             raise TokenRefusedError
         if challenge.first_factor in {"passkey", "hardware_passkey"}:
-            raise NotAllowedError("A passkey was the first factor: prove something else as the second.")
+            raise NotAllowedError("A passkey was the first factor: use another method as the second.")
         return challenge, challenge.user_id

@@ -268,12 +268,12 @@ class Administration:
 
 async def _living(session: PlatformSession, user_id: UUID, actor: str) -> User:
     if actor == f"user:{user_id}":
-        raise NotAllowedError("Your own account is for another operator to disable and enable.")
+        raise NotAllowedError("You cannot disable or enable your own account: ask another operator.")
     user = await user_by_id(session, user_id, lock=True)
     if user is None:
         raise NotFoundError("user")
     if user.status == "deleted":
-        raise ConflictError("The account was deleted by its owner, for good.")
+        raise ConflictError("The account was permanently deleted by its owner.")
     return user
 
 

@@ -100,7 +100,7 @@ class EmailChange:
         async with evenly(), self._db.platform() as session:
             user = await _active(session, user_id)
             if email_key(email) == user.email_key:
-                raise InvalidValueError("email", "is the address that the account already has")
+                raise InvalidValueError("email", "is already the account's address")
             free = not await taken_from(session, email_key(email) or "", user_id)
             await self._one_time.kill(session, user_id, "email_change")
             code, ttl = new_code(), TOKEN_LIFETIMES.email_verification

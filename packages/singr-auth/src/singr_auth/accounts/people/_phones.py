@@ -174,7 +174,7 @@ class Phones:
             if not await session.scalar(_LOCK, {"user_id": user_id}):
                 raise NotFoundError("phone number")
             if await session.scalar(_NEEDED, {"user_id": user_id}):
-                raise ConflictError("A second factor sends its codes to this number: remove that first.")
+                raise ConflictError("A second factor sends its codes to this number: remove that factor first.")
             await session.execute(_REMOVE, {"user_id": user_id})
             await self._void(session, user_id)
             await record_event(session, "phone.removed", user_id=user_id, client=client)

@@ -48,7 +48,7 @@ class PlatformRoles:
         if user is None:
             raise NotFoundError("user")
         if not user.usable:
-            raise ConflictError(f"The account is {user.status}: a role on the platform takes one that is active.")
+            raise ConflictError(f"The account is {user.status}: a role on the platform requires an active account.")
         role_id = await session.scalar(_ROLE, {"name": role})
         if role_id is None:
             raise ConflictError("The system roles are missing: run singr-db seed first.")

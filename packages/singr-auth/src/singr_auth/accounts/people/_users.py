@@ -166,7 +166,9 @@ def checked_name(name: str, *, field: str = "name") -> str:
     """
     name = name.strip()
     if not name or len(name) > LONGEST_NAME or not _NAME.match(name):
-        raise InvalidValueError(field, f"must be one line of 1 to {LONGEST_NAME} characters, none of them a control")
+        raise InvalidValueError(
+            field, f"must be one line of 1 to {LONGEST_NAME} characters, without control characters"
+        )
     if not has_visible(name):
         raise InvalidValueError(field, VISIBLE_RULE, code="malformed")
     return name

@@ -81,15 +81,15 @@ async def fetched_picture(http: httpx.AsyncClient, given: str, *, resolve: Resol
         try:
             return picture_of(base64.b64decode(match["data"], validate=True))
         except binascii.Error:
-            raise ImageError("must have its picture in base64 (RFC 4648)") from None
+            raise ImageError("must contain its picture in base64 (RFC 4648)") from None
     try:
         async with asyncio.timeout(_DEADLINE):
             host, address = await _public(given, resolve)
             return await _downloaded(http, given, host, address)
     except TimeoutError:
-        raise ImageError(f"must be found, and answer with the whole picture, within {_DEADLINE:.0f} seconds") from None
+        raise ImageError(f"must respond with the whole picture within {_DEADLINE:.0f} seconds") from None
     except (httpx.HTTPError, httpx.InvalidURL):
-        raise ImageError("could not be fetched: nothing answers there by https") from None
+        raise ImageError("could not be fetched: nothing responds there over https") from None
 
 
 async def _public(given: str, resolve: Resolve) -> tuple[str, str]:
@@ -138,7 +138,7 @@ async def _downloaded(http: httpx.AsyncClient, given: str, host: str, address: s
     )
     async with asked as answer:
         if answer.is_redirect:
-            raise ImageError("must be the picture's own address: this one leads to another")
+            raise ImageError("must be the picture's own address: this one redirects to another")
         if answer.status_code != _OK:
             raise ImageError(f"must answer with the picture: it answered {answer.status_code}")
         if answer.headers.get("content-encoding", "identity").strip().lower() != "identity":

@@ -41,7 +41,7 @@ def picture_of(data: bytes) -> Picture:
         raise ImageError(f"must be a picture of at most {LARGEST_BYTES // 1024} kB")
     kind, size = _read(data)
     if size is None:
-        raise ImageError("must be a PNG, JPEG or GIF: other pictures, SVG among them, are not shown by mail programs")
+        raise ImageError("must be a PNG, JPEG or GIF: mail programs do not show other pictures, such as SVG")
     if not all(1 <= side <= _MOST_PIXELS for side in size):
         raise ImageError(f"must be a picture of at most {_MOST_PIXELS} pixels a side, not {size[0]} by {size[1]}")
     return Picture(data, kind, *size)

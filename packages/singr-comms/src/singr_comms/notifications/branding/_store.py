@@ -187,14 +187,14 @@ def check_brand(given: BrandingInput) -> None:
     if ratio < LEAST_CONTRAST:
         raise BrandingError(
             "color",
-            f"must be darker: white text on {given.color} (and it on white) has a contrast of {ratio:.2f}:1,"
-            f" and people need {LEAST_CONTRAST}:1 to read it (WCAG 2.2)",
+            f"must be darker: white text on {given.color} (and it on white) has a contrast of {ratio:.2f}:1, and"
+            f" {LEAST_CONTRAST}:1 is needed to read it (WCAG 2.2)",
         )
     for field, text in (("name", given.name), ("footer", given.footer or "")):
         if any(one in text for one in _ELSEWHERE):
-            raise BrandingError(field, "must not hold [[, {{ or =?, which some mail programs take for more than text")
+            raise BrandingError(field, "must not contain [[, {{ or =?, which some mail programs interpret")
         if any(map(names_site, text.splitlines())):
-            raise BrandingError(field, "must not name a site: mails lead to known sites alone")
+            raise BrandingError(field, "must not contain a web address: mails link to known sites only")
 
 
 async def put_branding(
@@ -230,7 +230,7 @@ async def read_branding(session: TenantSession) -> BrandingView:
     """The brand that an organization has, or is about to; raises BrandingNotFoundError."""
     row = await _newest(session)
     if row is None or row.name is None:
-        raise BrandingNotFoundError("this organization has no brand of its own")
+        raise BrandingNotFoundError("this organization has no branding of its own")
     return BrandingView(
         name=row.name,
         color=row.color,
@@ -282,7 +282,7 @@ async def read_override(session: TenantSession, kind: str, channel: str, locale:
     for one in await list_overrides(session):
         if (one.type, one.channel, one.locale) == (kind, channel, locale):
             return one
-    raise BrandingNotFoundError("this organization has no words of its own there")
+    raise BrandingNotFoundError("this organization has no text of its own there")
 
 
 async def list_overrides(session: TenantSession) -> list[OverrideView]:
@@ -320,9 +320,9 @@ def _open_to_words(kind: str, channel: str, locale: str) -> MessageType:
     if channel not in declared.models:
         raise BrandingError("channel", f"must be a channel of this type: {', '.join(sorted(declared.models))}")
     if not may_be_worded(declared):
-        raise BrandingError("type", "speaks for the platform, or must reach its reader: its words are the platform's")
+        raise BrandingError("type", "speaks for the platform, or must reach its reader: its text cannot be changed")
     if left_out := left_out_of_words(declared.models[channel]):
-        raise BrandingError("type", f"tells more than a text can ({', '.join(left_out)}): its words are the platform's")
+        raise BrandingError("type", f"tells more than a text can ({', '.join(left_out)}): its text cannot be changed")
     there = (DEFAULT_LANGUAGE, *sorted(locales_in(declared.folder, CHANNELS[channel].texts)))
     if locale not in there:
         raise BrandingError("locale", f"must be a language this type has texts in: {', '.join(there)}")
@@ -340,7 +340,7 @@ def _check_words(declared: MessageType, channel: str, given: OverrideInput) -> N
     if len(given.text) > most:
         raise BrandingError("text", f"must be at most {most:,} characters on this channel")
     if given.subject is not None and len(CHANNELS[channel].texts) == 1:
-        raise BrandingError("subject", "is for mails and pushes: a text message has none")
+        raise BrandingError("subject", "is for mails and pushes: a text message has no subject")
     for field, text in (("subject", given.subject), ("text", given.text)):
         wrong = None if text is None else wrong_in(text, model)
         if wrong is not None:

@@ -234,18 +234,18 @@ def faults_in(question: SendingQuestion, line_up: Sequence[str], now: datetime) 
     declared = message_types.named(question.kind)
     if declared is None or channel.name not in declared.models:
         known = ", ".join(sorted(one.name for one in message_types if channel.name in one.models))
-        yield Fault("kind", f"must be a type of message that goes by {channel.name}: {known}", "unknown_value")
+        yield Fault("kind", f"must be a type of message that is sent by {channel.name}: {known}", "unknown_value")
     try:
         if question.recipient is not None:
             channel.to(question.recipient)
     except msgspec.ValidationError:
-        yield Fault("recipient", f"must be what {channel.name} goes to, such as {channel.such_as}", "malformed")
+        yield Fault("recipient", f"must be an address for {channel.name}, such as {channel.such_as}", "malformed")
     if question.provider is not None and question.provider not in line_up:
         yield Fault("provider", f"must be one that sends {channel.name}: {', '.join(line_up)}", "unknown_value")
     if question.at is not None and question.at.tzinfo is None:
         yield naive("at")
     elif question.at is not None and not -_CLOCKS_APART < question.at - now < _AHEAD:
-        yield Fault("at", "must not lie in the past, nor more than 366 days ahead", "out_of_range")
+        yield Fault("at", "must not be in the past, or more than 366 days ahead", "out_of_range")
 
 
 def refusals(organization_id: UUID, question: SendingQuestion, to: Any, *, allow_test: bool) -> Iterator[SendingReason]:
@@ -253,7 +253,7 @@ def refusals(organization_id: UUID, question: SendingQuestion, to: Any, *, allow
     declared = message_types.named(question.kind)
     ours = organization_id == PLATFORM_ORGANIZATION_ID
     if declared is not None and declared.speaks_for != "organization" and not ours:
-        words = "messages of this type are sent by the platform itself, and no organization may ask for them"
+        words = "messages of this type are sent only by the platform itself"
         yield SendingReason(code="reserved", in_words=words)
     if to is None:
         return

@@ -19,7 +19,7 @@ def check_choices(choices: Sequence[PreferenceChoice], frequencies: Sequence[Fre
     """
     for field, given in (("choices", choices), ("frequencies", frequencies)):
         if len(given) > MOST_CHOICES:
-            message = f"must be {MOST_CHOICES} at most at once: send the rest in other requests"
+            message = f"must be at most {MOST_CHOICES} at once: send the rest in other requests"
             raise PreferenceError([PersonFault(field, message, "too_many_items")])
     faults = [
         *_each("choices", choices, lambda one: one.allowed is None, _not_allowed),
@@ -71,15 +71,17 @@ def _of_place(
 def _not_allowed(path: str, one: PreferenceChoice, about: list[MessageType]) -> Iterator[PersonFault]:
     channels = {channel for each in about for channel in each.ways}
     if one.channel is not None and one.channel not in channels:
-        yield PersonFault(f"{path}.channel", f"must be one that it goes by: {_listed(channels)}", "unknown_value")
+        yield PersonFault(
+            f"{path}.channel", f"must be a channel that it is sent by: {_listed(channels)}", "unknown_value"
+        )
     if one.allowed is False and one.scope == "type" and about[0].mandatory:
-        yield PersonFault(f"{path}.allowed", "must not be false: nobody can switch this type off", "invalid")
+        yield PersonFault(f"{path}.allowed", "must not be false: this type cannot be switched off", "invalid")
 
 
 def _not_often(path: str, one: FrequencyChoice, about: list[MessageType]) -> Iterator[PersonFault]:
     channels = {channel for each in about for channel in each.ways if channel != INBOX}
     if one.channel is not None and one.channel not in channels:
-        words = f"must be one by which it can wait: {_listed(channels)}"
+        words = f"must be a channel on which it can wait: {_listed(channels)}"
         yield PersonFault(f"{path}.channel", words, "unknown_value")
     if one.frequency != "immediate" and one.scope == "type" and about[0].mandatory:
         yield PersonFault(f"{path}.frequency", "must be immediate: this type cannot wait", "invalid")

@@ -100,7 +100,7 @@ SELECT user_id, external_id FROM recipients
     roles=("tenant",),
 )
 _HOLD: Final = sql_text("SELECT id FROM recipients WHERE id = :id FOR KEY SHARE", roles=("platform", "tenant"))
-_OTHERS: Final = "is another recipient's: take it from them first"
+_OTHERS: Final = "belongs to another recipient: remove it from them first"
 
 
 async def put_recipient(
@@ -157,7 +157,7 @@ async def import_recipients(
         PeopleError: it names every field of everybody that cannot be, such as `recipients[3].phone`.
     """
     if len(given) > MOST_AT_ONCE:
-        message = f"must be {MOST_AT_ONCE:,} at most in one call: send the rest in others"
+        message = f"must be at most {MOST_AT_ONCE:,} in one call: send the rest in others"
         raise PeopleError(PersonFault("recipients", message, "too_many_items"))
     paths = tuple(f"recipients[{place}]." for place in range(len(given)))
     created = await _keep(session, given, sealer, directory, allow_test=allow_test, paths=paths)

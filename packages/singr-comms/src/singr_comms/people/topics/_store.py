@@ -171,7 +171,7 @@ async def _check(session: TenantSession, change: TopicChange) -> None:
         if one not in known
     ]
     faults += [
-        PersonFault(f"add[{place}]", "must not be removed as well", "repeated")
+        PersonFault(f"add[{place}]", "must not be in remove as well", "repeated")
         for place, one in enumerate(change.add)
         if one in gone
     ]

@@ -16,9 +16,7 @@ async def why(case: Case) -> Because | None:
         return None
     flow = f"flow {row.name!r} ({case.job.flow_id})"
     if row.state == "failed":
-        words = (
-            f"Waits in the {flow}, which stands because a member failed: requeue or discard that, or cancel the flow."
-        )
+        words = f"Waits in the {flow}, stopped because a member failed: requeue or discard it, or cancel the flow."
         return Because(state="waiting", reason="flow_failed", in_words=words)
     if row.is_completion and not row.is_closed:
         words = (

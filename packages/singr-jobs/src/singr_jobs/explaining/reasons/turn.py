@@ -13,7 +13,7 @@ async def why(case: Case) -> Because | None:
     """How many are before it; and of a job that lies nowhere, who brings it back."""
     job = case.job
     if case.rank is None:
-        words = "Is on its way from one place to another; if that stays so, the audit gives it one within the hour."
+        words = "Is moving from one place to another; if that does not end, the audit repairs it within the hour."
         return Because(state="pending", reason="moving", in_words=words)
     before = await case.places.before(job, case.rank, most=COUNTED + 1)
     if before == 0:

@@ -13,7 +13,7 @@ async def why(case: Case) -> Because | None:
     if queue is None or queue.workers_that_know_the_type:
         return None
     if not queue.workers:
-        words = f"No worker that lives serves the queue {job.queue}."
+        words = f"No live worker serves the queue {job.queue}."
         return Because(state="pending", reason="queue_not_served", in_words=words, since=job.run_at)
     also = f" (some run it from {', '.join(queue.known_in)})" if queue.known_in else ""
     words = f"The workers of the queue {job.queue} do not know the type {job.type}{also}: is a release missing?"
