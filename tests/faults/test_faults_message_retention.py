@@ -10,7 +10,7 @@ import pytest
 from faults.dying import Dying, KilledError
 
 from singr_comms.catalogue import message_types
-from singr_comms.notifications import MessageReport, MessageRetention
+from singr_comms.notifications import MessageReport, MessageRetention, foresee_messages
 from singr_comms.notifications.retention import _dropping, _trimming
 from singr_comms.notifications.retention._notifications import Forgotten
 from singr_comms.notifications.retention._times import Times
@@ -115,6 +115,26 @@ async def test_words_go_first_and_then_the_week_whole_and_each_category_has_its_
     assert (await shelf.turn(MONDAY + DAY * 399)).deleted == 0
     assert (await shelf.turn(MONDAY + DAY * 400)).deleted == 2
     assert await shelf.there() == {}
+
+
+async def test_dry_run_says_what_the_next_turn_then_does_and_changes_nothing(shelf: Shelf) -> None:
+    for kind in (ORDINARY, MARKETING, ACCOUNT):
+        await shelf.message(kind)
+    there, week = await shelf.there(), "messages_w20260803"
+
+    async def foreseen(days: int) -> str:
+        lines = await foresee_messages(shelf.connection, RetentionSettings(), now=END + DAY * days)
+        return next(line for line in lines if line.startswith(week)).removeprefix(f"{week}: ")
+
+    stays = f"stays until {END + DAY * 90:%Y-%m-%d} 00:00 UTC"
+    assert await foreseen(6) == stays
+    assert await foreseen(7) == f"{stays}; messages that go: 0; that lose what they say: 2"
+    assert await foreseen(30) == f"{stays}; messages that go: 1; that lose what they say: 2"
+    assert await foreseen(90) == "goes now; 1 of its messages are kept"
+    assert await shelf.there() == there
+    assert (await shelf.turn(END + DAY * 30)).deleted == 1
+    assert await foreseen(30) == f"{stays}; messages that go: 0; that lose what they say: 0"
+    assert (await shelf.turn(END + DAY * 90)).moved == 1
 
 
 LATER = END + DAY * 500

@@ -86,12 +86,14 @@ def test_production_data_is_destroyed_only_by_force(
     assert rows(migrated_url, "SELECT to_regclass('organizations') IS NULL") == {(command[0] == "downgrade",)}
 
 
-def test_retention_says_when_each_week_of_jobs_goes(migrated_url: str, capsys: pytest.CaptureFixture[str]):
+def test_retention_says_when_each_week_goes(migrated_url: str, capsys: pytest.CaptureFixture[str]):
     environ = {"APP_ENV": "test", "DATABASE_URL": migrated_url}
     capsys.readouterr()
     assert main(["retention"], environ=environ) == 0
     goes = week_of(clock.now()) + timedelta(weeks=1, days=7)
-    assert f"jobs_w{goes - timedelta(weeks=2):%Y%m%d}: stays until {goes:%Y-%m-%d} 00:00" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"jobs_w{goes - timedelta(weeks=2):%Y%m%d}: stays until {goes:%Y-%m-%d} 00:00" in said
+    assert "messages_default: messages that go: 0" in said, "other packages say what they let go of"
 
 
 @pytest.mark.parametrize("name", ["JOBS_COMPLETED_DAYS", "JOBS_FAILED_DAYS", "JOBS_CANCELLED_DAYS"])

@@ -114,6 +114,7 @@ from singr_comms.notifications.reading._statistics import (
 )
 from singr_comms.notifications.reading._story import DeliveryDecision, DeliveryRequest, DeliveryResolution
 from singr_comms.notifications.retention._chore import MessageRetention
+from singr_comms.notifications.retention._foreseeing import foresee_messages
 from singr_comms.notifications.retention._turn import MessageReport
 from singr_comms.notifications.sending._sender import MessageSender
 from singr_comms.notifications.sending._try import Delivered
@@ -202,6 +203,7 @@ __all__ = [
     "explainer",
     "fetched_picture",
     "force_provider",
+    "foresee_messages",
     "is_logo",
     "jobs",
     "key_of_logo",

@@ -101,7 +101,11 @@ class Times:
 
     def is_over(self, span: Partition, now: datetime) -> bool:
         """Whether a week may go, and what is kept longer moves."""
-        return self._by_category[_OTHERS].days <= now - span.end
+        return self.goes_at(span) <= now
+
+    def goes_at(self, span: Partition) -> datetime:
+        """When a week may go."""
+        return span.end + self._by_category[_OTHERS].days
 
     def values(self, now: datetime, end: datetime | None) -> dict[str, Any]:
         """The parameters of `KEPT` and what is asked by it.
