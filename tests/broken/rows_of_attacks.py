@@ -86,10 +86,12 @@ ATTACKS = (
     Row(
         "S2",
         "Hostile bodies (NUL, integers past 64 bits, bad UTF-8, 200,000 levels, half characters, 11 MB in chunks) are"
-        " answered 4xx, never 500, and store nothing (full: in every place of the body, and 5,000 random corruptions)",
+        " answered 4xx, never 500, and store nothing; saying what is wrong costs no more than a good body of the route"
+        " (full: in every place of the body, and 5,000 random corruptions)",
         (
             f"{_BAD_BODY}[lane-escaped NUL]",
             f"{API}/test_api_bad_input.py::test_oversize_body_is_413_declared_or_chunked[lane-chunked]",
+            f"{API}/test_api_error_codes.py::test_a_refused_body_costs_no_more_than_a_good_one_of_its_route[SendNotification-body0]",
         ),
         (
             "tests/security/test_hostile_bodies.py::test_hostile_value_in_any_place_is_refused_and_stores_nothing",

@@ -128,6 +128,22 @@ BREAKAGES = (
         "11 MB were read into memory and decoded",
     ),
     Breakage(
+        "lists-walked-whole",
+        "S2",
+        "Lists that are too long are walked to their end before they are said to be",
+        (
+            Edit(
+                "apps/api/src/singr_api/http/validation.py",
+                "islice(_parts(bare_of(container), value), _most(container))",
+                "_parts(bare_of(container), value)",
+            ),
+        ),
+        f"{API_TESTS}/test_api_error_codes.py::test_a_refused_body_costs_no_more_than_a_good_one_of_its_route"
+        "[SendNotification-body0]",
+        "more is looked at than it may hold",
+        "a body of 1 MB kept the event loop busy for seconds, and stopped all other callers",
+    ),
+    Breakage(
         "scope-unchecked",
         "S3",
         "The gate does not ask for the scope that the route's policy names",

@@ -3,6 +3,7 @@
 import ast
 import datetime as dt
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 from uuid import UUID
@@ -16,7 +17,9 @@ from singr_api.http.codes import FIELD_CODES, FieldCode
 from singr_api.http.problems import Problem
 from singr_api.http.translations import problem_of
 from singr_api.http.validation import decode_body
+from singr_api.messages.notifications.schemas import SendNotification
 from singr_api.organizations.credentials.schemas import CreateCredential
+from singr_api.people.recipients.schemas import ImportRecipients
 from singr_auth import AccessTokenError, SignatureError, WeakPasswordError
 from singr_auth.accounts import CredentialError, InvalidValueError
 
@@ -147,3 +150,42 @@ async def test_a_weak_password_is_told_by_its_code(api_url: str, client: Any, wo
     answer: httpx.Response = await client(api_url).post("/v1/auth/register", json=body)
     document = world.problem(answer, 422, "invalid")
     assert [(one["field"], one["code"]) for one in document["errors"]] == [("password", "common")]
+
+
+def calls_to_refuse(body: Any, struct: type[msgspec.Struct]) -> int:
+    """How many functions, in Python and in C, are called until the body is refused."""
+    decoder, text, calls = msgspec.json.Decoder(struct), json.dumps(body).encode(), 0
+
+    def count(_frame: Any, event: str, _argument: Any) -> None:
+        nonlocal calls
+        calls += event in {"call", "c_call"}
+
+    sys.setprofile(count)
+    try:
+        decode_body(decoder, text)
+    except Problem:
+        return calls
+    finally:
+        sys.setprofile(None)
+    raise AssertionError("it was taken")
+
+
+@pytest.mark.parametrize(
+    ("struct", "body"),
+    [
+        (SendNotification, {"type": "plain", "to": [{}] * 100_000}),
+        (SendNotification, {"type": "plain", "to": [{"recipient": 1}] * 50_000}),
+        (SendNotification, {"type": "plain", "to": [{"email": "a@b.example", "mail": 1}] * 1_000}),
+        (SendNotification, {"type": "plain", "to": [{"recipient": "a"}] * 999 + [{}, 1]}),
+        (SendNotification, {"type": "plain", "to": [{"recipient": "a"}], "channels": ["sms"] * 100_000}),
+        (SendNotification, {"type": 1, "to": [], "data": {f"name{number}": number for number in range(50_000)}}),
+        (SendNotification, {"type": "plain", "to": [], **{f"name{number}": 1 for number in range(50_000)}}),
+        (SendNotification, {"type": 1, "to": [{"recipient": "a", "data": {"a": [[1] * 9] * 9_000}}] * 2}),
+        (ImportRecipients, {"recipients": [{"external_id": "a"}] * 40_000}),
+        (ImportRecipients, {"recipients": [{"external_id": "a", "tags": [1] * 40}] * 1_000}),
+        (Whole, {"by_name": {f"name{number}": {"name": "A"} for number in range(50_000)}}),
+        (Whole, {"pair": [1] * 100_000}),
+    ],
+)
+def test_a_refused_body_costs_no_more_than_a_good_one_of_its_route(struct: type[msgspec.Struct], body: Any) -> None:
+    assert calls_to_refuse(body, struct) < 40_000, "of a list that is too long, more is looked at than it may hold"

@@ -8,6 +8,7 @@ so that the rest of it can be looked at for what it means (`singr_api/routing/re
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Annotated, Any, Final, TypeVar, get_args, get_origin
 
 import msgspec
@@ -157,7 +158,7 @@ def _misfit(type_: Any, value: Any, error: msgspec.ValidationError, location: Lo
 
 def _otherwise(value: Any, error: msgspec.ValidationError, location: Location) -> tuple[FieldError, ...]:
     endless = (FieldError(join_path(path), _TOO_LARGE, location, "too_large") for path in _endless(value))
-    return tuple(endless)[:MOST_ERRORS] or (FieldError("", _words(error), location, "invalid"),)
+    return tuple(islice(endless, MOST_ERRORS)) or (FieldError("", _words(error), location, "invalid"),)
 
 
 # A number that no float holds, such as 1e400, is infinite here, and not the end of reading: its field is to be named.
@@ -173,10 +174,12 @@ def _plain(body: bytes) -> Any:
 
 def _endless(value: Any, path: Path = ()) -> Iterator[Path]:
     """Give the places of numbers that no float holds; a body nests no deeper than `check_body` lets it."""
-    if isinstance(value, float) and math.isinf(value):
-        yield path
-    elif isinstance(value, dict | list):
-        for name, item in value.items() if isinstance(value, dict) else enumerate(value):
+    if isinstance(value, float):
+        if math.isinf(value):
+            yield path
+        return
+    for name, item in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(item, float | dict | list):
             yield from _endless(item, (*path, _shown(name) if isinstance(name, str) else name))
 
 
@@ -199,7 +202,7 @@ class _Walk:
 
     def check(self, annotation: Any, value: Any, path: Path) -> Any:
         """Add what is wrong with `value`, and return it as far as it is right."""
-        if len(self._found) >= MOST_ERRORS:
+        if self._has_enough or annotation is Any or _fits(annotation, value):
             return value
         members = [member for member in members_of(annotation) if member is not type(None)]
         if value is None and len(members) < len(members_of(annotation)):
@@ -211,6 +214,10 @@ class _Walk:
         if len(containers) == 1:
             return self._items(annotation, containers[0], value, path)
         return self._leaf(annotation, value, path)
+
+    @property
+    def _has_enough(self) -> bool:
+        return len(self._found) >= MOST_ERRORS
 
     def _instead(self, annotation: Any, path: Path) -> Any:
         if len(path) > 1 and is_choice(annotation):  # a word may decide what stands beside it
@@ -265,14 +272,15 @@ class _Walk:
 
     def _items(self, annotation: Any, container: Any, value: list[Any] | dict[str, Any], path: Path) -> Any:
         """A list or a map: what each item, or each value, should be; and of how many the whole is."""
-        bare = bare_of(container)
-        mended = [self.check(kind, item, (*path, place)) for place, item, kind in _parts(bare, value)]
-        wrong = _miscounted(container, value)
+        wrong, mended = _miscounted(container, value), []
+        for place, item, kind in islice(_parts(bare_of(container), value), _most(container)):
+            if self._has_enough:  # nothing is made of the rest
+                return NOTHING
+            mended.append(self.check(kind, item, (*path, place)))
         if wrong is not None:
             self.add(path, _code(wrong), f"must be {describe(annotation)}")
             if not isinstance(value, list) or _code(wrong) != "too_many_items":
                 return self._instead(annotation, path)
-            mended = mended[: _most(container)]  # those that are left are as they were sent
         if any(part is NOTHING for part in mended):
             return NOTHING
         return mended if isinstance(value, list) else dict(zip(value, mended, strict=True))
@@ -309,6 +317,15 @@ def _is_integer(annotation: Any) -> bool:
     return any(isinstance(kind.type if isinstance(kind, inspect.Metadata) else kind, inspect.IntType) for kind in kinds)
 
 
+def _fits(annotation: Any, value: Any) -> bool:
+    """Whether nothing is wrong with it. Only what is refused is walked into, so good parts cost what msgspec takes."""
+    try:
+        msgspec.convert(value, annotation)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
 def _is_struct(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, msgspec.Struct)
 
@@ -318,14 +335,15 @@ def _holds(bare: Any, value: Any) -> bool:
     return get_origin(bare) in _CONTAINERS.get(type(value), ())
 
 
-def _parts(container: Any, value: list[Any] | dict[str, Any]) -> list[tuple[str | int, Any, Any]]:
-    """Return each part of a list or map with its place, and what it should be."""
+def _parts(container: Any, value: list[Any] | dict[str, Any]) -> Iterator[tuple[str | int, Any, Any]]:
+    """Give each part of a list or map with its place, and what it should be."""
     kinds = get_args(container)
     if isinstance(value, dict):
-        return [(_shown(name), item, kinds[1]) for name, item in value.items()]
-    if get_origin(container) is not tuple or kinds[1:] == (...,):
-        return [(index, item, kinds[0]) for index, item in enumerate(value)]
-    return [(index, item, kind) for index, (item, kind) in enumerate(zip(value, kinds, strict=False))]
+        yield from ((_shown(name), item, kinds[1]) for name, item in value.items())
+    elif get_origin(container) is not tuple or kinds[1:] == (...,):
+        yield from ((index, item, kinds[0]) for index, item in enumerate(value))
+    else:
+        yield from ((index, item, kind) for index, (item, kind) in enumerate(zip(value, kinds, strict=False)))
 
 
 def _miscounted(container: Any, value: list[Any] | dict[str, Any]) -> msgspec.ValidationError | None:
