@@ -41,8 +41,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="singr-auth", description="Credentials and accounts. DATABASE_URL says where."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    create = commands.add_parser("create-credential", help="make a credential and show its secret, once")
-    create.add_argument("--name", required=True, help="for people: which service it is")
+    create = commands.add_parser("create-credential", help="create a credential and show its secret, once")
+    create.add_argument("--name", required=True, help="which service it is for")
     create.add_argument("--organization", type=UUID, help="the one organization it may act for (default: any)")
     create.add_argument("--kind", choices=("signing", "api_key"), default="signing")
     create.add_argument("--scope", action="append", help=f"may be repeated (default: {', '.join(DEFAULT_SCOPES)})")
@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_organizations(commands)
     _add_audit(commands)
     everything = commands.add_parser(
-        "revoke-everything", help="incident: end every session of everybody, and make every link worthless"
+        "revoke-everything", help="incident: end all sessions of everybody, and invalidate all links"
     )
     everything.add_argument("--yes", action="store_true", help="required: everybody has to sign in again")
     return parser
@@ -80,7 +80,9 @@ def _add_users(commands: Any) -> None:
     grant = actions.add_parser("grant", help="give a role on the platform, such as admin; in force within a second")
     grant.add_argument("user", help="id or e-mail address of an account that is active")
     grant.add_argument("role", choices=PLATFORM_ROLES)
-    revoke = actions.add_parser("revoke", help="take the role on the platform, and what credentials had by it")
+    revoke = actions.add_parser(
+        "revoke", help="take the role on the platform, and the permissions that credentials had through it"
+    )
     revoke.add_argument("user", help="id or e-mail address")
 
 
@@ -95,7 +97,7 @@ def _add_organizations(commands: Any) -> None:
 def _add_audit(commands: Any) -> None:
     audit = commands.add_parser("audit", help="export the audit trail to the object store")
     export = audit.add_subparsers(dest="action", required=True).add_parser(
-        "export", help="write it out as JSON Lines, and show where each part lies"
+        "export", help="write it as JSON Lines, and show where each part is stored"
     )
     export.add_argument("--before", type=_day, help="events of days (UTC) before this one (default: today)")
     export.add_argument("--since", type=_day, help="of this day and after it (default: all)")

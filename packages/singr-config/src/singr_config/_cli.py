@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="singr-config", description="Check and document Singr's configuration.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    check = commands.add_parser("check", help="check this environment and say everything that has to change")
+    check = commands.add_parser("check", help="check this environment and list everything that has to be changed")
     check.add_argument("--env-file", type=Path, default=Path(".env"), help="read in development and test [.env]")
     check.set_defaults(run=_check)
     for name, run, what in (
@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=f"print {what}")
         group = command.add_mutually_exclusive_group()
-        group.add_argument("--check", type=Path, metavar="FILE", help="exit with 1 where FILE is not up to date")
+        group.add_argument("--check", type=Path, metavar="FILE", help="exit with 1 if FILE is not up to date")
         group.add_argument("--write", type=Path, metavar="FILE", help="bring FILE up to date")
         command.set_defaults(run=run)
     return parser

@@ -155,13 +155,15 @@ def _check(settings: DatabaseSettings) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="singr-db", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    up = commands.add_parser("upgrade", help="bring the schema up, make partitions; safe to run from several machines")
+    up = commands.add_parser(
+        "upgrade", help="upgrade the schema and create partitions; safe to run from several machines"
+    )
     up.add_argument("revision", nargs="?", default="head", help="where to stop [head]")
-    down = commands.add_parser("downgrade", help="take the schema back")
+    down = commands.add_parser("downgrade", help="downgrade the schema")
     down.add_argument("revision", nargs="?", default="-1", help="where to go [-1: one revision]; base removes all")
-    seeding = commands.add_parser("seed", help="put permissions and system roles in place; may be repeated")
-    reset = commands.add_parser("reset", help="drop all of Singr's tables, make them anew and seed")
-    granting = commands.add_parser("grant", help="let another service's role enqueue jobs; makes the role if missing")
+    seeding = commands.add_parser("seed", help="create permissions and system roles; may be repeated")
+    reset = commands.add_parser("reset", help="drop all of Singr's tables, create them again and seed")
+    granting = commands.add_parser("grant", help="let another service's role enqueue jobs; creates the role if missing")
     granting.add_argument("name", help="the role")
     granting.add_argument(
         "--organization",
@@ -171,17 +173,17 @@ def _parser() -> argparse.ArgumentParser:
         metavar="ID",
         help="only for this one [any]; repeat it",
     )
-    revoking = commands.add_parser("revoke", help="take back what grant gave")
+    revoking = commands.add_parser("revoke", help="revoke what grant granted")
     revoking.add_argument("name", help="the role")
     commands.add_parser(
         "retention", help="say what a worker would drop of jobs and messages, and when; changes nothing"
     )
-    commands.add_parser("rewrap-keys", help="wrap people's keys with AUTH_SECRET, before a former one is taken out")
+    commands.add_parser("rewrap-keys", help="wrap people's keys with AUTH_SECRET, before a former secret is removed")
     commands.add_parser("check", help="is the database fit for this version? exit code 1 if not")
     for command in (seeding, reset):
         command.add_argument("--demo", action="store_true", help="add the organization Demo Karaoke")
     for command in (down, reset):
-        command.add_argument("--force", action="store_true", help="also in production")
+        command.add_argument("--force", action="store_true", help="allow it in production")
     return parser
 
 

@@ -11,13 +11,13 @@ from singr_cli.commands.jobs import PRIORITIES
 
 _PROBLEMS: Final = (("problems", ("id", "job_id", "code", "message")),)
 _WHICH: Final = (
-    Field("type", "Of jobs that do this, such as sms.send.", at="filter.type"),
-    Field("queue", "Of jobs of this queue.", at="filter.queue"),
+    Field("type", "Only of jobs of this type, such as sms.send.", at="filter.type"),
+    Field("queue", "Only of jobs in this queue.", at="filter.queue"),
 )
 _LETTERS: Final = (
     *_WHICH,
-    Field("error_code", "That failed with this code.", at="filter.error_code"),
-    Field("fingerprint", "Of this group (singr dead groups).", at="filter.fingerprint"),
+    Field("error_code", "Only those that failed with this code.", at="filter.error_code"),
+    Field("fingerprint", "Only of this group (see singr dead groups).", at="filter.fingerprint"),
     Field("failed_after", "Not before this time (RFC 3339).", at="filter.failed_after"),
     Field("failed_before", "Before this time.", at="filter.failed_before"),
 )
@@ -27,8 +27,8 @@ _JOBS: Final = (
     Field("created_before", "Before this time.", at="filter.created_before"),
 )
 _HOW: Final = (
-    Field("rate_per_minute", "How many have their turn in a minute, at most.", kind="integer"),
-    Field("reason", "Why, for the operation log; needed where more than 100 are discarded."),
+    Field("rate_per_minute", "The maximum number processed per minute.", kind="integer"),
+    Field("reason", "The reason, for the operation log; required to discard more than 100."),
 )
 
 
@@ -63,7 +63,7 @@ def _stands(action: Mapping[str, Any]) -> Standing:
 
 
 COMMANDS: Final = Group(
-    "Bulk actions: something done to many jobs or dead letters, at a rate, with progress and a stop.",
+    "Bulk actions: change many jobs or dead letters, at a set rate; they can be followed and stopped.",
     (
         _ask("requeue", "Requeue dead letters; begin with --dry-run.", _LETTERS),
         _ask("discard", "Discard dead letters; begin with --dry-run.", _LETTERS, "Discard all that fit?"),
@@ -79,13 +79,20 @@ COMMANDS: Final = Group(
             "List bulk actions, the latest first.",
             columns=("id", "action", "state", "matching", "done", "skipped", "asked_by", "asked_at", "reason"),
         ),
-        Command("show", "GET /v1/bulk-actions/{action_id}", "Show how far bulk actions are.", parts=_PROBLEMS),
-        Command("stop", "POST /v1/bulk-actions/{action_id}/stop", "Stop bulk actions; what was done stays."),
+        Command("show", "GET /v1/bulk-actions/{action_id}", "Show the progress of bulk actions.", parts=_PROBLEMS),
+        Command("stop", "POST /v1/bulk-actions/{action_id}/stop", "Stop bulk actions; what was done stays done."),
         Command(
             "wait",
             "GET /v1/bulk-actions/{action_id}",
-            "Wait until bulk actions have ended, and show how far they are: 0 if all was done, 1 stopped, 6 in part.",
-            fields=(Field("within", "Seconds to wait at most (or --timeout); then 5.", kind="number", sent=False),),
+            "Wait until bulk actions have ended, and show the result: 0 if all was done, 1 if stopped, 6 if in part.",
+            fields=(
+                Field(
+                    "within",
+                    "Seconds to wait at most (or --timeout); exit code 5 after that.",
+                    kind="number",
+                    sent=False,
+                ),
+            ),
             parts=_PROBLEMS,
             carry=_wait,
         ),

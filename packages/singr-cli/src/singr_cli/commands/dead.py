@@ -4,9 +4,9 @@ from typing import Final
 
 from singr_cli._declared import Command, Field, Group
 
-_REASON: Final = (Field("reason", "Why, for the operation log."),)
+_REASON: Final = (Field("reason", "The reason, for the operation log."),)
 _GROUP: Final = ("fingerprint", "type", "error_code", "count", "counted", "first_at", "last_at")
-_TYPE: Final = Field("type", "Of jobs that do this, such as sms.send.")
+_TYPE: Final = Field("type", "Only of jobs of this type, such as sms.send.")
 
 COMMANDS: Final = Group(
     "Dead letters: jobs that failed for good.",
@@ -16,12 +16,12 @@ COMMANDS: Final = Group(
             "GET /v1/dead-letters",
             "List dead letters, the latest first.",
             fields=(
-                Field("state", "Those that stand there.", choices=("open", "requeued", "discarded", "expired")),
+                Field("state", "Only those in this state.", choices=("open", "requeued", "discarded", "expired")),
                 _TYPE,
-                Field("queue", "Of jobs of this queue."),
-                Field("error_code", "Of jobs that failed with this code."),
-                Field("fingerprint", "Of this group."),
-                Field("job_id", "Of this job."),
+                Field("queue", "Only of jobs in this queue."),
+                Field("error_code", "Only of jobs that failed with this code."),
+                Field("fingerprint", "Only of this group."),
+                Field("job_id", "Only of this job."),
                 Field("failed_after", "Not before this time (RFC 3339)."),
                 Field("failed_before", "Before this time."),
             ),
@@ -47,13 +47,13 @@ COMMANDS: Final = Group(
         Command(
             "requeue",
             "POST /v1/dead-letters/{letter_id}/requeue",
-            "Let the jobs of dead letters be tried anew.",
+            "Requeue the jobs of dead letters.",
             fields=_REASON,
         ),
         Command(
             "discard",
             "POST /v1/dead-letters/{letter_id}/discard",
-            "Put dead letters away: their jobs stay failed, and cannot be tried again.",
+            "Discard dead letters: their jobs stay failed, and cannot be retried.",
             fields=_REASON,
             asks="Discard {count} dead letter{s}?",
         ),

@@ -5,16 +5,16 @@ from typing import Final
 from singr_cli._declared import Command, Field, Group
 
 COMMANDS: Final = Group(
-    "Deliveries: how many messages came to what.",
+    "Deliveries: statistics of messages.",
     (
         Command(
             "statistics",
             "GET /v1/statistics/deliveries",
-            "Show how many messages came to what, and which part was delivered, bounced, complained of.",
+            "Show delivery statistics: counts, and the share delivered, bounced or complained about.",
             fields=(
                 Field("by", "day, type, channel, provider, user; separated by commas."),
-                Field("from", "Since when (RFC 3339); a week before --to, unless told."),
-                Field("to", "Until when (RFC 3339); now, unless told."),
+                Field("from", "Since when (RFC 3339); a week before --to by default."),
+                Field("to", "Until when (RFC 3339); now by default."),
             ),
             columns=(
                 *("day", "type", "channel", "provider", "user", "messages"),

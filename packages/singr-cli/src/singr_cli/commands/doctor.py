@@ -156,7 +156,7 @@ def _lists() -> Iterator[tuple[str, Command]]:
 COMMANDS: Final = Command(
     "doctor",
     "GET /ready",
-    "Look at address, TLS, readiness, clock, credential and permissions, and say what to do.",
+    "Check address, TLS, readiness, clock, credential and permissions, and say what to do.",
     organization="none",
     carry=_doctor,
 )

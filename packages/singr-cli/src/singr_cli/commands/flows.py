@@ -28,20 +28,20 @@ def _stands(flow: Mapping[str, Any]) -> Standing:
 
 
 COMMANDS: Final = Group(
-    "Flows: jobs after jobs.",
+    "Flows: jobs that depend on each other.",
     (
         Command(
             "list",
             "GET /v1/flows",
             "List flows, the newest first.",
-            fields=(Field("state", "Those that stand there.", choices=_STATES),),
+            fields=(Field("state", "Only those in this state.", choices=_STATES),),
             columns=("id", "name", "state", "total", "completed", "failed", "cancelled", "created_at", "finished_at"),
         ),
-        Command("show", "GET /v1/flows/{flow_id}", "Show how far flows are."),
+        Command("show", "GET /v1/flows/{flow_id}", "Show the progress of flows."),
         Command(
             "graph",
             "GET /v1/flows/{flow_id}/graph",
-            "List a flow's jobs, and which each of them waits for.",
+            "List a flow's jobs and their dependencies.",
             columns=("id", "type", "status", "after", "is_completion", "reference", "error.code"),
         ),
         Command(
@@ -49,11 +49,11 @@ COMMANDS: Final = Group(
             "POST /v1/flows",
             "Create a flow of jobs, which --file or --jobs names.",
             fields=(
-                Field("name", "What it is called.", argument=True, required=True),
+                Field("name", "Its name.", argument=True, required=True),
                 Field("jobs", "Its jobs: JSON, @FILE or -.", kind="json"),
-                Field("on_failure", "What becomes of the others.", choices=("stop", "continue")),
-                Field("then", "The job at the end of all: JSON, @FILE or -.", kind="json"),
-                Field("close", "false: more jobs are to come.", kind="value"),
+                Field("on_failure", "What happens to the others when one fails.", choices=("stop", "continue")),
+                Field("then", "The completion job: JSON, @FILE or -.", kind="json"),
+                Field("close", "false: more jobs will be added.", kind="value"),
             ),
             from_file=True,
             parts=(("jobs", ("ref", "id")),),
@@ -64,23 +64,30 @@ COMMANDS: Final = Group(
             "Add jobs to an open flow, which --file or --jobs names.",
             fields=(
                 Field("jobs", "The jobs: JSON, @FILE or -.", kind="json", required=True),
-                Field("close", "These are the last.", kind="flag"),
+                Field("close", "Close the flow with these.", kind="flag"),
             ),
             from_file=True,
             parts=(("jobs", ("ref", "id")),),
         ),
-        Command("close", "POST /v1/flows/{flow_id}/close", "Close flows: no more jobs are added."),
+        Command("close", "POST /v1/flows/{flow_id}/close", "Close flows, so that no more jobs can be added."),
         Command(
             "cancel",
             "POST /v1/flows/{flow_id}/cancel",
-            "Cancel all of flows that has not ended.",
+            "Cancel everything in flows that has not ended.",
             asks="Cancel {count} flow{s}?",
         ),
         Command(
             "wait",
             "GET /v1/flows/{flow_id}",
-            "Wait until flows have ended, and show how far they are: 0 if all completed, 1 if none did, 6 if some did.",
-            fields=(Field("within", "Seconds to wait at most (or --timeout); then 5.", kind="number", sent=False),),
+            "Wait until flows have ended, and show the result: 0 if all completed, 1 if none did, 6 if some did.",
+            fields=(
+                Field(
+                    "within",
+                    "Seconds to wait at most (or --timeout); exit code 5 after that.",
+                    kind="number",
+                    sent=False,
+                ),
+            ),
             carry=_wait,
         ),
     ),

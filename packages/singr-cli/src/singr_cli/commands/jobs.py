@@ -23,23 +23,21 @@ def _wait(run: Run) -> int:
     )
 
 
-_SHOW: Final = Command(
-    "show", "GET /v1/jobs/{job_id}", "Show jobs, with every attempt that did not succeed.", parts=_ATTEMPTS
-)
+_SHOW: Final = Command("show", "GET /v1/jobs/{job_id}", "Show jobs, with their failed attempts.", parts=_ATTEMPTS)
 
 COMMANDS: Final = Group(
-    "Jobs: create them, look at them, cancel them, wait for them.",
+    "Jobs: create, list, inspect and cancel them, or wait for them.",
     (
         Command(
             "list",
             "GET /v1/jobs",
             "List jobs, the newest first.",
             fields=(
-                Field("status", "Those that stand there.", choices=_STATUSES),
-                Field("type", "Those that do this, such as sms.send."),
-                Field("queue", "Those of this queue."),
-                Field("reference", "Those about what their callers call so."),
-                Field("label", "Those with this label; told again, with all of them.", kind="texts"),
+                Field("status", "Only those in this state.", choices=_STATUSES),
+                Field("type", "Only those of this type, such as sms.send."),
+                Field("queue", "Only those in this queue."),
+                Field("reference", "Only those with this reference."),
+                Field("label", "Only those with this label; may be repeated: those with all of them.", kind="texts"),
                 Field("created_after", "Not before this time (RFC 3339)."),
                 Field("created_before", "Before this time."),
                 Field("order", "Sort order.", choices=("newest", "oldest")),
@@ -52,32 +50,34 @@ COMMANDS: Final = Group(
             "POST /v1/jobs",
             "Create a job.",
             fields=(
-                Field("type", "What it does, such as sms.send.", argument=True, required=True),
-                Field("payload", "What its type needs: JSON, @FILE or -.", kind="json"),
-                Field("priority", "Which due job of a queue goes first.", choices=PRIORITIES),
+                Field("type", "The job type, such as sms.send.", argument=True, required=True),
+                Field("payload", "The payload: JSON, @FILE or -.", kind="json"),
+                Field("priority", "The order among due jobs of a queue.", choices=PRIORITIES),
                 Field("run_at", "Not before this time (RFC 3339)."),
                 Field("delay", "Seconds from now.", kind="number"),
-                Field("attempts", "How often it is tried in all.", kind="integer"),
+                Field("attempts", "The maximum number of attempts.", kind="integer"),
                 Field("attempt_timeout", "Seconds that one attempt may take.", kind="number", at="timeout"),
-                Field("unique_key", "An unfinished job of this type with this key is answered in its place."),
-                Field("unique_for", "Seconds for which the key is held even once the job has ended.", kind="number"),
-                Field("replace", "Take the place of the job that holds the key.", kind="flag"),
+                Field("unique_key", "If an unfinished job of this type has this key, that job is returned instead."),
+                Field(
+                    "unique_for", "Seconds for which the key stays taken, even after the job has ended.", kind="number"
+                ),
+                Field("replace", "Replace the waiting job that has the key.", kind="flag"),
                 Field(
                     "debounce",
-                    "Likewise, due once no other of the key came for so many seconds.",
+                    "Likewise, but due once no other job with the key has come for this many seconds.",
                     kind="number",
                     at="debounce.seconds",
                 ),
                 Field(
                     "debounce_longest",
-                    "And no later than so many seconds after the first.",
+                    "With debounce: at the latest this many seconds after the first.",
                     kind="number",
                     at="debounce.longest",
                 ),
-                Field("concurrency_key", "Of a type with limits by key, the key, in place of the job's own."),
-                Field("reference", "What you call the matter that it is about."),
-                Field("label", "What you sort it by; again for each, up to ten.", kind="texts", at="labels"),
-                Field("id", "Your own id: a new UUID of version 7."),
+                Field("concurrency_key", "For a type with limits by key: the key, instead of the job's own."),
+                Field("reference", "Your reference for its subject."),
+                Field("label", "A label of yours; may be repeated, up to ten times.", kind="texts", at="labels"),
+                Field("id", "Your own id: a new version 7 UUID."),
             ),
             organization="body",
             from_file=True,
@@ -85,37 +85,44 @@ COMMANDS: Final = Group(
         Command(
             "cancel",
             "POST /v1/jobs/{job_id}/cancel",
-            "Cancel jobs: what waits at once, what runs is asked to stop.",
+            "Cancel jobs: waiting ones at once; running ones are asked to stop.",
         ),
         Command(
             "retry",
             "POST /v1/jobs/{job_id}/retry",
-            "Let jobs that failed for good, or were cancelled, be tried anew.",
-            fields=(Field("reason", "Why, for the operation log."),),
+            "Retry jobs that failed for good, or were cancelled.",
+            fields=(Field("reason", "The reason, for the operation log."),),
         ),
-        Command("run-now", "POST /v1/jobs/{job_id}/run-now", "Let jobs begin that wait for their time."),
+        Command("run-now", "POST /v1/jobs/{job_id}/run-now", "Run waiting jobs now."),
         Command(
             "move",
             "PATCH /v1/jobs/{job_id}",
-            "Let jobs that wait begin at another time, or before or after others.",
+            "Change the start time or priority of waiting jobs.",
             fields=(
-                Field("run_at", "Not before this time (RFC 3339); one that is past makes them due now."),
-                Field("priority", "Which due job of a queue goes first.", choices=PRIORITIES),
+                Field("run_at", "Not before this time (RFC 3339); a time in the past makes them due now."),
+                Field("priority", "The order among due jobs of a queue.", choices=PRIORITIES),
             ),
         ),
-        Command("explain", "GET /v1/jobs/{job_id}/explain", "Say in words why jobs are where they are."),
+        Command("explain", "GET /v1/jobs/{job_id}/explain", "Explain in words why jobs are in their current state."),
         Command(
             "logs",
             "GET /v1/jobs/{job_id}/logs",
             "List a job's log lines, the oldest line first.",
-            fields=(Field("attempt", "Of this attempt alone.", kind="integer"),),
+            fields=(Field("attempt", "Only of this attempt.", kind="integer"),),
             columns=("at", "attempt", "message", "fields"),
         ),
         Command(
             "wait",
             "GET /v1/jobs/{job_id}",
             "Wait until jobs have ended: 0 if all completed, 1 if none did, 6 if some did.",
-            fields=(Field("within", "Seconds to wait at most (or --timeout); then 5.", kind="number", sent=False),),
+            fields=(
+                Field(
+                    "within",
+                    "Seconds to wait at most (or --timeout); exit code 5 after that.",
+                    kind="number",
+                    sent=False,
+                ),
+            ),
             parts=_ATTEMPTS,
             carry=_wait,
         ),

@@ -5,12 +5,12 @@ from typing import Final
 from singr_cli._declared import Command, Field, Group
 
 COMMANDS: Final = Group(
-    "Limits by key: how many jobs of one key run at once, and how fast they start. For operators of the platform.",
+    "Limits by key: how many jobs of a key run at once, and how fast they start. For platform operators.",
     (
         Command(
             "list",
             "GET /v1/limits",
-            "List the job types whose keys have limits: what is declared, and what is set in its place.",
+            "List job types with limits by key: what is declared, and what is set instead.",
             columns=("type", "declared_concurrency", "declared_rate", "concurrency", "rate"),
             paged=False,
             organization="none",
@@ -18,11 +18,11 @@ COMMANDS: Final = Group(
         Command(
             "set",
             "PATCH /v1/limits/{type}",
-            "Limit the keys of job types while they run; null is what the type declares.",
+            "Set limits by key of job types at run time; null resets one to what the type declares.",
             fields=(
-                Field("concurrency", "Jobs of a key at once; 0 lets nothing start; or null.", kind="value"),
+                Field("concurrency", "Jobs of a key that may run at once; with 0, none start; or null.", kind="value"),
                 Field("rate", '{"count": 10, "seconds": 60}; or null.', kind="value"),
-                Field("reason", "Why, for the operation log."),
+                Field("reason", "The reason, for the operation log."),
             ),
             organization="none",
         ),

@@ -21,8 +21,10 @@ Name = Annotated[str, typer.Argument(metavar="NAME")]
 def add(
     name: Name,
     url: Annotated[str, typer.Option(help="Where the API is, such as https://api.example.com.")],
-    key: Annotated[str, typer.Option(help="The key id of a signing credential, if it is no API key.")] = "",
-    organization: Annotated[str, typer.Option(help="Whose work it is about: a platform credential needs it.")] = "",
+    key: Annotated[str, typer.Option(help="The key id, for a signing credential instead of an API key.")] = "",
+    organization: Annotated[
+        str, typer.Option(help="The organization to act for: required for a platform credential.")
+    ] = "",
     *,
     plain_http: Annotated[bool, typer.Option("--plain-http", help="Send the credential over http, too.")] = False,
 ) -> None:

@@ -9,7 +9,7 @@ from singr_cli._http import Api
 from singr_cli._running import Run
 
 # Told each time, and never a profile's: whose jobs rest is no habit.
-_WHOSE: Final = Field("organization", "Of this organization alone; everybody's, unless told.", at="organization_id")
+_WHOSE: Final = Field("organization", "Only of this organization; of all by default.", at="organization_id")
 _FIGURES: Final = (
     *("taken", "completed", "retried", "failed"),
     *("wait_p50", "wait_p95", "run_p50", "run_p95"),
@@ -34,12 +34,12 @@ def _health(run: Run) -> int:
 
 
 COMMANDS: Final = Group(
-    "Queues: what is set for them, and whether they rest. For operators of the platform.",
+    "Queues: their settings, state and health. For platform operators.",
     (
         Command(
             "list",
             "GET /v1/queues",
-            "List queues: those of the house, and those that any worker has ever served.",
+            "List queues: the built-in ones, and those that any worker has ever served.",
             columns=(
                 "queue",
                 "jobs",
@@ -59,10 +59,10 @@ COMMANDS: Final = Group(
         Command(
             "history",
             "GET /v1/queues/{queue}/history",
-            "Show what was done in queues minute by minute, and how long jobs waited and ran (seconds).",
+            "Show the activity of queues minute by minute, and how long jobs waited and ran (seconds).",
             fields=(
-                Field("minutes", "How many minutes, this one included.", kind="integer"),
-                Field("type", "Of this job type alone."),
+                Field("minutes", "How many minutes, including the current one.", kind="integer"),
+                Field("type", "Only of this job type."),
             ),
             organization="none",
             parts=(("minutes", ("minute", *_FIGURES)), ("types", ("type", *_FIGURES))),
@@ -71,8 +71,8 @@ COMMANDS: Final = Group(
         Command(
             "health",
             "GET /v1/queues/{queue}/health",
-            "Say in words whether queues are well: 0 if all are, 1 if none is, 6 if some are.",
-            fields=(Field("oldest_within", "Seconds that a due job may wait.", kind="integer"),),
+            "Say in words whether queues are healthy: 0 if all are, 1 if none is, 6 if some are.",
+            fields=(Field("oldest_within", "Seconds that a due job may have waited.", kind="integer"),),
             organization="none",
             parts=(("problems", ("code", "in_words")),),
             every="GET /v1/queue-health",
@@ -81,15 +81,15 @@ COMMANDS: Final = Group(
         Command(
             "pause",
             "POST /v1/queues/{queue}/pause",
-            "Pause queues: nothing more is taken from them.",
-            fields=(Field("reason", "Why, for whoever wonders."), _WHOSE),
+            "Pause queues, so that no jobs are taken from them.",
+            fields=(Field("reason", "The reason, for anybody who asks."), _WHOSE),
             organization="none",
             parts=_PARTS,
         ),
         Command(
             "resume",
             "POST /v1/queues/{queue}/resume",
-            "Let queues be served again.",
+            "Resume queues.",
             fields=(_WHOSE,),
             organization="none",
             parts=_PARTS,
@@ -97,10 +97,10 @@ COMMANDS: Final = Group(
         Command(
             "set",
             "PATCH /v1/queues/{queue}",
-            "Limit queues while they run; null is what the environment of the workers says.",
+            "Set limits of queues at run time; null resets one to the workers' environment.",
             fields=(
-                Field("concurrency", "Jobs in hand at once, over all processes; or null.", kind="value"),
-                Field("concurrency_per_organization", "Those of one organization; or null.", kind="value"),
+                Field("concurrency", "Jobs that may run at once, across all processes; or null.", kind="value"),
+                Field("concurrency_per_organization", "The same for one organization; or null.", kind="value"),
                 Field("rate", 'sms, worker, {"count": 10, "seconds": 1}; or null.', kind="value"),
                 Field("weight", "Turns of the organization for each turn of others; or null.", kind="value"),
                 _WHOSE,

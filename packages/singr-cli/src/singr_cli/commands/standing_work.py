@@ -5,12 +5,12 @@ from typing import Final
 from singr_cli._declared import Command, Field, Group
 
 COMMANDS: Final = Group(
-    "Standing work: what worker processes do beside jobs. For operators of the platform.",
+    "Standing work: periodic tasks of the worker processes. For platform operators.",
     (
         Command(
             "list",
             "GET /v1/standing-work",
-            "List it: when each was done last, and comes next.",
+            "List standing tasks, with their last and next runs.",
             columns=("name", "every", "processes", "last_run_at", "seconds", "next_at", "error", "paused.reason"),
             paged=False,
             organization="none",
@@ -18,13 +18,11 @@ COMMANDS: Final = Group(
         Command(
             "pause",
             "POST /v1/standing-work/{name}/pause",
-            "Pause some of it.",
-            fields=(Field("reason", "Why, for whoever wonders."),),
+            "Pause standing tasks.",
+            fields=(Field("reason", "The reason, for anybody who asks."),),
             organization="none",
         ),
-        Command("resume", "POST /v1/standing-work/{name}/resume", "Let it be done again.", organization="none"),
-        Command(
-            "run", "POST /v1/standing-work/{name}/run", "Have it done at once, if paused too.", organization="none"
-        ),
+        Command("resume", "POST /v1/standing-work/{name}/resume", "Resume it.", organization="none"),
+        Command("run", "POST /v1/standing-work/{name}/run", "Run it now, even if it is paused.", organization="none"),
     ),
 )

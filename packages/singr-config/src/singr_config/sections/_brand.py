@@ -70,7 +70,7 @@ class BrandSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = "singrkaraoke.com"
     support: Annotated[
         str,
-        Variable("BRAND_SUPPORT_EMAIL", email_address(), "Address to which mails tell people to write for help."),
+        Variable("BRAND_SUPPORT_EMAIL", email_address(), "Address for help, as mails show it."),
     ] = "support@singrkaraoke.com"
 
     @property

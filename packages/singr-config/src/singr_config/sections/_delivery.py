@@ -50,7 +50,7 @@ class EmailProviderName(StrEnum):
 
 
 class SmsProviderName(StrEnum):
-    """Who delivers text messages."""
+    """Provider that delivers text messages."""
 
     TWILIO = "twilio"
     SALUM = "salum"
@@ -114,7 +114,7 @@ class MailjetSettings(HoldsSecrets, frozen=True, kw_only=True):
         Variable(
             "MAILJET_FROM_NAME",
             matching(r"[^\x00-\x1f\x7f]{1,100}", "a name of at most 100 characters"),
-            "Name beside the sender's address; BRAND_NAME, unless set.",
+            "Name beside the sender's address; BRAND_NAME by default.",
         ),
     ] = "Singr"
     templates: MailjetTemplates = MailjetTemplates()
@@ -140,7 +140,7 @@ class ResendSettings(HoldsSecrets, frozen=True, kw_only=True):
 
     api_key: Annotated[
         Secret,
-        Variable("RESEND_API_KEY", secret_text(), "Resend API key; one that may only send will do.", needed=_RESEND),
+        Variable("RESEND_API_KEY", secret_text(), "Resend API key; sending access is enough.", needed=_RESEND),
     ] = Secret("")
     base_url: Annotated[str, Variable("RESEND_BASE_URL", web_url(), "Address of Resend's API.")] = (
         "https://api.resend.com"
@@ -170,7 +170,7 @@ class EmailSettings(msgspec.Struct, frozen=True, kw_only=True):
         Variable(
             "EMAIL_PROVIDER",
             choice(EmailProviderName, {"mailpit": EmailProviderName.SMTP}),
-            "Who delivers e-mail; mailpit is another name for smtp.",
+            "Provider that delivers e-mail; mailpit is another name for smtp.",
             production_note="console is refused while ENABLE_EMAIL_SENDING is true.",
         ),
     ] = EmailProviderName.CONSOLE
@@ -179,7 +179,7 @@ class EmailSettings(msgspec.Struct, frozen=True, kw_only=True):
         Variable(
             "EMAIL_FALLBACK_PROVIDER",
             choice(EmailProviderName, {"mailpit": EmailProviderName.SMTP}),
-            "Who delivers what the first one certainly did not take; empty: nobody.",
+            "Provider for what the first one certainly did not accept; empty: none.",
         ),
     ] = None
     enabled: Annotated[
@@ -191,8 +191,8 @@ class EmailSettings(msgspec.Struct, frozen=True, kw_only=True):
         Variable(
             "EMAIL_REDIRECT_TO",
             email_address(),
-            "Address that all e-mail goes to while developing, whoever it is meant for.",
-            production_note="Refused: mails would reach nobody whom they are meant for.",
+            "Address that receives all e-mail during development, instead of its recipients.",
+            production_note="Refused: mails would not reach their recipients.",
         ),
     ] = ""
     mailjet: MailjetSettings = MailjetSettings()
@@ -231,7 +231,8 @@ class TwilioSettings(HoldsSecrets, frozen=True, kw_only=True):
         Variable(
             "TWILIO_STATUS_CALLBACK",
             web_url(),
-            "Address that Twilio tells what became of a message, such as https://api.example.com/v1/webhooks/twilio/status.",
+            "Address that Twilio reports message statuses to, such as"
+            " https://api.example.com/v1/webhooks/twilio/status.",
         ),
     ] = ""
     verify_service_sid: Annotated[
@@ -272,14 +273,14 @@ class SalumSettings(HoldsSecrets, frozen=True, kw_only=True):
 
 
 class SmsSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Who delivers text messages."""
+    """Provider that delivers text messages."""
 
     provider: Annotated[
         SmsProviderName,
         Variable(
             "SMS_PROVIDER",
             choice(SmsProviderName),
-            "Who delivers text messages.",
+            "Provider that delivers text messages.",
             production_note="console is refused while ENABLE_SMS_SENDING is true.",
         ),
     ] = SmsProviderName.CONSOLE
@@ -288,7 +289,7 @@ class SmsSettings(msgspec.Struct, frozen=True, kw_only=True):
         Variable(
             "SMS_FALLBACK_PROVIDER",
             choice(SmsProviderName),
-            "Who delivers what the first one certainly did not take; empty: nobody.",
+            "Provider for what the first one certainly did not accept; empty: none.",
         ),
     ] = None
     enabled: Annotated[

@@ -39,7 +39,7 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
         Variable(
             "APP_ENV",
             choice(AppEnv),
-            "Where this process runs. Decides on defaults and strictness; NODE_ENV is read where only that is set.",
+            "Where this process runs. Determines defaults and strictness; NODE_ENV is read if only that is set.",
             fallback="NODE_ENV",
         ),
     ] = AppEnv.DEVELOPMENT
@@ -72,7 +72,7 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
         Variable(
             "MESSAGE_LINK_ORIGINS",
             origins(),
-            "Sites that messages of organizations may lead to, beside APP_URL_… and CORS_ORIGINS.",
+            "Sites that organizations' messages may link to, besides APP_URL_… and CORS_ORIGINS.",
         ),
     ] = ("https://singrkaraoke.com", "https://singr.app")
     url_web: Annotated[
@@ -115,7 +115,7 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
         Variable(
             "METRICS_HOST",
             host_name(),
-            "Address for /metrics alone, apart from the API's; 127.0.0.1 where only METRICS_PORT is set.",
+            "Separate address for /metrics; 127.0.0.1 if only METRICS_PORT is set.",
         ),
     ] = ""
     metrics_port: Annotated[
@@ -123,7 +123,7 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
         Variable(
             "METRICS_PORT",
             integer(1, _HIGHEST_PORT),
-            "Port for /metrics alone; empty serves metrics on the API's own port.",
+            "Separate port for /metrics; if empty, metrics are served on the API's port.",
         ),
     ] = None
     prometheus_multiproc_dir: Annotated[
@@ -131,7 +131,7 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
         Variable(
             "PROMETHEUS_MULTIPROC_DIR",
             directory(),
-            "Directory in which several processes collect their metrics; empty takes a temporary one.",
+            "Directory in which several processes collect their metrics; a temporary one if empty.",
         ),
     ] = ""
 
@@ -161,7 +161,7 @@ class JwtSettings(HoldsSecrets, frozen=True, kw_only=True):
             verifying_key(),
             "The public key that belongs to JWT_PRIVATE_KEY, in PEM.",
             development="",
-            production_note="Take it out of the private key with `openssl pkey -pubout`.",
+            production_note="Derive it from the private key with `openssl pkey -pubout`.",
         ),
     ]
     published_keys: Annotated[
@@ -169,7 +169,7 @@ class JwtSettings(HoldsSecrets, frozen=True, kw_only=True):
         Variable(
             "JWT_PUBLISHED_KEYS",
             verifying_keys(),
-            "Further public keys, the next one or the previous, that verify tokens and stand in the JWKS.",
+            "Further public keys, the next or the previous one, which verify tokens and are published in the JWKS.",
             production_note="Used while the signing key is replaced: see Rotating keys.",
         ),
     ] = ()
@@ -194,7 +194,7 @@ class JwtSettings(HoldsSecrets, frozen=True, kw_only=True):
         Variable(
             "JWT_REFRESH_GRACE",
             integer(0, 300, "seconds"),
-            "Time in which a used refresh token gives the same successor again: for two tabs, and for a lost answer.",
+            "Time in which a used refresh token returns the same successor again, for two tabs or a lost response.",
         ),
     ] = 30
 
@@ -236,7 +236,7 @@ class AuthSettings(HoldsSecrets, frozen=True, kw_only=True):
         Variable(
             "AUTH_DEVICE_TTL",
             integer(1, 31_536_000, "seconds"),
-            "Time for which a browser skips the second factor, where its owner asked for that.",
+            "Time for which a browser skips the second factor, if its owner chose that.",
         ),
     ] = 2_592_000
     webauthn_rp_id: Annotated[
@@ -260,7 +260,7 @@ class AuthSettings(HoldsSecrets, frozen=True, kw_only=True):
         Variable(
             "TWO_FACTOR_ISSUER",
             matching(r"[^\x00-\x1f\x7f:]{1,64}", "a name of at most 64 characters without a colon"),
-            "Name that authenticator apps and passkey prompts show; BRAND_NAME, unless set.",
+            "Name that authenticator apps and passkey prompts show; BRAND_NAME by default.",
         ),
     ] = "Singr"
     two_factor_window: Annotated[

@@ -15,7 +15,7 @@ _FCM = When("PUSH_PROVIDER", "fcm", switch="ENABLE_PUSH_SENDING")
 
 
 class PushProviderName(StrEnum):
-    """Who delivers pushes."""
+    """Provider that delivers push notifications."""
 
     FCM = "fcm"
     CONSOLE = "console"
@@ -50,10 +50,11 @@ class FirebaseSettings(HoldsSecrets, frozen=True, kw_only=True):
 
 
 class PushSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Who delivers pushes."""
+    """Provider that delivers push notifications."""
 
     provider: Annotated[
-        PushProviderName, Variable("PUSH_PROVIDER", choice(PushProviderName), "Who delivers pushes.")
+        PushProviderName,
+        Variable("PUSH_PROVIDER", choice(PushProviderName), "Provider that delivers push notifications."),
     ] = PushProviderName.CONSOLE
     enabled: Annotated[
         bool, Variable("ENABLE_PUSH_SENDING", boolean(), "false logs what would be sent and counts it as sent.")

@@ -16,7 +16,8 @@ class StripeSettings(HoldsSecrets, frozen=True, kw_only=True):
         Variable(
             "STRIPE_SECRET_KEY",
             secret_text(),
-            "Key that may read subscriptions and customers, best a restricted one, `rk_…`; empty: Stripe is not asked.",
+            "Key that may read subscriptions and customers, preferably a restricted one, `rk_…`; empty: Stripe is not"
+            " asked.",
         ),
     ] = Secret("")
     base_url: Annotated[str, Variable("STRIPE_BASE_URL", web_url(), "Address of Stripe's API.")] = (

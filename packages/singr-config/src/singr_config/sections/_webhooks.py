@@ -54,7 +54,7 @@ class WebhookSettings(HoldsSecrets, frozen=True, kw_only=True):
         Variable(
             "TWILIO_WEBHOOK_KEY",
             secret_text(),
-            "Shared key of Twilio's webhook settings, where those sign (HMAC_SHA256); else TWILIO_AUTH_TOKEN does.",
+            "Shared key of Twilio's webhook settings, if they sign (HMAC_SHA256); otherwise TWILIO_AUTH_TOKEN is used.",
         ),
     ] = _NONE
     twilio_previous_key: Annotated[

@@ -77,8 +77,8 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
         Variable(
             "PROVIDER_RATES",
             provider_rates(),
-            "Messages that a provider is given, over all worker processes, evenly apart, as twilio=1/1,mailjet=600/60;"
-            " empty: no limit.",
+            "Rate limits of providers, across all worker processes, evenly spaced, as twilio=1/1,mailjet=600/60;"
+            " empty: none.",
         ),
     ] = ()
     open_flows: Annotated[
@@ -86,14 +86,14 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
         Variable(
             "FLOWS_OPEN_MAX",
             integer(1, 1_000_000),
-            "Flows of one organization that stand open at once, where callers of the HTTP API open them.",
+            "Flows of one organization that can be open at once, if created through the HTTP API.",
         ),
     ] = 1_000
     requests_per_minute: Annotated[
         int, Variable("API_RATE_LIMIT_MAX", integer(1, 1_000_000_000), "Requests of one credential in a minute.")
     ] = 600
     sign_in: Annotated[
-        RateLimit, Variable("RATE_LIMIT_SIGN_IN", rate(), "Tries at the password of one account, as number/seconds.")
+        RateLimit, Variable("RATE_LIMIT_SIGN_IN", rate(), "Password attempts for one account, as number/seconds.")
     ] = RATE_LIMITS.sign_in
     register: Annotated[RateLimit, Variable("RATE_LIMIT_REGISTER", rate(), "Registrations of one e-mail address.")] = (
         RATE_LIMITS.register
@@ -113,7 +113,7 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
         RateLimit, Variable("RATE_LIMIT_TWO_FACTOR_REQUEST", rate(), "Codes sent to one person, or one phone.")
     ] = RATE_LIMITS.two_factor_request
     two_factor_verify: Annotated[
-        RateLimit, Variable("RATE_LIMIT_TWO_FACTOR_VERIFY", rate(), "Tries of one person at codes.")
+        RateLimit, Variable("RATE_LIMIT_TWO_FACTOR_VERIFY", rate(), "Code attempts of one person.")
     ] = RATE_LIMITS.two_factor_verify
     customer_api: Annotated[
         RateLimit, Variable("RATE_LIMIT_CUSTOMER_API", rate(), "Requests of one person who acts for an organization.")
@@ -126,7 +126,7 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
         Variable(
             "RATE_LIMIT_ADDRESS_FACTOR",
             integer(1, 1000),
-            "Times as many as for one account may come from one caller's address, which a whole venue may share.",
+            "How many times the limit of one account applies to one client address, which a whole venue may share.",
         ),
     ] = 10
     relaxation: Annotated[
@@ -174,7 +174,9 @@ class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
     jobs_per_queue: Annotated[
         int,
         Variable(
-            "JOBS_KEPT_PER_QUEUE", integer(1, 5000), "So many of a queue's last jobs are kept, however old they are."
+            "JOBS_KEPT_PER_QUEUE",
+            integer(1, 5000),
+            "Number of a queue's latest jobs that are kept, however old they are.",
         ),
     ] = 1000
     dead_letter_days: Annotated[
@@ -182,7 +184,7 @@ class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
         Variable(
             "DEAD_LETTERS_DAYS",
             integer(3, 3650, "days"),
-            "How long a dead letter waits for somebody to settle it, and is kept afterwards.",
+            "How long a dead letter stays open for somebody to settle it, and is kept afterwards.",
         ),
     ] = 30
     open_flow_days: Annotated[
@@ -190,7 +192,7 @@ class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
         Variable(
             "FLOWS_OPEN_DAYS",
             integer(1, 3650, "days"),
-            "How long a flow stands open with nothing left to run, before it is cancelled.",
+            "How long a flow stays open with nothing left to run before it is cancelled.",
         ),
     ] = 30
     message_days: Annotated[
@@ -198,7 +200,7 @@ class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
         Variable(
             "MESSAGES_DAYS",
             integer(14, 3650, "days"),
-            "How long it is kept that a message was sent: to whom, by whom, and what became of it.",
+            "How long the record of a message is kept: recipient, sender and outcome.",
         ),
     ] = 90
     message_words_days: Annotated[
@@ -206,7 +208,7 @@ class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
         Variable(
             "MESSAGES_WORDS_DAYS",
             integer(1, 3650, "days"),
-            "How long it is kept what a message says; not longer than the message.",
+            "How long a message's text is kept; not longer than the message.",
         ),
     ] = 30
     message_categories: Annotated[
@@ -214,7 +216,7 @@ class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
         Variable(
             "MESSAGES_BY_CATEGORY",
             category_days(),
-            "Categories of messages with times of their own, in days: of what they say, and of the message.",
+            "Message categories with retention times of their own, in days: of the text, and of the message.",
         ),
     ] = (("account", 7, 400), ("marketing", 7, 30))
 
@@ -246,7 +248,7 @@ class ChannelWorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
 class EmailWorkerSettings(ChannelWorkerSettings, frozen=True, kw_only=True):
     """How a worker process sends e-mail."""
 
-    concurrency: Annotated[int, Variable("EMAIL_WORKER_CONCURRENCY", integer(1, 1000), "E-mails in hand at once.")] = 5
+    concurrency: Annotated[int, Variable("EMAIL_WORKER_CONCURRENCY", integer(1, 1000), "E-mails sent at once.")] = 5
     timeout: Annotated[
         int, Variable("EMAIL_WORKER_TIMEOUT", integer(1, 3600, "seconds"), "Time that one e-mail may take.")
     ] = 120
@@ -255,7 +257,7 @@ class EmailWorkerSettings(ChannelWorkerSettings, frozen=True, kw_only=True):
 class SmsWorkerSettings(ChannelWorkerSettings, frozen=True, kw_only=True):
     """How a worker process sends text messages."""
 
-    concurrency: Annotated[int, Variable("SMS_WORKER_CONCURRENCY", integer(1, 1000), "Messages in hand at once.")] = 3
+    concurrency: Annotated[int, Variable("SMS_WORKER_CONCURRENCY", integer(1, 1000), "Messages sent at once.")] = 3
     timeout: Annotated[
         int, Variable("SMS_WORKER_TIMEOUT", integer(1, 3600, "seconds"), "Time that one text message may take.")
     ] = 30
@@ -264,7 +266,7 @@ class SmsWorkerSettings(ChannelWorkerSettings, frozen=True, kw_only=True):
 class PushWorkerSettings(ChannelWorkerSettings, frozen=True, kw_only=True):
     """How a worker process sends push notifications."""
 
-    concurrency: Annotated[int, Variable("PUSH_WORKER_CONCURRENCY", integer(1, 1000), "Pushes in hand at once.")] = 5
+    concurrency: Annotated[int, Variable("PUSH_WORKER_CONCURRENCY", integer(1, 1000), "Pushes sent at once.")] = 5
     timeout: Annotated[
         int, Variable("PUSH_WORKER_TIMEOUT", integer(1, 3600, "seconds"), "Time that one push may take.")
     ] = 30
@@ -281,7 +283,8 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
         Variable(
             "WORKER_RATES",
             queue_rates(),
-            "How fast jobs of a queue may start, over all worker processes, as email=100/60,sms=10/1; empty: no limit.",
+            "How fast jobs of a queue may start, across all worker processes, as email=100/60,sms=10/1; empty: no"
+            " limit.",
         ),
     ] = ()
     places: Annotated[
@@ -289,8 +292,8 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
         Variable(
             "WORKER_PLACES",
             queue_places(),
-            "Jobs of a queue in hand at once in a process, and seconds for one, as billing=4/120; else those of its"
-            " channel, or 10 and what each job says.",
+            "Jobs of a queue that a process runs at once, and seconds for one, as billing=4/120; by default those of"
+            " its channel, or 10 and the job's own timeout.",
         ),
     ] = ()
     host: Annotated[

@@ -1,1 +1,1 @@
-"""Flows: jobs after jobs."""
+"""Flows: jobs that depend on each other."""
