@@ -21,7 +21,7 @@ _CATEGORIES: Final = {
     },
     "de": {
         "account": "Konto",
-        "digests": "Zusammenfassungen",
+        "digests": "Zusammen\u00adfassungen",
         "farms": "Höfe",
         "general": "Allgemeines",
         "marketing": "Angebote und Neuigkeiten",
