@@ -177,7 +177,7 @@ async def test_everything_is_there_in_clear_and_nothing_of_anybody_else(
     assert [one["token_masked"] for one in told["push_devices"]] == ["device …6789"]
     assert [one["key"] for one in told["topics"]] == ["farm-9"]
     assert [(one["name"], one["allowed"]) for one in told["preferences"]] == [("orders", False)]
-    assert "Hof Canary" in told["inbox"][0]["text"]
+    assert "Bestellung A-1 von Hof Canary" in told["inbox"][0]["text"]
     [named] = told["messages"]
     assert (named["id"], named["to"], named["data"]["artist"]) == (str(theirs[0]), HERS, "Abba")
     assert "Waterloo" in named["text"]

@@ -175,3 +175,25 @@ async def test_an_inbox_is_read_marked_and_counted(outbox: MemoryNotifications) 
         assert (await count_inbox(session, ada.id)).unread == 2
         await remove_recipient(session, "ada")
         assert (await count_inbox(session, ada.id)).position == 0
+
+
+async def test_inbox_and_digest_say_what_is_kept_in_their_readers_language(outbox: MemoryNotifications) -> None:
+    await put(outbox, ada=RecipientInput(email="ada@example.org", locale="ar"))
+    data = {"user_name": "Ada", "farm_name": "Sunny", "order_number": "A-1", "pickup_place": "Gate"}
+    data["link"] = "https://singr.example/o"
+    async with outbox.tenant(ORGANIZATION) as session:
+        given: dict[str, Any] = {"channels": ["sms", "inbox", "email"], "digest": "daily", "data": data}
+        await notify(session, "order_ready", Target(recipient="ada"), sealer=SEALER, **given)
+    async with outbox.tenant(ORGANIZATION) as session:
+        ada = await recipient_named(session, "ada")
+        [item] = (await list_inbox(session, SEALER, ada.id)).items
+        assert [item] == await inbox_changes(session, SEALER, ada.id, after=0, limit=1)
+    [shown] = outbox.sent
+    assert (item.title, shown.preview().subject) == ("طلبكم جاهز", "طلبكم جاهز")
+    await put(outbox, ada=RecipientInput(email="ada@example.org", locale="de"))
+    async with outbox.tenant(ORGANIZATION) as session:
+        [item] = (await list_inbox(session, SEALER, ada.id)).items
+    assert item.title == "Ihre Bestellung liegt bereit"
+    await outbox.advance(timedelta(days=1))
+    [(_, [title])] = told(outbox)
+    assert title.startswith("Ihre Bestellung")

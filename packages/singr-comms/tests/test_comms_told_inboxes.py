@@ -22,7 +22,7 @@ from singr_comms.notifying import (
 )
 from singr_comms.people import PreferenceChoice, change_preferences, preferences_holder, read_preferences
 from singr_comms.people.chores._forget_items import ForgetItems
-from singr_comms.people.inbox import InboxMessage, add_to_inboxes, count_inbox, list_inbox, mark_inbox
+from singr_comms.people.inbox import InboxMessage, add_to_inboxes, count_inbox, inbox_changes, list_inbox, mark_inbox
 
 EVERYBODY = Audience(all=True)
 SAID = {"title": "Now", "text": "Come on."}
@@ -97,6 +97,23 @@ async def test_everybody_has_one_item_counted_and_told_beside_the_other_ways(cro
     assert all(one.delivered_at and one.sent_at and one.job_id is None for one in listed.items)
     assert story is not None
     assert (story.decision.outcome, story.attempts) == ("let_go", ())
+
+
+async def test_an_inbox_is_in_its_readers_language_as_it_is_read(crowd: Crowd) -> None:
+    await crowd.add("u-1")
+    data = {"farm_name": "Sunny", "order_number": "A-1", "pickup_place": "Gate", "link": "https://singr.example/o"}
+    await crowd.decide(await crowd.tell("order_ready", [Target(recipient="u-1")], data=data, channels=["inbox"]))
+    whose = crowd.ids["u-1"]
+    titles = {}
+    for locale in ("de-AT", "ar", "fr", None):
+        await crowd.run("UPDATE recipients SET locale = :locale", locale=locale)
+        async with crowd.db.platform() as session:
+            [seen] = await inbox_changes(session, crowd.sealer, whose, after=0, limit=1)
+        async with crowd.db.tenant(crowd.organization) as session:
+            assert list((await list_inbox(session, crowd.sealer, whose)).items) == [seen]
+        titles[locale] = seen.title
+    english = "Your order is ready"
+    assert titles == {"de-AT": "Ihre Bestellung liegt bereit", "ar": "طلبكم جاهز", "fr": english, None: english}
 
 
 async def test_named_ones_have_what_is_said_to_them_and_bare_addresses_no_inbox(crowd: Crowd) -> None:

@@ -50,7 +50,7 @@ class Opener:
 
     def _target(self, row: Mapping[str, Any], target: dict[str, Any]) -> dict[str, Any]:
         contents = {
-            channel: self._content(row["type"], channel, base64.b64decode(sealed), row)
+            channel: self._content(row["type"], channel, base64.b64decode(sealed), {**row, "locale": target["locale"]})
             for channel, sealed in target["contents"].items()
         }
         return target | {"contents": contents}

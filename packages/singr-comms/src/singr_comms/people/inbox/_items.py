@@ -56,6 +56,7 @@ SELECT count(*) FROM added
 )
 _OF_USER: Final = sql_text("SELECT id FROM recipients WHERE organization_id = :organization_id AND user_id = :user_id")
 _OWNER: Final = sql_text("SELECT user_id FROM recipients WHERE id = :recipient_id")
+_LOCALE: Final = sql_text("SELECT locale FROM recipients WHERE id = :recipient_id", roles=("platform", "tenant"))
 _COUNTS: Final = sql_text(
     "SELECT unread, unseen, position FROM inbox_counters WHERE recipient_id = :recipient_id",
     roles=("platform", "tenant"),
@@ -207,7 +208,7 @@ async def list_inbox(
     limit: int = 20,
     cursor: str | None = None,
 ) -> Page[InboxItemView]:
-    """One page of a person's inbox, newest first.
+    """One page of a person's inbox, newest first, in their language as it is now.
 
     Args:
         session: the caller's transaction.
@@ -222,27 +223,41 @@ async def list_inbox(
     """
     if isinstance(session, KeepsPeople):
         kept = session.people.inboxes.page(recipient_id, state, limit=limit, cursor=cursor)
-        return Page(tuple(item_view(one, sealer) for one in kept.items), kept.next_cursor)
+        views = await _views(session, sealer, recipient_id, kept.items)
+        return Page(views, kept.next_cursor)
     statement = select(InboxItem).where(InboxItem.recipient_id == recipient_id, *_in_state(state))
     page = await fetch_page(session, statement, key=InboxItem.id, limit=limit, cursor=cursor)
-    return Page(tuple(item_view(row, sealer) for row in page.items), page.next_cursor)
+    return Page(await _views(session, sealer, recipient_id, page.items), page.next_cursor)
 
 
 async def inbox_changes(
     session: TenantSession | PlatformSession, sealer: Sealer, recipient_id: UUID, *, after: int, limit: int
 ) -> list[InboxItemView]:
-    """Items that changed behind a position, in the order of their changes, `limit` at most."""
+    """Items that changed behind a position, in the order of their changes, `limit` at most; as in `list_inbox`."""
     if isinstance(session, KeepsPeople):
         kept = session.people.inboxes.changes(recipient_id, after=after, limit=limit)
-        return [item_view(one, sealer) for one in kept]
+        return [*await _views(session, sealer, recipient_id, kept)]
     changed = (InboxItem.recipient_id == recipient_id, InboxItem.position > after)
     rows = await session.scalars(select(InboxItem).where(*changed).order_by(InboxItem.position).limit(limit))
-    return [item_view(row, sealer) for row in rows]
+    return [*await _views(session, sealer, recipient_id, rows.all())]
 
 
-def item_view(row: Any, sealer: Sealer) -> InboxItemView:
-    """An item as people see it."""
-    title, body, link = _words(row, sealer)
+async def _views(
+    session: TenantSession | PlatformSession, sealer: Sealer, recipient_id: UUID, rows: Sequence[Any]
+) -> tuple[InboxItemView, ...]:
+    """Items as their reader sees them: all of an inbox is in one language, which is asked for where there are any."""
+    if not rows:
+        return ()
+    if isinstance(session, KeepsPeople):
+        person = session.people.by_id().get(recipient_id)
+        locale = None if person is None else person.given.locale
+    else:
+        locale = await session.scalar(_LOCALE, {"recipient_id": recipient_id})
+    return tuple(_view(row, sealer, locale) for row in rows)
+
+
+def _view(row: Any, sealer: Sealer, locale: str | None) -> InboxItemView:
+    title, body, link = _words(row, sealer, locale)
     return InboxItemView(
         id=row.id,
         type=row.kind,
@@ -259,7 +274,7 @@ def item_view(row: Any, sealer: Sealer) -> InboxItemView:
     )
 
 
-def _words(row: Any, sealer: Sealer) -> tuple[str | None, str | None, str | None]:
+def _words(row: Any, sealer: Sealer, locale: str | None) -> tuple[str | None, str | None, str | None]:
     declared = message_types.named(row.kind)
     model = declared and declared.models.get("push")
     if model is None:
@@ -269,7 +284,7 @@ def _words(row: Any, sealer: Sealer) -> tuple[str | None, str | None, str | None
             message = row.message
         else:
             message = msgspec.json.decode(sealer.open(row.content_sealed, context=CONTENT), type=model)
-        rendered = render_push(message)
+        rendered = render_push(message, locale=locale)
     except (SealError, msgspec.MsgspecError, InvalidMessageError):
         return None, None, None
     return rendered.title, rendered.body, rendered.link
