@@ -37,7 +37,7 @@ from singr_comms.notifications import EmailRequest, MessageIntake, SmsRequest, m
 from singr_comms.notifications.channels import WORK
 from singr_config import Secret
 from singr_db import Sealer
-from singr_jobs import ReservedError, RetryLater
+from singr_jobs import ReservedError
 
 WORDS = {"email.subject.txt": "Ready", "email.txt": "{{ text }}", "email.html": "{{ text }}", "sms.txt": "{{ text }}"}
 EMAIL = ("email.subject.txt", "email.txt", "email.html")
@@ -115,22 +115,6 @@ async def test_a_message_of_an_own_type_is_queued_sealed_and_sent(bench: Any, ow
     await bench.send(message_id)
     assert [one.message for one in bench.email.sent] == [ready]
     assert await bench.story(message_id) == ("sent", ["sent"])
-
-
-async def test_a_worker_that_does_not_know_a_type_leaves_it_to_another(
-    bench: Any, own: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ready = own.ParcelReady(user_name="Jane", shop="Corner Shop", link="https://parcels.example/7")
-    message_id = await bench.queue(ready)
-    known = {name: one for name, one in message_types._by_name.items() if name != "parcel_ready"}
-    monkeypatch.setattr(message_types, "_by_name", known)
-    with pytest.raises(RetryLater, match="knows no e-mail of the type parcel_ready"):
-        await bench.send(message_id)
-    assert await bench.story(message_id) == ("queued", ["failed"])
-    with pytest.raises(RetryLater):
-        await bench.send(message_id, last=True)
-    assert await bench.story(message_id) == ("failed", ["failed", "failed"])
-    assert bench.email.sent == []
 
 
 async def test_a_code_of_an_own_type_is_erased_once_it_is_sent(bench: Any, own: Any) -> None:

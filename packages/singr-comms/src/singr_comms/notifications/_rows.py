@@ -42,6 +42,7 @@ SELECT {", ".join(COLUMNS)}
   FROM {read_arrays(COLUMNS, "{rows}")}
 """  # noqa: S608 - constants
 
+UNKNOWN_TYPE: Final = "this process knows no {channel} of the type {kind}: import what declares it, or install it"
 _encode = msgspec.json.Encoder().encode
 _DAY: Final = 86_400.0
 
@@ -145,6 +146,12 @@ def life_of(sealer: Sealer, kind: str, content_sealed: bytes) -> float:
     return said.expiry_minutes * 60.0 + said.expiry_hours * 3600.0 + said.expiry_days * _DAY or _DAY
 
 
+def is_known(kind: str, channel: str) -> bool:
+    """Whether this process knows messages of a type by a channel."""
+    declared = message_types.named(kind)
+    return declared is not None and channel in declared.models
+
+
 def open_message(
     sealer: Sealer,
     channel: Channel[Any, Any],
@@ -172,7 +179,6 @@ def open_message(
     declared = message_types.named(kind)
     model = declared and declared.models.get(channel.name)
     if model is None:
-        words = f"this process knows no {channel.said} of the type {kind}: import what declares it, or install it"
-        raise TransientError("unknown_type", words)
+        raise TransientError("unknown_type", UNKNOWN_TYPE.format(channel=channel.said, kind=kind))
     to = channel.decoded(open_sealed(sealer, recipient, key_wrapped, context=RECIPIENT))
     return to, msgspec.json.decode(open_sealed(sealer, content, key_wrapped, context=CONTENT), type=model)

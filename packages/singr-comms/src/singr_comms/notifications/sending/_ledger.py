@@ -10,8 +10,10 @@ from uuid import UUID
 import msgspec
 
 from singr_comms.catalogue import message_types
+from singr_comms.channels import CHANNELS
 from singr_comms.channels._channel import Provider
 from singr_comms.notifications._person_keys import is_erased
+from singr_comms.notifications._rows import UNKNOWN_TYPE, is_known
 from singr_comms.notifications.sending import _ledger_sql as sql
 from singr_comms.notifications.sending._ordinary import Before, OrdinaryWay, nothing_before
 from singr_comms.notifications.sending._policy import SETTLE_AFTER, SETTLED, Doubt, Known, Step, next_step
@@ -31,16 +33,19 @@ from singr_comms.notifications.sending._try import (
     Outcome,
     Pinned,
     Refused,
-    Settling,
+    Waiting,
 )
 from singr_db import Database, TenantSession
 from singr_jobs import RetryLater
 
 _OPEN: Final = frozenset({"queued", "dispatched", "unknown"})
 _GIVEN_UP: Final = frozenset({Step.SEND, Step.SETTLE, Step.LOOK_UP, Step.FLAG})
+_BY_ITS_TYPE: Final = _GIVEN_UP - {Step.SEND}
 _LOST_ERROR: Final = {"code": "lost", "message": "the process that was sending it ended before an outcome was recorded"}
 # Seconds between looks at a message whose notification is paused.
 _PAUSE: Final = 60.0
+# Seconds between tries of a message whose type is not known here: as many as it has waited, within these.
+_OFTEN, _SELDOM = 2.0, 60.0
 
 Life: TypeAlias = Callable[[str, bytes], float]
 """Seconds for which a message is of use, by its kind and sealed content."""
@@ -129,11 +134,11 @@ class Ledger:
             )
             if step in _GIVEN_UP and doubt is not None and doubt.provider in others:
                 return Pinned(doubt.provider)
+            if step in _BY_ITS_TYPE and not is_known(row.kind, channel):
+                return await self._leave(session, message_id, row)
             if row.status == "dispatched" and step in _GIVEN_UP:
                 values = {"id": message_id, "attempt": row.attempts, "error": _json(_LOST_ERROR)}
                 await session.execute(sql.LOST, values)
-            if step is Step.LOOK_UP:
-                return await _ask(session, message_id, row, last)
             if step is not Step.SEND:
                 return await self._stop(session, message_id, row, step, last)
             return await self._open(session, message_id, row, provider.name, pinned=doubt is not None)
@@ -242,9 +247,11 @@ class Ledger:
             return AlreadySent(row.provider, row.provider_message_id)
         if step is Step.WAIT:
             return InFlight(max(self._in_flight - (last.age or 0.0), 0.0) + 0.1)
+        if step is Step.LOOK_UP:
+            return await _ask(session, message_id, row, last)
         if step is Step.SETTLE:
             await _settles(session, message_id, row)
-            return Settling(SETTLE_AFTER - last.doubted + 0.1)
+            return Waiting(SETTLE_AFTER - last.doubted + 0.1, SETTLING)
         if step is Step.FLAG:
             return await _flag(session, message_id, row)
         error = row.error or {}
@@ -273,6 +280,8 @@ class Ledger:
         remaining = self._remaining(row)
         if remaining <= 0:
             return await _expire(session, message_id, row, "its time was over before it could be sent")
+        if not is_known(row.kind, row.channel):
+            return await self._leave(session, message_id, row)
         refused = await self._held_back(session, message_id, row)
         if refused is not None:
             await _end(session, message_id, row.kind, "suppressed", refused)
@@ -288,6 +297,15 @@ class Ledger:
         await session.execute(sql.BEGIN, values)
         await session.execute(sql.DISPATCHED, values)
         return begun
+
+    async def _leave(self, session: TenantSession, message_id: UUID, row: Any) -> Opening:
+        """Leave a message to a process that knows its type, for as long as it is of use."""
+        why = Refused("unknown_type", UNKNOWN_TYPE.format(channel=CHANNELS[row.channel].said, kind=row.kind))
+        remaining = self._remaining(row)
+        if remaining <= 0:
+            return await _expire(session, message_id, row, why.message)
+        await session.execute(sql.LEFT, {"id": message_id, "error": _json(why)})
+        return Waiting(min(max(row.held or 0.0, _OFTEN), _SELDOM, remaining), why)
 
     async def _held_back(self, session: TenantSession, message_id: UUID, row: Any) -> Refused | None:
         held = await self._suppressions.holds_back(session, row)

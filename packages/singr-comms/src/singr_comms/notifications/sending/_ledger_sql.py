@@ -113,6 +113,18 @@ SELECT status, kind, content_sealed, extract(epoch FROM clock_timestamp() - crea
 HELD: Final = sql_text(
     "UPDATE messages SET held_since = clock_timestamp() WHERE id = :id AND held_since IS NULL", roles=("tenant",)
 )
+# What is left to a process that knows its type; what had ended, and is tried again, has its time anew.
+LEFT: Final = sql_text(
+    """
+UPDATE messages SET updated_at = now(),
+       held_since = CASE WHEN status IN ('queued', 'dispatched', 'unknown') THEN coalesce(held_since, clock_timestamp())
+                         ELSE clock_timestamp() END,
+       error = CASE WHEN status IN ('dispatched', 'unknown') THEN error ELSE CAST(:error AS jsonb) END,
+       status = CASE WHEN status IN ('dispatched', 'unknown') THEN status ELSE 'queued' END
+ WHERE id = :id
+""",
+    roles=("tenant",),
+)
 REFUSED: Final = sql_text("""
 INSERT INTO provider_refusals (channel, provider, code, message) VALUES (:channel, :provider, :code, :message)
 ON CONFLICT (channel, provider) DO UPDATE SET code = excluded.code, message = excluded.message, seen_at = now()

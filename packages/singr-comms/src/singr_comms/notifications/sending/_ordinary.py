@@ -13,6 +13,7 @@ import psycopg
 from psycopg.rows import namedtuple_row
 
 from singr_comms.notifications._person_keys import is_erased
+from singr_comms.notifications._rows import is_known
 from singr_comms.notifications.sending._quotas import DAY, HOUR, Quotas
 from singr_comms.notifications.sending._suppressions import IN_FORCE, Suppressions
 from singr_comms.notifications.sending._try import LastLook
@@ -152,7 +153,7 @@ class OrdinaryWay:
         which = {"id": message_id, "organization_id": organization_id, "channel": channel}
         try:
             row = await self._one(_READ, which)
-            if row is None or is_erased(row) or (left := remaining(row)) <= 0:
+            if row is None or is_erased(row) or not is_known(row.kind, channel) or (left := remaining(row)) <= 0:
                 return None
             counts = self._quotas.counts(organization_id, message_id, row)
             if counts is None:

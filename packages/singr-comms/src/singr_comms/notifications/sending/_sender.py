@@ -47,8 +47,8 @@ from singr_comms.notifications.sending._try import (
     Outcome,
     Pinned,
     Refused,
-    Settling,
     Try,
+    Waiting,
 )
 from singr_config import LimitSettings
 from singr_db import Database, Sealer, SealError, answered_within
@@ -196,8 +196,8 @@ class MessageSender:
         if isinstance(opening, Refused):
             self._count(one, "suppressed" if opening.code in HELD_BACK else "refused")
             raise PermanentError(opening.code, opening.message)
-        if isinstance(opening, Settling):
-            raise RetryLater(opening.seconds, SETTLING.code, SETTLING.message, counts=False)
+        if isinstance(opening, Waiting):
+            raise RetryLater(opening.seconds, opening.why.code, opening.why.message, counts=False)
         if isinstance(opening, InDoubt):
             return await self._settle(one, opening)
         try:

@@ -100,10 +100,16 @@ class Pinned(msgspec.Struct, frozen=True):
     provider: str
 
 
-class Settling(msgspec.Struct, frozen=True):
-    """Nobody knows whether it was sent; the provider may tell by itself within so many seconds."""
+class Waiting(msgspec.Struct, frozen=True):
+    """It waits, and pays no attempt; look again after so many seconds.
+
+    Args:
+        seconds: until then.
+        why: in a code and in words.
+    """
 
     seconds: float
+    why: "Refused"
 
 
 class InDoubt(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,7 +176,7 @@ PREFERENCE: Final = "preference"
 UNWANTED: Final = "its recipient does not want it: {rule} is off"
 """That in words, with the rule that decided."""
 
-Opening: TypeAlias = Begun | AlreadySent | InFlight | Pinned | Settling | InDoubt | Refused
+Opening: TypeAlias = Begun | AlreadySent | InFlight | Pinned | Waiting | InDoubt | Refused
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
