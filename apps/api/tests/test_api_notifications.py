@@ -82,6 +82,16 @@ async def test_every_fault_is_named_by_its_path_and_nothing_is_kept(
     assert (await desk.get(PATH)).json()["items"] == []
 
 
+async def test_of_a_type_that_the_platform_sends_its_data_is_not_talked_about(
+    api_url: str, client: Any, callers: Any, world: Any
+) -> None:
+    desk = client(api_url, callers.own)
+    asked = {"type": "magic_link", "to": [{"email": "a@example.org"}, {"phone": "12"}], "data": {"nothing": 1}}
+    document = world.problem(await desk.post(PATH, json=asked, headers=key()), 422, "invalid")
+    assert [(one["field"], one["code"]) for one in document["errors"]][-1] == ("type", "forbidden")
+    assert not [one for one in document["errors"] if one["field"].startswith("data")]
+
+
 async def test_a_notification_is_its_organizations_alone_and_paused_and_resumed_by_it(
     api_url: str, client: Any, callers: Any, world: Any, jane: None
 ) -> None:

@@ -1,6 +1,6 @@
 """What is wrong with a notification is told at once, whatever knows it; and nothing is wrong that hinders nobody."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -8,7 +8,9 @@ from comms_crowds import Crowd
 from sqlalchemy import text
 
 from singr_comms import PlainSms
-from singr_comms.notifying import Audience, InvalidNotificationError, Target
+from singr_comms.notifying import Audience, InvalidNotificationError, Target, list_notifications, notify
+from singr_comms.testing import MemoryNotifications
+from singr_jobs import Priority
 
 EVERYBODY = Audience(all=True)
 SMS = PlainSms(text="Come on.")
@@ -60,7 +62,7 @@ async def test_what_no_database_keeps_is_a_fault_of_its_field(crowd: Crowd) -> N
     before = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
     after = datetime(9999, 12, 31, 23, tzinfo=timezone(timedelta(hours=-12)))
     found = await faults(crowd, SMS, EVERYBODY, send_at=before, expires_at=after, per_minute=2**40)
-    assert found == [(name, "out_of_range") for name in ("send_at", "expires_at", "per_minute")]
+    assert found == [(name, "out_of_range") for name in ("per_minute", "send_at", "expires_at")]
     nobody: Any = Target(user_id="u-1")  # type: ignore[arg-type]
     found = await faults(crowd, SMS, [nobody, Target(recipient="u\0")])
     assert found == [("to[0].user_id", "malformed"), ("to[1].recipient", "not_found")]
@@ -101,3 +103,51 @@ async def test_what_is_said_need_fit_no_channel_that_reaches_nobody(crowd: Crowd
 async def test_an_address_by_no_channel_of_the_type_is_a_fault_whatever_is_said_to_it(crowd: Crowd) -> None:
     to = [Target(phone="+15555550199", data={"text": "You."})]
     assert await faults(crowd, "digest", to) == [("to[0].phone", "invalid")]
+
+
+# What has not its form, by whoever gives it, and what is told of it: HTTP decodes by the same declaration.
+MISSHAPEN: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
+    ({"digest": "monthly"}, [("digest", "unknown_value")]),
+    ({"digest": ""}, [("digest", "unknown_value")]),
+    ({"deduplication_key": "a\0b"}, [("deduplication_key", "malformed")]),
+    ({"deduplication_key": ""}, [("deduplication_key", "malformed")]),
+    ({"deduplication_key": "k" * 201, "replace": 1}, [("deduplication_key", "malformed"), ("replace", "malformed")]),
+    ({"priority": "urgent"}, [("priority", "unknown_value")]),
+    ({"priority": True, "per_minute": "60"}, [("per_minute", "malformed"), ("priority", "unknown_value")]),
+    ({"data": [1]}, [("data", "malformed")]),
+    ({"data": {1: "x"}}, [("data", "malformed")]),
+    ({"send_at": date(2030, 1, 1)}, [("send_at", "malformed")]),
+    ({"send_at": NAIVE, "expires_at": "soon"}, [("send_at", "malformed"), ("expires_at", "malformed")]),
+    ({"channels": "email"}, [("channels", "malformed")]),
+    ({"channels": ["sms", 5]}, [("channels[1]", "malformed")]),
+    ({"to": None, "priority": Priority.HIGH, "per_minute": 5}, [("to", "malformed")]),
+    ({"to": ["u-1", Target(phone="0171")]}, [("to[0]", "malformed"), ("to[1].phone", "malformed")]),
+    ({"to": Target(recipient=5)}, [("to[0].recipient", "malformed")]),  # type: ignore[arg-type] # what is wrong
+    ({"to": Target(phone="+15555550199", data=[1])}, [("to[0].data", "malformed")]),  # type: ignore[arg-type] # likewise
+    ({"to": Audience(topic="a\0b")}, [("to.topic", "malformed")]),
+    ({"to": Audience(tags=["x", 5])}, [("to.tags[1]", "malformed")]),  # type: ignore[list-item] # likewise
+    ({"what": 5, "digest": "monthly"}, [("type", "malformed"), ("digest", "unknown_value")]),
+]
+
+
+@pytest.mark.parametrize("in_memory", [False, True])
+async def test_what_has_not_its_form_is_told_by_field_in_memory_as_in_the_database(
+    crowd: Crowd, *, in_memory: bool
+) -> None:
+    where: Any = MemoryNotifications() if in_memory else crowd.db
+    usual = {"what": "plain", "to": EVERYBODY, "data": {"text": "Come on."}, "channels": ["sms"]}
+    for given, wrong in MISSHAPEN:
+        with pytest.raises(InvalidNotificationError) as caught:
+            async with where.tenant(crowd.organization) as session:
+                await notify(session, sealer=crowd.sealer, **{**usual, **given})
+        assert [(one.field, one.code) for one in caught.value.faults] == wrong, given
+        assert all("expected form" not in one.message for one in caught.value.faults), given
+    async with where.tenant(crowd.organization) as session:
+        assert not (await list_notifications(session)).items if not in_memory else not where.messages
+
+
+async def test_a_priority_goes_by_the_word_that_http_has_for_it(crowd: Crowd) -> None:
+    told = await crowd.tell(SMS, [Target(phone="+15555550199")], priority="high")
+    async with crowd.db.platform() as session:
+        stored = await session.scalar(text("SELECT priority FROM notifications WHERE id = :id"), {"id": told.id})
+    assert stored == Priority.HIGH

@@ -6,6 +6,9 @@ from typing import Final
 VISIBLE_RULE: Final = "must hold at least one visible character"
 """What to say of a name that holds none."""
 
+ONE_LINE: Final = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+(?![\s\S])"
+"""What a person writes in one line, in any script, as a pattern: nothing that steers a terminal or turns it round."""
+
 # Letters and symbols by their category, which are drawn as nothing at all: fillers of Hangul, the blank Braille
 # pattern, the object replacement character, the null notehead, and the blanks of Egyptian hieroglyphs.
 _BLANK: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0\ufffc\U0001d159\U00013441\U00013442")

@@ -11,10 +11,11 @@ from singr_api.http.codes import RuleError
 from singr_auth import PASSWORD_LENGTH_ALONE, PASSWORD_LENGTH_MOST, PASSWORD_LENGTH_WITH_SECOND_FACTOR
 from singr_auth.accounts import EMAIL_PATTERN, NAME_PATTERN
 from singr_config.constants import PAGINATION
+from singr_config.text import ONE_LINE
 
 END = r"(?![\s\S])"  # as $, but a line feed does not pass before it, in Python and ECMAScript alike
 
-LINE = rf"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+{END}"
+LINE = ONE_LINE
 """What a person writes in one line, in any script: nothing that steers a terminal or turns the line round."""
 
 Timestamp = Annotated[dt.datetime, Meta(tz=True, examples=["2026-11-22T12:00:00Z"])]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import UnionType
-from typing import Annotated, Any, Final, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 import msgspec
 
@@ -68,7 +68,8 @@ def faults_in(value: Any, kind: Any, path: str) -> dict[str, str]:
         if isinstance(value, Mapping) and isinstance(inner, type) and issubclass(inner, msgspec.Struct):
             found |= _faults_of_fields(value, inner, path)
         wrong = invalid_message(error)
-        return found or {_path(path, wrong.field): wrong.message}
+        words = _choice(kind) if not wrong.field and "Invalid enum value" in str(error) else None
+        return found or {_path(path, wrong.field): words or wrong.message}
     return {}
 
 
@@ -90,6 +91,14 @@ def _present(kind: Any) -> Any:
     """What a value is where it may be left out; the kind itself otherwise."""
     others = [one for one in get_args(kind) if one is not type(None)]
     return others[0] if get_origin(kind) in {Union, UnionType} and len(others) == 1 else kind
+
+
+def _choice(kind: Any) -> str | None:
+    """The words of which it is one; None where these are not of its own."""
+    inner = _bare(_present(kind))
+    if get_origin(inner) is not Literal:
+        return None
+    return f"must be one of {', '.join(map(str, get_args(inner)))}"
 
 
 def _is_sound(value: Any, kind: Any) -> bool:

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from singr_comms.models._locale import LOCALE_PATTERN
+from singr_config.text import ONE_LINE
 
 _END: Final = r"(?![\s\S])"
 # C0 and C1 controls, line and paragraph separators, direction overrides: nothing that a name needs, and everything
@@ -33,6 +34,7 @@ _LOCAL_TIME: Final = rf"^{_DAY}T(?:[01][0-9]|2[0-3]):[0-5][0-9]{_END}"
 
 RULES: Final = {
     _LINE: "must be one line with visible text, without control characters or direction overrides",
+    ONE_LINE: "must be one line without control characters or direction overrides",
     _TEXT: "must contain visible text, without control characters or direction overrides; line feeds are allowed",
     _URL: "must be an http or https address in ASCII without a user name, such as https://singrkaraoke.com/x",
     _EMAIL: "must be an e-mail address in ASCII, such as jane@example.org",

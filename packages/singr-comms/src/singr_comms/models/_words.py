@@ -12,6 +12,8 @@ _KINDS: Final = {
     "null": "null",
     "array": "an array",
     "object": "an object",
+    "uuid": "a UUID",
+    "datetime": "a time with its zone (RFC 3339)",
 }
 _BOUNDS: Final = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
 _UNITS: Final = {"str": "character", "array": "item", "object": "item"}
@@ -19,6 +21,9 @@ _UNITS: Final = {"str": "character", "array": "item", "object": "item"}
 _SENTENCES: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...]] = (
     (re.compile(r"Expected `(\w+)` of length (>=|<=) (\d+)"), lambda found: _length(found[1], found[2], found[3])),
     (re.compile(r"Expected `(\w+)` (>=|<=|>|<) (\S+)"), lambda found: _bound(found[1], found[2], found[3])),
+    (re.compile(r"Expected `datetime` with a timezone"), lambda _: "must have a time zone"),
+    (re.compile(r"Invalid RFC3339"), lambda _: "must be a time with its zone (RFC 3339), such as 2026-11-22T12:00:00Z"),
+    (re.compile(r"Invalid UUID"), lambda _: "must be a UUID"),
     (
         re.compile(r"Expected `([^`]+)`, got `([^`]+)`"),
         lambda found: f"must be {_kinds(found[1])}, not {_kinds(found[2])}",

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from singr_comms._errors import InvalidMessageError
-from singr_comms.catalogue import message_types
+from singr_comms.catalogue import MessageType, message_types
 from singr_comms.models._fields import DeviceName, HttpUrl, PersonName, ShortHttpUrl, Title
 from singr_comms.models._message import Message, kind_of
 from singr_comms.notifications._rows import INSERT_ROWS, MessageRow, row_for
@@ -21,6 +21,7 @@ from singr_jobs import IntakeError, ReservedError
 
 _NAMES: Final = (PersonName, DeviceName, Title)
 _LINKS: Final = (HttpUrl, ShortHttpUrl)
+_OURS: Final = "is sent by the platform itself; what may be sent here is {}"
 _CALLED_LINKS: Final = ("link", "url")
 
 
@@ -80,7 +81,7 @@ class MessageIntake:
     def reserved(self, channel: str, message: Message) -> Iterator[tuple[str, str]]:
         """What an organization may not say: the variable, or `kind` for the whole, and what would be right."""
         if message.speaks_for != "organization":
-            yield "kind", f"is sent by the platform itself; what may be sent here is {_open_kinds(channel)}"
+            yield "kind", _OURS.format(_open_kinds(channel))
             return
         for variable in _links_in(type(message)):
             link = getattr(message, variable)
@@ -89,6 +90,12 @@ class MessageIntake:
                     variable,
                     "must lead to an address of the platform; its operator can list others in MESSAGE_LINK_ORIGINS",
                 )
+
+    def reserved_type(self, declared: MessageType) -> str | None:
+        """Why an organization may not send messages of a type, whatever they say; None where it may."""
+        if declared.speaks_for == "organization":
+            return None
+        return _OURS.format(", ".join(sorted(one.name for one in message_types if one.speaks_for == "organization")))
 
     def check_names(self, message: Message) -> Iterator[tuple[str, str]]:
         """The variables that name somebody or something to people and have nothing that can be seen."""

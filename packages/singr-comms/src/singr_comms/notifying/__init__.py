@@ -4,13 +4,19 @@ Needs the extra `notifications`.
 """
 
 from singr_comms.notifying._asked import (
+    MOST_NAMED,
+    SOME_WAYS,
     Audience,
+    DeduplicationKey,
     InvalidNotificationError,
     NotificationFault,
     NotificationNotFoundError,
     NotificationRequest,
     NotificationStateError,
+    PriorityName,
+    Rate,
     Target,
+    ZonedTime,
 )
 from singr_comms.notifying._explaining import explain
 from singr_comms.notifying._fan_out import FanOut
@@ -43,9 +49,12 @@ from singr_comms.notifying.digests import ClosedDigests, Digests, Period
 from singr_comms.notifying.job_types.email_digest import EmailDigest
 
 __all__ = [
+    "MOST_NAMED",
+    "SOME_WAYS",
     "Audience",
     "Cancelled",
     "ClosedDigests",
+    "DeduplicationKey",
     "Digests",
     "EmailDigest",
     "FanOut",
@@ -61,8 +70,11 @@ __all__ = [
     "NotificationView",
     "Notified",
     "Period",
+    "PriorityName",
+    "Rate",
     "Reminder",
     "Target",
+    "ZonedTime",
     "ask_for_review",
     "cancel_by_key",
     "cancel_notification",

@@ -1,9 +1,9 @@
 """What is asked for: whom to tell what, by which ways, and when; and what is wrong with it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from math import ceil
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -12,6 +12,7 @@ from msgspec import Meta
 from singr_comms._errors import CommsError
 from singr_comms.catalogue import INBOX, MessageType, Quiet
 from singr_comms.notifying.digests._joining import Period
+from singr_config.text import ONE_LINE
 from singr_jobs import Priority
 
 MOST_NAMED: Final = 1_000
@@ -27,7 +28,15 @@ _BETWEEN: Final = 10.0
 ExternalId: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
 # Of any form: what is wrong with one is told beside all that is wrong with the others.
 Written: TypeAlias = Annotated[str, Meta(min_length=1, max_length=4096)]
-Key: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
+Key: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200, pattern=ONE_LINE)]
+# What HTTP and Python take alike: the API decodes by these, and what a caller in Python gives is held against them.
+DeduplicationKey: TypeAlias = Annotated[
+    str, Meta(min_length=1, max_length=200, pattern=ONE_LINE, description="One line.")
+]
+SOME_WAYS: Final = Meta(min_length=1, max_length=10)
+PriorityName: TypeAlias = Literal["high", "normal", "low"]
+Rate: TypeAlias = Annotated[int, Meta(ge=1, le=MOST_PER_MINUTE)]
+ZonedTime: TypeAlias = Annotated[datetime, Meta(tz=True, examples=["2026-11-22T12:00:00Z"])]
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,18 +77,18 @@ To: TypeAlias = Sequence[Target] | Audience
 
 
 class NotificationRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing to tell; see `notify`."""
+    """One thing to tell; see `notify`. Of what a caller gave it may not have the form: `formed` tells."""
 
     type: str
     to: To
-    channels: Sequence[str] | None = None
-    data: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    channels: Annotated[list[str], SOME_WAYS] | None = None
+    data: dict[str, Any] = msgspec.field(default_factory=dict)
     priority: Priority = Priority.NORMAL
-    send_at: datetime | None = None
-    expires_at: datetime | None = None
-    deduplication_key: str | None = None
+    send_at: ZonedTime | None = None
+    expires_at: ZonedTime | None = None
+    deduplication_key: DeduplicationKey | None = None
     replace: bool = False
-    per_minute: int | None = None
+    per_minute: Rate | None = None
     digest: Period | None = None
 
 

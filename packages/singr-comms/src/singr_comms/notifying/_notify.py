@@ -20,12 +20,13 @@ from singr_comms.notifying._asked import (
     NotificationFault,
     NotificationRequest,
     NotificationStateError,
+    PriorityName,
     Target,
     To,
 )
-from singr_comms.notifying._checking import Checked, look_at
 from singr_comms.notifying._finding import recipients_named, topic_named
 from singr_comms.notifying._queueing import give_to_job
+from singr_comms.notifying.checking import Checked, look_at
 from singr_comms.notifying.digests._joining import Period
 from singr_comms.notifying.memory._store import KeepsNotifications
 from singr_db import Sealer, TenantSession, new_id
@@ -57,7 +58,7 @@ async def notify(
     sealer: Sealer,
     data: Mapping[str, Any] | None = None,
     channels: Sequence[str] | None = None,
-    priority: Priority = Priority.NORMAL,
+    priority: Priority | PriorityName = Priority.NORMAL,
     send_at: datetime | None = None,
     expires_at: datetime | None = None,
     deduplication_key: str | None = None,
@@ -77,7 +78,7 @@ async def notify(
         sealer: seals what is said, and bare addresses.
         data: variables of the type, for all channels; each channel uses those that it knows.
         channels: by which to tell; the type's usual ones unless given.
-        priority: of its messages; `HIGH` is for 100 named ones at most.
+        priority: of its messages, a `Priority` or its name, such as `high`, which is for 100 named ones at most.
         send_at: when (aware, within a year); at once unless given.
         expires_at: after this nothing is sent any more; otherwise the type's time to live says.
         deduplication_key: a second notification of the organization with this key is not made, as long as the first is
@@ -92,17 +93,18 @@ async def notify(
         InvalidNotificationError: with everything that is wrong; nothing was stored.
         NotificationStateError: the one to be replaced has begun.
     """
-    said: Mapping[str, Any] = {} if data is None else data
+    said: Any = {} if data is None else data
     if isinstance(what, Message):
         models = message_types.of(what).models
         channels = [name for name, model in models.items() if type(what) is model] if channels is None else channels
-        said = {**{name: value for name, value in msgspec.structs.asdict(what).items() if value is not None}, **said}
+        own = {name: value for name, value in msgspec.structs.asdict(what).items() if value is not None}
+        said = own | {**said} if isinstance(said, Mapping) else said
     asked = NotificationRequest(
-        type=what if isinstance(what, str) else kind_of(what),
+        type=kind_of(what) if isinstance(what, Message) else what,
         to=(to,) if isinstance(to, Target) else to,
-        channels=channels,
+        channels=channels,  # type: ignore[arg-type] # of what is given here `store` tells whether it has its form
         data=said,
-        priority=priority,
+        priority=priority,  # type: ignore[arg-type] # likewise; a name becomes a number there
         send_at=send_at,
         expires_at=expires_at,
         deduplication_key=deduplication_key,
@@ -131,7 +133,7 @@ async def store(
         intake: says what an organization may not ask for; None: it is asked for by code of ours.
     """
     now = session.notifications.now() if isinstance(session, KeepsNotifications) else None
-    faults, checked = look_at(asked, allow_test=allow_test, intake=intake, now=now)
+    faults, checked, asked = look_at(asked, allow_test=allow_test, intake=intake, now=now)
     audience, recipients, unknown = await _audience(session, asked)
     if faults or unknown or checked is None:
         raise InvalidNotificationError((*faults, *unknown))
@@ -195,11 +197,7 @@ async def _audience(
         crowd, missing = await _crowd(session, asked.to)
         return crowd, {}, missing
     several = asked.to if len(asked.to) <= MOST_NAMED else ()  # they are refused for their number
-    wanted = {
-        place: one
-        for place, one in enumerate(several)
-        if one.recipient is not None or isinstance(one.user_id, UUID)  # what is none has its fault already
-    }
+    wanted = {place: one for place, one in enumerate(several) if one.recipient is not None or one.user_id is not None}
     # The database takes no NUL: nobody is called so.
     names = [one.recipient for one in wanted.values() if one.recipient is not None and "\0" not in one.recipient]
     users = [one.user_id for one in wanted.values() if one.user_id is not None]

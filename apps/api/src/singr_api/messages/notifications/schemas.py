@@ -6,21 +6,32 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from singr_api.http.fields import END, LINE, Cursor, Limit, OrganizationId, Timestamp
+from singr_api.http.fields import END, Cursor, Limit, OrganizationId
 from singr_api.http.pages import PageOf, SearchedPageOf
 from singr_comms.notifications import Delivery
-from singr_comms.notifying import Audience, NotificationRequest, NotificationView, Target
+from singr_comms.notifying import (
+    MOST_NAMED,
+    SOME_WAYS,
+    Audience,
+    DeduplicationKey,
+    NotificationRequest,
+    NotificationView,
+    Period,
+    PriorityName,
+    Rate,
+    Target,
+    ZonedTime,
+)
 from singr_config.constants import PAGINATION
 from singr_jobs import Priority
 
 TypeName: TypeAlias = Annotated[
     str, Meta(max_length=64, pattern=rf"^[a-z][a-z0-9_.-]*{END}", examples=["song_request"])
 ]
-DeduplicationKey: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200, pattern=LINE)]
 ChannelName: TypeAlias = Literal["email", "sms", "push", "inbox"]
 # Any word in the request: one that is no channel is told beside all else that is wrong, by who knows the type's own.
 AskedChannel: TypeAlias = Annotated[str, Meta(extra_json_schema={"enum": list(get_args(ChannelName))})]
-Targets: TypeAlias = Annotated[list[Target], Meta(min_length=1, max_length=1_000)]
+Targets: TypeAlias = Annotated[list[Target], Meta(min_length=1, max_length=MOST_NAMED)]
 
 
 class SendNotification(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -46,14 +57,14 @@ class SendNotification(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     type: TypeName
     to: Targets | Audience
     data: dict[str, Any] = msgspec.field(default_factory=dict)
-    channels: Annotated[list[AskedChannel], Meta(min_length=1, max_length=10)] | None = None
-    priority: Literal["high", "normal", "low"] = "normal"
-    send_at: Timestamp | None = None
-    expires_at: Timestamp | None = None
+    channels: Annotated[list[AskedChannel], SOME_WAYS] | None = None
+    priority: PriorityName = "normal"
+    send_at: ZonedTime | None = None
+    expires_at: ZonedTime | None = None
     deduplication_key: DeduplicationKey | None = None
     replace: bool = False
-    per_minute: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
-    digest: Literal["daily", "weekly"] | None = None
+    per_minute: Rate | None = None
+    digest: Period | None = None
 
     def request(self) -> NotificationRequest:
         """It, as the library takes it."""

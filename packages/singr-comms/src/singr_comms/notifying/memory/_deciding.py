@@ -13,8 +13,8 @@ from singr_comms.catalogue import INBOX
 from singr_comms.channels.push import CHANNEL as PUSH
 from singr_comms.notifications.sending._try import ERASED, NO_DEVICE, OVER, PREFERENCE
 from singr_comms.notifying._asked import bite_of, pause_after, quiet_of
-from singr_comms.notifying._checking import EVERYBODY
 from singr_comms.notifying._words import CANCELLED, CHOSEN, MAILLESS, NOWHERE, QUIETLY_OVER
+from singr_comms.notifying.checking import EVERYBODY
 from singr_comms.notifying.digests._joining import Period
 from singr_comms.notifying.memory._judging import Judging
 from singr_comms.notifying.memory._model import MemoryMessage, MemoryNotification, Suppressed

@@ -11,8 +11,8 @@ import msgspec
 from singr_comms._preview import Preview, preview
 from singr_comms.catalogue import INBOX, Message
 from singr_comms.notifications.sending._try import ERASED, PREFERENCE
-from singr_comms.notifying._checking import Checked
 from singr_comms.notifying._words import CHOSEN, WORDS
+from singr_comms.notifying.checking import Checked
 from singr_comms.notifying.digests._joining import Period
 
 _FIRST: Final = UUID(int=0)

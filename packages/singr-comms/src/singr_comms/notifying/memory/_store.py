@@ -10,8 +10,8 @@ from uuid import UUID
 import msgspec
 
 from singr_comms.channels.push import CHANNEL as PUSH
-from singr_comms.notifying._checking import Checked
 from singr_comms.notifying._words import CANCELLED
+from singr_comms.notifying.checking import Checked
 from singr_comms.notifying.memory._deciding import Deciding
 from singr_comms.notifying.memory._digests import MemoryDigests
 from singr_comms.notifying.memory._judging import Judging

@@ -1,11 +1,10 @@
-"""What is wrong with a notification that is asked for, but for what the database knows; and what it says."""
+"""All of it is looked at, whatever is wrong: whom, by which ways, when, and whether what is said fits its type."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Final, NamedTuple
-from uuid import UUID
 
 import msgspec
 
@@ -20,12 +19,12 @@ from singr_comms.notifications.channels import WORK
 from singr_comms.notifying._asked import (
     MOST_HIGH,
     MOST_NAMED,
-    MOST_PER_MINUTE,
     Audience,
     NotificationFault,
     NotificationRequest,
     Target,
 )
+from singr_comms.notifying.checking._form import formed
 from singr_config.clock import clock
 from singr_jobs import Priority
 
@@ -33,6 +32,8 @@ _WAYS: Final = {"email": "email", "phone": "sms", "device": "push"}
 """The fields of a target that are bare addresses, each with its channel."""
 _SHOWS: Final = {INBOX: "push"}
 """By what a way says what it says, where it is none itself."""
+_NO_WAY: Final = ("",)
+"""In place of channels that nobody can read: it may be any."""
 _NAMES: Final = ("recipient", "user_id", *_WAYS)
 _GROUPS: Final = ("topic", "tags", "all")
 _FARTHEST: Final = timedelta(days=366)
@@ -57,10 +58,15 @@ class Checked(NamedTuple):
 
 
 class Looked(NamedTuple):
-    """What a look found: everything that is wrong, and what was asked for as far as it could be understood."""
+    """What a look found: everything that is wrong, and what was asked for as far as it could be understood.
+
+    Attributes:
+        asked: it, as it was given; where that has not its form, with what is nobody and nothing in its place.
+    """
 
     faults: tuple[NotificationFault, ...]
     checked: Checked | None
+    asked: NotificationRequest
 
 
 def look_at(
@@ -74,34 +80,36 @@ def look_at(
         intake: says what an organization may not ask for; None: it is asked for by code of ours.
         now: the time, where it is not that of the clock.
     """
-    faults: list[NotificationFault] = list(_moments(asked, now or clock.now()))
+    form = formed(asked)
+    asked = form.asked
+    faults: list[NotificationFault] = [*form.faults, *_moments(asked, now or clock.now())]
     declared = message_types.named(asked.type)
-    if declared is None:
+    if declared is None and "type" not in form.fields:
         known = ", ".join(sorted(one.name for one in message_types))
         faults.append(NotificationFault("type", f"must be a declared type: {known}", "unknown_value"))
     channels = tuple(dict.fromkeys(asked.channels if asked.channels is not None else _usual(declared)))
     unknown = list(_ways(asked.channels, channels, declared))
     faults += unknown
+    is_unclear = bool(unknown) or "channels" in form.fields
     addresses: dict[int, Address] = {}
     contents: dict[tuple[int, str], Message] = {}
-    faults += _whom(asked.to, () if unknown else channels, addresses, allow_test=allow_test)
+    faults += _whom(asked.to, () if is_unclear else channels, addresses, allow_test=allow_test, but=form.places)
     faults += _urgency(asked)
     faults += _kept(asked, declared)
-    if declared is not None:
-        faults += _words(asked, declared, channels, contents)
+    if declared is not None and intake is not None and (wrong := intake.reserved_type(declared)):
+        faults.append(NotificationFault("type", wrong, "forbidden"))  # whatever it is to say, nobody may say it here
+    elif declared is not None and "data" not in form.fields:
+        faults += _words(asked, declared, _NO_WAY if "channels" in form.fields else channels, contents)
     if intake is not None:
         for (ordinal, channel), message in contents.items():
             faults += _reserved(intake, ordinal, channel, message)
     checked = None if declared is None else Checked(declared, channels, contents, addresses)
-    return Looked(tuple(dict.fromkeys(faults)), checked)
+    return Looked(tuple(dict.fromkeys(faults)), checked, asked)
 
 
 def _reserved(intake: MessageIntake, ordinal: int, channel: str, message: Message) -> Iterator[NotificationFault]:
     for name, wrong in intake.reserved(_SHOWS.get(channel, channel), message):
-        if name != "kind":
-            yield NotificationFault(f"{_at(ordinal)}.{name}", wrong, "forbidden")
-        else:
-            yield NotificationFault("type", wrong, "forbidden")
+        yield NotificationFault(f"{_at(ordinal)}.{name}", wrong, "forbidden")
     for name, wrong in intake.check_names(message):
         yield NotificationFault(f"{_at(ordinal)}.{name}", wrong, "malformed")
 
@@ -117,9 +125,7 @@ def _usual(declared: MessageType | None) -> Sequence[str]:
 def _moments(asked: NotificationRequest, now: datetime) -> Iterator[NotificationFault]:
     aware: dict[str, datetime] = {}
     for field, moment in (("send_at", asked.send_at), ("expires_at", asked.expires_at)):
-        if moment is not None and moment.tzinfo is None:
-            yield NotificationFault(field, "must have a time zone", "malformed")
-        elif moment is not None:
+        if moment is not None:
             try:
                 aware[field] = moment.astimezone(UTC)
             except OverflowError:
@@ -129,8 +135,6 @@ def _moments(asked: NotificationRequest, now: datetime) -> Iterator[Notification
         yield NotificationFault("send_at", "must be within a year", "out_of_range")
     if "expires_at" in aware and aware["expires_at"] <= max(now, begins):
         yield NotificationFault("expires_at", "must be in the future, and after send_at", "out_of_range")
-    if asked.per_minute is not None and not 1 <= asked.per_minute <= MOST_PER_MINUTE:
-        yield NotificationFault("per_minute", f"must be 1 to {MOST_PER_MINUTE:,}", "out_of_range")
     if asked.per_minute is not None and not isinstance(asked.to, Audience):
         yield NotificationFault("per_minute", "is for a topic, tags or all: named recipients are decided at once")
     if asked.replace and asked.deduplication_key is None:
@@ -172,7 +176,12 @@ def _kept(asked: NotificationRequest, declared: MessageType | None) -> Iterator[
 
 
 def _whom(
-    to: Sequence[Target] | Audience, channels: Sequence[str], addresses: dict[int, Address], *, allow_test: bool
+    to: Sequence[Target] | Audience,
+    channels: Sequence[str],
+    addresses: dict[int, Address],
+    *,
+    allow_test: bool,
+    but: frozenset[int],
 ) -> Iterator[NotificationFault]:
     if isinstance(to, Audience):
         given = [name for name in _GROUPS if getattr(to, name)]
@@ -185,14 +194,13 @@ def _whom(
         return
     seen: dict[tuple[str, Any], int] = {}
     for place, target in enumerate(to):
+        if place in but:
+            continue
         named = [(name, getattr(target, name)) for name in _NAMES if getattr(target, name) is not None]
         if len(named) != 1:
             yield NotificationFault(f"to[{place}]", f"must have exactly one of {', '.join(_NAMES)}", "required")
             continue
         [(name, value)] = named
-        if name == "user_id" and not isinstance(value, UUID):
-            yield NotificationFault(f"to[{place}].user_id", "must be a UUID", "malformed")
-            continue
         first = seen.setdefault((name, value.strip().lower() if name == "email" else value), place)
         if first != place:
             yield NotificationFault(f"to[{place}]", f"is the same as to[{first}]: name each once", "repeated")

@@ -1,0 +1,5 @@
+"""What is wrong with a notification that is asked for, but for what the database knows; and what it says."""
+
+from singr_comms.notifying.checking._checking import EVERYBODY, Address, Checked, Looked, look_at
+
+__all__ = ["EVERYBODY", "Address", "Checked", "Looked", "look_at"]
