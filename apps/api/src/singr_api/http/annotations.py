@@ -109,11 +109,12 @@ def describe(annotation: Any) -> str:
     return _describe(inspect.type_info(annotation))
 
 
-def _describe(node: inspect.Type) -> str:  # noqa: PLR0911 — one line for each kind of type reads best
+def _describe(node: inspect.Type, *, among: bool = False) -> str:  # noqa: PLR0911 — one line for each kind of type reads best
     if isinstance(node, inspect.Metadata):
         return _annotated(node)
     if isinstance(node, inspect.UnionType):
-        return " or ".join(dict.fromkeys(_describe(member) for member in node.types))
+        kinds = dict.fromkeys(_describe(member, among=len(node.types) > 1) for member in node.types)
+        return " or ".join(sorted(kinds, key=lambda words: ", each " in words))  # what follows "each" is of its items
     if isinstance(node, inspect.LiteralType):
         return "one of " + ", ".join(map(str, node.values))
     if isinstance(node, inspect.EnumType):
@@ -125,6 +126,8 @@ def _describe(node: inspect.Type) -> str:  # noqa: PLR0911 — one line for each
         what = "an integer" if isinstance(node, inspect.IntType) else "a number"
         above = f" above {node.gt:g}" if node.gt is not None else ""
         return what + above + _span(node.ge, node.le, "")
+    if isinstance(node, inspect.StructType) and among and node.fields:
+        return f"an object of {', '.join(field.encode_name for field in node.fields)}"
     if isinstance(node, inspect.ListType | inspect.VarTupleType):
         length = _span(node.min_length, node.max_length, "items")
         return f"an array{length}, each {_describe(node.item_type)}"

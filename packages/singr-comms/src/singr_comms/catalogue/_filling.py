@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 import msgspec
 
 from singr_comms._errors import CommsError
+from singr_comms.models._fields import RULES
 from singr_comms.models._message import Message, invalid_message
 
 MISSING: Final = "is missing"
@@ -68,7 +69,7 @@ def faults_in(value: Any, kind: Any, path: str) -> dict[str, str]:
         if isinstance(value, Mapping) and isinstance(inner, type) and issubclass(inner, msgspec.Struct):
             found |= _faults_of_fields(value, inner, path)
         wrong = invalid_message(error)
-        words = _choice(kind) if not wrong.field and "Invalid enum value" in str(error) else None
+        words = None if wrong.field else _by_declaration(str(error), kind)
         return found or {_path(path, wrong.field): words or wrong.message}
     return {}
 
@@ -93,12 +94,19 @@ def _present(kind: Any) -> Any:
     return others[0] if get_origin(kind) in {Union, UnionType} and len(others) == 1 else kind
 
 
-def _choice(kind: Any) -> str | None:
-    """The words of which it is one; None where these are not of its own."""
-    inner = _bare(_present(kind))
-    if get_origin(inner) is not Literal:
+def _by_declaration(said: str, kind: Any) -> str | None:
+    """What would be right, as the kind itself declares it; None where it does not."""
+    inner = _present(kind)
+    if "Invalid enum value" in said and get_origin(_bare(inner)) is Literal:
+        return f"must be one of {', '.join(map(str, get_args(_bare(inner))))}"
+    bounds = [one for one in getattr(inner, "__metadata__", ()) if isinstance(one, msgspec.Meta)]
+    pattern, example, form = (
+        next((getattr(one, name) for one in bounds if getattr(one, name)), None)
+        for name in ("pattern", "examples", "description")
+    )
+    if "matching regex" not in said or pattern in RULES or not example:
         return None
-    return f"must be one of {', '.join(map(str, get_args(inner)))}"
+    return f"must have the form of {example[0]}" + (f": {form.rstrip('.')}" if form else "")
 
 
 def _is_sound(value: Any, kind: Any) -> bool:

@@ -28,7 +28,7 @@ _BETWEEN: Final = 10.0
 ExternalId: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
 # Of any form: what is wrong with one is told beside all that is wrong with the others.
 Written: TypeAlias = Annotated[str, Meta(min_length=1, max_length=4096)]
-Key: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200, pattern=ONE_LINE)]
+Key: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200, pattern=ONE_LINE, description="One line.")]
 # What HTTP and Python take alike: the API decodes by these, and what a caller in Python gives is held against them.
 DeduplicationKey: TypeAlias = Annotated[
     str, Meta(min_length=1, max_length=200, pattern=ONE_LINE, description="One line.")

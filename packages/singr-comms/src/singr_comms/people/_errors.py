@@ -28,6 +28,7 @@ class PersonFault(msgspec.Struct, frozen=True):
         "too_many_items",
         "required",
         "conflicting_fields",
+        "out_of_range",
     ]
 
 

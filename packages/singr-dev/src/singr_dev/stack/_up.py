@@ -247,7 +247,8 @@ class Up:
                 say(f"  {name.ljust(24)} after {milliseconds:6.0f} ms")
             say(f"  {mail.subject!r}: {inbox.url}/mail/{mail.id}")
             self._state.greeted.write_text(f"{mail.id}\n")
-        say("\nNext, in another window:  make try      (Ctrl-C here stops everything)")
+        step = "make try" if Path("Makefile").is_file() else f"open {inbox.url}"  # the wheels have no Makefile
+        say(f"\nNext, in another window:  {step}      (Ctrl-C here stops everything)")
 
     def _stop_soon(self, _signum: int, _frame: FrameType | None) -> None:
         self._asked_to_stop = True
@@ -326,4 +327,5 @@ def _local(port: str) -> str:
 
 
 def _short(path: Path) -> str:
-    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+    within = path != Path.cwd() and path.is_relative_to(Path.cwd())  # a bare dot tells nobody where
+    return os.path.relpath(path) if within else str(path)

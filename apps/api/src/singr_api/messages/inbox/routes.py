@@ -8,13 +8,13 @@ from singr_api.admission.call import UserCall
 from singr_api.admission.policy import Access
 from singr_api.http import problems
 from singr_api.http.edge import asked_for_head
-from singr_api.http.problems import FieldError, Problem, invalid
+from singr_api.http.problems import Problem
 from singr_api.messages.inbox.schemas import InboxPage, InboxQuery, MarkInbox, StreamQuery, WhoseInbox
 from singr_api.messages.inbox.stream import EVENTS, EventStream, events, resumed_from
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
-from singr_comms.people.inbox import InboxCounts, count_inbox, inbox_of, list_inbox, mark_inbox
+from singr_comms.people.inbox import InboxCounts, check_mark, count_inbox, inbox_of, list_inbox, mark_inbox
 from singr_config.clock import clock
 from singr_db import PlatformSession
 
@@ -80,7 +80,7 @@ async def mark(session: PlatformSession, call: UserCall, query: WhoseInbox, body
     By `ids`, or everything that arrived up to `before`. Items already in that state stay as they are, so the request
     can be repeated safely.
     """
-    _check(body)
+    check_mark(body.mark, ids=body.ids, before=body.before, until=body.until, now=clock.now())
     recipient_id = await inbox_of(session, organization_id=query.organization_id, user_id=call.user_id)
     return await mark_inbox(session, recipient_id, body.mark, ids=body.ids, before=body.before, until=body.until)
 
@@ -118,13 +118,3 @@ async def stream(request: AnyRequest, services: Services, call: UserCall, query:
     since = position if after is None else min(after, position)
     live = screens.watch(recipient_id)
     return EventStream(events(services, call.person, live, since), left=partial(screens.leave, live))
-
-
-def _check(body: MarkInbox) -> None:
-    if not body.ids and body.before is None:
-        raise invalid(FieldError("ids", "name items in ids, or a time in before", "body", "required"))
-    if (body.mark == "snoozed") != (body.until is not None):
-        words = "is when they come back: send it only with the mark snoozed"
-        raise invalid(FieldError("until", words, "body", "required" if body.until is None else "conflicting_fields"))
-    if body.until is not None and body.until <= clock.now():
-        raise invalid(FieldError("until", "must be in the future", "body", "out_of_range"))

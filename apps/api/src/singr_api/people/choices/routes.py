@@ -1,6 +1,6 @@
 """Where readers of a mail choose what they get: a page that needs no script. Opening it changes nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import escape
 from typing import Final
 from urllib.parse import parse_qs
@@ -135,7 +135,7 @@ def _form(body: bytes) -> _Form:
     try:
         form = parse_qs(body.decode("ascii"), strict_parsing=True, max_num_fields=_MOST_FIELDS) if body else {}
         shown, was_on, is_on = ({*form.pop(name, ())} for name in ("shown", "was", "on"))
-        was_often, is_often = (dict(map(_pair, form.pop(name, ()))) for name in ("was_often", "often"))
+        was_often, is_often = (_pairs(name, form.pop(name, ())) for name in ("was_often", "often"))
     except ValueError:
         message = f"must be the page's form, of {_MOST_FIELDS} fields at most"
         raise invalid(FieldError("", message, "body", "malformed")) from None
@@ -144,12 +144,16 @@ def _form(body: bytes) -> _Form:
     return _Form(shown, was_on, is_on, was_often, is_often)
 
 
-def _pair(said: str) -> tuple[str, str]:
-    """The name of a category, and how often: as usual where nothing is said."""
-    name, _, often = said.partition(" ")
-    if often not in {_USUAL, *_OFTEN}:
-        raise ValueError(said)
-    return name, often
+def _pairs(field: str, said: Iterable[str]) -> dict[str, str]:
+    """By categories how often: as usual where nothing is said."""
+    pairs: dict[str, str] = {}
+    for one in said:
+        name, _, often = one.partition(" ")
+        if often not in {_USUAL, *_OFTEN}:
+            words = f"must be a category and one of {', '.join(_OFTEN)} behind a space, such as marketing {_OFTEN[0]}"
+            raise invalid(FieldError(field, words, "body", "unknown_value"))
+        pairs[name] = often
+    return pairs
 
 
 def _changed(view: PreferencesView, form: _Form) -> Iterator[PreferenceChoice]:

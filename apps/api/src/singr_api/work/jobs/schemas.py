@@ -71,11 +71,13 @@ class CreateJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     delay: Annotated[float, Meta(ge=0, le=LONGEST_DELAY_SECONDS, description="Seconds from now.")] | None = None
     attempts: Attempts | None = None
     timeout: Timeout | None = None
-    unique_key: Annotated[str, Meta(max_length=LONGEST_KEY, pattern=_PRINTABLE)] | None = None
+    unique_key: Annotated[str, Meta(max_length=LONGEST_KEY, pattern=_PRINTABLE, description="One line.")] | None = None
     unique_for: Annotated[float, Meta(gt=0, le=LONGEST_HOLD, description="Seconds.")] | None = None
     replace: bool = False
     debounce: DebounceJob | None = None
-    concurrency_key: Annotated[str, Meta(max_length=LONGEST_KEY, pattern=_PRINTABLE)] | None = None
+    concurrency_key: (
+        Annotated[str, Meta(max_length=LONGEST_KEY, pattern=_PRINTABLE, description="One line.")] | None
+    ) = None
     reference: Reference | None = None
     labels: Labels = []
 

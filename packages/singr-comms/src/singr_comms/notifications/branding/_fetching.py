@@ -23,6 +23,7 @@ _PORT: Final = 443
 # notation (RFC 4291, 2.5.5.1), or behind a gateway (RFC 6052, RFC 8215).
 _PUBLIC: Final = ip_network("2000::/3")
 _INLINE: Final = re.compile(r"data:image/(?:png|jpeg|gif);base64,(?P<data>[A-Za-z0-9+/=]+)")
+_ITSELF: Final = "must be a PNG, JPEG or GIF in base64 if it is the picture itself: data:image/png;base64,…"
 Resolve: TypeAlias = Callable[[str], Awaitable[Sequence[str]]]
 # A resolver waits as long as somebody's name server likes, and cannot be told to stop: it has a thread of its own.
 _LOOK_UPS: Final = threading.BoundedSemaphore(8)
@@ -82,6 +83,8 @@ async def fetched_picture(http: httpx.AsyncClient, given: str, *, resolve: Resol
             return picture_of(base64.b64decode(match["data"], validate=True))
         except binascii.Error:
             raise ImageError("must contain its picture in base64 (RFC 4648)") from None
+    if given[:5].lower() == "data:":
+        raise ImageError(_ITSELF)
     try:
         async with asyncio.timeout(_DEADLINE):
             host, address = await _public(given, resolve)

@@ -187,7 +187,7 @@ def check_brand(given: BrandingInput) -> None:
     if ratio < LEAST_CONTRAST:
         raise BrandingError(
             "color",
-            f"must be darker: white text on {given.color} (and it on white) has a contrast of {ratio:.2f}:1, and"
+            f"must be darker: white text on {given.color} has a contrast of {ratio:.2f}:1, and"
             f" {LEAST_CONTRAST}:1 is needed to read it (WCAG 2.2)",
         )
     for field, text in (("name", given.name), ("footer", given.footer or "")):

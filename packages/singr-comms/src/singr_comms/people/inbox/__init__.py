@@ -1,5 +1,6 @@
 """People's inboxes in an app: what is in them, how many of it is new, and how a screen learns of it at once."""
 
+from singr_comms.people.inbox._checks import InboxMark, check_mark
 from singr_comms.people.inbox._items import (
     ADDED,
     InboxCounts,
@@ -16,7 +17,7 @@ from singr_comms.people.inbox._items import (
     owner_of_inbox,
 )
 from singr_comms.people.inbox._live import LiveInbox, LiveInboxes
-from singr_comms.people.inbox._marking import InboxMark, forget_items, mark_inbox, wake_snoozed
+from singr_comms.people.inbox._marking import forget_items, mark_inbox, wake_snoozed
 from singr_comms.people.inbox._news import InboxNews, note_news
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "LiveInbox",
     "LiveInboxes",
     "add_to_inboxes",
+    "check_mark",
     "count_inbox",
     "forget_items",
     "inbox_changes",

@@ -3,18 +3,18 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import TextClause
 
 from singr_comms.people._memory import KeepsPeople
+from singr_comms.people.inbox._checks import InboxMark, check_mark
 from singr_comms.people.inbox._items import InboxCounts
 from singr_comms.people.inbox._news import note_news
 from singr_config.clock import clock
 from singr_db import PlatformSession, TenantSession, first_id, sql_text
 
-InboxMark: TypeAlias = Literal["seen", "read", "unread", "archived", "restored", "snoozed"]
 _ROLES: Final = ("platform", "tenant")
 # Of each mark, what it changes, and of which items: those for which it says nothing new are left as they are.
 _MARKS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
@@ -111,7 +111,13 @@ async def mark_inbox(
 
     Returns:
         The counts after it.
+
+    Raises:
+        PeopleError: nothing is named, `until` is missing, in the past or of another mark, or a value is of no such
+            kind; with every field that is wrong.
     """
+    now = session.people.inboxes.now() if isinstance(session, KeepsPeople) else clock.now()
+    check_mark(mark, ids=ids, before=before, until=until, now=now)
     if isinstance(session, KeepsPeople):
         inboxes = session.people.inboxes
         inboxes.mark(recipient_id, mark, ids=ids, before=before, until=until)

@@ -1,11 +1,17 @@
 """Whether choices name what there is in the catalogue: types, categories and channels, also those of other teams."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, TypeVar
+from typing import Final, TypeVar, get_args
 
 from singr_comms.catalogue import INBOX, MessageType, message_types
 from singr_comms.people._errors import PersonFault
-from singr_comms.people.preferences._model import MOST_CHOICES, FrequencyChoice, PreferenceChoice, PreferenceError
+from singr_comms.people.preferences._model import (
+    MOST_CHOICES,
+    FrequencyChoice,
+    PreferenceChoice,
+    PreferenceError,
+    Scope,
+)
 
 C = TypeVar("C", PreferenceChoice, FrequencyChoice)
 _SHOWN: Final = 20
@@ -59,7 +65,9 @@ def _of_place(
     path: str, one: PreferenceChoice | FrequencyChoice, about: list[MessageType], *, is_over: bool
 ) -> Iterator[PersonFault]:
     """What is wrong with what a choice is about; one that is taken back may be of what is declared no more."""
-    if one.scope == "all" and one.name is not None:
+    if one.scope not in get_args(Scope):
+        yield PersonFault(f"{path}.scope", f"must be one of {', '.join(get_args(Scope))}", "unknown_value")
+    elif one.scope == "all" and one.name is not None:
         yield PersonFault(f"{path}.name", "must be left out: the choice is about everything", "conflicting_fields")
     elif one.scope != "all" and one.name is None:
         yield PersonFault(f"{path}.name", f"is required: which {one.scope} is meant", "required")

@@ -53,7 +53,16 @@ LocalTime = Annotated[
     str,
     Meta(pattern=rf"^(?:[01][0-9]|2[0-3]):[0-5][0-9]{_END}", description="On the person's clock.", examples=["22:00"]),
 ]
-Weekday = Annotated[int, Meta(ge=1, le=7, description="Monday is 1 (ISO 8601).")]
+# Said here and not in the docstring below, since they are sent by other names than they have.
+_Begin = Annotated[LocalTime, Meta(description="From when on, on the person's clock.")]
+_End = Annotated[
+    LocalTime,
+    Meta(
+        description="Until when, on the person's clock; on the next day if it is not later than `from`. The same time"
+        " as `from` is the whole day: whatever may wait then never gets through at once."
+    ),
+]
+Weekday = Annotated[int, Meta(ge=1, le=7, description="1 is Monday (ISO 8601).")]
 
 
 class QuietHours(
@@ -63,12 +72,12 @@ class QuietHours(
 
     Args:
         starts: from when on; sent as `from`.
-        ends: until when; sent as `to`. The same time: the whole day.
+        ends: until when; sent as `to`. The same time as the beginning is the whole day.
         days: the days on which they begin; every day by default.
     """
 
-    starts: LocalTime
-    ends: LocalTime
+    starts: _Begin
+    ends: _End
     days: Annotated[list[Weekday], Meta(min_length=1, max_length=7)] | None = None
 
 
