@@ -63,3 +63,11 @@ async def test_every_fault_is_named_at_once(owner: Any, world: Any) -> None:
     assert await fields(**{"from": earlier}) == ["from"]
     assert await fields(by="user", **{"from": (now - timedelta(days=8)).isoformat()}) == ["from"]
     assert await fields(since=naive) == ["since"]
+    ends_of_time = ("9999-12-31T23:00:00Z", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00")
+    for moment in ends_of_time:
+        assert await fields(to=moment) == ["to"]
+        assert await fields(**{"from": moment}) == ["from"]
+        assert await fields(**{"from": moment, "to": moment}) == ["from", "to"]
+        at = "/v1/recipients/u-17/statistics"
+        errors = world.problem(await owner.get(at, params={"to": moment}), 422, "invalid")["errors"]
+        assert [(one["field"], one["code"]) for one in errors] == [("to", "out_of_range")]

@@ -42,9 +42,10 @@ def asked_of(by: str, since: str | None, until: str | None, *, usual: timedelta,
     apart = tuple(by.split(",")) if by else ()
     faults = [*_unreadable(since, until)]
     last = _read(until) if until is not None else clock.now()
-    first = _read(since) if since is not None else last and last - usual
+    first = _read(since) if since is not None else last and _before(last, usual)
     wrong = statistics_faults(apart, first, last, among=among)
-    faults += [FieldError(one.field, one.message, "query", one.code) for one in wrong]
+    given = {"by", "to"} if since is None else {"by", "from", "to"}  # what was not sent is not wrong
+    faults += [FieldError(one.field, one.message, "query", one.code) for one in wrong if one.field in given]
     if faults or first is None or last is None:
         raise invalid(*faults)
     return Asked(by=apart, since=first, until=last)
@@ -55,6 +56,14 @@ def _unreadable(since: str | None, until: str | None) -> Iterator[FieldError]:
         if text is not None and _read(text) is None:
             message = "must be a time with its zone (RFC 3339), such as 2026-11-22T12:00:00Z"
             yield FieldError(name, message, "query", "malformed")
+
+
+def _before(last: datetime, usual: timedelta) -> datetime | None:
+    """The moment so long before; None where no year holds it, which `to` is then refused for."""
+    try:
+        return last - usual
+    except OverflowError:
+        return None
 
 
 def _read(text: str) -> datetime | None:

@@ -22,6 +22,9 @@ MOST_OF_USERS: Final = 50_000
 """So many messages are looked through where users are told apart: no count is kept of each."""
 MOST_GROUPS: Final = 1_000
 _HOUR: Final = timedelta(hours=1)
+# Beyond these, hours and usual spans around a moment would leave the years that a datetime can hold.
+_FIRST_MOMENT: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_MOMENT: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _TAKEN: Final = ("sent", "delivered", "bounced", "complained")
 _ARRIVED: Final = ("delivered", "complained")
 
@@ -157,6 +160,10 @@ def statistics_faults(
         if moment is not None and moment.tzinfo is None:
             yield naive(name)
             return
+    beyond = [one for one in (("from", since), ("to", until)) if one[1] and not _FIRST_MOMENT <= one[1] < _LAST_MOMENT]
+    yield from (Fault(name, "must lie in the years 1970 to 9998", "out_of_range") for name, _ in beyond)
+    if beyond:
+        return
     if since is None or until is None:
         return
     longest = LONGEST_OF_USERS if "user" in by else LONGEST
