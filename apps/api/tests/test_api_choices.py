@@ -18,6 +18,7 @@ from singr_dev.clock import VirtualClock
 
 JANE = "jane@example.org"
 SONG = SongRequest(venue_name="Blue Note", artist="Abba", title="Waterloo", link="https://singr.example/requests")
+ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 LINK = "/v1/me/preferences/link"
 SHOWN = "SELECT name, channel, allowed, source FROM preferences ORDER BY name, channel"
 
@@ -121,7 +122,7 @@ async def test_who_has_unsubscribed_sees_that_no_choice_brings_mail_until_it_is_
     path, shown = f"/preferences/{token}", 'name="shown" value="requests email"'
     before = (await api.get(path)).text
     assert (shown in before, "disabled" in before, "You have unsubscribed" in before) == (True, False, False)
-    assert (await api.post(f"/v1/unsubscribe/{token}")).status_code == 200
+    assert (await api.post(f"/v1/unsubscribe/{token}", data=ONE_CLICK)).status_code == 200
     form = {"shown": "requests sms", "was": "requests sms"}
     for after in (await api.get(path), await api.post(path, data=form)):
         assert (shown in after.text, "requests email" in after.text) == (False, False)
@@ -158,7 +159,7 @@ async def test_whoever_is_signed_in_opens_their_page_in_their_language_and_choos
     await tab.until("document.title.startsWith('Gespeichert')")
     assert await chosen(db) == [("requests", "sms", False, "recipient")]
     assert (await tab.cookies(), tab.page.complaints) == ({}, [])
-    world.problem(await api.post(f"/v1/unsubscribe/{address.rpartition('/')[2]}"), 404, "not-found")
+    world.problem(await api.post(f"/v1/unsubscribe/{address.rpartition('/')[2]}", data=ONE_CLICK), 404, "not-found")
     clock.advance(seconds=3601)
     over = world.problem(await api.get(address.removeprefix(site)), 404, "not-found")
     assert over["errors"][0]["code"] == "expired"
@@ -195,7 +196,7 @@ async def test_reader_says_how_often_on_the_page_and_takes_it_back(
     assert await often(db) == []
     on = {"shown": "requests email", "on": "requests email"}
     assert "requests usual" in (await api.post(path, data=on)).text
-    assert (await api.post(f"/v1/unsubscribe/{link.rpartition('/')[2]}")).status_code == 200
+    assert (await api.post(f"/v1/unsubscribe/{link.rpartition('/')[2]}", data=ONE_CLICK)).status_code == 200
     assert "requests usual" not in (await api.get(path)).text
 
 

@@ -100,13 +100,16 @@ async def test_mail_as_each_provider_was_given_it_is_unsubscribed_from_by_one_po
             assert await post.send(provider) == "sent"
             assert headers()["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
             link = headers()["List-Unsubscribe"].strip("<>")
-            # as a scanner follows it; as mailboxes' servers and pages post, by form, and with nothing at all
+            # as a scanner follows it; as mailboxes' servers and pages post, by form of either kind
             clicked = f"{link}?utm_source=mail&utm_source=%ff"  # as those add to it who count clicks
             for address in (link, clicked):
                 assert (await http.get(address)).status_code == 200
             assert (await http.head(link)).status_code == 200
             assert await post.send(provider) == "sent"
-            for sent in ({"data": ONE_CLICK}, {"files": {"List-Unsubscribe": (None, "One-Click")}}, {}):
+            for sent in ({}, {"content": b"x=1"}, {"data": {"List-Unsubscribe": "Never"}}, {"content": b"\xff\x00"}):
+                world.problem(await http.post(link, **sent), 422, "invalid")
+            assert await post.reasons() == []
+            for sent in ({"data": ONE_CLICK}, {"files": {"List-Unsubscribe": (None, "One-Click")}}):
                 for address in (clicked, link):
                     answer = await http.post(address, **sent, headers={"origin": "https://mail.example"})
                     assert (answer.status_code, "set-cookie" in answer.headers) == (200, False)

@@ -46,6 +46,7 @@ from singr_comms.people import (
     put_recipient,
     read_preferences,
     reader_of_link,
+    reader_of_mail,
 )
 from singr_comms.rendering._mime import HEADERS, UnsafeMailError, write_mail
 from singr_config import LimitSettings, Secret
@@ -227,6 +228,9 @@ async def test_links_by_which_somebody_is_signed_in_end_and_are_over(sending: Se
     async with sending.db.platform() as session:
         found = await reader_of_link(session, SEALER, link.token)
         assert (found.holder, found.is_signed_in) == (None, True), "nobody has that id"
+        for used in (reader_of_mail, end_by_link):
+            with pytest.raises(UnsubscribeLinkError, match="signed in"):
+                await used(session, SEALER, link.token)
         clock.advance(seconds=3601)
         with pytest.raises(LinkOverError):
             await reader_of_link(session, SEALER, link.token)

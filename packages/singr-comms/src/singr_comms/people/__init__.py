@@ -72,6 +72,7 @@ from singr_comms.people.preferences._links import (
     link_for,
     mail_ended,
     reader_of_link,
+    reader_of_mail,
 )
 from singr_comms.people.preferences._look import (
     LookedAt,
@@ -235,6 +236,7 @@ __all__ = [
     "read_times",
     "read_topic",
     "reader_of_link",
+    "reader_of_mail",
     "recipient_named",
     "recipient_of_member",
     "recipient_statistics",

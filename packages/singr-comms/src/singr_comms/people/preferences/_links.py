@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from singr_comms.catalogue import message_types
-from singr_comms.notifications._reader_links import ReaderLink, read_link, written
+from singr_comms.notifications._reader_links import ReaderLink, UnsubscribeLinkError, read_link, written
 from singr_comms.notifications._unsubscribing import end_for_address, sender_of
 from singr_comms.notifications.sending._suppressions import mail_held_back, suppress_by_reader
 from singr_comms.people._errors import RecipientNotFoundError
@@ -96,6 +96,16 @@ async def reader_of_link(session: PlatformSession, sealer: Sealer, token: str) -
     )
 
 
+async def reader_of_mail(session: PlatformSession, sealer: Sealer, token: str) -> LinkReader:
+    """As `reader_of_link`, of the links of mails alone: by one of somebody who is signed in, nothing is ended.
+
+    Raises:
+        UnsubscribeLinkError: it is no such link.
+    """
+    _of_mail(read_link(sealer, token))
+    return await reader_of_link(session, sealer, token)
+
+
 async def mail_ended(
     session: PlatformSession, holder: PreferencesHolder, address_hash: bytes | None, kinds: Iterable[str]
 ) -> frozenset[str]:
@@ -118,10 +128,9 @@ async def end_by_link(session: PlatformSession, sealer: Sealer, token: str, *, e
         everything: all that the organization sends in its own name, whatever the link names.
 
     Raises:
-        LinkOverError: it was for a while.
-        UnsubscribeLinkError: it is no such link.
+        UnsubscribeLinkError: it is no link of a mail; nor is one of somebody who is signed in.
     """
-    link = read_link(sealer, token)
+    link = _of_mail(read_link(sealer, token))
     row = None if link.recipient_id is None else await _row(session, sealer, link)
     if link.address_hash is None and row is not None and row.email_hash is not None:
         whose = {"organization_id": link.organization_id, "recipient_hash": row.email_hash}
@@ -137,6 +146,12 @@ def link_for(sealer: Sealer, holder: PreferencesHolder) -> PreferencesLink:
     until = clock.now().replace(microsecond=0) + LASTS
     link = ReaderLink(organization_id=holder.organization_id, recipient_id=holder.recipient_id, until=until)
     return PreferencesLink(written(sealer, link), until)
+
+
+def _of_mail(link: ReaderLink) -> ReaderLink:
+    if link.until is not None:
+        raise UnsubscribeLinkError("it is of somebody who is signed in, who chooses by it, and ends nothing else")
+    return link
 
 
 async def _end_category(session: PlatformSession, link: ReaderLink, category: str) -> None:
