@@ -46,7 +46,21 @@ def test_an_expression_that_is_none_or_never_fires_is_refused_by_its_field(expre
     assert words in caught.value.message
 
 
-@pytest.mark.parametrize("name", ["Europe/Atlantis", "europe/berlin", "Europe", "../../etc/passwd", "tzdata.zi", "", 1])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Europe/Atlantis",
+        "europe/berlin",
+        "Europe",
+        "../../etc/passwd",
+        "tzdata.zi",
+        "Factory",
+        "localtime",
+        "right/UTC",
+        "",
+        1,
+    ],
+)
 def test_a_zone_that_is_none_is_refused_by_its_field(name):
     with pytest.raises(ScheduleError) as caught:
         Cron("* * * * *", name)
