@@ -1,6 +1,7 @@
 """A route is declared once; one whose handler does not fit its policy fails at import, and says what to do."""
 
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,7 @@ from singr_api.routing.handler import RouteError
 from singr_api.routing.listing import routes_as_markdown
 from singr_api.routing.route import Answer, Section
 from singr_api.wiring.routes import policy_table
+from singr_comms.people import ExternalId, TopicKey
 from singr_db import PlatformSession, TenantSession
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "ROUTES.md"
@@ -213,6 +215,22 @@ async def test_bytes_are_answered_as_they_are_with_what_the_answer_says_of_them(
     assert answer.text == "body{}"
     assert answer.headers["content-type"].startswith("text/css")
     assert answer.headers["cache-control"] == "no-store"
+
+
+def test_no_id_that_callers_choose_is_a_word_of_a_route_beside_it() -> None:
+    """Such a word's own route would answer in place of the resource, with 405, for ever."""
+    chosen = {"external_id": ExternalId, "key": TopicKey}
+    paths = {tuple(policy.path.split("/")) for policy in policy_table().policies}
+    found = {
+        (path[place], other[place].strip("{}"))
+        for path, other in product(paths, paths)
+        for place in range(min(len(path), len(other)))
+        if path[:place] == other[:place] and other[place].strip("{}") in chosen and not path[place].startswith("{")
+    }
+    assert ("import", "external_id") in found
+    for word, name in found:
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.convert(word, chosen[name])
 
 
 def test_committed_list_of_routes_is_up_to_date() -> None:

@@ -118,7 +118,7 @@ def checked_id(external_id: str, *, new: bool = False) -> str:
     except msgspec.ValidationError:
         if not new:
             raise RecipientNotFoundError("external_id") from None
-        message = "must be 1 to 128 letters, digits and . _ : @ + ~ = | -"
+        message = "must be 1 to 128 letters, digits and . _ : @ + ~ = | -, and not `import`"
         raise invalid(FieldError("external_id", message, "path", "pattern")) from None
 
 

@@ -138,14 +138,16 @@ async def messages(
     problems=(NOT_FOUND,),
     **_CHANGES,
 )
-async def cancel(session: TenantSession, notification_id: UUID, body: schemas.CancelNotification) -> Cancelled:
+async def cancel(
+    session: TenantSession, notification_id: UUID, body: schemas.CancelNotification | None = None
+) -> Cancelled:
     """Cancel a notification.
 
     Takes effect at once: what is undecided stays undecided, and what is waiting is not sent. `stopped` counts messages
     that this stopped, `already_sent` those that a provider had already accepted, `in_flight` those for which a provider
     is being called. Recipients whose turn had not come have no message to count.
     """
-    return await cancel_notification(session, notification_id, recipients=body.recipients)
+    return await cancel_notification(session, notification_id, recipients=None if body is None else body.recipients)
 
 
 @notifications.route(

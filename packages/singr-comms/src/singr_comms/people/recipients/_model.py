@@ -21,8 +21,8 @@ ExternalId = Annotated[
     Meta(
         min_length=1,
         max_length=128,
-        pattern=rf"^(?!\.{{1,2}}{_END})[A-Za-z0-9._:@+~=|-]+{_END}",
-        description="The organization's own id of the person: letters, digits and . _ : @ + ~ = | -",
+        pattern=rf"^(?!(?:\.{{1,2}}|import){_END})[A-Za-z0-9._:@+~=|-]+{_END}",
+        description="The organization's own id of the person: letters, digits and . _ : @ + ~ = | -, but not `import`",
         examples=["u-17"],
     ),
 ]
