@@ -12,14 +12,13 @@ RULES: Final[str] = tzdata.IANA_VERSION
 """The release of the zones' rules, such as `2026f`; later ones compare as greater."""
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}", re.ASCII)
 _LONGEST: Final = 64
-# What machines have before somebody says where they are (tz's `factory`), and what names no place.
-_NOWHERE: Final = frozenset({"Factory", "localtime", "posixrules"})
+_NOWHERE: Final = "Factory"  # what machines have before somebody says where they are; it names no place
 
 
 @lru_cache(maxsize=1024)
 def zone(name: object) -> ZoneInfo | None:
     """The zone of that IANA name, such as `Europe/Berlin`; None where there is none, whatever the text."""
-    if not isinstance(name, str) or len(name) > _LONGEST or not _NAME.fullmatch(name) or name in _NOWHERE:
+    if not isinstance(name, str) or len(name) > _LONGEST or not _NAME.fullmatch(name) or name == _NOWHERE:
         return None
     file = files("tzdata").joinpath("zoneinfo", *name.split("/"))
     try:
