@@ -18,6 +18,7 @@ from singr_db import (
     MissingExtraError,
     ObjectNotFoundError,
     ObjectStore,
+    ObjectStoreAwayError,
     ObjectStoreError,
     open_object_store,
 )
@@ -59,7 +60,7 @@ async def test_store_that_is_away_is_an_error_of_ours():
     with socket.socket() as closed:  # bound, and not listening
         closed.bind(("127.0.0.1", 0))
         async with ObjectStore(settings(f"http://127.0.0.1:{closed.getsockname()[1]}")) as store:
-            with pytest.raises(ObjectStoreError, match="did not answer"):
+            with pytest.raises(ObjectStoreAwayError, match="did not answer: EndpointConnectionError"):
                 await store.put("key", b"x")
 
 
@@ -69,7 +70,7 @@ async def test_refusal_is_an_error_of_ours_that_names_the_reason(server: str):
         await store.put("key", b"x")
         await store.delete("key")
         store._client.delete_bucket(Bucket=wanted.bucket)
-        with pytest.raises(ObjectStoreError, match="NoSuchBucket"):
+        with pytest.raises(ObjectStoreAwayError, match="NoSuchBucket"):
             await store.put("key", b"x")
 
 
@@ -111,7 +112,7 @@ def test_folder_is_readable_by_its_owner_alone(folder: FolderObjectStore, tmp_pa
 def test_folder_that_cannot_be_written_is_an_error_of_ours_and_leaves_nothing(tmp_path: Path):
     (tmp_path / "objects").write_text("a file")
     store = FolderObjectStore(settings("http://localhost:8333", folder=tmp_path / "objects"))
-    with pytest.raises(ObjectStoreError, match="folder refused put"):
+    with pytest.raises(ObjectStoreAwayError, match="folder refused put"):
         asyncio.run(store.put("key", b"x"))
     assert [path.name for path in tmp_path.rglob("*")] == ["objects"]
 

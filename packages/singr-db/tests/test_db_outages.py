@@ -10,11 +10,12 @@ import psycopg
 import psycopg_pool
 import pytest
 import redis
+from botocore import exceptions as s3
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from singr_db import LEAVE_A_WORD, Database, blames_values, is_outage, lock_held, sqlstate_of
+from singr_db import LEAVE_A_WORD, Database, ObjectStoreAwayError, blames_values, is_outage, lock_held, sqlstate_of
 
 # What states are by their class, and those that are not as their class is:
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -162,6 +163,51 @@ async def test_a_plan_from_before_a_migration_is_no_fault_of_the_statement(datab
 )
 def test_an_error_without_a_state_is_an_outage_where_what_is_needed_is_away(error: Exception, outage):
     assert is_outage(error) is outage
+
+
+NOWHERE = {"endpoint_url": "http://127.0.0.1:1"}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ObjectStoreAwayError("the object store did not answer"),
+        s3.EndpointConnectionError(**NOWHERE),
+        s3.ConnectTimeoutError(**NOWHERE),
+        s3.ReadTimeoutError(**NOWHERE),
+        s3.ConnectionClosedError(**NOWHERE),
+        s3.SSLError(**NOWHERE, error="a certificate of yesterday"),
+        s3.ResponseStreamingError(error="broken off"),
+        s3.IncompleteReadError(actual_bytes=1, expected_bytes=2),
+        s3.NoCredentialsError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_object_store_that_does_not_answer_is_an_outage(error: Exception):
+    assert sorted_as(error) == OUTAGE
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "right"),
+    [
+        (503, "SlowDown", OUTAGE),
+        (500, "InternalError", OUTAGE),
+        (507, "InsufficientStorage", OUTAGE),
+        (429, "TooManyRequests", OUTAGE),
+        (400, "RequestTimeout", OUTAGE),
+        (400, "ExpiredToken", OUTAGE),
+        (403, "InvalidAccessKeyId", OUTAGE),
+        (403, "403", OUTAGE),
+        (404, "NoSuchBucket", OUTAGE),
+        (404, "NoSuchKey", FAULT),
+        (400, "EntityTooLarge", FAULT),
+        (400, "InvalidArgument", FAULT),
+        (501, "NotImplemented", FAULT),
+    ],
+)
+def test_answer_of_an_object_store_is_an_outage_where_the_same_may_succeed_later(status: int, code: str, right: str):
+    said = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    assert sorted_as(s3.ClientError(said, "PutObject")) == right
 
 
 async def made_read_only(url: str, *, on: bool) -> None:

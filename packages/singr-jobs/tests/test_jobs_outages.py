@@ -9,11 +9,12 @@ import msgspec
 import psycopg
 import pytest
 import redis
+from botocore.exceptions import EndpointConnectionError
 from jobs_support import ORGANIZATION, until
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from singr_db import Database
+from singr_db import Database, ObjectNotFoundError, ObjectStoreAwayError
 from singr_jobs import Exponential, JobContext, Jobs, PermanentError, RetryLater, enqueue
 from singr_jobs.running._failures import outage_behind
 
@@ -49,6 +50,8 @@ OUTAGES: dict[str, Callable[[], BaseException]] = {
     "network": lambda: ConnectionRefusedError("refused"),
     "this machine's disk": lambda: OSError(28, "no space left on device"),
     "network silent": lambda: TimeoutError(errno.ETIMEDOUT, "timed out"),
+    "object store away": lambda: EndpointConnectionError(endpoint_url="http://objects"),
+    "object store, as singr-db has it": lambda: ObjectStoreAwayError("the object store refused PutObject: SlowDown"),
     "group": lambda: ExceptionGroup("two", [TimeoutError(errno.ETIMEDOUT, "late"), psycopg.errors.DiskFull("full")]),
     "behind an error of its own": from_cause,
 }
@@ -145,6 +148,7 @@ class LoudError(Exception):
         psycopg.errors.UniqueViolation("twice"),
         psycopg.errors.UndefinedColumn("a typing error"),
         FileNotFoundError(2, "no such template"),
+        ObjectNotFoundError("there is no object under this key"),
         ExceptionGroup("one of two", [ConnectionRefusedError(), ValueError("a fault")]),
         TimeoutError(),
         TimeoutError("the render took too long"),

@@ -49,6 +49,10 @@ class ObjectStoreError(SingrDbError):
     """The object store refused, or did not answer."""
 
 
+class ObjectStoreAwayError(ObjectStoreError):
+    """The object store is away, busy, full or set up wrongly: the same may succeed later (`is_outage`)."""
+
+
 class ObjectNotFoundError(ObjectStoreError):
     """There is no object under this key."""
 

@@ -15,7 +15,7 @@ import msgspec
 
 from singr_config import ObjectStoreSettings
 from singr_config.clock import clock
-from singr_db._errors import ObjectNotFoundError, ObjectStoreError
+from singr_db._errors import ObjectNotFoundError, ObjectStoreAwayError, ObjectStoreError
 from singr_db.objects._object_rules import check_key, check_link
 
 _PRIVATE: Final = 0o600
@@ -216,4 +216,4 @@ class FolderObjectStore:
 
 
 def _failed(doing: str, error: OSError) -> ObjectStoreError:
-    return ObjectStoreError(f"the object store's folder refused {doing}: {error.strerror}")
+    return ObjectStoreAwayError(f"the object store's folder refused {doing}: {error.strerror}")

@@ -8,7 +8,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from singr_config import ObjectStoreSettings
-from singr_db._errors import MissingExtraError, ObjectNotFoundError, ObjectStoreError
+from singr_db._errors import MissingExtraError, ObjectNotFoundError, ObjectStoreAwayError, ObjectStoreError
+from singr_db._s3_outages import is_outage_of_s3
 from singr_db.objects._folder_objects import FolderObjectStore
 from singr_db.objects._object_rules import check_key, check_link
 from singr_db.objects._parts import Upload, parts_of
@@ -58,7 +59,7 @@ class ObjectStore:
         """Store `data` under `key`, in place of what was there.
 
         Raises:
-            ObjectStoreError: the store refused, or did not answer.
+            ObjectStoreError: the store refused, or did not answer (`is_outage` tells whether it may be asked again).
             ValueError: the key cannot be one.
         """
         check_key(key)
@@ -187,9 +188,13 @@ class ObjectStore:
             code = error.response["Error"]["Code"]
             if code in {"NoSuchKey", "404"}:
                 raise ObjectNotFoundError("there is no object under this key") from None
-            raise ObjectStoreError(f"the object store refused {error.operation_name}: {code}") from error
+            raise _kind(error)(f"the object store refused {error.operation_name}: {code}") from error
         except BotoCoreError as error:
-            raise ObjectStoreError(f"the object store did not answer: {type(error).__name__}") from error
+            raise _kind(error)(f"the object store did not answer: {type(error).__name__}") from error
+
+
+def _kind(error: Exception) -> type[ObjectStoreError]:
+    return ObjectStoreAwayError if is_outage_of_s3(error) else ObjectStoreError
 
 
 def _client(settings: ObjectStoreSettings) -> "S3Client":

@@ -17,6 +17,9 @@ import psycopg
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from singr_db._errors import ObjectStoreAwayError
+from singr_db._s3_outages import is_outage_of_s3, kinds_of
+
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _OUTAGE_CLASSES: Final = frozenset(
     {
@@ -87,8 +90,8 @@ _NAME: Final = re.compile(r"\w+")
 def is_outage(error: BaseException) -> bool:
     """Tell whether what is needed is away, busy, full, read-only or misconfigured: the same may succeed later.
 
-    Takes errors of psycopg, of its pool, of SQLAlchemy (which wraps them), of redis-py and of the operating system. A
-    group of errors is an outage where each of them is.
+    Takes errors of psycopg, of its pool, of SQLAlchemy (which wraps them), of redis-py, of botocore and the object
+    store, and of the operating system. A group of errors is an outage where each of them is.
     """
     if isinstance(error, BaseExceptionGroup):
         return all(is_outage(one) for one in error.exceptions)
@@ -99,7 +102,9 @@ def is_outage(error: BaseException) -> bool:
         return error.connection_invalidated
     if isinstance(error, OSError):
         return not isinstance(error, _OF_ONE_FILE)
-    return isinstance(error, PoolTimeoutError) or _is_outage_of_redis(error)
+    if isinstance(error, PoolTimeoutError | ObjectStoreAwayError):
+        return True
+    return _is_outage_of_redis(error) or is_outage_of_s3(error)
 
 
 def blames_values(error: BaseException) -> bool:
@@ -130,8 +135,7 @@ def _is_outage_of_redis(error: BaseException) -> bool:
     library = sys.modules.get("redis.exceptions")  # whoever has such an error has imported it; others need not
     if library is None or not isinstance(error, library.RedisError):
         return False
-    kinds = tuple(getattr(library, name) for name in _REDIS_KINDS if hasattr(library, name))
-    return isinstance(error, kinds) or bool(_REDIS_WORDS.match(str(error)))
+    return isinstance(error, kinds_of(library, _REDIS_KINDS)) or bool(_REDIS_WORDS.match(str(error)))
 
 
 def sqlstate_of(error: BaseException) -> str | None:

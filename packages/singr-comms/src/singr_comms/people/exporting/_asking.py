@@ -24,12 +24,15 @@ ON CONFLICT (organization_id, subject_id) DO NOTHING RETURNING id
 """,
     roles=("tenant",),
 )
-# Of one that is over, or whose link did not come to the address that the person has.
+# Of one that is over, whose job failed or was cancelled (it has the export's own id), or whose link did not come to the
+# address that the person has.
 _MAKE_ROOM: Final = sql_text(
     """
 DELETE FROM data_exports AS e
  WHERE e.organization_id = :organization_id AND e.subject_id = :subject_id
-   AND (e.expires_at <= now() OR e.state = 'ready' AND EXISTS (
+   AND (e.expires_at <= now() OR e.state = 'queued' AND EXISTS (
+        SELECT FROM jobs AS j WHERE j.id = e.id AND j.status IN ('failed', 'cancelled'))
+     OR e.state = 'ready' AND EXISTS (
         SELECT FROM messages AS m WHERE m.id = e.message_id
            AND (m.status IN ('suppressed', 'failed', 'bounced') OR m.recipient_hash <> CAST(:email_hash AS bytea))))
 RETURNING id
@@ -138,4 +141,4 @@ async def _asked(
         raise ExportStandsError(await session.scalar(_STANDS, stands) or 1)
     await note_object(session, "export", export_id, organization_id=organization_id)
     await enqueue(session, RemoveExport(export_id), organization_id=organization_id, run_at=until)
-    return await enqueue(session, WriteExport(export_id), organization_id=organization_id)
+    return await enqueue(session, WriteExport(export_id), organization_id=organization_id, job_id=export_id)
