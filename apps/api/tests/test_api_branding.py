@@ -94,7 +94,7 @@ async def test_mails_wear_a_brand_and_its_logo_is_had_by_anybody(
         ({"logo": "https://[::ffff:10.0.0.1]/x.png"}, "logo", "private network"),
         ({"logo": "https://me@example.org/x.png"}, "logo", "without user name"),
         ({"logo": "data:image/png;base64," + base64.b64encode(b"<svg onload=alert(1)>").decode()}, "logo", "SVG"),
-        ({"logo": "data:image/svg+xml;base64,PHN2Zz4="}, "logo", "https address"),
+        ({"logo": "data:image/svg+xml;base64,PHN2Zz4="}, "logo", "must be a PNG, JPEG or GIF"),
         ({"logo": "keep"}, "logo", "there is no logo to keep"),
     ],
 )
