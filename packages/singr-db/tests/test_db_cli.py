@@ -11,6 +11,7 @@ from singr_config.constants import PERMISSIONS, ROLE_PERMISSIONS, ROLES
 from singr_db import DEMO_ORGANIZATION_ID, PLATFORM_ORGANIZATION_ID, PersonKey, Sealer, first_id
 from singr_db._cli import main
 from singr_db._partitions import week_of
+from singr_db.schema._migrate import head_revision
 
 
 def rows(url: str, query: str) -> set[tuple[object, ...]]:
@@ -84,6 +85,17 @@ def test_production_data_is_destroyed_only_by_force(
     assert rows(migrated_url, "SELECT slug FROM organizations") == {("singr",), ("a",)}
     assert main([*command, "--force"], environ=environ) == 0
     assert rows(migrated_url, "SELECT to_regclass('organizations') IS NULL") == {(command[0] == "downgrade",)}
+
+
+def test_upgrade_and_downgrade_name_the_revision_that_they_reached(
+    migrated_url: str, capsys: pytest.CaptureFixture[str]
+):
+    environ = {"APP_ENV": "test", "DATABASE_URL": migrated_url}
+    newest = head_revision()
+    assert main(["downgrade", "-1"], environ=environ) == 0
+    assert capsys.readouterr().out == f"The database went down to {int(newest) - 1:04}.\n"
+    assert main(["upgrade"], environ=environ) == 0
+    assert capsys.readouterr().out == f"The database is at revision {newest}.\n"
 
 
 def test_retention_says_when_each_week_goes(migrated_url: str, capsys: pytest.CaptureFixture[str]):

@@ -37,8 +37,10 @@ from singr_db.sessions._follow_ups import after_commit
 from singr_db.sessions._outages import blames_values, is_outage, lock_held, plain_words, sqlstate_of
 from singr_db.sessions._pool import PsycopgPool
 from singr_db.sessions._poolers import refuse_transaction_pooling
+from singr_db.sessions._told import DATABASE_ERRORS, told
 
 __all__ = [
+    "DATABASE_ERRORS",
     "DEMO_ORGANIZATION_ID",
     "LEAVE_A_WORD",
     "PLATFORM_ORGANIZATION_ID",
@@ -96,5 +98,6 @@ __all__ = [
     "sql_text",
     "sqlstate_of",
     "storable",
+    "told",
     "upgrade",
 ]

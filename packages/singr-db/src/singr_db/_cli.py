@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from uuid import UUID
 
-from sqlalchemy.exc import DBAPIError
-
 from singr_config import (
     AppEnv,
     AppSettings,
@@ -16,18 +14,20 @@ from singr_config import (
     ConfigurationError,
     DatabaseSettings,
     RetentionSettings,
+    Secret,
     load_section,
 )
 from singr_db._errors import SingrDbError
 from singr_db.retention import foresee, retaining
 from singr_db.schema._check import check
 from singr_db.schema._grants import grant, revoke
-from singr_db.schema._migrate import downgrade, drop_everything, upgrade
+from singr_db.schema._migrate import connected, current_revision, downgrade, drop_everything, upgrade
 from singr_db.schema._seed import seed
 from singr_db.sealing._rewrap import rewrap_keys
 from singr_db.sealing._sealer import Sealer
 from singr_db.sessions._database import Database
 from singr_db.sessions._poolers import refuse_transaction_pooling
+from singr_db.sessions._told import DATABASE_ERRORS, told
 
 _FAILED = 1
 _REFUSED = 2
@@ -60,8 +60,8 @@ def main(arguments: Sequence[str] | None = None, *, environ: Mapping[str, str] |
         return _REFUSED
     except SingrDbError as error:
         print(f"singr-db: {error}", file=sys.stderr)
-    except DBAPIError as error:
-        print(f"singr-db: the database answered: {str(error.orig).strip()}", file=sys.stderr)
+    except DATABASE_ERRORS as error:
+        print(f"singr-db: {told(error)}", file=sys.stderr)
     return _FAILED
 
 
@@ -76,12 +76,12 @@ def _run(chosen: argparse.Namespace, settings: DatabaseSettings) -> int:
     match chosen.command:
         case "upgrade":
             if upgrade(url, chosen.revision):
-                print(f"The database is at revision {chosen.revision}.")
+                print(f"The database is at revision {_revision(url)}.")
             else:
                 print("The database is newer than this program, and is left as it is: install the newer release.")
         case "downgrade":
             downgrade(url, chosen.revision)
-            print(f"The database went down to {chosen.revision}.")
+            print(f"The database went down to {_revision(url)}.")
         case "seed":
             asyncio.run(_seed(settings, demo=chosen.demo))
         case "reset":
@@ -100,6 +100,12 @@ def _run(chosen: argparse.Namespace, settings: DatabaseSettings) -> int:
         case _:
             return _check(settings)
     return 0
+
+
+def _revision(url: Secret) -> str:
+    """Where the schema stands, which `head` and `-1` do not tell."""
+    with connected(url) as connection:
+        return current_revision(connection) or "base: nothing of Singr's is left in it"
 
 
 async def _seed(settings: DatabaseSettings, *, demo: bool) -> None:
