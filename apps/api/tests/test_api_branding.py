@@ -50,10 +50,11 @@ async def test_mails_wear_a_brand_and_its_logo_is_had_by_anybody(
     owner: Any, world: Any, standing_url: str, client: Any, someone: Any
 ) -> None:
     world.problem(await owner.get(AT), 404, "not-found")
-    put = await owner.put(AT, json=FARM | {"logo": INLINE})
+    put = await owner.put(AT, json=FARM | {"logo": INLINE, "locale": "de-AT"})
     assert put.status_code == 200
     told = put.json()
-    assert (told["color"], told["logo_width"], told["logo_height"]) == ("#0a6640", 320, 64)
+    assert (told["color"], told["logo_width"], told["logo_height"], told["locale"]) == ("#0a6640", 320, 64, "de-AT")
+    assert (await shown(owner))["locale"] == "de"
     picture = await owner.get(urlsplit(told["logo_url"]).path)
     assert (picture.content, picture.headers["content-type"]) == (PNG, "image/png")
     assert "immutable" in picture.headers["cache-control"]

@@ -15,6 +15,7 @@ from singr_comms import (
     MemoryEmailProvider,
     MemoryPushProvider,
     MemorySmsProvider,
+    SecurityNotice,
     SongRequest,
     TwoFactorCode,
 )
@@ -106,6 +107,26 @@ async def test_every_try_wears_what_was_in_force_when_the_message_was_made(
     assert (farm.name, farm.sender, farm.footer, farm.words) == ("R&B Farm", "R&B Farm", "12 Creek Road", None)
     assert (other.name, other.words) == ("Other Farm", Words("Sing {title}!"))
     assert "Sing Waterloo!" in render_email(SONG, other).text
+
+
+async def test_whoever_has_no_language_of_their_own_is_written_to_in_the_organizations(
+    db: Database, organization: UUID, clock: VirtualClock
+) -> None:
+    provider = MemoryEmailProvider()
+    sender = sender_of_brands(db, provider)
+    notice = SecurityNotice(user_name="J", event="new_device", occurred_at="now", link="https://singr.example/")
+    before = await made(db)
+    await put(db, BrandingInput(name="R&B Farm", color="#0a6640", locale="de_AT"))
+    await later(clock)
+    messages = [before, *[await made(db) for _ in range(4)], await made(db, notice)]
+    for message_id, own in zip(messages[2:5], ("en-GB", "ar", "fr"), strict=True):
+        async with db.platform() as session:
+            values = {"locale": own, "id": message_id}
+            await session.execute(text("UPDATE messages SET locale = :locale WHERE id = :id"), values)
+    for message_id in messages:
+        await sender.send("email", message_id, organization_id=organization, is_last_attempt=False)
+    spoken = [None, "de", None, "ar", "de", None]
+    assert [one.locale for one in provider.sent] == spoken, "French is nobody's here, and security the platform's"
 
 
 async def test_who_has_no_brand_any_more_looks_like_the_platform(

@@ -11,7 +11,7 @@ from comms_crowds import Crowd
 from sqlalchemy import text
 
 from singr_comms import PlainPush
-from singr_comms.notifications import Deliveries
+from singr_comms.notifications import BrandingInput, Deliveries, put_branding
 from singr_comms.notifying import (
     Audience,
     Cancelled,
@@ -105,15 +105,21 @@ async def test_an_inbox_is_in_its_readers_language_as_it_is_read(crowd: Crowd) -
     await crowd.decide(await crowd.tell("order_ready", [Target(recipient="u-1")], data=data, channels=["inbox"]))
     whose = crowd.ids["u-1"]
     titles = {}
-    for locale in ("de-AT", "ar", "fr", None):
-        await crowd.run("UPDATE recipients SET locale = :locale", locale=locale)
+    for locale in ("de-AT", "ar", "fr", None, "organization's"):
+        if locale == "organization's":
+            async with crowd.db.tenant(crowd.organization) as session:
+                await put_branding(session, BrandingInput(name="Farm", color="#0a6640", locale="de"))
+            await crowd.run("UPDATE brandings SET starts_at = now()")
+        else:
+            await crowd.run("UPDATE recipients SET locale = :locale", locale=locale)
         async with crowd.db.platform() as session:
             [seen] = await inbox_changes(session, crowd.sealer, whose, after=0, limit=1)
         async with crowd.db.tenant(crowd.organization) as session:
             assert list((await list_inbox(session, crowd.sealer, whose)).items) == [seen]
         titles[locale] = seen.title
     english = "Your order is ready"
-    assert titles == {"de-AT": "Ihre Bestellung liegt bereit", "ar": "طلبكم جاهز", "fr": english, None: english}
+    german = "Ihre Bestellung liegt bereit"
+    assert titles == {"de-AT": german, "ar": "طلبكم جاهز", "fr": english, None: english, "organization's": german}
 
 
 async def test_named_ones_have_what_is_said_to_them_and_bare_addresses_no_inbox(crowd: Crowd) -> None:

@@ -177,9 +177,9 @@ class Channel(ABC, Generic[_To, _Envelope]):
         to: _To = msgspec.json.decode(stored, type=self.recipient)
         return to
 
-    def enclose(self, to: _To, message: Message, token: str, locale: str | None = None) -> _Envelope:
-        """Put a message into an envelope, in the reader's language where its type has words in it."""
-        lang = language_of(type(message), self.texts, locale)
+    def enclose(self, to: _To, message: Message, token: str, *wanted: str | None) -> _Envelope:
+        """Put a message into an envelope, in the first of the wanted languages in which its type has words."""
+        lang = language_of(type(message), self.texts, *wanted)
         spoken = None if lang == DEFAULT_LANGUAGE else lang
         return self.envelope(to=to, message=message, idempotency_token=token, locale=spoken)
 

@@ -78,12 +78,13 @@ async def show(request: AnyRequest, services: Services, call: Call, body: AskPre
 
 async def _shown(services: Services, organization_id: UUID | None, body: AskPreview) -> Preview:
     message = _message(body)
-    shown = preview(message, locale=body.locale, brand=services.brand)
     if organization_id is None:
-        return shown
+        return preview(message, locale=body.locale, brand=services.brand)
     async with services.db.tenant(organization_id) as session:
+        wanted = body.locale or await services.brands.locale(session, body.type)
+        shown = preview(message, locale=wanted, brand=services.brand)
         brand = await services.brands.shown(session, body.type, body.channel, shown.locale)
-    return shown if brand is None else preview(message, locale=body.locale, brand=brand)
+    return shown if brand is None else preview(message, locale=wanted, brand=brand)
 
 
 def _message(body: AskPreview) -> Message:

@@ -49,6 +49,7 @@ _LOOK: Final[dict[str, Any]] = {
     "name": "Willow Creek Farm",
     "color": "#0a6640",
     "footer": "Willow Creek Farm, 12 Creek Road",
+    "locale": "de",
 }
 _GIVEN: Final[dict[str, Any]] = _LOOK | {"logo": "https://example.org/logo.png"}
 _LOGO_ID: Final = "019ab2c0-7f00-7000-8000-0000000000aa"
@@ -224,6 +225,7 @@ def _told(services: Services, view: BrandingView) -> Brand:
         name=view.name,
         color=view.color,
         footer=view.footer,
+        locale=view.locale,
         logo_url=None if view.logo_id is None else f"{services.address.rstrip('/')}{LOGOS}{view.logo_id}",
         logo_width=view.logo_width,
         logo_height=view.logo_height,

@@ -11,6 +11,7 @@ class Brand(msgspec.Struct, frozen=True, kw_only=True):
     """How an organization's mails look.
 
     Attributes:
+        locale: the language of messages to people who have none of their own.
         logo_url: the address of the logo.
         starts_at: messages created from then on use it.
     """
@@ -18,6 +19,7 @@ class Brand(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     color: str
     footer: str | None
+    locale: str | None
     logo_url: str | None
     logo_width: int | None
     logo_height: int | None

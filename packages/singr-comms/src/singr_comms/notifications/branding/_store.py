@@ -14,7 +14,8 @@ from msgspec import Meta
 from singr_comms._errors import CommsError
 from singr_comms.catalogue import MessageType, message_types
 from singr_comms.channels import CHANNELS
-from singr_comms.models._fields import LongText, PersonName
+from singr_comms.models._fields import Locale, LongText, PersonName
+from singr_comms.models._locale import canonical_locale
 from singr_comms.notifications.branding._images import Picture
 from singr_comms.rendering._formats import DEFAULT_LANGUAGE
 from singr_comms.rendering._languages import locales_in
@@ -48,15 +49,16 @@ Logo = Annotated[str, Meta(min_length=4, max_length=360_000, examples=["https://
 
 _PUT: Final = sql_text(
     """
-INSERT INTO brandings (id, organization_id, name, color, footer, logo_id, logo_type, logo_width, logo_height, starts_at)
-VALUES (:id, :organization_id, :name, :color, :footer, :logo_id, :logo_type, :logo_width, :logo_height,
+INSERT INTO brandings (id, organization_id, name, color, footer, locale, logo_id, logo_type, logo_width, logo_height,
+                       starts_at)
+VALUES (:id, :organization_id, :name, :color, :footer, :locale, :logo_id, :logo_type, :logo_width, :logo_height,
         now() + CAST(:wait AS interval)) RETURNING starts_at
 """,
     roles=("tenant",),
 )
 _READ: Final = sql_text(
     """
-SELECT name, color, footer, logo_id, logo_type, logo_width, logo_height, starts_at FROM brandings
+SELECT name, color, footer, locale, logo_id, logo_type, logo_width, logo_height, starts_at FROM brandings
  WHERE organization_id = :organization_id ORDER BY starts_at DESC, id DESC LIMIT 1
 """,
     roles=("tenant",),
@@ -127,18 +129,21 @@ class BrandingInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         footer: the text at the foot of its mails.
         logo: an https address, from which it is fetched once, or the picture itself as a data URL; a PNG, JPEG or GIF.
             It is shown in place of the name. `keep` keeps the current one.
+        locale: the language of messages to people who have none of their own; English where a type has no text in it.
     """
 
     name: PersonName
     color: Color
     footer: Footer | None = None
     logo: Logo | None = None
+    locale: Locale | None = None
 
 
 class BrandingView(msgspec.Struct, frozen=True, kw_only=True):
     """How an organization's mails look.
 
     Attributes:
+        locale: the language of messages to people who have none of their own.
         logo_id: by which its logo can be had.
         starts_at: messages created from then on use it.
     """
@@ -146,6 +151,7 @@ class BrandingView(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     color: str
     footer: str | None
+    locale: str | None
     logo_id: UUID | None
     logo_width: int | None
     logo_height: int | None
@@ -220,7 +226,8 @@ async def put_branding(
         if before is None or before.logo_id is None:
             raise BrandingError("logo", "must be an address or a data URL: there is no logo to keep")
         kept = {name: getattr(before, name) for name in kept}
-    values = {"name": given.name, "color": given.color.lower(), "footer": given.footer, **kept}
+    locale = given.locale and canonical_locale(given.locale)
+    values = {"name": given.name, "color": given.color.lower(), "footer": given.footer, "locale": locale, **kept}
     await _put(session, _PUT, values)
     await log_operation(session, "branding.put", session.organization_id, after={"name": given.name})
     return await read_branding(session)
@@ -235,6 +242,7 @@ async def read_branding(session: TenantSession) -> BrandingView:
         name=row.name,
         color=row.color,
         footer=row.footer,
+        locale=row.locale,
         logo_id=row.logo_id,
         logo_width=row.logo_width,
         logo_height=row.logo_height,
@@ -255,7 +263,7 @@ async def is_logo(session: PlatformSession, logo_id: UUID) -> bool:
 async def remove_branding(session: TenantSession) -> None:
     """Let an organization's messages look like the platform's; raises BrandingNotFoundError."""
     await read_branding(session)
-    names = ("name", "color", "footer", "logo_id", "logo_type", "logo_width", "logo_height")
+    names = ("name", "color", "footer", "locale", "logo_id", "logo_type", "logo_width", "logo_height")
     await _put(session, _PUT, dict.fromkeys(names))
     await log_operation(session, "branding.remove", session.organization_id)
 

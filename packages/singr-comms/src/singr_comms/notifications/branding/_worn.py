@@ -27,7 +27,7 @@ _LOGO_SIDES: Final = (240, 48)
 
 _BRANDS: Final = sql_text(
     """
-SELECT name, color, footer, logo_id, logo_width, logo_height, starts_at FROM (
+SELECT name, color, footer, locale, logo_id, logo_width, logo_height, starts_at FROM (
     SELECT * FROM brandings WHERE organization_id = :organization_id ORDER BY starts_at DESC, id DESC LIMIT :versions
 ) AS newest ORDER BY starts_at, id
 """,
@@ -40,6 +40,11 @@ SELECT type, channel, locale, subject, text, starts_at FROM template_overrides
 """,
     roles=("platform", "tenant"),
 )
+LANGUAGE_SQL: Final = """(
+    SELECT brand.locale FROM brandings AS brand
+     WHERE brand.organization_id = r.organization_id AND brand.starts_at <= now()
+     ORDER BY brand.starts_at DESC, brand.id DESC LIMIT 1)"""
+"""The language of people of an organization's (`r`) who have none of their own."""
 _Place = tuple[str, str, str]
 
 
@@ -63,6 +68,11 @@ class Wardrobe(msgspec.Struct, frozen=True):
         made = min(made_at(message_id), clock.now())  # where another host's clock is ahead, each would be read for anew
         return self.read_at is not None and made <= self.read_at + _GOOD_FOR
 
+    def locale(self, kind: str, message_id: UUID) -> str | None:
+        """The language of a message to somebody who has none of their own."""
+        brand = self._brand_at(made_at(message_id)) if wears(kind) else None
+        return None if brand is None else brand.locale
+
     def dressed(self, envelope: Any, kind: str, channel: str, message_id: UUID) -> Any:
         """An envelope with what its message wears, the same on every try."""
         if not (self.brands or self.words) or not hasattr(envelope, "brand"):
@@ -74,10 +84,7 @@ class Wardrobe(msgspec.Struct, frozen=True):
         """What a message that was made at a moment wears; None: what the platform wears."""
         if not (self.brands or self.words) or not wears(kind):
             return None
-        brand = None
-        for starts_at, one in self.brands:
-            if starts_at <= moment:
-                brand = one
+        brand = self._brand_at(moment)
         words = None
         place = (kind, channel, locale or DEFAULT_LANGUAGE)
         for starts_at, at, said in self.words:
@@ -86,6 +93,13 @@ class Wardrobe(msgspec.Struct, frozen=True):
         if words is None:
             return brand
         return msgspec.structs.replace(brand or self.otherwise, words=words)
+
+    def _brand_at(self, moment: datetime) -> OrganizationBrand | None:
+        brand = None
+        for starts_at, one in self.brands:
+            if starts_at <= moment:
+                brand = one
+        return brand
 
 
 class Brands:
@@ -141,6 +155,14 @@ class Brands:
         async with answered_within(_PATIENCE, "PostgreSQL"), self._db.platform() as session:
             return await self._read(session, organization_id, now)
 
+    async def locale(self, session: TenantSession, kind: str) -> str | None:
+        """The language of such a message to somebody who has none of their own: for previews."""
+        if not wears(kind):
+            return None
+        values = {"organization_id": session.organization_id, "versions": 1}
+        brand = (await session.execute(_BRANDS, values)).one_or_none()
+        return None if brand is None else brand.locale
+
     async def shown(
         self, session: TenantSession, kind: str, channel: str, locale: str | None
     ) -> OrganizationBrand | None:
@@ -173,6 +195,7 @@ class Brands:
             width, height = _fitted(row["logo_width"], row["logo_height"])
             logo = {"logo": f"{self._logos}{row['logo_id']}", "logo_width": width, "logo_height": height}
         named = {"name": row["name"], "sender": row["name"], "color": row["color"], "footer": row["footer"] or ""}
+        named["locale"] = row["locale"]
         return OrganizationBrand(**msgspec.structs.asdict(self._brand) | named | logo)
 
 
@@ -207,6 +230,10 @@ class Outfit:
         """Read it, once, unless messages of this kind wear nothing; a kind that is not known yet may."""
         if self._wardrobe is None and (kind is None or wears(kind)):
             self._wardrobe = await self._brands.wardrobe(self._organization_id, self._message_id)
+
+    def locale(self, kind: str) -> str | None:
+        """The language of its message, where its reader has none of their own."""
+        return None if self._wardrobe is None else self._wardrobe.locale(kind, self._message_id)
 
     def dressed(self, envelope: Any, kind: str, channel: str) -> Any:
         """An envelope with what its message wears, the same on every try."""

@@ -59,8 +59,7 @@ _IN_FLIGHT: Final = LONGEST_CALL + 2.0
 # Seconds for which a try waits for the ledger (a lock, a network that swallows everything) before that is an outage,
 # well within what a job may take, so that it does not end as timed out.
 _PATIENCE: Final = 10.0
-# Seconds between tries of a message whose account is not open to its recipient yet: others are not held meanwhile. No
-# longer than `/ready` speaks of a refusal.
+# Seconds between tries of a message whose account is not open to its recipient yet; `/ready` speaks of it for as long.
 _FIRST_WAIT: Final = 30.0
 _LONGEST_WAIT: Final = 480.0
 # Seconds before another try where a permanent answer does not tell whom it is about: others may tell meanwhile.
@@ -166,7 +165,8 @@ class MessageSender:
         try:
             sealed, key = (opened.recipient_sealed, opened.content_sealed), opened.key_wrapped
             to, message = open_message(self._sealer, kind, opened.kind, *sealed, key_wrapped=key)
-            made = one.outfit.dressed(kind.enclose(to, message, opened.token, opened.locale), opened.kind, one.channel)
+            made = kind.enclose(to, message, opened.token, opened.locale, one.outfit.locale(opened.kind))
+            made = one.outfit.dressed(made, opened.kind, one.channel)
             return self._links.enclosed(made, opened.kind, one.organization_id, opened.recipient, opened.recipient_id)
         except (SealError, msgspec.DecodeError) as error:
             raise PermanentSendError("unreadable", f"the stored message cannot be opened: {error}") from error

@@ -34,6 +34,7 @@ class Branding(Base):
     logo_type: Mapped[str | None]
     logo_width: Mapped[int | None]
     logo_height: Mapped[int | None]
+    locale: Mapped[str | None]
     starts_at: Mapped[datetime]
     created_at: Mapped[CreatedAt]
 
