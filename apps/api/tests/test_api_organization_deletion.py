@@ -37,7 +37,7 @@ async def test_owner_deletes_their_organization_and_its_keys_open_nothing(
     program = client(api_url, key.json()["secret"])
     assert (await program.get("/v1/jobs")).status_code == 200
     busy = await caller.delete(path)
-    assert "Jobs" in world.problem(busy, 409, "conflict")["detail"]  # the mail about the new key has not gone out
+    assert "jobs" in world.problem(busy, 409, "conflict")["detail"]  # the mail about the new key has not gone out
     await acting.put("/v1/recipients/u-17", json={"email": "ada@example.org"})
     assert (await acting.post("/v1/recipients/u-17/export", headers=world.key())).status_code == 202
     async with world.db.platform() as session:
