@@ -1,6 +1,8 @@
 """An organization's mails look like its own and speak in its words; what nobody could read or trust is refused."""
 
 import base64
+import shutil
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -8,7 +10,10 @@ import msgspec
 import pytest
 from api_callers import OTHER
 from api_pictures import PNG
+from api_serving import serving
+from loguru import logger
 
+from singr_api.app import create_app
 from singr_config import Settings
 
 AT = "/v1/branding"
@@ -151,3 +156,26 @@ async def test_words_that_are_more_than_text_are_refused(
     refused = world.problem(await owner.put(f"/v1/template-overrides/{place}", json=body), 422, "invalid")
     assert [one["field"] for one in refused["errors"]] == [field]
     assert (await owner.get("/v1/template-overrides")).json()["items"] == []
+
+
+async def test_object_store_that_is_away_is_named_and_no_key_asked_for_that_the_route_does_not_take(
+    settings: Settings, tmp_path: Path, client: Any, someone: Any, world: Any
+) -> None:
+    folder = tmp_path / "store"
+    store = msgspec.structs.replace(settings.object_store, folder=str(folder))
+    said: list[str] = []
+    sink = logger.add(said.append, format="{message}")
+    async with serving(create_app(msgspec.structs.replace(settings, object_store=store))) as url:
+        owner = client(url, await someone(member="customer_owner"))
+        told = (await owner.put(AT, json=FARM | {"logo": INLINE})).json()
+        shutil.rmtree(folder)
+        folder.write_text("a file")
+        answers = [
+            await owner.put(AT, json=FARM | {"logo": INLINE}),
+            await owner.get(urlsplit(told["logo_url"]).path),
+        ]
+    logger.remove(sink)
+    for answer in answers:
+        world.problem(answer, 503, "unavailable")
+        assert answer.json()["detail"] == "The object store is not responding. Nothing is lost: try again."
+    assert sum(line.startswith("a store is away: the object store: ObjectStoreAwayError: ") for line in said) == 2

@@ -51,6 +51,8 @@ async def test_server_that_cannot_take_a_job_now_is_503_and_stores_nothing(
         answer = await client(door_url, callers.own).post("/v1/jobs", json=world.sms(), headers=world.key())
     world.problem(answer, 503, "unavailable")
     assert answer.headers["retry-after"] == "1"
+    again = "Nothing is lost: try again with the same Idempotency-Key."
+    assert answer.json()["detail"] == f"The database is not responding. {again}"
     assert await world.nothing_stored()
 
 

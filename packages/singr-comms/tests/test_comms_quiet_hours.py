@@ -190,6 +190,14 @@ async def test_what_waits_says_until_when(crowd: Crowd) -> None:
         "ada": ("held", "quiet_hours"),
         "bob": ("pending", None),
     }
+    async with crowd.db.platform() as session:
+        await session.execute(text("UPDATE notifications SET paused_at = now()"))
+    async with crowd.db.tenant(crowd.organization) as session:
+        for row in await crowd.messages(told):
+            detail = await Deliveries(crowd.sealer).read(session, row.id)
+            assert detail is not None
+            assert (detail.decision.outcome, detail.decision.rule) == ("held", "paused")
+            assert "is paused" in detail.decision.in_words
 
 
 @pytest.mark.parametrize(

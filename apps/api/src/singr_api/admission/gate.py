@@ -24,7 +24,7 @@ from singr_api.admission.policy import Access, Limit, Policy, PolicyTable
 from singr_api.http import problems
 from singr_api.http.address import SCHEME
 from singr_api.http.body import check_body, check_media_type, read_body, single_headers, unpacked
-from singr_api.http.edge import ASGIApp, Message, Receive, Scope, Send, refuse_websocket, response_headers
+from singr_api.http.edge import KEYED, ASGIApp, Message, Receive, Scope, Send, refuse_websocket, response_headers
 from singr_api.http.negotiation import check_accepts_json
 from singr_api.http.problems import Problem
 from singr_auth.accounts import Accounts, ReauthenticationRequiredError
@@ -271,6 +271,7 @@ class Gate:
         route = scope["path_template"]
         scope["state"]["route_template"] = route
         policy = self._policy_of(scope["method"], route)
+        scope["state"][KEYED] = policy.idempotent
         guards: Guards = scope["state"][GUARDS]
         headers = guards.headers(scope)
         if policy.json:

@@ -12,7 +12,7 @@ from singr_api.admission.call import Call, NoQuery, read_query
 from singr_api.admission.gate import Guards
 from singr_api.admission.idempotency import REPLAYED, Reply
 from singr_api.admission.policy import PolicyTable
-from singr_api.http.edge import ASGIApp, Receive, Scope, Send
+from singr_api.http.edge import KEYED, ASGIApp, Receive, Scope, Send
 from singr_api.http.negotiation import check_accepts_json
 
 Submit = Callable[[Call], Awaitable[Reply]]
@@ -41,6 +41,7 @@ class IngestionLane:
             return
         policy, submit = lane
         scope["state"]["route_template"] = scope["path"]
+        scope["state"][KEYED] = policy.idempotent
         headers = self._guards.headers(scope)
         check_accepts_json(headers.get(b"accept", b""))
         call = await self._guards.call(scope, receive, policy, headers)

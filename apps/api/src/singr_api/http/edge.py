@@ -6,11 +6,10 @@ from typing import Any, Final
 
 from singr_api.http import problems
 from singr_api.http.body import ClientGoneError
-from singr_api.http.problems import Problem, header_refused, insufficient_scope, internal_error, render
+from singr_api.http.problems import AGAIN, Problem, header_refused, insufficient_scope, internal_error, logged, render
 from singr_api.http.shared import is_shared, shared_answer
 from singr_api.http.translations import problem_of
 from singr_auth import ScopeError
-from singr_db import lock_held
 from singr_observability import get_logger, redact_path
 
 Scope = MutableMapping[str, Any]
@@ -50,6 +49,8 @@ _TOO_MANY: Final = 429
 _IN_IDS: Final = re.compile(rb"%(?:3A|40|2B|7E|3D|7C)", re.IGNORECASE)
 _POLICY_VIOLATION: Final = 1008  # RFC 6455, 7.4.1
 _ALLOWED: Final = "singr_allowed"  # in the request's state
+KEYED: Final = "singr_keyed"
+"""In the request's state: whether its route takes an Idempotency-Key."""
 _log = get_logger("singr_api")
 
 
@@ -241,7 +242,9 @@ def answer_of(error: Exception, scope: Scope) -> tuple[int, Headers, bytes]:
     elif isinstance(error, ScopeError) and (_header(scope, b"authorization") or b"").lower().startswith(b"bearer "):
         problem.headers["www-authenticate"] = insufficient_scope(error.scope)
     elif problem.status == 503:  # noqa: PLR2004 — Service Unavailable
-        _log.warning("a store is away: {}", lock_held(error) or type(error).__name__)
+        _log.warning("a store is away: {}", logged(error))
+        if scope["state"].get(KEYED) and problem.detail.endswith(AGAIN):
+            problem.detail = f"{problem.detail.removesuffix('.')} with the same Idempotency-Key."
     request_id = str(scope["state"].get("request_id", ""))
     return render(problem, instance=redact_path(scope["path"]), request_id=request_id)
 

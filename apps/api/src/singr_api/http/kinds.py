@@ -346,8 +346,8 @@ GUARD_UNAVAILABLE: Final = Kind(
 UNAVAILABLE: Final = Kind(
     "unavailable", 503, "The service cannot do this right now",
     "Something that this needs, such as the database, is not answering at the moment.",
-    "Try again after the seconds that `Retry-After` names, with the same `Idempotency-Key`. For operators: `/ready`"
-    " says what is unavailable.",
+    "Try again after the seconds that `Retry-After` names, with the `Idempotency-Key` of before where the route takes"
+    " one. For operators: `/ready` says what is unavailable.",
 )  # fmt: skip
 
 KINDS: Final = tuple(value for value in list(globals().values()) if isinstance(value, Kind))

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 import msgspec
+import psycopg
+import redis
+import sqlalchemy.exc
 
 from singr_api.http.codes import FieldCode
 from singr_api.http.kinds import *  # noqa: F403 — the table of kinds, which everybody takes from here
@@ -17,11 +20,21 @@ from singr_api.http.kinds import (
     UNAVAILABLE,
     Kind,
 )
+from singr_db import ObjectStoreError, lock_held
 
 Location = Literal["body", "query", "path", "header"]
 CONTENT_TYPE: Final = "application/problem+json"
 CHALLENGE: Final = 'Bearer realm="singr", ApiKey realm="singr", Singr-HMAC-SHA256 realm="singr"'
 _encode: Final = msgspec.json.Encoder().encode
+AGAIN: Final = "try again."
+"""The last words of a problem that passes: whoever knows the route says with which key."""
+
+_STORES: Final[dict[type[BaseException], str]] = {
+    ObjectStoreError: "the object store",
+    redis.RedisError: "Redis",
+    psycopg.Error: "the database",
+    sqlalchemy.exc.SQLAlchemyError: "the database",
+}
 
 
 class FieldError(msgspec.Struct, frozen=True):
@@ -150,3 +163,21 @@ def internal_error() -> Problem:
     return Problem(
         INTERNAL_ERROR, "It is logged under the request id. Try again; if it happens again, send us that id."
     )
+
+
+def store_of(error: BaseException) -> str | None:
+    """Name the store whose error this is; None where its class does not tell."""
+    for kinds, name in _STORES.items():
+        if isinstance(error, kinds):
+            return name
+    return None
+
+
+def logged(error: BaseException) -> str:
+    """Say which store is away, for the log of operators: nothing of a statement, a value or an object is in it."""
+    if (lock := lock_held(error)) is not None:
+        return lock
+    store, kind = store_of(error), type(error).__name__
+    if isinstance(error, ObjectStoreError):
+        return f"{store}: {kind}: {error}"  # words of ours
+    return kind if store is None else f"{store}: {kind}"

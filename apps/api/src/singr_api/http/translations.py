@@ -13,6 +13,7 @@ import singr_jobs
 from singr_api.http import problems
 from singr_api.http.codes import FieldCode
 from singr_api.http.problems import (
+    AGAIN,
     CHALLENGE,
     FieldError,
     Kind,
@@ -20,6 +21,7 @@ from singr_api.http.problems import (
     header_error,
     invalid,
     refused,
+    store_of,
     unauthenticated,
 )
 from singr_auth import accounts
@@ -162,8 +164,9 @@ def _gone(error: singr_jobs.JobGoneError) -> Problem:
     return refused(problems.JOB_GONE, header_error("idempotency-key", said, "expired"))
 
 
-def _away(_: BaseException) -> Problem:
-    detail = "A store that this needs is not responding. Nothing is lost: try again with the same Idempotency-Key."
+def _away(error: BaseException) -> Problem:
+    store = store_of(error) or "a store that this needs"
+    detail = f"{store[0].upper()}{store[1:]} is not responding. Nothing is lost: {AGAIN}"
     return Problem(problems.UNAVAILABLE, detail, headers=_LATER)
 
 

@@ -36,6 +36,13 @@ SELECT j.run_at FROM jobs AS j JOIN recipients AS r ON r.id = CAST(:recipient_id
 """,
     roles=("tenant", "platform"),
 )
+_PAUSED: Final = sql_text(
+    """
+SELECT EXISTS (SELECT FROM notifications
+                WHERE id = :notification_id AND organization_id = :organization_id AND paused_at IS NOT NULL)
+""",
+    roles=("tenant", "platform"),
+)
 _RESOLUTIONS: Final = sql_text(
     f"""
 SELECT after ->> 'outcome' AS outcome, actor AS by, reason, created_at AS at, correlation_id
@@ -78,8 +85,8 @@ class DeliveryDecision(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         outcome: `let_go` if none held it back, `stopped` if one did, `pending` if none was evaluated yet, `held` while
-            it waits for its recipient's quiet hours to end.
-        rule: the code of what stopped it, such as `opt_out` or `user_limit`; null if nothing did.
+            it waits for its recipient's quiet hours to end, or for its notification, which is paused, to be resumed.
+        rule: the code of what stopped it or holds it back, such as `opt_out` or `paused`; null if nothing does.
         choice: the choice of its recipient or their organization that decided whether it was wanted, such as
             `recipient:category+channel` or `mandatory`; null if it belongs to no notification to a recipient.
         in_words: the same, for people.
@@ -133,6 +140,9 @@ async def decision_on(session: Session, row: Message) -> DeliveryDecision:
     if row.channel == Way.INBOX:
         words = "Nothing chosen held it back when its recipient's turn came: it is in their inbox since."
         return DeliveryDecision(outcome="let_go", rule=None, choice=choice, in_words=words, suppression=None)
+    if await _is_paused(session, row):
+        words = "Its notification is paused: it waits until that is resumed, and whether it may go is asked then."
+        return DeliveryDecision(outcome="held", rule="paused", choice=choice, in_words=words, suppression=None)
     if row.attempts:
         words = "When its last attempt began, no suppression held for its address; its limits had let it go before."
         words = words if row.recipient_id is None else f"{words} Its recipient was there, and had it on."
@@ -145,6 +155,13 @@ async def decision_on(session: Session, row: Message) -> DeliveryDecision:
     words = "No attempt has begun yet: suppressions and limits are asked then."
     words = words if row.recipient_id is None else f"{words} So is what its recipient chose, once more."
     return DeliveryDecision(outcome="pending", rule=None, choice=choice, in_words=words, suppression=None)
+
+
+async def _is_paused(session: Session, row: Message) -> bool:
+    if row.notification_id is None or row.status != "queued":
+        return False
+    which = {"notification_id": row.notification_id, "organization_id": row.organization_id}
+    return bool(await session.scalar(_PAUSED, which))
 
 
 async def _quiet_until(session: Session, row: Message) -> datetime | None:
