@@ -47,7 +47,7 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     ("arguments", "words"),
     [
         (["run", "--queues", "email,fax"], "no queue fax; there are email, sms, push, two-factor"),
-        (["run", "--queues", ","], "needs names of queues with commas"),
+        (["run", "--queues", ","], "needs queue names separated by commas"),
         (["run", "--lease", "1"], "needs 3 to 3600 seconds, not '1'"),
         (["run", "--lease", "soon"], "needs 3 to 3600 seconds, not 'soon'"),
         (["run", "--lease", "nan"], "needs 3 to 3600 seconds, not 'nan'"),

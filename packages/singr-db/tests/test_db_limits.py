@@ -215,7 +215,8 @@ async def test_leases_pass_an_absent_redis_on_to_every_caller(tmp_path):
 async def test_a_limiter_whose_redis_says_nothing_meets_an_outage_as_the_networks_are():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         client = redis_client(RedisSettings(url=Secret(f"redis://127.0.0.1:{silent.getsockname()[1]}/0")))
-        client.connection_pool.connection_kwargs["socket_timeout"] = 60.0  # on a busy machine its own would come first
+        # On a busy machine its own would come first.
+        client.connection_pool.connection_kwargs |= {"socket_timeout": 60.0, "socket_connect_timeout": 60.0}
         with pytest.raises(TimeoutError, match="Redis did not answer within") as late:
             await RateLimiter(client, patience=0.01).check("k", limit=1, window=1)
         assert late.value.errno == errno.ETIMEDOUT

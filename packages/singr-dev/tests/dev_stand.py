@@ -62,7 +62,7 @@ class Stand:
         """Read until it says what to do next."""
         assert child.stdout is not None
         shown = ""
-        while "make try" not in shown:
+        while "Next, in another window" not in shown:
             line = child.stdout.readline()
             assert line, f"singr-dev up ended with {child.wait()}:\n{shown}"
             shown += line

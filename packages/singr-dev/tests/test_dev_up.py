@@ -58,7 +58,7 @@ def first_start(stand: Stand, child: subprocess.Popen[str]) -> None:
     assert [name for name, _ in times] == ["accepted", "picked up", "delivered"]
     assert all(address in shown for _, address in runtime.addresses())
     assert runtime.signing_secret in shown
-    assert "make try" in shown
+    assert f"open {runtime.inbox}" in shown, "there is no Makefile here"
 
     # what Resend would do afterwards is a click away, and the delivery log says so
     mail = f"{runtime.inbox}/mail/{httpx.get(f'{runtime.inbox}/api/messages').json()['messages'][0]['id']}"
