@@ -6,7 +6,7 @@ from broken.breakage import Breakage, Edit
 
 DIGESTS = "packages/singr-comms/src/singr_comms/notifying/digests"
 TESTS = "packages/singr-comms/tests"
-DIGEST_TESTS = f"{TESTS}/test_comms_digests.py"
+DIGEST_TESTS = f"{TESTS}/test_comms_digests_at_once.py"
 CLOCKS = f"{TESTS}/test_comms_clocks.py::test_postgresql_and_python_say_the_same"
 
 BREAKAGES = (

@@ -35,7 +35,8 @@ _DIGESTS = (
 )
 
 _CLOSING = (
-    "packages/singr-comms/tests/test_comms_digests.py::test_whoever_dies_while_it_closes_leaves_all_of_it_or_one_mail"
+    "packages/singr-comms/tests/test_comms_digests_at_once.py"
+    "::test_whoever_dies_while_it_closes_leaves_all_of_it_or_one_mail"
 )
 
 STEERING = (

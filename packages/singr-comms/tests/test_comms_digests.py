@@ -1,38 +1,25 @@
 """What is kept for people comes in one mail, once, at the time that they want it: nothing twice, lost or empty."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import msgspec
 import pytest
-from comms_crowds import Crowd, KilledError, dying
+from comms_crowds import Crowd
+from comms_digest_windows import digests, due, made, put, rows, tell
 from sqlalchemy import event, text
 
 from singr_comms import PlainSms
-from singr_comms.messages.digest import Digest
-from singr_comms.notifications._person_keys import open_sealed
-from singr_comms.notifications._rows import CONTENT
-from singr_comms.notifying import Audience, Digests, InvalidNotificationError, Target, cancel_notification
+from singr_comms.notifying import InvalidNotificationError, Target, cancel_notification
 from singr_comms.notifying.chores._close_digests import CloseDigestsWhenDue
 from singr_comms.notifying.digests._sql import PERSON
 from singr_comms.people import (
     DigestTime,
     PreferenceChoice,
-    RecipientInput,
     change_preferences,
     preferences_holder,
-    put_recipient,
 )
 from singr_db import new_id
 from singr_jobs import PermanentError, Priority
-
-EVERYBODY = Audience(all=True)
-
-
-class Sites:
-    url_web = "https://singr.example"
-    url_customer = "https://customers.singr.example"
 
 
 @pytest.fixture
@@ -41,73 +28,6 @@ async def crowd(bench: Any) -> Crowd:
     crowd = await Crowd.of(bench)
     await put(crowd)
     return crowd
-
-
-async def put(crowd: Crowd, name: str = "ada", **given: Any) -> None:
-    kept = {"name": "Ada", "email": "ada@example.org", "time_zone": "Europe/Berlin", "locale": "en"} | given
-    async with crowd.db.tenant(crowd.organization) as session:
-        view, _ = await put_recipient(session, name, RecipientInput(**kept), sealer=crowd.sealer)
-    crowd.ids[name] = view.id
-
-
-async def tell(crowd: Crowd, title: str, period: str = "daily", **options: Any) -> Any:
-    data = {"title": title, "text": f"All about {title}."}
-    given = {"channels": ["push", "email"], "to": EVERYBODY, "digest": period} | options
-    told = await crowd.tell("plain", given.pop("to"), data=data, **given)
-    await crowd.decide(told)
-    return told
-
-
-def digests(crowd: Crowd) -> Digests:
-    return Digests(crowd.db, crowd.sealer, Sites())
-
-
-async def due(crowd: Crowd, **ago: float) -> None:
-    """Let the time of all windows have come."""
-    await crowd.run(
-        "UPDATE digest_windows SET closes_at = now() - CAST(:ago AS interval) WHERE closed_at IS NULL",
-        ago=timedelta(**ago or {"seconds": 1}),
-    )
-
-
-async def made(crowd: Crowd) -> list[tuple[str, str | None, list[str], int]]:
-    """What came of digests: status, reason, titles, and how many more."""
-    asked = text(
-        "SELECT m.status, m.error ->> 'code' AS code, m.content_sealed, k.wrapped, j.type AS job FROM messages AS m"
-        " LEFT JOIN data_keys AS k ON k.id = m.key_id LEFT JOIN jobs AS j ON j.id = m.job_id WHERE m.kind = 'digest'"
-        " ORDER BY m.id"
-    )
-    found = []
-    async with crowd.db.platform() as session:
-        for row in (await session.execute(asked)).all():
-            assert (row.job == "email.send") is (row.status == "queued")
-            said = (
-                open_sealed(crowd.sealer, row.content_sealed, row.wrapped, context=CONTENT)
-                if row.content_sealed
-                else None
-            )
-            digest = said and msgspec.json.decode(said, type=Digest)
-            titles = [item.title for item in digest.items] if digest else []
-            found.append((row.status, row.code, titles, digest.more if digest else 0))
-    return found
-
-
-async def rows(crowd: Crowd, statement: str) -> list[Any]:
-    async with crowd.db.platform() as session:
-        return list((await session.execute(text(statement))).all())
-
-
-async def waits(crowd: Crowd, task: asyncio.Task[Any]) -> None:
-    """Return once it waits for what somebody else holds."""
-    await all_stand(crowd, [task])
-    assert not task.done()
-
-
-async def all_stand(crowd: Crowd, tasks: list[asyncio.Task[Any]]) -> None:
-    """Return once each of them is done, or waits for what somebody else holds."""
-    asked = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    while len(await rows(crowd, asked)) < sum(not task.done() for task in tasks):  # noqa: ASYNC110 — PostgreSQL tells
-        await asyncio.sleep(0.01)
 
 
 async def wishes(crowd: Crowd, *, allowed: bool) -> None:
@@ -173,65 +93,6 @@ async def test_a_missed_closing_is_caught_up_once_with_all_that_came_meanwhile(c
     assert await made(crowd) == [("queued", None, ["plums", "pears"], 0)]
 
 
-async def test_what_comes_while_a_window_closes_opens_the_next_one(crowd: Crowd) -> None:
-    await tell(crowd, "plums")
-    await due(crowd)
-    async with crowd.db.platform() as session:  # somebody closes it, and has not committed
-        await session.execute(text("UPDATE digest_windows SET closed_at = now()"))
-        late = asyncio.create_task(tell(crowd, "pears"))
-        await waits(crowd, late)
-    await late
-    items = await rows(
-        crowd,
-        "SELECT w.closed_at FROM digest_items AS i JOIN digest_windows AS w ON w.id = window_id ORDER BY i.created_at",
-    )
-    assert [row.closed_at is None for row in items] == [False, True]
-    # Had it found out before the closing when that is, it had the time of the closed one, and waits for the next.
-    await crowd.run(
-        "UPDATE digest_windows SET closes_at = (SELECT closes_at FROM digest_windows WHERE closed_at IS NOT NULL)"
-    )
-    assert (await digests(crowd).close_due(crowd.organization)).closed == 0
-    assert [
-        row.later
-        for row in await rows(crowd, "SELECT closes_at > now() AS later FROM digest_windows WHERE closed_at IS NULL")
-    ] == [True]
-
-
-async def test_many_workers_close_each_window_once(crowd: Crowd) -> None:
-    for number in range(30):
-        await put(crowd, f"u-{number}", email=f"u-{number}@example.org")
-    await tell(crowd, "plums")
-    await due(crowd)
-    async with crowd.db.platform() as session:
-        await session.execute(text("LOCK TABLE digest_items IN SHARE MODE"))
-        closing = [asyncio.create_task(digests(crowd).close_due(crowd.organization)) for _ in range(4)]
-        await all_stand(crowd, closing)
-    done = await asyncio.gather(*closing)
-    assert sum(one.closed for one in done) == 31
-    assert sum(one.mails for one in done) == 31
-    assert await rows(crowd, "SELECT count(*), count(message_id) FROM digest_windows") == [(31, 31)]
-    assert await made(crowd) == [("queued", None, ["plums"], 0)] * 31
-
-
-async def test_whoever_dies_while_it_closes_leaves_all_of_it_or_one_mail(crowd: Crowd) -> None:
-    await tell(crowd, "plums")
-    await tell(crowd, "pears")
-    await due(crowd)
-    seen = []
-    for lives in range(60):
-        try:
-            with dying(crowd, lives):
-                await digests(crowd).close_due(crowd.organization)
-        except KilledError:
-            kept = len(await rows(crowd, "SELECT id FROM digest_items"))
-            seen.append((kept, sum(len(titles) for _, _, titles, _ in await made(crowd))))
-            continue
-        break
-    assert set(seen) <= {(2, 0), (0, 2)}
-    assert seen.count((2, 0)) > 5
-    assert await made(crowd) == [("queued", None, ["plums", "pears"], 0)]
-
-
 async def test_what_was_read_or_expired_is_left_out_and_an_empty_digest_is_not_sent(crowd: Crowd) -> None:
     soon = datetime.now(UTC) + timedelta(hours=1)
     await tell(crowd, "read", channels=["email", "inbox"])
@@ -278,38 +139,6 @@ async def test_a_cancelled_notification_is_in_no_digest(crowd: Crowd) -> None:
     await due(crowd)
     await digests(crowd).close_due(crowd.organization)
     assert await made(crowd) == [("queued", None, ["pears"], 0)]
-
-
-async def test_what_is_cancelled_while_a_digest_is_made_is_not_in_it(crowd: Crowd) -> None:
-    told = await tell(crowd, "plums")
-    await tell(crowd, "pears")
-    await due(crowd)
-    async with crowd.db.tenant(crowd.organization) as session:
-        assert (await cancel_notification(session, told.id)).stopped == 1
-        closing = asyncio.create_task(digests(crowd).close_due(crowd.organization))
-        await waits(crowd, closing)
-    assert (await closing).mails == 1
-    assert await made(crowd) == [("queued", None, ["pears"], 0)]
-
-
-async def test_a_window_that_somebody_holds_keeps_no_other_waiting(crowd: Crowd) -> None:
-    await put(crowd, "bob", email="bob@example.org")
-    await tell(crowd, "plums")
-    await due(crowd)
-    await digests(crowd).close_due(crowd.organization)
-    await tell(crowd, "pears")
-    await crowd.run(
-        "UPDATE digest_windows AS w SET closes_at = before.closes_at FROM digest_windows AS before"
-        " WHERE w.closed_at IS NULL AND before.closed_at IS NOT NULL AND before.recipient_id = w.recipient_id"
-    )
-    asked = text("SELECT FROM digest_windows WHERE closed_at IS NULL AND recipient_id = :ada FOR UPDATE")
-    async with crowd.db.platform() as session:
-        await session.execute(asked, {"ada": crowd.ids["ada"]})
-        assert (await digests(crowd).close_due(crowd.organization)).closed == 0
-    due_still = await rows(
-        crowd, "SELECT recipient_id FROM digest_windows WHERE closed_at IS NULL AND closes_at <= now()"
-    )
-    assert [row.recipient_id for row in due_still] == [crowd.ids["ada"]]
 
 
 async def test_keys_are_read_once_for_all_windows_of_a_bite(crowd: Crowd) -> None:

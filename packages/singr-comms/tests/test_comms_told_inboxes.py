@@ -22,6 +22,7 @@ from singr_comms.notifying import (
 )
 from singr_comms.people import PreferenceChoice, change_preferences, preferences_holder, read_preferences
 from singr_comms.people.chores._forget_items import ForgetItems
+from singr_comms.people.exporting._tables import LISTS
 from singr_comms.people.inbox import InboxMessage, add_to_inboxes, count_inbox, inbox_changes, list_inbox, mark_inbox
 
 EVERYBODY = Audience(all=True)
@@ -120,6 +121,11 @@ async def test_an_inbox_is_in_its_readers_language_as_it_is_read(crowd: Crowd) -
     english = "Your order is ready"
     german = "Ihre Bestellung liegt bereit"
     assert titles == {"de-AT": german, "ar": "طلبكم جاهز", "fr": english, None: english, "organization's": german}
+    [inbox] = [one for one in LISTS if one.name == "inbox"]
+    first = {"organization_id": crowd.organization, "recipient_ids": [whose], "hashes": [], "after": UUID(int=0)}
+    async with crowd.db.tenant(crowd.organization) as session:
+        [exported] = (await session.execute(inbox.statement, first | {"limit": 9})).all()
+    assert exported.locale == "de", "an export is told in the same"
 
 
 async def test_named_ones_have_what_is_said_to_them_and_bare_addresses_no_inbox(crowd: Crowd) -> None:

@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         from singr_auth.accounts import AccountError, UnknownOrganizationError, UnknownScopeError  # noqa: PLC0415 — the extra [accounts] may be absent
-        from singr_db import DATABASE_ERRORS, SingrDbError, told  # noqa: PLC0415 — likewise
+        from singr_db import DATABASE_ERRORS, SingrDbError, database_error_words  # noqa: PLC0415 — likewise
     except ImportError:
         print("singr-auth's commands need the database: install singr-auth[accounts].", file=sys.stderr)
         return 2
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SingrDbError as error:
         print(f"singr-auth: {error}", file=sys.stderr)
     except DATABASE_ERRORS as error:
-        print(f"singr-auth: {told(error)}", file=sys.stderr)
+        print(f"singr-auth: {database_error_words(error)}", file=sys.stderr)
     return 1
 
 

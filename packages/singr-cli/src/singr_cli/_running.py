@@ -13,13 +13,17 @@ from urllib.parse import quote
 import typer
 
 from singr_cli._clean import clean
-from singr_cli._declared import Command
+from singr_cli._declared import Command, Field
 from singr_cli._errors import CliError, Code
 from singr_cli._http import Api, new_key
 from singr_cli._output import Output
 from singr_cli._profiles import Profile, chosen
 from singr_cli._progress import Standing, progress
 
+WITHIN: Final = Field(
+    "within", "Seconds to wait at most (or --timeout); exit code 5 after that.", kind="number", sent=False
+)
+"""How long a command waits for what goes on."""
 _LARGEST_FILE: Final = 16 * 1024 * 1024
 _LONGEST_S: Final = 100_000_000.0
 _IS_KEY: Final = re.compile(r"[\x21\x23-\x7e]{1,255}", re.ASCII).fullmatch  # as the API has it

@@ -33,11 +33,11 @@ from singr_db.sealing._sealer import Sealer
 from singr_db.sessions._commits import LEAVE_A_WORD
 from singr_db.sessions._database import Database, PlatformSession, TenantSession
 from singr_db.sessions._deadlocks import past_deadlock
+from singr_db.sessions._error_words import DATABASE_ERRORS, database_error_words
 from singr_db.sessions._follow_ups import after_commit
 from singr_db.sessions._outages import blames_values, is_outage, lock_held, plain_words, sqlstate_of
 from singr_db.sessions._pool import PsycopgPool
 from singr_db.sessions._poolers import refuse_transaction_pooling
-from singr_db.sessions._told import DATABASE_ERRORS, told
 
 __all__ = [
     "DATABASE_ERRORS",
@@ -75,6 +75,7 @@ __all__ = [
     "answered_within",
     "blames_values",
     "check",
+    "database_error_words",
     "downgrade",
     "drop_everything",
     "ensure_partitions",
@@ -98,6 +99,5 @@ __all__ = [
     "sql_text",
     "sqlstate_of",
     "storable",
-    "told",
     "upgrade",
 ]

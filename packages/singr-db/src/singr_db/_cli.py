@@ -26,8 +26,8 @@ from singr_db.schema._seed import seed
 from singr_db.sealing._rewrap import rewrap_keys
 from singr_db.sealing._sealer import Sealer
 from singr_db.sessions._database import Database
+from singr_db.sessions._error_words import DATABASE_ERRORS, database_error_words
 from singr_db.sessions._poolers import refuse_transaction_pooling
-from singr_db.sessions._told import DATABASE_ERRORS, told
 
 _FAILED = 1
 _REFUSED = 2
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None, *, environ: Mapping[str, str] |
     except SingrDbError as error:
         print(f"singr-db: {error}", file=sys.stderr)
     except DATABASE_ERRORS as error:
-        print(f"singr-db: {told(error)}", file=sys.stderr)
+        print(f"singr-db: {database_error_words(error)}", file=sys.stderr)
     return _FAILED
 
 

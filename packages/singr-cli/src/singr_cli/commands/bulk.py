@@ -6,7 +6,7 @@ from typing import Any, Final
 from singr_cli._declared import Command, Field, Group
 from singr_cli._errors import Code
 from singr_cli._progress import Standing
-from singr_cli._running import Run, follow
+from singr_cli._running import WITHIN, Run, follow
 from singr_cli.commands.jobs import PRIORITIES
 
 _PROBLEMS: Final = (("problems", ("id", "job_id", "code", "message")),)
@@ -85,14 +85,7 @@ COMMANDS: Final = Group(
             "wait",
             "GET /v1/bulk-actions/{action_id}",
             "Wait until bulk actions have ended, and show the result: 0 if all was done, 1 if stopped, 6 if in part.",
-            fields=(
-                Field(
-                    "within",
-                    "Seconds to wait at most (or --timeout); exit code 5 after that.",
-                    kind="number",
-                    sent=False,
-                ),
-            ),
+            fields=(WITHIN,),
             parts=_PROBLEMS,
             carry=_wait,
         ),

@@ -6,7 +6,7 @@ from typing import Any, Final
 from singr_cli._declared import Command, Field, Group
 from singr_cli._errors import Code
 from singr_cli._progress import Standing
-from singr_cli._running import Run, follow
+from singr_cli._running import WITHIN, Run, follow
 
 _STATES: Final = ("open", "running", "completed", "failed", "cancelled")
 _ENDED: Final = {"completed": Code.DONE, "failed": Code.FAILED, "cancelled": Code.FAILED}
@@ -80,14 +80,7 @@ COMMANDS: Final = Group(
             "wait",
             "GET /v1/flows/{flow_id}",
             "Wait until flows have ended, and show the result: 0 if all completed, 1 if none did, 6 if some did.",
-            fields=(
-                Field(
-                    "within",
-                    "Seconds to wait at most (or --timeout); exit code 5 after that.",
-                    kind="number",
-                    sent=False,
-                ),
-            ),
+            fields=(WITHIN,),
             carry=_wait,
         ),
     ),

@@ -30,9 +30,7 @@ ExternalId: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
 Written: TypeAlias = Annotated[str, Meta(min_length=1, max_length=4096)]
 Key: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200, pattern=ONE_LINE, description="One line.")]
 # What HTTP and Python take alike: the API decodes by these, and what a caller in Python gives is held against them.
-DeduplicationKey: TypeAlias = Annotated[
-    str, Meta(min_length=1, max_length=200, pattern=ONE_LINE, description="One line.")
-]
+DeduplicationKey: TypeAlias = Key
 SOME_WAYS: Final = Meta(min_length=1, max_length=10)
 PriorityName: TypeAlias = Literal["high", "normal", "low"]
 Rate: TypeAlias = Annotated[int, Meta(ge=1, le=MOST_PER_MINUTE)]

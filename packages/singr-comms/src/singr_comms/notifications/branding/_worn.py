@@ -40,11 +40,11 @@ SELECT type, channel, locale, subject, text, starts_at FROM template_overrides
 """,
     roles=("platform", "tenant"),
 )
-LANGUAGE_SQL: Final = """(
+READER_LOCALE_SQL: Final = """coalesce(r.locale, (
     SELECT brand.locale FROM brandings AS brand
      WHERE brand.organization_id = r.organization_id AND brand.starts_at <= now()
-     ORDER BY brand.starts_at DESC, brand.id DESC LIMIT 1)"""
-"""The language of people of an organization's (`r`) who have none of their own."""
+     ORDER BY brand.starts_at DESC, brand.id DESC LIMIT 1))"""
+"""The language of a recipient `r`: their own, or else their organization's."""
 _Place = tuple[str, str, str]
 
 

@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from singr_comms.notifications.branding._worn import LANGUAGE_SQL
+from singr_comms.notifications.branding._worn import READER_LOCALE_SQL
 from singr_comms.people import RULE_SQL, closes_sql
 from singr_db import sql_text
 
-_PERSON: Final = f"""r.key_id, r.name_sealed, coalesce(r.locale, {LANGUAGE_SQL}) AS locale, r.time_zone,
+_PERSON: Final = f"""r.key_id, r.name_sealed, {READER_LOCALE_SQL} AS locale, r.time_zone,
        r.email_hash IS NOT NULL AS is_reached"""
 # What came while a window was being closed, and had found out when that is before, waits for the next time: `is_late`.
 DUE: Final = sql_text(f"""

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 from sqlalchemy import TextClause
 
+from singr_comms.notifications.branding._worn import READER_LOCALE_SQL
 from singr_db import sql_text
 
 AT_ONCE: Final = 200
@@ -46,7 +47,7 @@ _IDS: Final = "ANY(CAST(:recipient_ids AS uuid[]))"
 _HASHES: Final = "ANY(CAST(:hashes AS bytea[]))"
 _THEIRS: Final = f"{_OURS} AND recipient_id = {_IDS}"
 # In which language what waits, or is read when somebody looks, would be told now.
-_LOCALE: Final = "(SELECT locale FROM recipients WHERE id = {}) AS locale"
+_LOCALE: Final = f"(SELECT {READER_LOCALE_SQL} FROM recipients AS r WHERE r.id = {{}})"  # noqa: S608 - constants
 _ATTEMPTS: Final = """(
     SELECT coalesce(jsonb_agg(jsonb_build_object('attempt', a.attempt, 'provider', a.provider, 'status', a.status,
            'error', a.error, 'started_at', a.started_at, 'finished_at', a.finished_at) ORDER BY a.attempt), '[]')
@@ -65,7 +66,7 @@ _LEDGER: Final = ("messages", "message_attempts", "message_events")
 
 _NOTIFICATIONS: Final = f"""notifications AS n JOIN (
     SELECT t.notification_id, jsonb_agg(jsonb_build_object('channel', t.channel, 'to', t.address_masked,
-           'locale', (SELECT r.locale FROM recipients AS r WHERE r.id = t.recipient_id),
+           'locale', {_LOCALE.format("t.recipient_id")},
            'contents', (SELECT coalesce(jsonb_object_agg(c.channel, encode(c.content_sealed, 'base64')), '{{}}')
                           FROM notification_contents AS c
                          WHERE c.notification_id = t.notification_id AND c.ordinal = t.ordinal))) AS targets
@@ -132,7 +133,7 @@ LISTS: Final = (
     _listed(
         "inbox",
         ("inbox_items",),
-        f"""kind AS type, 'push' AS channel, {_LOCALE.format("recipient_id")}, content_sealed,
+        f"""kind AS type, 'push' AS channel, {_LOCALE.format("recipient_id")} AS locale, content_sealed,
            NULL::bytea AS key_wrapped, notification_id, created_at, seen_at, read_at, archived_at, snoozed_until""",
         f"inbox_items WHERE {_THEIRS}",
         "id",
@@ -140,8 +141,8 @@ LISTS: Final = (
     _listed(
         "digests",
         ("digest_windows", "digest_items"),
-        f"""w.type AS digest, w.period, w.closes_at, i.kind AS type, i.channel, {_LOCALE.format("i.recipient_id")},
-           i.content_sealed, NULL::bytea AS key_wrapped, i.notification_id, i.created_at""",
+        f"""w.type AS digest, w.period, w.closes_at, i.kind AS type, i.channel, i.content_sealed,
+           {_LOCALE.format("i.recipient_id")} AS locale, NULL::bytea AS key_wrapped, i.notification_id, i.created_at""",
         "digest_items AS i JOIN digest_windows AS w ON w.id = i.window_id"
         f" WHERE i.organization_id = :organization_id AND i.recipient_id = {_IDS}",
         "i.id",

@@ -13,7 +13,7 @@ from singr_comms.catalogue import message_types
 from singr_comms.channels.push import render_push
 from singr_comms.models._message import Message, kind_of
 from singr_comms.notifications._rows import CONTENT
-from singr_comms.notifications.branding._worn import LANGUAGE_SQL
+from singr_comms.notifications.branding._worn import READER_LOCALE_SQL
 from singr_comms.people._memory import KeepsPeople
 from singr_comms.people._memory_inboxes import MemoryItem
 from singr_comms.people.inbox._news import note_news
@@ -58,7 +58,7 @@ SELECT count(*) FROM added
 _OF_USER: Final = sql_text("SELECT id FROM recipients WHERE organization_id = :organization_id AND user_id = :user_id")
 _OWNER: Final = sql_text("SELECT user_id FROM recipients WHERE id = :recipient_id")
 _LOCALE: Final = sql_text(
-    f"SELECT coalesce(r.locale, {LANGUAGE_SQL}) FROM recipients AS r WHERE r.id = :recipient_id",  # noqa: S608 - constants
+    f"SELECT {READER_LOCALE_SQL} FROM recipients AS r WHERE r.id = :recipient_id",  # noqa: S608 - constants
     roles=("platform", "tenant"),
 )
 _COUNTS: Final = sql_text(

@@ -9,13 +9,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from singr_db.sessions._outages import sqlstate_of
 
 DATABASE_ERRORS: Final = (psycopg.Error, DBAPIError, PoolTimeoutError)
-"""Whatever the drivers raise, by SQLAlchemy or without it: `told` says it."""
+"""Whatever the drivers raise, by SQLAlchemy or without it: `database_error_words` says it."""
 
 _NO_TABLE: Final = "42P01"
 _NO_CONNECTION: Final = "there is no connection to the database: {}. Look at DATABASE_URL, and whether the server runs."
 
 
-def told(error: BaseException) -> str:
+def database_error_words(error: BaseException) -> str:
     """Say one of `DATABASE_ERRORS` in a sentence for whoever typed a command; it never has the password in it.
 
     Only what the server said of a statement is an answer of the database. What the driver says, also of a sign-in that
