@@ -102,6 +102,24 @@ async def test_connections_have_a_name_utc_and_time_limits(database: Database):
         assert tuple((await session.execute(text(settings))).one()) == hot == ("singr-db-tests", "UTC", "30s")
 
 
+async def test_rows_are_found_by_index_though_their_table_was_empty_when_the_plan_was_made(own: Database):
+    """Else a burst into an empty table has each of its statements read all that is there, until statistics are new."""
+    prepared, explained = "PREPARE found AS SELECT FROM bursts WHERE id = $1", "EXPLAIN (COSTS OFF) EXECUTE found (1)"
+    kept = "SELECT set_config('plan_cache_mode', 'force_generic_plan', true)"
+    async with own.psycopg.connection() as connection:
+        await connection.execute("CREATE TABLE bursts (id int PRIMARY KEY)")
+        await connection.execute("VACUUM (ANALYZE) bursts")
+        async with connection.transaction():
+            await connection.execute(kept)
+            await connection.execute(prepared)
+            hot = str(await (await connection.execute(explained)).fetchall())
+    async with own.platform() as session:
+        await session.execute(text(kept))
+        await session.execute(text(prepared))
+        told = str((await session.execute(text(explained))).all())
+    assert all("bursts_pkey" in plan and "Seq Scan" not in plan for plan in (hot, told)), (hot, told)
+
+
 async def test_times_are_read_whatever_style_of_dates_the_server_is_set_to(database: Database, database_url: str):
     """The driver reads ISO alone: what was stored would be answered as an error of the server."""
     with psycopg.connect(database_url, autocommit=True) as admin:
