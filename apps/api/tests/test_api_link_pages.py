@@ -221,7 +221,7 @@ async def test_new_address_is_confirmed_where_it_was_asked_for_and_undone_from_t
     await tab.open(f"{site}/auth/magic?token={sign_in}")
     await tab.click("#confirm button")
     await tab.until("!document.querySelector('#done').hidden")
-    await refused("This is not the sign-in that asked for it, so nothing has changed")
+    await refused("This is not the session that asked for the change, so nothing has changed")
     async with db.platform() as session:  # as if this browser's sign-in had asked
         [theirs] = await session.scalars(
             text("SELECT id FROM auth_sessions WHERE user_id = :id AND delivery = 'cookie'"), {"id": ada.user_id}

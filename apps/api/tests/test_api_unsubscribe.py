@@ -151,7 +151,7 @@ async def test_page_has_one_button_and_changes_nothing_before_it_is_pressed(
     assert (answer.headers["cache-control"], answer.headers["referrer-policy"]) == ("no-store", "no-referrer")
     assert link.rpartition("/")[2] not in answer.text
     await tab.open(link)
-    assert "no more mail about song requests from <b>Blue</b> & $brand {title}." in await tab.text()
+    assert "stop mail about song requests from <b>Blue</b> & $brand {title}." in await tab.text()
     assert await tab.run("document.querySelectorAll('button, a, script').length") == 1
     assert await post.reasons() == []
     await tab.click("button")
@@ -162,7 +162,7 @@ async def test_page_has_one_button_and_changes_nothing_before_it_is_pressed(
     assert await post.reasons() == ["unsubscribed"]
     await tab.click("button")
     await tab.until("document.querySelectorAll('button').length == 0")
-    assert "no more mail from <b>Blue</b> & $brand {title}." in await tab.text()
+    assert "no longer get mail from <b>Blue</b> & $brand {title}." in await tab.text()
     assert await post.scopes() == ["category:requests", "marketing"]
 
 

@@ -80,7 +80,7 @@ def as_html(kind: Kind | None, brand: BrandSettings) -> bytes:
 @cache
 def missing_as_html(brand: BrandSettings) -> bytes:
     """Return what a browser is told where there is no such kind."""
-    text = "There is no kind of problem with this name. “All problems” lists those there are."
+    text = "There is no kind of problem with this name. “All problems” lists them all."
     return _page(NOT_FOUND.title, f"<h1>{_text(NOT_FOUND.title)}</h1>\n<p>{text}</p>", brand)
 
 
@@ -114,7 +114,7 @@ def _codes() -> str:
     rows = "\n".join(
         f'<tr><th scope="row" id="{code}">{code}</th><td>{_text(said)}</td></tr>' for code, said in FIELD_CODES.items()
     )
-    words = "Each entry of <code>errors</code> says in its <code>code</code> what is wrong with a field."
+    words = "The <code>code</code> of each entry in <code>errors</code> says what is wrong with a field."
     return f'<h2 id="codes">Codes of fields</h2>\n<p>{words}</p>\n<table><tbody>\n{rows}\n</tbody></table>'
 
 

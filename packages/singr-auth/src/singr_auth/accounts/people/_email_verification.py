@@ -165,5 +165,5 @@ def _refuse_change(token: Secret) -> None:
         return
     raise TokenRefusedError(
         "This link confirms a change of address, and nothing has changed: open it in the browser where the change was"
-        " asked for, while signed in there. If you did not ask for it, there is nothing to do."
+        " asked for, while signed in there. If you did not ask for it, no action is needed."
     )

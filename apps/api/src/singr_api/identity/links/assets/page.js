@@ -12,12 +12,12 @@ if (given) history.replaceState({ token }, "", location.pathname);
 const SIGN_IN = { delivery: "cookie" };
 const WORDS = {
   "one-time-token-refused": "This link has expired or has already been used.",
-  "code-refused": "That code is wrong or has expired. Try again, or send yourself a new one.",
+  "code-refused": "That code is wrong or has expired. Try again, or request a new one.",
   "invalid-credentials": "The password is wrong, or this account cannot be used to sign in.",
   "guard-unavailable": "We cannot check that right now. Please try again in a minute.",
   "unavailable": "We cannot do that right now. Please try again in a minute.",
   "internal-error": "Something went wrong on our side. Please try again.",
-  "csrf-refused": "Your browser says that this page did not come from us. Please open the link in the message again.",
+  "csrf-refused": "Your browser reports that this page did not come from us. Please open the link in the message again.",
 };
 const METHODS = {
   totp: "Code from my authenticator app",
@@ -254,7 +254,7 @@ const PAGES = {
   },
 
   "change-email"() {
-    const here = "nothing has changed. If you asked for the change in this browser, sign in here first; otherwise enter the code from the message where you asked for it. If you did not ask for it, there is nothing to do.";
+    const here = "nothing has changed. If you asked for the change in this browser, sign in here first; otherwise, enter the code from the message where you asked for the change. If you did not ask for it, no action is needed.";
     on($("confirm"), "submit", async () => {
       try {
         await inSession((session) =>
@@ -262,7 +262,7 @@ const PAGES = {
         );
       } catch (refusal) {
         if (refusal.status === 401) throw new Refusal({ detail: `You are not signed in here, so ${here}`, leadsOn: true });
-        if (refusal.kind === "not-allowed") throw new Refusal({ detail: `This is not the sign-in that asked for it, so ${here}`, leadsOn: true });
+        if (refusal.kind === "not-allowed") throw new Refusal({ detail: `This is not the session that asked for the change, so ${here}`, leadsOn: true });
         throw refusal;
       }
       finish();

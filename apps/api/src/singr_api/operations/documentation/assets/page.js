@@ -189,12 +189,12 @@ class Page {
 
   who(operation) {
     const needs = operation.security || [];
-    if (!needs.length) return "Anybody may call it.";
+    if (!needs.length) return "Anyone may call it.";
     const person = "a person's access token, as bearer or cookie";
     if (!needs.some((way) => "ApiKey" in way)) return `For people, about themselves: ${person}.`;
     const scopes = Object.values(needs[0])[0];
     const scope = scopes.length ? `, with ${scopes.join(", ")}` : "";
-    if (needs.some((way) => !Object.keys(way).length)) return `Anybody may call it; whoever sends an API key, a signed request or ${person} is known by it.`;
+    if (needs.some((way) => !Object.keys(way).length)) return `Anyone may call it; whoever sends an API key, a signed request or ${person} is known by it.`;
     return `For services and members: an API key, a signed request, or ${person}${scope}.`;
   }
 
@@ -244,7 +244,7 @@ async function start() {
     if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
     new Page(await answer.json()).render(main, nav);
   } catch (error) {
-    main.replaceChildren(make("p", { role: "alert" }, `The document could not be shown: ${error.message}`));
+    main.replaceChildren(make("p", { role: "alert" }, `The document could not be loaded: ${error.message}`));
     throw error;
   }
   document.getElementById("find").addEventListener("input", (event) => {

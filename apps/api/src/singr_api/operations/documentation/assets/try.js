@@ -21,7 +21,7 @@ export function tryForm(page, path, call) {
     send.disabled = false;
   });
   return make("div", { class: "try" },
-    make("p", { class: "who" }, "It goes to this API, and does what it says."),
+    make("p", { class: "who" }, "This calls the API for real."),
     secret && labelled(call.secret.header === "x-api-key" ? "API key" : "Access token", secret),
     ...fields.map(({ parameter, input }) => labelled(parameter.name, input)),
     body && labelled("Body", body), send, answer);
