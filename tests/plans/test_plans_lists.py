@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from plans_asks import Asks, of_tenants, of_the_platform
 from plans_rows import GROWING, OURS, fill
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, event
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from singr_db import Database, pages
@@ -17,8 +17,8 @@ from singr_jobs.bulk import _asking
 from singr_jobs.dead import _groups, _sql
 from singr_jobs.queues import _standing
 
-READ_WHOLE, READ_WHOLE_AT_A_MILLION = 100, 1000
-"""Rows: what has fewer lies on a few pages, and PostgreSQL reads it whole where an index leads to it as well."""
+READ_WHOLE = 100
+"""Rows: what has fewer lies on a few pages, and may be read whole where no index leads to it."""
 
 
 @dataclass
@@ -33,9 +33,8 @@ class Costs:
 class Looks:
     """What was asked of PostgreSQL, explained: which large tables were read whole, and how many rows were looked at."""
 
-    def __init__(self, most: int, *, small: bool) -> None:
+    def __init__(self, most: int) -> None:
         self._most = most
-        self._small = small
         self.faults: list[str] = []
         self.told: dict[str, Costs] = {}
 
@@ -46,8 +45,6 @@ class Looks:
         def keep(_c: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: Any) -> None:
             asked.append((statement, parameters))
 
-        if self._small:  # of a small table PostgreSQL would read the whole even where an index leads
-            await session.execute(text("SET LOCAL enable_seqscan = off"))
         event.listen(Engine, "before_cursor_execute", keep)
         try:
             await ask(session)
@@ -72,8 +69,7 @@ class Looks:
             removed = sum(node.get(f"Rows Removed by {what}", 0) for what in ("Filter", "Index Recheck"))
             rows = int((node["Actual Rows"] + removed) * node["Actual Loops"]) if table else 0
             costs.rows += rows
-            whole = READ_WHOLE if self._small else READ_WHOLE_AT_A_MILLION
-            if node["Node Type"].endswith("Seq Scan") and rows > whole and table.startswith(GROWING):
+            if node["Node Type"].endswith("Seq Scan") and rows > READ_WHOLE and table.startswith(GROWING):
                 self.faults.append(f"{name}: reads {table} whole ({rows} rows): {' '.join(statement.split())[:200]}")
 
 
@@ -84,8 +80,8 @@ def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 @asynccontextmanager
-async def _asking_all(db: Database, most: int, *, small: bool = False) -> AsyncIterator[Looks]:
-    looks = Looks(most, small=small)
+async def _asking_all(db: Database, most: int) -> AsyncIterator[Looks]:
+    looks = Looks(most)
     for name, ask in of_tenants():
         async with db.tenant(OURS) as session:
             await looks.watch(session, name, ask)
@@ -106,7 +102,7 @@ async def test_no_list_or_count_looks_at_more_rows_than_it_says(db: Database, mo
     for bound, small in {"MOST_GROUPS": 10, "COUNTED": 10, "MOST_KINDS": 100, "LATEST": 200}.items():
         monkeypatch.setattr(_groups, bound, small)
     await fill(db, 20_000)
-    async with _asking_all(db, 2500, small=True) as looks:
+    async with _asking_all(db, 2500) as looks:
         assert not looks.faults, "\n".join(looks.faults)
 
 
