@@ -16,6 +16,7 @@ from sqlalchemy import insert, text
 from singr_api.http import leaving
 from singr_api.messages.inbox import stream
 from singr_comms import PlainPush, PlainSms
+from singr_comms.notifications import OverrideInput, put_override
 from singr_comms.people.inbox import InboxMessage, InboxNews, InboxWordsError, add_to_inboxes, wake_snoozed
 from singr_config import Settings
 from singr_db import Database, Sealer, new_id
@@ -236,6 +237,22 @@ async def test_what_comes_in_and_changes_is_told_live_and_followed_up_without_a_
         assert [(await events.next("item"))[1]["title"] for _ in range(2)] == ["Two", "Three"]
     async with following(ada, after=3) as events:
         assert (await events.next("item"))[1]["title"] == "Three"
+
+
+async def test_page_and_stream_tell_items_in_the_organizations_own_words(
+    following: Any, api_url: str, client: Any, someone: Any, mailbox: Mailbox, db: Database
+) -> None:
+    ada = await someone()
+    recipient = await mailbox.reach(ada.user_id)
+    async with db.tenant(ORGANIZATION) as session:
+        own = OverrideInput(text="{text}", subject="Ours: {title}")
+        await put_override(session, "plain", "push", "en", own)
+    async with db.platform() as session:
+        await session.execute(text("UPDATE template_overrides SET starts_at = now()"))
+    await mailbox.put(recipient, "One")
+    assert await titles(client(api_url, ada), "open") == ["Ours: One"]
+    async with following(ada, after=0) as events:
+        assert (await events.next("item"))[1]["title"] == "Ours: One"
 
 
 async def test_who_is_far_behind_is_told_to_read_anew(

@@ -51,7 +51,13 @@ async def index(session: PlatformSession, services: Services, call: UserCall, qu
     recipient_id = await inbox_of(session, organization_id=query.organization_id, user_id=call.user_id)
     counts = await count_inbox(session, recipient_id)
     page = await list_inbox(
-        session, services.sealer, recipient_id, state=query.state, limit=query.limit, cursor=query.cursor
+        session,
+        services.sealer,
+        recipient_id,
+        state=query.state,
+        limit=query.limit,
+        cursor=query.cursor,
+        brands=services.brands,
     )
     return InboxPage(page.items, page.next_cursor, counts.unread, counts.unseen, counts.position)
 

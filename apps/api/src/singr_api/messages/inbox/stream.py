@@ -131,7 +131,8 @@ async def _news(services: Services, recipient_id: UUID, after: int) -> tuple[byt
             if counts.position - after > _MOST:
                 after = counts.position
                 told.append(_event("reload", after, {}))
-            while changed := await inbox_changes(session, services.sealer, recipient_id, after=after, limit=_AT_ONCE):
+            changes = partial(inbox_changes, session, services.sealer, recipient_id, brands=services.brands)
+            while changed := await changes(after=after, limit=_AT_ONCE):
                 told += [_event("item", item.position, item) for item in changed]
                 after = changed[-1].position
             told.append(_event("counts", after, await count_inbox(session, recipient_id)))

@@ -1,17 +1,20 @@
 """What a message wears: the brand and words that were in force when it was made, so that every try says the same."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
-from singr_comms.catalogue import message_types
+from singr_comms.catalogue import Message, message_types
+from singr_comms.channels import CHANNELS
+from singr_comms.models._message import kind_of
 from singr_comms.notifications.branding._store import IN_FORCE_AFTER, VERSIONS, may_be_worded
 from singr_comms.rendering._brand import OrganizationBrand, Words
 from singr_comms.rendering._formats import DEFAULT_LANGUAGE
+from singr_comms.rendering._templates import language_of
 from singr_config import BrandSettings
 from singr_config.clock import clock
 from singr_db import PLATFORM_ORGANIZATION_ID, Database, TenantSession, answered_within, made_at, sql_text
@@ -80,6 +83,22 @@ class Wardrobe(msgspec.Struct, frozen=True):
         worn = self.worn(kind, channel, envelope.locale, made_at(message_id))
         return envelope if worn is None else msgspec.structs.replace(envelope, brand=worn)
 
+    def told(
+        self, message: Message, channel: str, made: UUID, *wanted: str | None
+    ) -> tuple[OrganizationBrand | None, str]:
+        """What a message wears that is shown and not sent, such as an item of an inbox, and the language it is told in.
+
+        Args:
+            message: the message.
+            channel: whose words it has.
+            made: an id that says when it was made.
+            wanted: its reader's language; otherwise it is told in its organization's, as it would be sent.
+        """
+        kind = kind_of(message)
+        otherwise = self.locale(kind, made) if self.brands else None
+        lang = language_of(type(message), CHANNELS[channel].texts, *wanted, otherwise)
+        return self.worn(kind, channel, lang, made_at(made)) if self.brands or self.words else None, lang
+
     def worn(self, kind: str, channel: str, locale: str | None, moment: datetime) -> OrganizationBrand | None:
         """What a message that was made at a moment wears; None: what the platform wears."""
         if not (self.brands or self.words) or not wears(kind):
@@ -135,6 +154,20 @@ class Brands:
                 return known
         return await asyncio.shield(self._reading.get(organization_id) or self._begun(organization_id))
 
+    async def wardrobe_of(self, session: Any, organization_id: UUID, rows: Sequence[Any]) -> Wardrobe:
+        """All that some messages may wear, each a row with its `id` and `kind`; nothing where none of them wears any.
+
+        What is not known is read in the caller's transaction, which has a connection already.
+        """
+        newest = max((row.id for row in rows if wears(row.kind)), default=None)
+        if newest is None or organization_id == PLATFORM_ORGANIZATION_ID:
+            return Wardrobe()
+        known = self._known.get(organization_id)
+        if known is None or not known.holds(newest):
+            known = await self._read(session, organization_id, clock.now())
+            self._keep(organization_id, known)
+        return known
+
     def _begun(self, organization_id: UUID) -> "asyncio.Task[Wardrobe]":
         """What many ask for at once is read once, and goes on though one of them gives up."""
         reading = asyncio.create_task(self._read_anew(organization_id))
@@ -145,10 +178,13 @@ class Brands:
     def _ended(self, organization_id: UUID, reading: "asyncio.Task[Wardrobe]") -> None:
         del self._reading[organization_id]
         if not reading.cancelled() and reading.exception() is None:
-            self._known.pop(organization_id, None)
-            if len(self._known) >= _MOST:
-                del self._known[next(iter(self._known))]  # the one that was read longest ago
-            self._known[organization_id] = reading.result()
+            self._keep(organization_id, reading.result())
+
+    def _keep(self, organization_id: UUID, read: Wardrobe) -> None:
+        self._known.pop(organization_id, None)
+        if len(self._known) >= _MOST:
+            del self._known[next(iter(self._known))]  # the one that was read longest ago
+        self._known[organization_id] = read
 
     async def _read_anew(self, organization_id: UUID) -> Wardrobe:
         now = clock.now()

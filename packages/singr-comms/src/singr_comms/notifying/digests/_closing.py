@@ -10,15 +10,16 @@ from uuid import UUID
 import msgspec
 
 from singr_comms._links import Links, SiteUrls
-from singr_comms.catalogue import message_types
+from singr_comms.catalogue import Message, message_types
 from singr_comms.messages.digest import MESSAGE_TYPE
 from singr_comms.notifications._rows import CONTENT
+from singr_comms.notifications.branding._worn import Brands, Wardrobe
 from singr_comms.notifications.channels.email import SendEmail
 from singr_comms.notifications.sending._try import PREFERENCE, UNWANTED
 from singr_comms.notifying._words import EMPTY, MAILLESS, WORDS
 from singr_comms.notifying.digests import _sql as sql
 from singr_comms.notifying.digests._joining import Period
-from singr_comms.notifying.digests._words import digest_of, opened_by
+from singr_comms.notifying.digests._words import Dressed, digest_of, opened_by
 from singr_comms.people import read_keys
 from singr_comms.people.preferences._rule import rule_values
 from singr_comms.people.recipients._sealing import name_of
@@ -66,7 +67,7 @@ class Digests:
         db: the database; its platform sessions are used, each statement names its organization.
         sealer: opens items.
         sites: where all that happened can be seen.
-        brand: in whose name items speak.
+        brand: in whose name items speak, in the own words of their organization where it has some.
     """
 
     def __init__(self, db: Database, sealer: Sealer, sites: SiteUrls, brand: BrandSettings | None = None) -> None:
@@ -74,6 +75,7 @@ class Digests:
         self._sealer = sealer
         self._link = Links(sites).account()
         self._brand = BrandSettings() if brand is None else brand
+        self._brands = Brands(db, brand=self._brand, api_url="")  # of what they wear, items show words alone
 
     async def close_due(self, organization_id: UUID) -> ClosedDigests:
         """Close the windows of an organization that are due, by some dozens a transaction, for some seconds."""
@@ -189,8 +191,9 @@ class Digests:
         key = keys.get(row.key_id)
         if unwanted is None and fresh and row.is_reached and key is not None:
             name = name_of(row.name_sealed, keys, row.key_id)
-            how: dict[str, Any] = {"opened": opened_by(self._sealer), "brand": self._brand, "link": self._link}
-            digest = digest_of(fresh, who=row, name=name, period=row.period, **how)
+            wardrobe = await self._brands.wardrobe_of(session, row.organization_id, fresh)
+            how: dict[str, Any] = {"dressed": self._dressed_by(wardrobe, row.locale), "link": self._link}
+            digest = digest_of(fresh, opened=opened_by(self._sealer), who=row, name=name, period=row.period, **how)
         else:
             digest = None
         values = {
@@ -209,6 +212,13 @@ class Digests:
         await enqueue(session, SendEmail(message_id), organization_id=row.organization_id, job_id=message_id)
         await session.execute(sql.MESSAGE, values | {"content": key.seal(_encode(digest), context=CONTENT)})
         return 1
+
+    def _dressed_by(self, wardrobe: Wardrobe, locale: str | None) -> Dressed:
+        def dressed(item: Any, message: Message) -> tuple[BrandSettings, str]:
+            worn, lang = wardrobe.told(message, item.channel, item.id, locale)
+            return worn or self._brand, lang
+
+        return dressed
 
 
 def _account(user: str) -> UUID | None:

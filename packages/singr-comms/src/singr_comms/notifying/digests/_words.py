@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, tzinfo
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -20,13 +20,14 @@ from singr_jobs.schedules import zone
 
 _TITLE: Final = 200
 _BODY: Final = 400
+Dressed: TypeAlias = Callable[[Any, Message], tuple[BrandSettings, str | None]]
 
 
 def digest_of(
     rows: Sequence[Any],
     *,
     opened: Callable[[Any], Message | None],
-    brand: BrandSettings,
+    dressed: Dressed,
     who: Any,
     name: str | None,
     period: Period,
@@ -37,14 +38,14 @@ def digest_of(
     Args:
         rows: items, in their order.
         opened: opens one; None where it cannot.
-        brand: whose messages they are.
-        who: whose digest it is: their `locale` and `time_zone`.
+        dressed: gives in whose name an item speaks, and in which language.
+        who: whose digest it is: their `time_zone`.
         name: the name to address them by.
         period: how often it comes.
         link: where all of it can be seen.
     """
     place = zone(who.time_zone) or UTC
-    shown = [item for row in rows[:MOST] if (item := _item(row, opened(row), brand, who.locale)) is not None]
+    shown = [item for row in rows[:MOST] if (item := _item(row, opened(row), dressed)) is not None]
     if not shown:
         return None
     return checked(
@@ -82,10 +83,11 @@ def opened_by(sealer: Sealer) -> Callable[[Any], Message | None]:
     return opened
 
 
-def _item(row: Any, message: Message | None, brand: BrandSettings, locale: str | None) -> DigestItem | None:
+def _item(row: Any, message: Message | None, dressed: Dressed) -> DigestItem | None:
     if message is None:
         return None
     try:
+        brand, locale = dressed(row, message)
         words = CHANNELS[row.channel].shown(message, brand, locale)[1]
         title, _, body = "".join(one for one in words if one not in ISOLATES).strip().partition("\n")
         # A mail's text is a letter: its subject says what it is about.

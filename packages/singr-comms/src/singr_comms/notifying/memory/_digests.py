@@ -15,7 +15,7 @@ from singr_comms.notifying.digests._words import digest_of
 from singr_comms.notifying.memory._judging import Judging, closes_of
 from singr_comms.notifying.memory._model import MemoryMessage
 from singr_comms.people._memory import MemoryPeople, MemoryRecipient
-from singr_config import BrandSettings
+from singr_comms.rendering._templates import DEFAULT_BRAND
 from singr_db import new_id
 
 
@@ -176,7 +176,7 @@ class MemoryDigests:
         return digest_of(
             items,
             opened=lambda item: item.message,
-            brand=BrandSettings(),
+            dressed=lambda _item, _message: (DEFAULT_BRAND, person.given.locale),
             who=person.given,
             name=person.given.name,
             period=period,

@@ -18,7 +18,7 @@ from singr_comms.people.exporting._account import AccountData, NoAccounts
 from singr_comms.people.exporting._job import HOURS, RemoveExport, key_of_export
 from singr_comms.people.exporting._leftovers import remove_leftovers
 from singr_comms.people.exporting._opening import Opener
-from singr_comms.people.exporting._tables import MESSAGES
+from singr_comms.people.exporting._tables import WORN
 from singr_comms.people.exporting._writing import PersonRows, WithdrawnError, document
 from singr_comms.rendering._templates import DEFAULT_BRAND
 from singr_config import BrandSettings, ObjectStoreSettings
@@ -166,7 +166,7 @@ class Exports:
         if organization_id != PLATFORM_ORGANIZATION_ID:
             async for name, row in reader.of_recipient(organization_id, recipient_id, addresses):
                 worn = Wardrobe()
-                if name in MESSAGES and wears(row["type"]):
+                if name in WORN and wears(row["type"]):
                     worn = await self._brands.wardrobe(organization_id, row["at"])
                 yield name, self._opener.told(row, worn)
         if user_id is not None:

@@ -15,7 +15,7 @@ from singr_comms.notifications._rows import CONTENT, RECIPIENT
 from singr_comms.notifications.branding._worn import Wardrobe
 from singr_comms.people.recipients._sealing import NAME
 from singr_config import BrandSettings
-from singr_db import Sealer, SealError, made_at
+from singr_db import Sealer, SealError
 
 WITHHELD: Final = "withheld: it carries a code or a link that lets somebody in"
 _BARE: Final = Wardrobe()
@@ -35,7 +35,7 @@ class Opener:
         self._brand = brand
 
     def told(self, row: Mapping[str, Any], wardrobe: Wardrobe = _BARE) -> dict[str, Any]:
-        """A row as the export tells it: `at` is its id, and of a message it says what that wears of a wardrobe."""
+        """A row as the export tells it: `at` is its id, and what was said it tells as it wears it of a wardrobe."""
         told = {name: value for name, value in row.items() if name not in {"at", "key_wrapped"}}
         told = {"id": row["at"], **{name: value for name, value in told.items() if not name.endswith("_sealed")}}
         if "name_sealed" in row:
@@ -85,8 +85,8 @@ class Opener:
             declared = message_types.named(kind)
             if declared is not None and channel in declared.models:
                 message = msgspec.json.decode(content, type=declared.models[channel])
-                worn = wardrobe.worn(kind, channel, row.get("locale"), made_at(row["at"])) if wardrobe.read_at else None
-                shown = preview(message, locale=row.get("locale"), brand=worn or self._brand)
+                worn, locale = wardrobe.told(message, channel, row["at"], row.get("locale"))
+                shown = preview(message, locale=locale, brand=worn or self._brand)
                 told |= {"subject": shown.subject, "text": shown.text}
         except (msgspec.MsgspecError, InvalidMessageError):
             pass  # of a type that has changed since: its variables are told as they were

@@ -157,8 +157,8 @@ LISTS: Final = (
     _listed("messages", _LEDGER, _MESSAGE, f"{_MESSAGES} AND m.recipient_id = {_IDS}", "m.id"),
     TO_ADDRESS,
 )
-MESSAGES: Final = frozenset({"messages", "messages_to_address"})
-"""Lists of what was sent: their rows wear what their messages did."""
+WORN: Final = frozenset({"messages", "messages_to_address", "inbox", "digests"})
+"""Lists whose rows wear what was in force when they were made: their ids say when."""
 
 LEFT_OUT: Final = {
     "address_answers": "fingerprints alone: which STOP or START was applied last",

@@ -10,13 +10,15 @@ from sqlalchemy import ColumnElement, select
 
 from singr_comms._errors import CommsError, InvalidMessageError
 from singr_comms.catalogue import message_types
+from singr_comms.channels.push import CHANNEL as PUSH
 from singr_comms.channels.push import render_push
 from singr_comms.models._message import Message, kind_of
 from singr_comms.notifications._rows import CONTENT
-from singr_comms.notifications.branding._worn import READER_LOCALE_SQL
+from singr_comms.notifications.branding._worn import READER_LOCALE_SQL, Brands, Wardrobe
 from singr_comms.people._memory import KeepsPeople
 from singr_comms.people._memory_inboxes import MemoryItem
 from singr_comms.people.inbox._news import note_news
+from singr_comms.rendering._templates import DEFAULT_BRAND
 from singr_db import PlatformSession, Sealer, SealError, TenantSession, new_id, sql_text
 from singr_db.batch import read_arrays
 from singr_db.pages import Page, fetch_page
@@ -211,6 +213,7 @@ async def list_inbox(
     state: InboxState = "open",
     limit: int = 20,
     cursor: str | None = None,
+    brands: Brands | None = None,
 ) -> Page[InboxItemView]:
     """One page of a person's inbox, newest first, in their language as it is now.
 
@@ -221,47 +224,62 @@ async def list_inbox(
         state: `open` is what is neither archived nor snoozed, `unread` that of it which was not read.
         limit: how many, 1 or more.
         cursor: `next_cursor` of the page before.
+        brands: what organizations' messages wear: items then say what their pushes do, in the organization's own words
+            where it has some; without it, types' own.
 
     Raises:
         singr_db.pages.InvalidCursor: the cursor is malformed.
     """
     if isinstance(session, KeepsPeople):
         kept = session.people.inboxes.page(recipient_id, state, limit=limit, cursor=cursor)
-        views = await _views(session, sealer, recipient_id, kept.items)
+        views = await _views(session, sealer, recipient_id, kept.items, brands)
         return Page(views, kept.next_cursor)
     statement = select(InboxItem).where(InboxItem.recipient_id == recipient_id, *_in_state(state))
     page = await fetch_page(session, statement, key=InboxItem.id, limit=limit, cursor=cursor)
-    return Page(await _views(session, sealer, recipient_id, page.items), page.next_cursor)
+    return Page(await _views(session, sealer, recipient_id, page.items, brands), page.next_cursor)
 
 
 async def inbox_changes(
-    session: TenantSession | PlatformSession, sealer: Sealer, recipient_id: UUID, *, after: int, limit: int
+    session: TenantSession | PlatformSession,
+    sealer: Sealer,
+    recipient_id: UUID,
+    *,
+    after: int,
+    limit: int,
+    brands: Brands | None = None,
 ) -> list[InboxItemView]:
     """Items that changed behind a position, in the order of their changes, `limit` at most; as in `list_inbox`."""
     if isinstance(session, KeepsPeople):
         kept = session.people.inboxes.changes(recipient_id, after=after, limit=limit)
-        return [*await _views(session, sealer, recipient_id, kept)]
+        return [*await _views(session, sealer, recipient_id, kept, brands)]
     changed = (InboxItem.recipient_id == recipient_id, InboxItem.position > after)
     rows = await session.scalars(select(InboxItem).where(*changed).order_by(InboxItem.position).limit(limit))
-    return [*await _views(session, sealer, recipient_id, rows.all())]
+    return [*await _views(session, sealer, recipient_id, rows.all(), brands)]
 
 
 async def _views(
-    session: TenantSession | PlatformSession, sealer: Sealer, recipient_id: UUID, rows: Sequence[Any]
+    session: TenantSession | PlatformSession,
+    sealer: Sealer,
+    recipient_id: UUID,
+    rows: Sequence[Any],
+    brands: Brands | None,
 ) -> tuple[InboxItemView, ...]:
     """Items as their reader sees them: all of an inbox is in one language, which is asked for where there are any."""
     if not rows:
         return ()
+    wardrobe = Wardrobe()
     if isinstance(session, KeepsPeople):
         person = session.people.by_id().get(recipient_id)
         locale = None if person is None else person.given.locale
     else:
         locale = await session.scalar(_LOCALE, {"recipient_id": recipient_id})
-    return tuple(_view(row, sealer, locale) for row in rows)
+        if brands is not None:
+            wardrobe = await brands.wardrobe_of(session, rows[0].organization_id, rows)
+    return tuple(_view(row, sealer, locale, wardrobe) for row in rows)
 
 
-def _view(row: Any, sealer: Sealer, locale: str | None) -> InboxItemView:
-    title, body, link = _words(row, sealer, locale)
+def _view(row: Any, sealer: Sealer, locale: str | None, wardrobe: Wardrobe) -> InboxItemView:
+    title, body, link = _words(row, sealer, locale, wardrobe)
     return InboxItemView(
         id=row.id,
         type=row.kind,
@@ -278,7 +296,9 @@ def _view(row: Any, sealer: Sealer, locale: str | None) -> InboxItemView:
     )
 
 
-def _words(row: Any, sealer: Sealer, locale: str | None) -> tuple[str | None, str | None, str | None]:
+def _words(
+    row: Any, sealer: Sealer, locale: str | None, wardrobe: Wardrobe
+) -> tuple[str | None, str | None, str | None]:
     declared = message_types.named(row.kind)
     model = declared and declared.models.get("push")
     if model is None:
@@ -288,7 +308,8 @@ def _words(row: Any, sealer: Sealer, locale: str | None) -> tuple[str | None, st
             message = row.message
         else:
             message = msgspec.json.decode(sealer.open(row.content_sealed, context=CONTENT), type=model)
-        rendered = render_push(message, locale=locale)
+        worn, lang = wardrobe.told(message, PUSH.name, row.id, locale)
+        rendered = render_push(message, worn or DEFAULT_BRAND, lang)
     except (SealError, msgspec.MsgspecError, InvalidMessageError):
         return None, None, None
     return rendered.title, rendered.body, rendered.link
