@@ -1,5 +1,7 @@
 """An annotation, read: what it takes, in words, and something that it takes."""
 
+from collections.abc import Iterable
+from contextlib import suppress
 from enum import Enum
 from types import UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
@@ -28,54 +30,69 @@ _FORMS: Final[dict[type[inspect.Type], str]] = {
 # First what nobody sends, so that nothing else is the same. Times lie behind: what begins then has begun.
 _TRIED: Final[tuple[Any, ...]] = (
     "stand-in.not-sent", "nobody@stand-in.example", "+15555550199", "01920000-0000-7000-8000-00005711d111",
-    "2020-01-01T00:00:00Z", "2020-01-01", "03:07", "03:07:00", "a", "en", "UTC", False, 0, 1, 0.5, [], {},
+    "2020-01-01T00:00:00Z", "2020-01-01", "03:07", "03:07:00", "a", "en", "UTC", 0, 1, 0.5, [], {},
 )  # fmt: skip
 
 
-def stand_in(annotation: Any) -> Any:
-    """Return something, as JSON has it, that an annotation takes; `NOTHING` where nothing is found."""
-    for member in members_of(annotation):
+def stand_in(annotation: Any, turn: int = 0) -> Any:
+    """Return something, as JSON has it, that an annotation takes; `NOTHING` where nothing is found.
+
+    With each turn another one, until they begin anew: the words of a fixed set, and null where it may be left out.
+    """
+    members = members_of(annotation)
+    is_optional = type(None) in members
+    for member in members:
         if member is type(None):
             continue
         bare, bounds = _taken_apart(member)
-        for value in (*_made(bare, bounds), *_TRIED, *_told(bounds)):
-            try:
-                msgspec.convert(value, member)
-            except (msgspec.ValidationError, TypeError):
-                continue
-            return value
+        words = _words(bare) or _first(member, (*_made(bare, bounds, turn >> is_optional), *_TRIED, *_told(bounds)))
+        if words:
+            all_ = (*words, None) if is_optional else words
+            return all_[turn % len(all_)]
     return NOTHING
+
+
+def _first(annotation: Any, values: Iterable[Any]) -> tuple[Any, ...]:
+    for value in values:
+        with suppress(msgspec.ValidationError, TypeError):
+            msgspec.convert(value, annotation)
+            return (value,)
+    return ()
+
+
+def _words(bare: Any) -> tuple[Any, ...]:
+    """All that there is to choose from, where that is a fixed set."""
+    if get_origin(bare) is Literal:
+        return get_args(bare)
+    if isinstance(bare, type) and issubclass(bare, Enum):
+        return tuple(one.value for one in bare)
+    return (False, True) if bare is bool else ()
 
 
 def is_choice(annotation: Any) -> bool:
     """Whether it takes words of a fixed set, one of which may decide what stands beside it."""
-    bare = {bare_of(member) for member in members_of(annotation)}
-    return any(get_origin(one) is Literal or (isinstance(one, type) and issubclass(one, Enum)) for one in bare)
+    return any(bare is not bool and _words(bare) for bare in map(bare_of, members_of(annotation)))
 
 
-def _made(bare: Any, bounds: tuple[Meta, ...]) -> tuple[Any, ...]:
-    """What follows from the annotation itself: one of its words, its bounds, or a whole of its parts."""
-    if get_origin(bare) is Literal:
-        return get_args(bare)
+def _made(bare: Any, bounds: tuple[Meta, ...], turn: int) -> tuple[Any, ...]:
+    """What follows from the annotation itself: its bounds, or a whole of its parts."""
     least = [bound.min_length for bound in bounds if bound.min_length is not None]
-    if isinstance(bare, type) and issubclass(bare, Enum):
-        return tuple(one.value for one in bare)
     if isinstance(bare, type) and issubclass(bare, msgspec.Struct):
-        return _filled(bare)
+        return _filled(bare, turn)
     if get_origin(bare) in {list, tuple, set, frozenset} and least:
-        item = stand_in(get_args(bare)[0])
+        item = stand_in(get_args(bare)[0], turn)
         return () if item is NOTHING else ([item] * least[0],)
     if bare is str and least and least[0] > 1:
         return ("a" * least[0],)
     return tuple(edge for bound in bounds for edge in (bound.ge, bound.le) if edge is not None)
 
 
-def _filled(struct: type[msgspec.Struct]) -> tuple[Any, ...]:
+def _filled(struct: type[msgspec.Struct], turn: int) -> tuple[Any, ...]:
     config = struct.__struct_config__
     whole: dict[str, Any] = {config.tag_field: config.tag} if config.tag_field else {}
     for field in msgspec.structs.fields(struct):
         if field.required:
-            whole[field.encode_name] = stand_in(field.type)
+            whole[field.encode_name] = stand_in(field.type, turn)
     return () if any(part is NOTHING for part in whole.values()) else (whole,)
 
 

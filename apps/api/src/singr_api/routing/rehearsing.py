@@ -6,7 +6,8 @@ it refuses is told beside the form. Work that has a session does everything in i
 each other's way (`past_deadlock`); so a rehearsal leaves nothing behind, and no key keeps its answer. Work that opens
 a session itself says that it can be undone, with `undoable` and `undone_in_rehearsals`.
 
-Where stand-ins took the place of what was sent, nothing more is told of that, nor of what holds it.
+Where stand-ins took the place of what was sent, nothing more is told of that, nor of what holds it; nor what is
+refused of the rest for one of them and not for all: rules between fields read them, too.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -14,9 +15,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from typing import Any, Final, TypeVar
 
+from singr_api.http.mending import MOST_ERRORS
 from singr_api.http.problems import INVALID, FieldError, Problem, invalid
 from singr_api.http.translations import problem_of
-from singr_api.http.validation import MOST_ERRORS, Misfit, invalid_together
+from singr_api.http.validation import Misfit, invalid_together
 from singr_observability import get_logger
 
 Rehearsal = Callable[[Any], Awaitable[None]]
@@ -93,11 +95,21 @@ class Faults:
         form = next(of_body, None)
         more: list[FieldError] = []
         if rehearse is not None and len(errors) < MOST_ERRORS and (form is None or form.is_mended):
-            refused = await _refused(rehearse, sent if form is None else form.mended)
-            more = [error for error in refused if form is None or _stands_apart(error, form)]
+            more = [*await _refused(rehearse, sent)] if form is None else await _certain(rehearse, form)
         if more:
             return invalid(*errors, *more)
         return self._problems[0] if len(self._problems) == 1 else invalid_together(errors)
+
+
+async def _certain(rehearse: Rehearsal, form: Misfit) -> list[FieldError]:
+    """What is refused of a body whatever stands in for what is wrong with its form."""
+    certain = [error for error in await _refused(rehearse, form.mended) if _stands_apart(error, form)]
+    for other in form.others:
+        if not certain:
+            break
+        refused = await _refused(rehearse, other)
+        certain = [error for error in certain if error in refused]
+    return certain
 
 
 async def _refused(rehearse: Rehearsal, body: Any) -> Sequence[FieldError]:
