@@ -133,7 +133,7 @@ BREAKAGES = (
         "Lists that are too long are walked to their end before they are said to be",
         (
             Edit(
-                "apps/api/src/singr_api/http/validation.py",
+                "apps/api/src/singr_api/http/form/mending.py",
                 "islice(_parts(bare_of(container), value), _most(container))",
                 "_parts(bare_of(container), value)",
             ),

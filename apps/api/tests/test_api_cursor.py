@@ -5,8 +5,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from singr_api.http.annotations import describe
 from singr_api.http.fields import Cursor
+from singr_api.http.form.annotations import describe
 from singr_db.pages import encode_cursor
 
 

@@ -14,9 +14,9 @@ import pytest
 from msgspec import Meta
 
 from singr_api.http.codes import FIELD_CODES, FieldCode
+from singr_api.http.form.validation import decode_body
 from singr_api.http.problems import Problem
 from singr_api.http.translations import problem_of
-from singr_api.http.validation import decode_body
 from singr_api.messages.notifications.schemas import SendNotification
 from singr_api.organizations.credentials.schemas import CreateCredential
 from singr_api.people.recipients.schemas import ImportRecipients

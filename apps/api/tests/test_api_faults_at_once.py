@@ -10,8 +10,8 @@ from api_callers import ORGANIZATION
 from loguru import logger
 from sqlalchemy import insert
 
+from singr_api.http.form.validation import Misfit, decode_body
 from singr_api.http.problems import FieldError, invalid
-from singr_api.http.validation import Misfit, decode_body
 from singr_api.routing.rehearsing import Faults
 from singr_db import Database, new_id
 from singr_db.tables import Recipient

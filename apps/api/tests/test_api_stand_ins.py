@@ -6,7 +6,7 @@ import pytest
 from api_callers import ORGANIZATION
 from sqlalchemy import insert
 
-from singr_api.http.annotations import stand_in
+from singr_api.http.form.annotations import stand_in
 from singr_comms.notifying import Audience, PriorityName
 from singr_db import Database, new_id
 from singr_db.tables import Recipient

@@ -17,8 +17,8 @@ from singr_api.admission.idempotency import REPLAYED, Reply
 from singr_api.admission.people import Person
 from singr_api.http import problems
 from singr_api.http.edge import Scope, response_headers
+from singr_api.http.form.validation import convert_query, encode
 from singr_api.http.problems import FieldError, Location, Problem, invalid, refused, render
-from singr_api.http.validation import convert_query, encode
 from singr_auth import Principal
 from singr_auth.accounts import ClientInfo
 from singr_comms.inbound import Proved

@@ -15,10 +15,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from typing import Any, Final, TypeVar
 
-from singr_api.http.mending import MOST_ERRORS
+from singr_api.http.form.mending import MOST_ERRORS
+from singr_api.http.form.validation import Misfit, invalid_together
 from singr_api.http.problems import INVALID, FieldError, Problem, invalid
 from singr_api.http.translations import problem_of
-from singr_api.http.validation import Misfit, invalid_together
 from singr_observability import get_logger
 
 Rehearsal = Callable[[Any], Awaitable[None]]

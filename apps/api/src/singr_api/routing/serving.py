@@ -28,9 +28,9 @@ from singr_api.admission.idempotency import Idempotency, Reply, Task
 from singr_api.admission.people import SAFE
 from singr_api.admission.policy import Access, Policy
 from singr_api.http.body import check_body
+from singr_api.http.form.validation import Misfit, decode_body, encode
 from singr_api.http.pages import link_next
 from singr_api.http.problems import Problem
-from singr_api.http.validation import Misfit, decode_body, encode
 from singr_api.routing.handler import Handler, annotations_of
 from singr_api.routing.rehearsing import Faults, Undone, is_undoable, rehearsed
 from singr_db import PLATFORM_ORGANIZATION_ID, Database, PlatformSession, TenantSession, past_deadlock

@@ -7,8 +7,8 @@ from singr_api.admission.call import UserCall, answer
 from singr_api.admission.idempotency import Reply
 from singr_api.admission.policy import Access
 from singr_api.http.fields import OrganizationQuery
+from singr_api.http.form.validation import encode
 from singr_api.http.problems import NOT_FOUND
-from singr_api.http.validation import encode
 from singr_api.people.devices.schemas import DeviceList
 from singr_api.people.shared import DAILY, IN_PATH, MyQuery, checked_id, my_organization
 from singr_api.routing.operations import Example

@@ -5,8 +5,8 @@ from typing import Any, Final
 from singr_api.admission.idempotency import Reply
 from singr_api.admission.policy import Access
 from singr_api.http.fields import OrganizationQuery
+from singr_api.http.form.validation import encode
 from singr_api.http.problems import NOT_FOUND
-from singr_api.http.validation import encode
 from singr_api.people.recipients.schemas import Erasing, ImportRecipients, RecipientPage, RecipientQuery
 from singr_api.people.shared import DAILY, IN_PATH, checked_id
 from singr_api.routing.operations import Example

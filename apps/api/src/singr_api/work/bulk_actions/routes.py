@@ -6,8 +6,8 @@ from uuid import UUID
 from singr_api.admission.call import Call
 from singr_api.admission.idempotency import Reply
 from singr_api.admission.policy import Access
+from singr_api.http.form.validation import encode
 from singr_api.http.problems import BULK_ACTION_ENDED, FILTER_TOO_WIDE, NOT_FOUND
-from singr_api.http.validation import encode
 from singr_api.routing.route import Answer, Section, page_with
 from singr_api.wiring.services import Services
 from singr_api.work.bulk_actions import examples

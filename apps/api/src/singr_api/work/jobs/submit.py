@@ -10,9 +10,9 @@ import msgspec
 
 from singr_api.admission.call import Call, organization_of
 from singr_api.admission.idempotency import IdempotencyStatistics, Reply
+from singr_api.http.form.validation import Misfit, decode_body
 from singr_api.http.problems import FieldError, Problem, invalid
 from singr_api.http.translations import problem_of
-from singr_api.http.validation import Misfit, decode_body
 from singr_api.routing.rehearsing import Faults
 from singr_api.wiring.organizations import Organizations
 from singr_api.work.jobs.schemas import CreateJob

@@ -15,9 +15,9 @@ from typing import Any, Final, TypeVar
 import msgspec
 from msgspec import inspect
 
-from singr_api.http.annotations import NOTHING
 from singr_api.http.body import join_path
-from singr_api.http.mending import MOST_ERRORS, Path, Walk, shown, words
+from singr_api.http.form.annotations import NOTHING
+from singr_api.http.form.mending import MOST_ERRORS, Path, Walk, shown, words
 from singr_api.http.problems import INVALID, MALFORMED_BODY, FieldError, Location, Problem, invalid, refused
 
 T = TypeVar("T")

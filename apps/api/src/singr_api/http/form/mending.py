@@ -8,9 +8,9 @@ from typing import Annotated, Any, Final, get_args, get_origin
 import msgspec
 from msgspec import inspect
 
-from singr_api.http.annotations import NOTHING, bare_of, describe, is_choice, members_of, stand_in
 from singr_api.http.body import join_path
 from singr_api.http.codes import FieldCode, RuleError
+from singr_api.http.form.annotations import NOTHING, bare_of, describe, is_choice, members_of, stand_in
 from singr_api.http.problems import FieldError, Location
 
 MOST_ERRORS: Final = 50

@@ -1,0 +1,1 @@
+"""The form of what is sent: decoded strictly, described in words, and mended where it is wrong."""
