@@ -3,10 +3,13 @@
 import asyncio
 import errno
 import time
-from typing import Final
+from typing import Any, Final
+
+from psycopg import AsyncConnection
 
 from singr_db._errors import CommitsHangError
 from singr_db.sessions._pool import PsycopgPool
+from singr_db.sessions._signs_of_life import end
 
 # Changes no row, and waits where every commit does: one that left a word in the log of changes goes to the disk and to
 # the synchronous standbys. Whoever was denied the function leaves none, and its commits are not looked at.
@@ -30,6 +33,7 @@ class Commits:
     def __init__(self, pool: PsycopgPool) -> None:
         self._pool = pool
         self._trying: asyncio.Task[None] | None = None
+        self._asked: AsyncConnection[Any] | None = None
         self._good_until = 0.0
 
     @property
@@ -56,12 +60,17 @@ class Commits:
             )
         trying.result()
 
-    def close(self) -> None:
-        """Wait no longer for a try that hangs."""
-        if self._trying is not None:
-            self._trying.cancel()
+    async def close(self) -> None:
+        """Give up a try that hangs."""
+        if self._trying is not None and not self._trying.done():
+            end(self._trying, self._asked)
+            await asyncio.gather(self._trying, return_exceptions=True)
 
     async def _try(self) -> None:
         async with self._pool.connection() as connection:
-            await connection.execute(LEAVE_A_WORD)
+            self._asked = connection
+            try:
+                await connection.execute(LEAVE_A_WORD)
+            finally:
+                self._asked = None
         self._good_until = time.monotonic() + _GOOD_FOR_S

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session, SessionTransaction
-from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 
 from singr_config import DatabaseSettings
 from singr_db._partitions import PartitionReport, ensure_partitions
@@ -118,6 +118,8 @@ class Database:
             event.listen(self._engine.sync_engine, "connect", lambda one, _: life.know(one), insert=True)
         event.listen(self._engine.sync_engine, "connect", partial(prepare, first))
         event.listen(self._engine.sync_engine, "handle_error", _leave_a_read_only_server)
+        self._is_closed = False
+        event.listen(self._engine.sync_engine, "checkin", self._end_what_comes_back_late)
         self.session_info: dict[Any, Any] = {}
         self._platform = async_sessionmaker(self._engine, class_=PlatformSession, expire_on_commit=False)
         self._tenant = async_sessionmaker(self._engine, class_=TenantSession, expire_on_commit=False)
@@ -143,9 +145,10 @@ class Database:
 
     async def close(self) -> None:
         """Close all connections; idle ones at once, those in use when they are given back."""
-        self._commits.close()
+        self._is_closed = True
+        await self._commits.close()
         if self._life is not None:
-            self._life.close()
+            await self._life.close()
         await self._psycopg.close()
         await self._engine.dispose()
 
@@ -178,6 +181,11 @@ class Database:
         with self._waiting():
             async with self._tenant(info=info) as session, session.begin():
                 yield session
+
+    def _end_what_comes_back_late(self, _: object, record: ConnectionPoolEntry) -> None:
+        """End what a session gives back after all: the pool that it came from keeps it, and is closed by nobody."""
+        if self._is_closed:
+            record.close()
 
     def _waiting(self) -> AbstractContextManager[None]:
         return nullcontext() if self._life is None else self._life.waiting()

@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from weakref import WeakSet
 
 import psycopg
@@ -15,6 +15,7 @@ from singr_db.sessions._connection import raw_connection
 from singr_observability import get_logger
 
 T = TypeVar("T")
+_ASK: Final = "SELECT 1"
 _log = get_logger("singr_db")
 
 
@@ -44,6 +45,8 @@ class SignsOfLife:
         self._next_look: asyncio.TimerHandle | None = None
         self._is_asking = False
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._asked: dict[asyncio.Task[Any] | None, psycopg.AsyncConnection[Any]] = {}
+        self._is_closed = False
 
     def know(self, connection: object) -> None:
         """Shut down this connection, too, when the server is given up: one of psycopg's, or what SQLAlchemy wraps."""
@@ -54,19 +57,23 @@ class SignsOfLife:
         """What is awaited in this block may need the server."""
         who = object()
         self._waiting[who] = time.monotonic()
-        if self._next_look is None and not self._is_asking:
+        if self._next_look is None and not self._is_asking and not self._is_closed:
             self._look_in(self._patience)
         try:
             yield
         finally:
             del self._waiting[who]
 
-    def close(self) -> None:
-        """Look no more."""
+    async def close(self) -> None:
+        """Look no more, and leave no connection on which the server was asked."""
+        self._is_closed = True
         if self._next_look is not None:
             self._next_look.cancel()
-        for task in self._tasks:
-            task.cancel()
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            end(task, self._asked.get(task))
+        if tasks:
+            await asyncio.wait(tasks)
 
     def _look_in(self, seconds: float) -> None:
         self._next_look = asyncio.get_running_loop().call_later(seconds, self._look)
@@ -106,7 +113,11 @@ class SignsOfLife:
         try:
             async with await psycopg.AsyncConnection.connect(**self._parameters, autocommit=True) as connection:
                 self.know(connection)
-                await connection.execute("SELECT 1")
+                self._asked[asyncio.current_task()] = connection
+                try:
+                    await connection.execute(_ASK)
+                finally:
+                    del self._asked[asyncio.current_task()]
         except psycopg.errors.ConnectionTimeout:
             return False
         except (psycopg.Error, OSError):
@@ -118,6 +129,17 @@ class SignsOfLife:
         if shut:  # else all that wait are told by their own time-outs that no connection can be made
             said = "PostgreSQL has said nothing for {:g} s, on a new connection neither: {} connections are given up"
             _log.error(said, self._patience + self.answers_within, shut)
+
+
+def end(task: "asyncio.Task[Any]", connection: "psycopg.AsyncConnection[Any] | None") -> None:
+    """End a task at once, which awaits a statement on this connection, or nothing of a server's.
+
+    To cancel a statement takes a server that answers, or many seconds.
+    """
+    if connection is None:
+        task.cancel()
+    else:
+        _shut_down(connection)
 
 
 def _shut_down(connection: "psycopg.AsyncConnection[Any]") -> bool:
