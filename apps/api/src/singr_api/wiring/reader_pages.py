@@ -34,7 +34,7 @@ def _shell(brand: BrandSettings) -> str:
 
 
 def reader_page(
-    services: Services, words: Words, title: str, content: str, sender: str | None, *, category: str | None = None
+    services: Services, words: Words, title: str, content: str, sender: str | None, *, category: str = ""
 ) -> Response[bytes]:
     """Answer a page.
 
@@ -44,11 +44,11 @@ def reader_page(
         title: in HTML.
         content: in HTML; `{sender}` and `{category}` in it stand for these.
         sender: who sends the mails; None where they are gone.
-        category: what the mails are about.
+        category: what the mails are about, in words.
     """
     page = _shell(services.brand).replace("{lang}", words.lang).replace("{dir}", words.dir).replace("{title}", title)
     page = page.replace("{content}", content)
-    page = page.replace("{category}", f"<strong>{escape(words.category(category or 'general'), quote=True)}</strong>")
+    page = page.replace("{category}", f"<strong><bdi>{escape(category, quote=True)}</bdi></strong>")
     page = page.replace("{sender}", f"<bdi>{escape(sender or words['sender'], quote=True)}</bdi>")
     headers = {
         "cache-control": "no-store",

@@ -1,51 +1,13 @@
 """What the pages for readers of mails say, in each language that ships; `<bdi>` keeps a name from turning its line."""
 
 import re
+from collections.abc import Mapping
 from typing import Final, Literal
 
 import msgspec
 
-_CATEGORIES: Final = {
-    "en": {
-        "account": "your account",
-        "digests": "summaries",
-        "farms": "farms",
-        "general": "general news",
-        "marketing": "offers and news",
-        "messages": "messages",
-        "orders": "orders",
-        "payments": "payments",
-        "requests": "song requests",
-        "reviews": "reviews",
-        "stock": "stock",
-    },
-    "de": {
-        "account": "Konto",
-        "digests": "Zusammen\u00adfassungen",
-        "farms": "Höfe",
-        "general": "Allgemeines",
-        "marketing": "Angebote und Neuigkeiten",
-        "messages": "Nachrichten",
-        "orders": "Bestellungen",
-        "payments": "Zahlungen",
-        "requests": "Liedwünsche",
-        "reviews": "Bewertungen",
-        "stock": "Bestand",
-    },
-    "ar": {
-        "account": "الحساب",
-        "digests": "الملخصات",
-        "farms": "المزارع",
-        "general": "عام",
-        "marketing": "العروض والأخبار",
-        "messages": "الرسائل",
-        "orders": "الطلبات",
-        "payments": "المدفوعات",
-        "requests": "طلبات الأغاني",
-        "reviews": "التقييمات",
-        "stock": "المخزون",
-    },
-}
+from singr_comms.catalogue import message_types, named_in
+
 _SAID: Final = {
     "en": {
         "unsubscribe": "Unsubscribe",
@@ -150,9 +112,13 @@ class Words(msgspec.Struct, frozen=True):
 
     Args:
         lang: `en`, `de` or `ar`.
+        reader: the language that is kept of the reader.
+        organization: the organization's, for readers without one.
     """
 
     lang: str
+    reader: str | None = None
+    organization: str | None = None
 
     @property
     def dir(self) -> Literal["ltr", "rtl"]:
@@ -167,9 +133,15 @@ class Words(msgspec.Struct, frozen=True):
         """What a way is called; its own name where there is no other."""
         return _SAID[self.lang].get(name, name)
 
-    def category(self, name: str) -> str:
-        """What a category is called within a sentence; its own name, in words, where another team declared it."""
-        return _CATEGORIES[self.lang].get(name) or name.replace("_", " ")
+    def category(self, name: str, names: Mapping[str, str] | None = None) -> str:
+        """What a category is called within a sentence; its own name, in words, where nobody said.
+
+        Args:
+            name: its own name.
+            names: by language; as this process knows them, unless given.
+        """
+        names = message_types.category_names(name) if names is None else names
+        return named_in(names, self.reader, self.lang, self.organization) or name.replace("_", " ")
 
     def heading(self, name: str) -> str:
         """What a category is called where it stands alone."""
@@ -177,16 +149,18 @@ class Words(msgspec.Struct, frozen=True):
         return named[:1].upper() + named[1:]
 
 
-def words_for(locale: str | None, accepted: str | None) -> Words:
-    """The words for a reader: in the language that is kept of them, else in one that their browser asks for.
+def words_for(locale: str | None, accepted: str | None, organization: str | None = None) -> Words:
+    """The words for a reader: in their own language, else one that their browser asks for, else the organization's.
 
     Args:
         locale: of the recipient; None where it is not known.
         accepted: the header `Accept-Language` (RFC 9110, section 12.5.4).
+        organization: the language of the organization's readers that have none of their own.
     """
-    wanted = [locale or "", *(tag for _, tag in sorted(_wanted(accepted or ""), reverse=True))]
+    asked = (tag for _, tag in sorted(_wanted(accepted or ""), reverse=True))
+    wanted = [locale or "", *asked, organization or ""]
     tags = (one.replace("_", "-").partition("-")[0].lower() for one in wanted)
-    return Words(next((tag for tag in tags if tag in _SAID), "en"))
+    return Words(next((tag for tag in tags if tag in _SAID), "en"), locale, organization)
 
 
 def _wanted(accepted: str) -> list[tuple[tuple[float, int], str]]:

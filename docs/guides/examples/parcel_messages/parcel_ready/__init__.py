@@ -29,6 +29,7 @@ MESSAGE_TYPE: Final = MessageType(
     when_unknown="settle",  # a second one sends somebody to the shop for a second parcel
     speaks_for="organization",
     category="parcels",
+    category_names={"en": "parcels", "de": "Pakete"},
     email=ParcelReady,
     sms=ParcelReadySms,
     push=ParcelReadyPush,

@@ -4,6 +4,7 @@ What a type's folder imports to declare itself: `Message`, `MessageType`, and th
 """
 
 from singr_comms.catalogue._catalogue import MessageTypes, message_types
+from singr_comms.catalogue._categories import named_in
 from singr_comms.catalogue._treatment import Quiet
 from singr_comms.catalogue._type import EXAMPLE_LINK, INBOX, MessageType
 from singr_comms.models._fields import (
@@ -66,4 +67,5 @@ __all__ = [
     "Title",
     "forget_texts",
     "message_types",
+    "named_in",
 ]

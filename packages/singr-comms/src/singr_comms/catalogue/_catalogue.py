@@ -1,11 +1,12 @@
 """Which types of message there are. Ours are found in their folders; a service adds its own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import Any, Final, Union
 
 from singr_comms._collect import collected
 from singr_comms._errors import DeclarationError, InvalidMessageError
+from singr_comms.catalogue._categories import OURS
 from singr_comms.catalogue._type import MessageType, WhenUnknown
 from singr_comms.channels import CHANNELS
 from singr_comms.models._message import Message, kind_of
@@ -32,7 +33,8 @@ class MessageTypes:
         """Add types; one that is there already is passed.
 
         Raises:
-            DeclarationError: another type has this name or this model; nothing was added then.
+            DeclarationError: another type has this name or this model, or calls its category otherwise; nothing was
+                added then.
         """
         names, models = dict(self._by_name), dict(self._by_model)
         for one in types:
@@ -44,6 +46,7 @@ class MessageTypes:
             for model in one.models.values():
                 if models.setdefault(model, one) is not one:
                     raise DeclarationError(f"message type {one.name}: {model.__name__} is of another type already")
+            _check_category(one, names.values())
         for one in types:
             self._by_name[one.name] = one
             for model in one.models.values():
@@ -121,10 +124,31 @@ class MessageTypes:
         found = self._by_name.get(name)
         return found is not None and found.concerns_security
 
+    def category_names(self, category: str) -> Mapping[str, str]:
+        """What a category is called, by language, as far as this process knows: nothing where no type of it says so."""
+        found = dict(OURS.get(category, {}))
+        for one in self:
+            if one.category == category:
+                found |= one.category_names
+        return found
+
     def when_unknown(self, name: str) -> WhenUnknown:
         """What becomes of a message that was perhaps sent; of a type that is not known here, people decide."""
         found = self._by_name.get(name)
         return "flag" if found is None else found.when_unknown
+
+
+def _check_category(one: MessageType, others: Iterable[MessageType]) -> None:
+    """A category has one name in a language; raises DeclarationError."""
+    for other in others:
+        if other.category == one.category:
+            for language in one.category_names.keys() & other.category_names.keys():
+                ours, theirs = one.category_names[language], other.category_names[language]
+                if ours != theirs:
+                    raise DeclarationError(
+                        f"message type {one.name}: category_names calls {one.category} {ours!r} in {language}, and"
+                        f" {other.name} calls it {theirs!r}: give it one name, at one of them or the same at both"
+                    )
 
 
 message_types: Final = MessageTypes()

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from singr_comms._errors import DeclarationError, InvalidMessageError
+from singr_comms.catalogue._categories import fault_in_names
 from singr_comms.catalogue._example import Example
 from singr_comms.catalogue._treatment import DAY, Quiet, fault_in_treatment
 from singr_comms.channels import CHANNELS
@@ -48,6 +49,8 @@ class MessageType:
             and its words are erased once it is sent.
         concerns_security: it must reach its reader: no limit per user holds it back.
         category: what people switch on and off together, such as `orders` or `marketing`.
+        category_names: what that is called on pages for readers, by language and as within a sentence:
+            `{"en": "rehearsals", "de": "Proben"}`. Once is enough for all types of a category; those that say it agree.
         mandatory: whether it cannot be switched off. What carries a code or concerns security is so by itself.
         opt_in: it goes to those alone who chose it, or its category, or whose organization did for all.
         time_to_live: seconds after which it is of no use and is not sent any more, a day unless said; what carries a
@@ -73,6 +76,7 @@ class MessageType:
         carries_code: bool = False,
         concerns_security: bool = False,
         category: str = "general",
+        category_names: Mapping[str, str] | None = None,
         mandatory: bool = False,
         opt_in: bool = False,
         time_to_live: int | None = None,
@@ -91,6 +95,8 @@ class MessageType:
         self.carries_code: Final = carries_code
         self.concerns_security: Final = concerns_security
         self.category: Final = category
+        self._check(fault_in_names(category, category_names))
+        self.category_names: Final[Mapping[str, str]] = MappingProxyType(dict(category_names or {}))
         self.mandatory: Final = mandatory or carries_code or concerns_security
         self.opt_in: Final = opt_in
         self.time_to_live: Final = DAY if time_to_live is None else time_to_live
@@ -143,6 +149,10 @@ class MessageType:
     def _wrong(self, words: str) -> DeclarationError:
         return DeclarationError(f"message type {self.name}: {words}")
 
+    def _check(self, fault: str) -> None:
+        if fault:
+            raise self._wrong(fault)
+
     def _check_flags(self) -> None:
         for flag in ("carries_code", "concerns_security", "mandatory", "opt_in"):
             if not isinstance(getattr(self, flag), bool):
@@ -165,8 +175,7 @@ class MessageType:
             channels=self.default_channels,
             ways=self.ways,
         )
-        if wrong:
-            raise self._wrong(wrong)
+        self._check(wrong)
         if self.carries_code and lives_by_itself:
             raise self._wrong("it carries a code, and lives as long as its expiry says: leave time_to_live out")
         if self.mandatory and self.opt_in:

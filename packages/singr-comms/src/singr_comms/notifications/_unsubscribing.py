@@ -10,12 +10,15 @@ from singr_comms.channels.email import CHANNEL as EMAIL
 from singr_comms.channels.email import EmailEnvelope
 from singr_comms.notifications._reader_links import ReaderLink, UnsubscribeLinkError, written
 from singr_comms.notifications._rows import RECIPIENT, normalized
+from singr_comms.notifications.branding._worn import ORGANIZATION_LOCALE_SQL
 from singr_comms.notifications.sending._suppressions import suppress_by_reader
 from singr_db import PlatformSession, Sealer, sql_text
 
 PATH: Final = "/v1/unsubscribe/"
 CHOICES: Final = "/preferences/"
-_NAME: Final = sql_text("SELECT name FROM organizations WHERE id = :id")
+_SENDER: Final = sql_text(
+    f"SELECT name, {ORGANIZATION_LOCALE_SQL.format('o.id')} AS locale FROM organizations AS o WHERE id = :id"  # noqa: S608 - constants
+)
 
 
 class UnsubscribeLinks:
@@ -61,10 +64,13 @@ class UnsubscribeLinks:
         return msgspec.structs.replace(envelope, unsubscribe=self._base + PATH + token, choices=choices)
 
 
-async def sender_of(session: PlatformSession, link: ReaderLink) -> str | None:
-    """Return the name of the organization whose mails a link ends; None where it is gone."""
-    name: str | None = await session.scalar(_NAME, {"id": link.organization_id})
-    return name
+async def sender_of(session: PlatformSession, link: ReaderLink) -> tuple[str | None, str | None]:
+    """Return the name and the language of the organization whose mails a link ends; None where it is gone, or has none.
+
+    The language is that of readers who have none of their own.
+    """
+    row = (await session.execute(_SENDER, {"id": link.organization_id})).one_or_none()
+    return (None, None) if row is None else (row.name, row.locale)
 
 
 async def end_for_address(session: PlatformSession, link: ReaderLink, *, everything: bool) -> None:

@@ -36,6 +36,7 @@ from singr_db.tables._jobs import (
 )
 from singr_db.tables._keys import JobKeyed, JobKeyHold, JobLimit, JobParked, JobSlot, JobStart
 from singr_db.tables._messages import (
+    CategoryName,
     Channel,
     DeliveryCount,
     DeliveryHour,
@@ -130,6 +131,7 @@ __all__ = [
     "BulkAction",
     "BulkKind",
     "BulkState",
+    "CategoryName",
     "ChallengeKind",
     "Channel",
     "CredentialKind",

@@ -177,6 +177,16 @@ class ProviderHealth(Base):
     line_at: Mapped[datetime | None]
 
 
+class CategoryName(Base):
+    """What a category is called, by language, as a process said that sends its messages; platform only."""
+
+    __tablename__ = "category_names"
+
+    category: Mapped[str] = mapped_column(primary_key=True)
+    names: Mapped[Json]
+    updated_at: Mapped[CreatedAt]
+
+
 class MessageAttempt(Base):
     """One attempt to send a message, committed before the provider is called."""
 

@@ -109,13 +109,14 @@ def _text(part: Message) -> str:
 def _page(
     request: AnyRequest, services: Services, reader: LinkReader, token: str, content: str, *, everything: bool
 ) -> Response[bytes]:
-    words = words_for(reader.locale, request.headers.get("accept-language"))
+    words = words_for(reader.locale, request.headers.get("accept-language"), reader.organization_locale)
     is_done = content is _DONE
     content += _EVERYTHING if is_done and not everything else ""
     content += "" if reader.holder is None else _CHOOSE.replace("{token}", token)
     page = _filled(content, words, "" if everything else "_category")
     title = words["unsubscribed" if is_done else "unsubscribe"]
-    return reader_page(services, words, title, page, reader.sender, category=reader.category)
+    category = words.category(reader.category or "general", reader.category_names)
+    return reader_page(services, words, title, page, reader.sender, category=category)
 
 
 def _filled(content: str, words: Words, about: str) -> str:

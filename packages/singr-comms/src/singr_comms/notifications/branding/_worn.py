@@ -43,10 +43,11 @@ SELECT type, channel, locale, subject, text, starts_at FROM template_overrides
 """,
     roles=("platform", "tenant"),
 )
-READER_LOCALE_SQL: Final = """coalesce(r.locale, (
-    SELECT brand.locale FROM brandings AS brand
-     WHERE brand.organization_id = r.organization_id AND brand.starts_at <= now()
-     ORDER BY brand.starts_at DESC, brand.id DESC LIMIT 1))"""
+ORGANIZATION_LOCALE_SQL: Final = """(
+    SELECT brand.locale FROM brandings AS brand WHERE brand.organization_id = {} AND brand.starts_at <= now()
+     ORDER BY brand.starts_at DESC, brand.id DESC LIMIT 1)"""
+"""The language of an organization by its id: of those who have none of their own."""
+READER_LOCALE_SQL: Final = f"coalesce(r.locale, {ORGANIZATION_LOCALE_SQL.format('r.organization_id')})"
 """The language of a recipient `r`: their own, or else their organization's."""
 _Place = tuple[str, str, str]
 

@@ -21,6 +21,7 @@ from singr_comms._errors import (
 from singr_comms.channels._channel import LONGEST_CALL, Provider, SendReceipt
 from singr_comms.notifications._rows import life_of, open_message
 from singr_comms.notifications._unsubscribing import UnsubscribeLinks
+from singr_comms.notifications.branding._category_names import CategoryNames
 from singr_comms.notifications.branding._worn import Brands, NoBrands, Outfit
 from singr_comms.notifications.channels import WORK, rates_of
 from singr_comms.notifications.sending._guards import SmsGuards
@@ -123,7 +124,7 @@ class MessageSender:
         self._settler, self._recorder = Settler(db, self._ledger), Recorder(self._ledger)
         self._sealer, self._line_ups, self._brands = sealer, LineUps(providers), brands or NoBrands()
         self._health = ProviderHealth(db, metrics, self._line_ups.named, rates=limits.providers)
-        self._pace = Pace(db, limits.providers)
+        self._pace, self._names = Pace(db, limits.providers), CategoryNames(db)
         self._metrics, self._log = metrics, get_logger("singr_comms.sender")
 
     async def send(self, channel: str, message_id: UUID, *, organization_id: UUID, is_last_attempt: bool) -> Delivered:
@@ -209,16 +210,14 @@ class MessageSender:
             if isinstance(follows, Try):
                 return await self._try(follows)
             raise follows from error
-        await self._recorder.record(
-            one,
-            opening,
-            Outcome(
-                attempt_status="sent",
-                message_status="sent",
-                provider=receipt.provider,
-                provider_message_id=receipt.provider_message_id,
-            ),
+        outcome = Outcome(
+            attempt_status="sent",
+            message_status="sent",
+            provider=receipt.provider,
+            provider_message_id=receipt.provider_message_id,
         )
+        await self._recorder.record(one, opening, outcome)
+        await self._names.keep(opening.kind)
         await self._health.passed(one.channel, one.provider.name)
         await self._answered(one, accepted=True)
         return Delivered(one.message_id, receipt.provider, receipt.provider_message_id)
