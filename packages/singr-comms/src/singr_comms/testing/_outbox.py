@@ -62,11 +62,12 @@ class MemoryNotifications:
 
     Takes the place of a session in `notify`, `cancel_notification`, `pause_notification`, `resume_notification` and
     `read_notification`; in what keeps recipients (`put_recipient`, `import_recipients`, `read_recipient`,
-    `remove_recipient`, `erase_recipient`), devices (`recipient_named`, `recipient_of_member`, `register_device`,
-    `list_devices`, `remove_device`) and topics (`change_topic`, `read_topic`, `remove_topic`); in `preferences_holder`,
-    `read_preferences`, `change_preferences`, `read_times`, `set_times`, `read_digest_defaults` and
-    `set_digest_defaults`; of `singr_comms.people.inbox` in `list_inbox`, `count_inbox`, `inbox_changes`, `mark_inbox`
-    and `add_to_inboxes`; and in `explain`, which needs no explainer then. A sealer is theirs as ever; it seals nothing.
+    `remove_recipient`, `erase_recipient`, `recipient_statistics`), devices (`recipient_named`, `recipient_of_member`,
+    `register_device`, `list_devices`, `remove_device`) and topics (`change_topic`, `read_topic`, `remove_topic`); in
+    `preferences_holder`, `read_preferences`, `change_preferences`, `read_times`, `set_times`, `read_digest_defaults`
+    and `set_digest_defaults`; of `singr_comms.people.inbox` in `list_inbox`, `count_inbox`, `inbox_changes`,
+    `mark_inbox` and `add_to_inboxes`; and in `explain`, which needs no explainer then. A sealer is theirs as ever; it
+    seals nothing.
 
     Args:
         now: when it begins (aware); the present unless given.

@@ -201,7 +201,7 @@ async def delivery_statistics(
         return looked_through(rows, first, last, most=MOST_OF_USERS)
     rows = (await session.execute(_READ, values | {"first": first, "last": last})).all()
     counted = (await session.execute(_COUNTED, {"first": first, "last": last})).one()
-    return _told(rows, first, last, since=counted.since, counted_at=counted.counted_at)
+    return statistics_of(rows, first, last, since=counted.since, counted_at=counted.counted_at)
 
 
 def full_hours(since: datetime, until: datetime) -> tuple[datetime, datetime]:
@@ -219,12 +219,13 @@ def looked_through(rows: Sequence[Any], first: datetime, last: datetime, *, most
     oldest = min((row.oldest for row in rows), default=None)
     is_cut = oldest is not None and sum(row.messages for row in rows) >= most
     reached = made_at(UUID(oldest)) if is_cut else first
-    return _told(rows, first, last, since=reached, counted_at=clock.now())
+    return statistics_of(rows, first, last, since=reached, counted_at=clock.now())
 
 
-def _told(
+def statistics_of(
     rows: Sequence[Any], first: datetime, last: datetime, *, since: datetime | None, counted_at: datetime | None
 ) -> DeliveryStatistics:
+    """What rows tell, each of so many `messages` of one group, state and reason."""
     groups = _groups(rows)
     return DeliveryStatistics(
         from_time=first,

@@ -16,6 +16,7 @@ from singr_comms.notifications.reading._statistics import (
     statistics_faults,
 )
 from singr_comms.people.privacy._prints import prints_of_person
+from singr_comms.people.recipients._memory_statistics import KeepsMessages, statistics_in_memory
 from singr_comms.people.recipients._store import row_of
 from singr_db import Sealer, TenantSession, first_id, sql_text
 
@@ -76,6 +77,8 @@ async def recipient_statistics(
         raise QuestionError(*faults)
     row = await row_of(session, external_id)
     first, last = full_hours(since, until)
+    if isinstance(session, KeepsMessages):
+        return statistics_in_memory(session, external_id, by, first, last)
     values = {
         "organization_id": session.organization_id,
         "recipient_id": row.id,
