@@ -21,6 +21,7 @@ from singr_comms.notifications import (
     put_override,
     queue_email,
 )
+from singr_comms.notifying import Target
 from singr_comms.people import Exports, ask_export
 from singr_comms.people.exporting._job import key_of_export
 from singr_comms.people.inbox import inbox_changes, list_inbox
@@ -94,6 +95,20 @@ async def test_digest_says_of_items_what_they_would_have_said(crowd: Crowd, tmp_
     await due(crowd)
     await digests(crowd).close_due(crowd.organization)
     assert await made(crowd) == [("queued", None, ["plums", "Neu: pears"], 0)]
+
+
+async def test_export_tells_what_is_to_go_to_a_bare_address_in_the_organizations_language(
+    crowd: Crowd, tmp_path: Path
+) -> None:
+    async with crowd.db.tenant(crowd.organization) as session:
+        await put_branding(session, BrandingInput(name="Farm", color="#0a6640", locale="de"))
+    await crowd.run("UPDATE brandings SET starts_at = now()")
+    data = {"farm_name": "Sunny", "order_number": "A-1", "pickup_place": "Gate", "link": "https://singr.example/o"}
+    to = [Target(email="ada@example.org", data={"user_name": "Ada"})]
+    await crowd.tell("order_ready", to, data=data, channels=["email"])
+    [told] = (await exported(crowd, tmp_path))["notifications"]
+    [target] = told["targets"]
+    assert (target["locale"], "Bestellung A-1" in target["contents"]["email"]["text"]) == ("de", True)
 
 
 async def test_export_tells_a_message_in_the_language_that_it_was_sent_in(

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 from sqlalchemy import TextClause
 
-from singr_comms.notifications.branding._worn import READER_LOCALE_SQL
+from singr_comms.notifications.branding._worn import ORGANIZATION_LOCALE_SQL, READER_LOCALE_SQL
 from singr_db import sql_text
 
 AT_ONCE: Final = 200
@@ -48,6 +48,7 @@ _HASHES: Final = "ANY(CAST(:hashes AS bytea[]))"
 _THEIRS: Final = f"{_OURS} AND recipient_id = {_IDS}"
 # In which language what waits, or is read when somebody looks, would be told now.
 _LOCALE: Final = f"(SELECT {READER_LOCALE_SQL} FROM recipients AS r WHERE r.id = {{}})"  # noqa: S608 - constants
+_OF_BARE_ADDRESSES: Final = ORGANIZATION_LOCALE_SQL.format(":organization_id")
 _ATTEMPTS: Final = """(
     SELECT coalesce(jsonb_agg(jsonb_build_object('attempt', a.attempt, 'provider', a.provider, 'status', a.status,
            'error', a.error, 'started_at', a.started_at, 'finished_at', a.finished_at) ORDER BY a.attempt), '[]')
@@ -66,7 +67,7 @@ _LEDGER: Final = ("messages", "message_attempts", "message_events")
 
 _NOTIFICATIONS: Final = f"""notifications AS n JOIN (
     SELECT t.notification_id, jsonb_agg(jsonb_build_object('channel', t.channel, 'to', t.address_masked,
-           'locale', {_LOCALE.format("t.recipient_id")},
+           'locale', coalesce({_LOCALE.format("t.recipient_id")}, {_OF_BARE_ADDRESSES}),
            'contents', (SELECT coalesce(jsonb_object_agg(c.channel, encode(c.content_sealed, 'base64')), '{{}}')
                           FROM notification_contents AS c
                          WHERE c.notification_id = t.notification_id AND c.ordinal = t.ordinal))) AS targets
