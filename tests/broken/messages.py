@@ -131,8 +131,8 @@ BREAKAGES = (
         (
             Edit(
                 f"{COMMS}/notifications/sending/_sender.py",
-                'answered_within(_PATIENCE, "PostgreSQL"):',
-                "asyncio.timeout(_PATIENCE):",
+                'answered_within(PATIENCE, "PostgreSQL"):',
+                "asyncio.timeout(PATIENCE):",
             ),
         ),
         f"{HOLD_TESTS}::test_ledger_that_is_locked_is_an_outage_and_no_attempt_that_took_too_long",

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import event, text
 
 from singr_comms import SongRequest, TwoFactorCode
+from singr_comms.notifications.sending import _ordinary, _sender
 from singr_config import LimitSettings
 from singr_jobs import PermanentError
 
@@ -60,6 +61,34 @@ async def test_what_another_changed_while_it_waited_is_looked_at_again(bench: An
         await sending
     assert await bench.story(message_id) == ("sent", ["sent"])
     assert len(bench.email.sent) == 1
+
+
+async def test_whoever_gave_up_while_another_had_the_row_has_begun_nothing(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The statement waits on: a request to cancel it may be lost."""
+    given_up = asyncio.Event()
+
+    async def unheard(*_: object, **__: object) -> None:
+        given_up.set()
+
+    message_id, sender = await bench.queue(SONG), bench.sender()
+    which = {"organization_id": bench.organization, "is_last_attempt": False}
+    with monkeypatch.context() as patch:
+        patch.setattr(psycopg.AsyncConnection, "cancel_safe", unheard)
+        for where in (_ordinary, _sender):
+            patch.setattr(where, "PATIENCE", 2.0)
+        async with bench.db.psycopg.connection() as other:
+            async with other.transaction():
+                await other.execute("UPDATE messages SET held_since = clock_timestamp() WHERE id = %s", (message_id,))
+                sending = asyncio.create_task(sender.send_email(message_id, **which))
+                async with asyncio.timeout(20):
+                    await given_up.wait()
+            with pytest.raises(TimeoutError):
+                await sending
+    assert await bench.story(message_id) == ("queued", [])
+    await sender.send_email(message_id, **which)
+    assert await bench.story(message_id) == ("sent", ["sent"])
 
 
 async def test_what_another_ended_while_it_waited_is_not_sent_and_not_counted(bench: Any) -> None:

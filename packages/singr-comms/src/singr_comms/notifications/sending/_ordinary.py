@@ -4,6 +4,7 @@ A first try of a message that nothing holds back, and an answer that it was take
 way (`Ledger`), which may be gone after this one in any case: what was not begun here has left nothing.
 """
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeAlias
 from uuid import UUID
@@ -19,6 +20,13 @@ from singr_comms.notifications.sending._suppressions import IN_FORCE, Suppressio
 from singr_comms.notifications.sending._try import LastLook
 from singr_db import Database, sql
 
+PATIENCE: Final = 10.0
+"""Seconds for which a try waits for the ledger (a lock, a network that swallows everything) before that is an outage.
+
+Well within what a job may take, so that it does not end as timed out.
+"""
+# Seconds for the answer: nothing is begun after that, for nobody might be there to hear it.
+_MARGIN: Final = 1.0
 _NOT_PAUSED: Final = """NOT EXISTS (
        SELECT FROM notifications AS n WHERE n.id = notification_id AND n.paused_at IS NOT NULL)"""
 _READ: Final = sql(f"""
@@ -51,6 +59,7 @@ WITH mine AS MATERIALIZED (
                         WHERE quota.organization_id = %(organization_id)s AND quota.channel = %(channel)s
                           AND quota.count >= wanted.most)
        AND (recipient_id IS NULL OR /* the last look */)
+       AND clock_timestamp() < now() + CAST(%(within)s AS float8) * interval '1 second'
 ), counted AS (
     INSERT INTO message_quotas AS quota (organization_id, channel, subject_hash, window_start, count)
     SELECT %(organization_id)s, %(channel)s, subject, window_start, 1 FROM wanted, clear
@@ -150,6 +159,7 @@ class OrdinaryWay:
 
         An outage gives None as well: where the commit's own answer was lost, the attempt is found on the whole way.
         """
+        until = time.monotonic() + PATIENCE - _MARGIN
         which = {"id": message_id, "organization_id": organization_id, "channel": channel}
         try:
             row = await self._one(_READ, which)
@@ -167,6 +177,7 @@ class OrdinaryWay:
                 "most": [one.most for one in counts],
                 "provider": provider,
                 "token": token,
+                "within": until - time.monotonic(),
                 **({} if self._last_look is None else self._last_look.values(row.kind)),
             }
             found = await self._one(self._begin, values)

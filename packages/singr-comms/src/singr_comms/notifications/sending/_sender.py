@@ -29,6 +29,7 @@ from singr_comms.notifications.sending._health import NEXT_LOOK, ProviderHealth
 from singr_comms.notifications.sending._holds import Holds
 from singr_comms.notifications.sending._ledger import Ledger
 from singr_comms.notifications.sending._line_ups import REFUSED, LineUps, Wait, from_first_open, shut
+from singr_comms.notifications.sending._ordinary import PATIENCE
 from singr_comms.notifications.sending._pace import Pace, paced
 from singr_comms.notifications.sending._policy import SETTLE_AFTER, Step, in_doubt
 from singr_comms.notifications.sending._quotas import Quotas
@@ -57,9 +58,6 @@ from singr_jobs import PermanentError, RetryLater
 from singr_observability import Metrics, client_span, get_logger
 
 _IN_FLIGHT: Final = LONGEST_CALL + 2.0
-# Seconds for which a try waits for the ledger (a lock, a network that swallows everything) before that is an outage,
-# well within what a job may take, so that it does not end as timed out.
-_PATIENCE: Final = 10.0
 # Seconds between tries of a message whose account is not open to its recipient yet; `/ready` speaks of it for as long.
 _FIRST_WAIT: Final = 30.0
 _LONGEST_WAIT: Final = 480.0
@@ -227,7 +225,7 @@ class MessageSender:
         try:
             if wait := await self._pace.wait(one.channel, one.provider.name):
                 raise await self._held(one, *paced(one.provider.name, wait))
-            async with answered_within(_PATIENCE, "PostgreSQL"):
+            async with answered_within(PATIENCE, "PostgreSQL"):
                 opening = await self._ledger.begin(
                     one.message_id,
                     organization_id=one.organization_id,
