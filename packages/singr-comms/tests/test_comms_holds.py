@@ -286,7 +286,7 @@ async def test_ledger_that_is_locked_is_an_outage_and_no_attempt_that_took_too_l
     async with desk.bench.db.platform() as session:
         await session.execute(text("SELECT 1 FROM messages WHERE id = :id FOR UPDATE"), {"id": message_id})
         with monkeypatch.context() as patched:
-            patched.setattr(_sender, "_PATIENCE", 0.2)
+            patched.setattr(_sender, "PATIENCE", 0.2)
             with pytest.raises(TimeoutError) as caught:
                 await desk.send(message_id)
     assert outage_behind(caught.value), "its attempt does not count"
@@ -302,7 +302,7 @@ async def test_probe_that_an_outage_stopped_lets_another_one_find_out(
     await desk.held(first)
     desk.clock.now += 3
     with monkeypatch.context() as patched:
-        patched.setattr(_sender, "_PATIENCE", 0.0)
+        patched.setattr(_sender, "PATIENCE", 0.0)
         with pytest.raises(TimeoutError):
             await desk.send(first)
     desk.clock.now += 2
