@@ -132,7 +132,7 @@ def add_a_setting(copy: Copy) -> None:
         lambda text: re.sub(rf"(class {section}\(.*?)(?=\n\n\n\S)", rf"\1\n{field}", text, flags=re.DOTALL),
     )
     copy.must("ruff", "format", "--quiet", folder + file)
-    [row] = re.findall(r"^\| after changing a setting \| (.*) \|$", TEXT, re.MULTILINE)
+    [row] = re.findall(r"^\| .* after changing a setting \| (.*) \|$", TEXT, re.MULTILINE)
     for command in re.findall(r"`\.venv/bin/singr-config (.*?)`", row):
         copy.must("python", "-c", CONFIG, *command.split())
 
