@@ -93,13 +93,12 @@ async def test_impossible_values_are_refused_by_the_database(values: dict[str, A
 
 
 async def test_connections_have_a_name_utc_and_time_limits(database: Database):
-    settings = (
-        "SELECT current_setting('application_name'), current_setting('timezone'), current_setting('statement_timeout')"
-    )
+    names = ("application_name", "timezone", "statement_timeout", "jit")
+    settings = "SELECT " + ", ".join(f"current_setting('{name}')" for name in names)
     async with database.psycopg.connection() as connection:
         hot = await (await connection.execute(settings)).fetchone()
     async with database.platform() as session:
-        assert tuple((await session.execute(text(settings))).one()) == hot == ("singr-db-tests", "UTC", "30s")
+        assert tuple((await session.execute(text(settings))).one()) == hot == ("singr-db-tests", "UTC", "30s", "off")
 
 
 async def test_rows_are_found_by_index_though_their_table_was_empty_when_the_plan_was_made(own: Database):

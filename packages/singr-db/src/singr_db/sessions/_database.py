@@ -25,8 +25,14 @@ from singr_db.sessions._pool import PsycopgPool, build_pool
 from singr_db.sessions._signs_of_life import SignsOfLife
 
 _POOL_TIMEOUT_S = 10.0
-# A plan made while a table was small reads it whole, and is kept while it grows: decision 111.
-_SETTINGS = {"statement_timeout": "30s", "idle_in_transaction_session_timeout": "60s", "enable_seqscan": "off"}
+_SETTINGS = {
+    "statement_timeout": "30s",
+    "idle_in_transaction_session_timeout": "60s",
+    # A plan made while a table was small reads it whole, and is kept while it grows (decision 111).
+    "enable_seqscan": "off",
+    # Before PostgreSQL 18 what is read whole all the same seems so dear that it would be compiled, for a second.
+    "jit": "off",
+}
 _PING_TIMEOUT_S = 5.0
 _SESSION_TIMEOUT_S = 2.0
 _NOBODY = UUID(int=0)
