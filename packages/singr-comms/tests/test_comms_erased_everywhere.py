@@ -1,6 +1,7 @@
 """Who is erased can be read nowhere: in no row, by no seal that the master key opens, and not in Redis (S12, S25)."""
 
 import itertools
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -47,14 +48,15 @@ SELECT c.oid::regclass::text, array_agg(a.attname) FILTER (WHERE a.atttypid = 'b
 """
 
 
-def contexts() -> set[str]:
+@cache
+def contexts() -> frozenset[str]:
     """What seals are for, of all packages: a seal opens for its own context alone."""
     words = {"messages.recipient", "messages.content", "recipients.name", "webhooks.callback"}
     for file in SOURCES.glob("*/src/**/*.py"):
         for line in file.read_text().splitlines():
             if "CONTEXT" in line and "=" in line:
                 words.update(line.split('"')[1::2])
-    return words
+    return frozenset(words)
 
 
 async def everything(db: Database) -> str:
