@@ -263,8 +263,8 @@ BREAKAGES = (
         (
             Edit(
                 f"{DB}/sessions/_database.py",
-                '_SETTINGS = {"statement_timeout": "30s",',
-                '_SETTINGS = {"synchronous_commit": "off", "statement_timeout": "30s",',
+                '    "statement_timeout": "30s",',
+                '    "synchronous_commit": "off", "statement_timeout": "30s",',
             ),
         ),
         f"{STORES}::test_a_crash_that_undoes_a_take_lets_its_jobs_wait_again_and_counts_nothing[1]",

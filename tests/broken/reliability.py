@@ -296,8 +296,8 @@ BREAKAGES = (
         (
             Edit(
                 "packages/singr-db/src/singr_db/sessions/_database.py",
-                '_SETTINGS = {"statement_timeout": "30s",',
-                '_SETTINGS = {"synchronous_commit": "off", "statement_timeout": "30s",',
+                '    "statement_timeout": "30s",',
+                '    "synchronous_commit": "off", "statement_timeout": "30s",',
             ),
         ),
         R8,
