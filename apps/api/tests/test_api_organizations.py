@@ -29,6 +29,21 @@ async def test_made_organization_is_owned_listed_read_and_renamed(town: Town) ->
     assert {event["actor"] for event in events} == {f"user:{owner.user_id}"}
 
 
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("Singr", "taken"), ("Singr Security", "taken"), ("\ua4e2ingr", "taken"), ("Blue\u2060", "malformed")],
+)
+async def test_no_organization_goes_by_the_platforms_name_or_one_with_unseen_characters(
+    town: Town, name: str, code: str
+) -> None:
+    owner = await town.someone()
+    renamed = await town.as_(owner).patch(await town.venue(owner), json={"name": name})
+    made = await town.as_(owner).post("/v1/organizations", json={"name": name}, headers=town.world.key())
+    for refused in (renamed, made):
+        [fault] = town.world.problem(refused, 422, "invalid")["errors"]
+        assert (fault["field"], fault["code"]) == ("name", code)
+
+
 async def test_one_key_makes_one_organization_and_is_the_persons_own(town: Town) -> None:
     one, other = await town.someone(), await town.someone()
     headers = town.world.key()

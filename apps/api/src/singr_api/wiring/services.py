@@ -111,6 +111,11 @@ class Services:
         return Brands(self.db, brand=self.brand, api_url=self.address)
 
     @property
+    def own_names(self) -> tuple[str, ...]:
+        """What the platform itself writes as, which no organization may go by."""
+        return self._settings.own_names
+
+    @property
     def has_objects(self) -> bool:
         """Whether there is an object store."""
         return self.objects.configured
@@ -136,7 +141,7 @@ class Services:
             self.sealer,
             RateLimiter(self._parts.redis, patience=PATIENCE_SECONDS),
             CommsNotifier(self.sealer, Links(settings.app)),
-            settings=AccountSettings(settings.app, settings.jwt, settings.auth, settings.limits),
+            settings=AccountSettings(settings.app, settings.jwt, settings.auth, settings.limits, settings.own_names),
             metrics=metrics,
             phone_verifier=phone_verifier(settings.sms, settings.app, self._parts.http, trace_headers=trace_headers),
             tidying=all_jobs().tidying(),

@@ -54,12 +54,17 @@ from singr_observability import Metrics
 
 
 class AccountSettings(msgspec.Struct, frozen=True):
-    """The sections that accounts read."""
+    """The sections that accounts read.
+
+    Args:
+        own_names: what the platform itself writes as, which no organization may go by (`Settings.own_names`).
+    """
 
     app: AppSettings
     jwt: JwtSettings
     auth: AuthSettings
     limits: LimitSettings = LimitSettings()
+    own_names: tuple[str, ...] = ()
 
 
 class Accounts:
@@ -102,7 +107,8 @@ class Accounts:
         self.access_feed = AccessFeed(db, remember=jwt.access_ttl)
         self.access_feed.attach(db.session_info)
         self.permissions = Permissions(db, self.access_feed)
-        self.organizations, self.roles, self.members = Organizations(tidying), Roles(notifier), Members(notifier)
+        self.organizations = Organizations(tidying, settings.own_names)
+        self.roles, self.members = Roles(notifier), Members(notifier)
         self.invitations, self.own_invitations = Invitations(notifier), OwnInvitations()
         self._wire_sessions()
         one_time = OneTimeTokens(sealer)

@@ -1,5 +1,7 @@
 """All sections together."""
 
+from email.utils import parseaddr
+
 import msgspec
 
 from singr_config.sections._brand import BrandSettings
@@ -39,6 +41,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ingestion: IngestionSettings
     worker: WorkerSettings
     retention: RetentionSettings
+
+    @property
+    def own_names(self) -> tuple[str, ...]:
+        """What the platform's own messages come from, which nobody else may go by (`singr_config.names`)."""
+        senders = (self.email.mailjet.from_name, parseaddr(self.email.sender)[0])
+        return tuple(dict.fromkeys(name for name in (self.brand.name, *senders) if name))
 
 
 def all_variables() -> tuple[Declared, ...]:

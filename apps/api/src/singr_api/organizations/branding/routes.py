@@ -92,7 +92,7 @@ class Logo:
 
 async def _logo(services: Services, body: BrandingInput, organization_id: UUID) -> Logo | None:
     """Fetch the logo before the brand's transaction: all else that is wrong is told first."""
-    check_brand(body)
+    check_brand(body, own_names=services.own_names)
     if body.logo is None or body.logo == _KEEP:
         return None
     if not services.has_objects:
@@ -137,11 +137,13 @@ async def put(session: TenantSession, services: Services, body: BrandingInput, l
     Replaces the whole brand; a field left out is removed. White text must be readable on the colour (4.5:1, WCAG 2.2).
     The logo is fetched once, now, over https from a public host and without following redirects, and stored: a PNG,
     JPEG or GIF of at most 256 kB; `data:image/png;base64,…` contains it directly, `keep` keeps the current one. Names
-    and footers must not contain web addresses. It takes effect ten seconds later; messages created before keep their
+    and footers must not contain web addresses, and a name neither invisible characters nor the platform's own name or
+    what looks like it. It takes effect ten seconds later; messages created before keep their
     look on every retry.
     """
     logo_id, picture = (None, None) if logo is None else (logo.id, logo.picture)
-    return _told(services, await put_branding(session, body, logo_id=logo_id, logo=picture))
+    view = await put_branding(session, body, logo_id=logo_id, logo=picture, own_names=services.own_names)
+    return _told(services, view)
 
 
 @branding.route("DELETE /v1/branding", "removeBranding", Answer("Deleted."), problems=(NOT_FOUND,), **_CHANGES)

@@ -72,7 +72,8 @@ async def create(
 ) -> MyOrganization:
     """Create an organization.
 
-    The caller becomes its owner. Requires a customer account; one person can own at most 20.
+    The caller becomes its owner. Requires a customer account; one person can own at most 20. The name must not
+    contain invisible characters, nor the platform's own name or what looks like it.
     """
     return mine(
         await services.accounts.organizations.create(session, user_id=call.user_id, name=body.name, client=client)
@@ -111,7 +112,10 @@ async def read(session: TenantSession, services: Services, organization_id: UUID
 async def rename(
     session: TenantSession, services: Services, organization_id: UUID, actor: Actor, body: schemas.NameOrganization
 ) -> OrganizationView:
-    """Rename an organization."""
+    """Rename an organization.
+
+    The name must not contain invisible characters, nor the platform's own name or what looks like it.
+    """
     return await services.accounts.organizations.rename(session, organization_id, name=body.name, actor=actor)
 
 

@@ -4,14 +4,14 @@ import datetime as dt
 import re
 import secrets
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
 from singr_auth.accounts._client import ClientInfo
-from singr_auth.accounts._errors import ConflictError, NotAllowedError, NotFoundError
+from singr_auth.accounts._errors import ConflictError, InvalidValueError, NotAllowedError, NotFoundError
 from singr_auth.accounts.audit._events import record_event
 from singr_auth.accounts.organizations._actor import (
     ORGANIZATION_PERMISSIONS,
@@ -25,6 +25,7 @@ from singr_auth.accounts.organizations._actor import (
 from singr_auth.accounts.people._users import checked_name
 from singr_auth.accounts.sessions._access_feed import note_change
 from singr_config.constants import RESERVED_SLUGS
+from singr_config.names import PublicNameError, check_public_name
 from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, new_id, sql_text
 
 MOST_OWNED: Final = 20
@@ -117,10 +118,12 @@ class Organizations:
 
     Args:
         tidying: the types of jobs that only take away what is over, and do so without their organization as well.
+        own_names: what the platform itself writes as, which no organization may go by.
     """
 
-    def __init__(self, tidying: Iterable[str] = ()) -> None:
+    def __init__(self, tidying: Iterable[str] = (), own_names: Collection[str] = ()) -> None:
         self._tidying = sorted(tidying)
+        self._own_names = own_names
 
     async def create(
         self, session: PlatformSession, *, user_id: UUID, name: str, client: ClientInfo | None = None
@@ -130,9 +133,9 @@ class Organizations:
         Raises:
             NotAllowedError: the account is a singer's, or may not be used.
             ConflictError: the person owns 20 organizations already.
-            InvalidValueError: the name is empty, too long, or holds control characters.
+            InvalidValueError: the name is empty, too long, holds what nobody sees, or passes for the platform's.
         """
-        name = checked_name(name)
+        name = self._checked_name(name)
         account_type = await session.scalar(_CREATOR, {"user_id": user_id})
         if account_type != "customer":
             raise NotAllowedError("Creating an organization requires a customer account with a verified address.")
@@ -168,7 +171,7 @@ class Organizations:
             InvalidValueError: as `create`.
             NotFoundError, OrganizationError, ScopeError: there is none, or the actor may not change it.
         """
-        name = checked_name(name)
+        name = self._checked_name(name)
         await admit(session, organization_id, actor, "organization:write")
         row = (await session.execute(_RENAME, {"organization_id": organization_id, "name": name})).one()
         await record_event(
@@ -229,6 +232,14 @@ class Organizations:
         if row is None:
             raise NotFoundError("membership")
         return _membership(row)
+
+    def _checked_name(self, name: str) -> str:
+        name = checked_name(name)
+        try:
+            check_public_name(name, self._own_names)
+        except PublicNameError as error:
+            raise InvalidValueError("name", error.message, code=error.code) from None
+        return name
 
 
 async def _insert(session: PlatformSession, name: str) -> OrganizationView:

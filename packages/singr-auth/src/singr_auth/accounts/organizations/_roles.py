@@ -20,10 +20,10 @@ from singr_auth.accounts.organizations._actor import (
     admit,
 )
 from singr_auth.accounts.organizations._consequences import Consequences, held, settle
-from singr_auth.accounts.people._skeletons import bare_skeletons, skeletons
 from singr_auth.accounts.people._users import checked_name
 from singr_auth.accounts.sessions._access_feed import note_change
 from singr_config.constants import ROLES
+from singr_config.skeletons import bare_skeletons, skeletons
 from singr_db import new_id, sql_text
 
 MOST_ROLES: Final = 50

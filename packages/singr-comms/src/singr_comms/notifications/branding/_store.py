@@ -4,6 +4,7 @@ Nothing of them ever changes: what is put is a version that comes into force ten
 has read it, or will have before it makes a message that is to wear it.
 """
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -21,6 +22,7 @@ from singr_comms.rendering._formats import DEFAULT_LANGUAGE
 from singr_comms.rendering._languages import locales_in
 from singr_comms.rendering._own_words import left_out_of_words, most_in, names_site, variables_in, wrong_in
 from singr_config.colors import LEAST_CONTRAST, contrast
+from singr_config.names import PublicNameError, check_public_name
 from singr_db import PlatformSession, TenantSession, new_id, sql_text
 from singr_db.operation_log import log_operation
 
@@ -187,8 +189,20 @@ class OverrideView(msgspec.Struct, frozen=True, kw_only=True):
     starts_at: datetime
 
 
-def check_brand(given: BrandingInput) -> None:
-    """Refuse what nobody could read, or what would be more than text; raises BrandingError."""
+def check_brand(given: BrandingInput, *, own_names: Collection[str] = ()) -> None:
+    """Refuse what nobody could read, what would be more than text, or what passes for the platform.
+
+    Args:
+        given: the brand.
+        own_names: what the platform itself writes as (`Settings.own_names`).
+
+    Raises:
+        BrandingError: it cannot be worn.
+    """
+    try:
+        check_public_name(given.name, own_names)
+    except PublicNameError as error:
+        raise BrandingError("name", error.message) from None
     ratio = contrast(given.color, "#ffffff")
     if ratio < LEAST_CONTRAST:
         raise BrandingError(
@@ -204,7 +218,12 @@ def check_brand(given: BrandingInput) -> None:
 
 
 async def put_branding(
-    session: TenantSession, given: BrandingInput, *, logo_id: UUID | None = None, logo: Picture | None = None
+    session: TenantSession,
+    given: BrandingInput,
+    *,
+    logo_id: UUID | None = None,
+    logo: Picture | None = None,
+    own_names: Collection[str] = (),
 ) -> BrandingView:
     """Give an organization a brand, in force ten seconds later.
 
@@ -213,11 +232,12 @@ async def put_branding(
         given: the brand.
         logo_id: under which the caller stored its logo.
         logo: what it is.
+        own_names: what the platform itself writes as, which no brand may be called.
 
     Raises:
         BrandingError: it cannot be worn, or there is no logo to keep.
     """
-    check_brand(given)
+    check_brand(given, own_names=own_names)
     kept: dict[str, Any] = {"logo_id": logo_id, "logo_type": None, "logo_width": None, "logo_height": None}
     if logo is not None:
         kept |= {"logo_type": logo.media_type, "logo_width": logo.width, "logo_height": logo.height}

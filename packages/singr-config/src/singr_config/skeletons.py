@@ -61,7 +61,7 @@ def _prototype(character: str) -> str:
 
 @functools.cache
 def _table() -> dict[str, tuple[str, ...]]:
-    from confusable_homoglyphs import confusables  # noqa: PLC0415 — reads a megabyte, for the first role that is named
+    from confusable_homoglyphs import confusables  # noqa: PLC0415 — reads a megabyte, for the first name that is compared
 
     return {
         character: tuple(other["c"] for other in others) for character, others in confusables.confusables_data.items()
