@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import Final, Literal
 
 from singr_config.skeletons import bare_skeletons
+from singr_config.values._portable import PortableError
 
 # Default_Ignorable_Code_Point of Unicode 17 (DerivedCoreProperties.txt): drawn as nothing where a program does not know
 # better.
@@ -21,7 +22,7 @@ _WORD: Final = re.compile(r"[^\W_]+")
 _BORDER: Final = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])|(?<=\d)(?=[^\W\d_])|(?<=[^\W\d_])(?=\d)")
 
 
-class PublicNameError(ValueError):
+class PublicNameError(PortableError, ValueError):
     """A name that readers see may not be used.
 
     Attributes:
