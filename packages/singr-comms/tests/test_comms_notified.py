@@ -157,7 +157,7 @@ async def test_what_is_paused_after_it_was_read_begins_no_attempt(crowd: Crowd, 
 
     limits = LimitSettings()
     quotas = Quotas(bench.sealer, **rates_of(limits), guards=SmsGuards(bench.sealer, limits))
-    way = OrdinaryWay(crowd.db, quotas, Suppressions(bench.sealer))
+    way = OrdinaryWay(crowd.db, quotas, Suppressions(bench.sealer), lambda _row: None)
     opened = await way.begin(
         message.id,
         organization_id=crowd.organization,

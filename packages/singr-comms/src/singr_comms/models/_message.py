@@ -17,8 +17,12 @@ _Checked = TypeVar("_Checked")
 _LAST: Final = 1000
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
+class Message(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="kind"
+):
     """Base of all messages; the tag is sent as `kind`.
+
+    What is at its default is not stored: a process that does not have such a field yet, or no longer, reads the rest.
 
     Attributes:
         listed: where the documents list it among the messages of its channel; whoever says nothing comes last, by name.

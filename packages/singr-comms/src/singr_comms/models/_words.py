@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
+
 _KINDS: Final = {
     "str": "a string",
     "int": "an integer",
@@ -35,6 +37,18 @@ _SENTENCES: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], 
 )
 
 
+_MISFITS: Final = (
+    (
+        re.compile(r"Object contains unknown field `([^`]+)`"),
+        "it was stored with the field {}, which is not known here",
+    ),
+    (
+        re.compile(r"Object missing required field `([^`]+)`"),
+        "it was stored without the field {}, which is required here",
+    ),
+)
+
+
 def in_words(text: str) -> str:
     """Say what a sentence of msgspec's says (without its path); one that is not known becomes a general one."""
     for pattern, words in _SENTENCES:
@@ -42,6 +56,16 @@ def in_words(text: str) -> str:
         if found is not None:
             return words(found)
     return "does not have the expected form"
+
+
+def misfit(error: msgspec.ValidationError) -> str:
+    """Say which field of what was stored does not fit the model that is to read it, and why."""
+    text, _, path = str(error).partition(" - at `$")
+    where = path.rstrip("`").lstrip(".")
+    for pattern, words in _MISFITS:
+        if found := pattern.match(text):
+            return words.format(f"{where}.{found[1]}" if where else found[1])
+    return f"its field {where} {in_words(text)}" if where else f"it {in_words(text)}"
 
 
 def _length(kind: str, bound: str, number: str) -> str:

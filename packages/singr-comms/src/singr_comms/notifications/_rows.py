@@ -1,6 +1,7 @@
 """Message rows: sealed, masked, fingerprinted, and written many at a time."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -8,8 +9,10 @@ import msgspec
 
 from singr_comms._errors import InvalidMessageError, TransientError
 from singr_comms.catalogue import message_types
+from singr_comms.channels import CHANNELS
 from singr_comms.channels._channel import Channel
 from singr_comms.models._message import Message, checked_whole, kind_of
+from singr_comms.models._words import misfit
 from singr_comms.notifications._person_keys import open_sealed
 from singr_comms.notifications._reachable import ways_to_write
 from singr_comms.notifications.channels import work_of
@@ -43,16 +46,14 @@ SELECT {", ".join(COLUMNS)}
 """  # noqa: S608 - constants
 
 UNKNOWN_TYPE: Final = "this process knows no {channel} of the type {kind}: import what declares it, or install it"
+OTHER_VERSION: Final = (
+    "this process knows the {channel} {kind} with other fields: {misfit}; run a worker of the version that stored it,"
+    " or declare the field as it was there"
+)
 _encode = msgspec.json.Encoder().encode
 _DAY: Final = 86_400.0
-
-
-class _Expiry(msgspec.Struct):
-    """What codes and links say of their life; messages hold one of these."""
-
-    expiry_minutes: int = 0
-    expiry_hours: int = 0
-    expiry_days: int = 0
+_EXPIRY: Final = ("expiry_minutes", "expiry_hours", "expiry_days")
+"""What codes and links say of their life; messages hold one of these."""
 
 
 class MessageRow(msgspec.Struct, frozen=True, array_like=True):
@@ -134,22 +135,48 @@ def request_checked(request: _Request) -> _Request:
     return checked
 
 
-def life_of(sealer: Sealer, kind: str, content_sealed: bytes) -> float:
+def life_of(sealer: Sealer, row: Any) -> float:
     """Seconds for which a message is of use: a code or a link as long as it says, anything else as its type says."""
-    if not message_types.carries_code(kind):
-        declared = message_types.named(kind)
+    declared = message_types.named(row.kind)
+    if declared is None or not declared.carries_code:
         return _DAY if declared is None else float(declared.time_to_live)
     try:
-        said = msgspec.json.decode(sealer.open(content_sealed, context=CONTENT), type=_Expiry)
+        stored = sealer.open(row.content_sealed, context=CONTENT)
+        said: Any = msgspec.json.decode(stored, type=_expiry_in(declared.models.get(row.channel)))
     except (SealError, msgspec.MsgspecError):
         return _DAY  # whoever opens it to send it says what is wrong
     return said.expiry_minutes * 60.0 + said.expiry_hours * 3600.0 + said.expiry_days * _DAY or _DAY
 
 
-def is_known(kind: str, channel: str) -> bool:
-    """Whether this process knows messages of a type by a channel."""
-    declared = message_types.named(kind)
-    return declared is not None and channel in declared.models
+@cache
+def _expiry_in(model: type[Message] | None) -> type[msgspec.Struct]:
+    """The fields of a model that say how long it is of use; what is at its default was not stored."""
+    fields = () if model is None else msgspec.structs.fields(model)
+    usual = {field.name: field.default for field in fields if isinstance(field.default, int)}
+    return msgspec.defstruct("_Expiry", [(name, int, usual.get(name, 0)) for name in _EXPIRY])
+
+
+def misfit_here(sealer: Sealer, row: Any) -> tuple[str, str] | None:
+    """Why a message is left to another process, as code and words; None where there is no reason.
+
+    This process does not know its type by its channel, or with other fields than it was stored with. What nobody can
+    open is no reason: whoever opens it to send it says what is wrong.
+
+    Args:
+        sealer: made from `AUTH_SECRET`.
+        row: of the message, read with its `key_wrapped`.
+    """
+    declared, said = message_types.named(row.kind), CHANNELS[row.channel].said
+    model = declared and declared.models.get(row.channel)
+    if model is None:
+        return "unknown_type", UNKNOWN_TYPE.format(channel=said, kind=row.kind)
+    try:
+        msgspec.json.decode(open_sealed(sealer, row.content_sealed, row.key_wrapped, context=CONTENT), type=model)
+    except msgspec.ValidationError as error:
+        return "other_version", OTHER_VERSION.format(channel=said, kind=row.kind, misfit=misfit(error))
+    except (SealError, msgspec.DecodeError):
+        pass
+    return None
 
 
 def open_message(

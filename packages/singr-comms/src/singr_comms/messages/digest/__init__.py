@@ -20,7 +20,7 @@ MOST: Final = 50
 """So many items are told one by one."""
 
 
-class DigestItem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class DigestItem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One event.
 
     Args:

@@ -10,12 +10,10 @@ from uuid import UUID
 import msgspec
 
 from singr_comms.catalogue import message_types
-from singr_comms.channels import CHANNELS
 from singr_comms.channels._channel import Provider
 from singr_comms.notifications._person_keys import is_erased
-from singr_comms.notifications._rows import UNKNOWN_TYPE, is_known
 from singr_comms.notifications.sending import _ledger_sql as sql
-from singr_comms.notifications.sending._ordinary import Before, OrdinaryWay, nothing_before
+from singr_comms.notifications.sending._ordinary import Before, Misfit, OrdinaryWay, nothing_before
 from singr_comms.notifications.sending._policy import SETTLE_AFTER, SETTLED, Doubt, Known, Step, next_step
 from singr_comms.notifications.sending._quotas import Quotas
 from singr_comms.notifications.sending._suppressions import Suppressions
@@ -44,11 +42,11 @@ _BY_ITS_TYPE: Final = _GIVEN_UP - {Step.SEND}
 _LOST_ERROR: Final = {"code": "lost", "message": "the process that was sending it ended before an outcome was recorded"}
 # Seconds between looks at a message whose notification is paused.
 _PAUSE: Final = 60.0
-# Seconds between tries of a message whose type is not known here: as many as it has waited, within these.
+# Seconds between tries of a message whose type or fields are not known here: as many as it has waited, within these.
 _OFTEN, _SELDOM = 2.0, 60.0
 
-Life: TypeAlias = Callable[[str, bytes], float]
-"""Seconds for which a message is of use, by its kind and sealed content."""
+Life: TypeAlias = Callable[[Any], float]
+"""Seconds for which a message is of use, by its row."""
 
 
 class Ledger:
@@ -60,7 +58,8 @@ class Ledger:
         suppressions: know addresses that get nothing; asked when each attempt begins.
         in_flight: seconds for which a provider call may still be on its way after its attempt began; longer than any
             provider's deadline.
-        life: gives the seconds for which a message of a kind, with its content, is of use.
+        life: gives the seconds for which a message is of use.
+        misfit: says, of a message's row, why it is left to another process.
         last_look: asked when each attempt begins whether a message may still go to its recipient.
     """
 
@@ -72,15 +71,16 @@ class Ledger:
         *,
         in_flight: float,
         life: Life,
+        misfit: Misfit,
         last_look: LastLook | None = None,
     ) -> None:
         self._db = db
-        self._life = life
+        self._life, self._misfit = life, misfit
         self._quotas = quotas
         self._suppressions = suppressions
         self._in_flight = in_flight
         self._last_look = last_look
-        self._ordinary = OrdinaryWay(db, quotas, suppressions, last_look)
+        self._ordinary = OrdinaryWay(db, quotas, suppressions, misfit, last_look)
 
     async def begin(
         self,
@@ -134,8 +134,8 @@ class Ledger:
             )
             if step in _GIVEN_UP and doubt is not None and doubt.provider in others:
                 return Pinned(doubt.provider)
-            if step in _BY_ITS_TYPE and not is_known(row.kind, channel):
-                return await self._leave(session, message_id, row)
+            if step in _BY_ITS_TYPE and (misfit := self._misfit(row)):
+                return await self._leave(session, message_id, row, misfit)
             if row.status == "dispatched" and step in _GIVEN_UP:
                 values = {"id": message_id, "attempt": row.attempts, "error": _json(_LOST_ERROR)}
                 await session.execute(sql.LOST, values)
@@ -263,7 +263,7 @@ class Ledger:
         A code ages from the moment it was made; anything else is given its time from when it was first held, as long as
         nothing ended it: what an operator sends again gets its time anew.
         """
-        life, held = self._life(row.kind, row.content_sealed), row.held if row.status in _OPEN else None
+        life, held = self._life(row), row.held if row.status in _OPEN else None
         return life - float(row.age if message_types.carries_code(row.kind) else held or 0.0)
 
     async def _open(
@@ -277,11 +277,11 @@ class Ledger:
             return OVER
         if row.is_paused:
             raise RetryLater(_PAUSE, "paused", "its notification is paused", counts=False)
+        if misfit := self._misfit(row):
+            return await self._leave(session, message_id, row, misfit)
         remaining = self._remaining(row)
         if remaining <= 0:
             return await _expire(session, message_id, row, "its time was over before it could be sent")
-        if not is_known(row.kind, row.channel):
-            return await self._leave(session, message_id, row)
         refused = await self._held_back(session, message_id, row)
         if refused is not None:
             await _end(session, message_id, row.kind, "suppressed", refused)
@@ -298,9 +298,9 @@ class Ledger:
         await session.execute(sql.DISPATCHED, values)
         return begun
 
-    async def _leave(self, session: TenantSession, message_id: UUID, row: Any) -> Opening:
-        """Leave a message to a process that knows its type, for as long as it is of use."""
-        why = Refused("unknown_type", UNKNOWN_TYPE.format(channel=CHANNELS[row.channel].said, kind=row.kind))
+    async def _leave(self, session: TenantSession, message_id: UUID, row: Any, misfit: tuple[str, str]) -> Opening:
+        """Leave a message to a process that knows its type as it was stored, for as long as it is of use."""
+        why = Refused(*misfit)
         remaining = self._remaining(row)
         if remaining <= 0:
             return await _expire(session, message_id, row, why.message)

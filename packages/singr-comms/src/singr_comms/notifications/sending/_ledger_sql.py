@@ -104,7 +104,7 @@ UPDATE messages SET status = :message_status, provider = :provider, provider_mes
 )
 WAITING: Final = sql_text(
     """
-SELECT status, kind, content_sealed, extract(epoch FROM clock_timestamp() - created_at)::float8 AS age,
+SELECT status, kind, channel, content_sealed, extract(epoch FROM clock_timestamp() - created_at)::float8 AS age,
        extract(epoch FROM clock_timestamp() - held_since)::float8 AS held
   FROM messages WHERE id = :id AND channel = :channel FOR UPDATE
 """,
@@ -113,7 +113,7 @@ SELECT status, kind, content_sealed, extract(epoch FROM clock_timestamp() - crea
 HELD: Final = sql_text(
     "UPDATE messages SET held_since = clock_timestamp() WHERE id = :id AND held_since IS NULL", roles=("tenant",)
 )
-# What is left to a process that knows its type; what had ended, and is tried again, has its time anew.
+# What is left to a process that knows its type with its fields; what had ended, and is tried again, has its time anew.
 LEFT: Final = sql_text(
     """
 UPDATE messages SET updated_at = now(),

@@ -14,7 +14,6 @@ import psycopg
 from psycopg.rows import namedtuple_row
 
 from singr_comms.notifications._person_keys import is_erased
-from singr_comms.notifications._rows import is_known
 from singr_comms.notifications.sending._quotas import DAY, HOUR, Quotas
 from singr_comms.notifications.sending._suppressions import IN_FORCE, Suppressions
 from singr_comms.notifications.sending._try import LastLook
@@ -113,6 +112,9 @@ UPDATE messages SET status = 'sent', provider = %(provider)s, provider_message_i
 Before: TypeAlias = Callable[[str | None], Awaitable[None]]
 """What is awaited before an attempt is committed, with the message's kind, or None where that is not known yet."""
 
+Misfit: TypeAlias = Callable[[Any], tuple[str, str] | None]
+"""Says of a message's row, as code and words, why this process leaves it to another; None where it does not."""
+
 
 async def nothing_before(kind: str | None) -> None:
     """Wait for nothing."""
@@ -132,17 +134,24 @@ class OrdinaryWay:
         db: the database.
         quotas: say what a message counts as.
         suppressions: know the fingerprints of an address.
+        misfit: what says so of a message has to be looked at on the whole way.
         last_look: asked once more about messages to recipients.
     """
 
     def __init__(
-        self, db: Database, quotas: Quotas, suppressions: Suppressions, last_look: LastLook | None = None
+        self,
+        db: Database,
+        quotas: Quotas,
+        suppressions: Suppressions,
+        misfit: Misfit,
+        last_look: LastLook | None = None,
     ) -> None:
         self._last_look = last_look
         self._begin = _BEGIN_UNSEEN if last_look is None else last_look.begin
         self._db = db
         self._quotas = quotas
         self._suppressions = suppressions
+        self._misfit = misfit
 
     async def begin(
         self,
@@ -163,7 +172,7 @@ class OrdinaryWay:
         which = {"id": message_id, "organization_id": organization_id, "channel": channel}
         try:
             row = await self._one(_READ, which)
-            if row is None or is_erased(row) or not is_known(row.kind, channel) or (left := remaining(row)) <= 0:
+            if row is None or is_erased(row) or self._misfit(row) or (left := remaining(row)) <= 0:
                 return None
             counts = self._quotas.counts(organization_id, message_id, row)
             if counts is None:

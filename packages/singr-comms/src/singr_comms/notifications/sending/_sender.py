@@ -19,7 +19,7 @@ from singr_comms._errors import (
     UnknownOutcomeError,
 )
 from singr_comms.channels._channel import LONGEST_CALL, Provider, SendReceipt
-from singr_comms.notifications._rows import life_of, open_message
+from singr_comms.notifications._rows import life_of, misfit_here, open_message
 from singr_comms.notifications._unsubscribing import UnsubscribeLinks
 from singr_comms.notifications.branding._category_names import CategoryNames
 from singr_comms.notifications.branding._worn import Brands, NoBrands, Outfit
@@ -116,8 +116,8 @@ class MessageSender:
         if providers.keys() != WORK.keys():
             raise TypeError(f"MessageSender needs a provider for each channel: {', '.join(sorted(WORK))}")
         quotas, self._holds = Quotas(sealer, **rates_of(limits), guards=SmsGuards(sealer, limits)), Holds(metrics)
-        life = partial(life_of, sealer)
-        self._ledger = Ledger(db, quotas, Suppressions(sealer), in_flight=in_flight, life=life, last_look=last_look)
+        of_rows: Any = {"life": partial(life_of, sealer), "misfit": partial(misfit_here, sealer)}
+        self._ledger = Ledger(db, quotas, Suppressions(sealer), in_flight=in_flight, last_look=last_look, **of_rows)
         self._links = UnsubscribeLinks(sealer, api_url)
         self._settler, self._recorder = Settler(db, self._ledger), Recorder(self._ledger)
         self._sealer, self._line_ups, self._brands = sealer, LineUps(providers), brands or NoBrands()
