@@ -9,8 +9,9 @@ from comms_digest_windows import digests, due, made, put, rows, tell
 from sqlalchemy import event, text
 
 from singr_comms import PlainSms
-from singr_comms.notifying import InvalidNotificationError, Target, cancel_notification
+from singr_comms.notifying import DigestLateness, InvalidNotificationError, Target, cancel_notification
 from singr_comms.notifying.chores._close_digests import CloseDigestsWhenDue
+from singr_comms.notifying.digests._lateness import LATE
 from singr_comms.notifying.digests._sql import PERSON
 from singr_comms.people import (
     DigestTime,
@@ -20,6 +21,7 @@ from singr_comms.people import (
 )
 from singr_db import new_id
 from singr_jobs import PermanentError, Priority
+from singr_observability import build_metrics
 
 
 @pytest.fixture
@@ -205,6 +207,35 @@ async def test_the_chore_asks_once_for_each_organization_that_has_some_due(crowd
     assert [tuple(row) for row in await rows(crowd, "SELECT queue, status FROM jobs WHERE type = 'digest.close'")] == [
         ("digest", "pending")
     ]
+
+
+async def test_digests_that_nobody_closes_are_seen_whatever_their_type(crowd: Crowd) -> None:
+    metrics = build_metrics()
+    lateness = DigestLateness(crowd.db, metrics)
+    assert lateness.seen_as is None, "nobody can pause who tells of pauses"
+
+    def told() -> Any:
+        found: Any = metrics.render_json()["singr_digests_late_seconds"]
+        return [one["value"] for one in found["values"]]
+
+    assert told() == [0.0]
+    await tell(crowd, "plums")
+    assert await lateness.work() == 0.0
+    await due(crowd, days=2)
+    await crowd.run("UPDATE digest_windows SET type = 'declared_elsewhere'")
+    assert await lateness.work() > 172_000
+    assert told()[0] > 172_000
+    await crowd.run("UPDATE digest_windows SET closed_at = now()")
+    assert await lateness.work() == 0.0
+    assert told() == [0.0]
+
+
+async def test_how_late_digests_are_is_read_by_index(crowd: Crowd) -> None:
+    async with crowd.db.platform() as session:
+        await session.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = "\n".join((await session.scalars(text(f"EXPLAIN {LATE.text}"))).all())
+    assert "digest_windows_due" in plan
+    assert "Limit" in plan
 
 
 async def test_who_is_erased_has_no_digest(crowd: Crowd) -> None:

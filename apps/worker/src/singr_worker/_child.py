@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from singr_comms.notifications import MessageRetention
+from singr_comms.notifying import DigestLateness
 from singr_config import AppEnv, Settings
 from singr_db import CommitsHangError, Database
 from singr_db.chores import Switches
@@ -72,6 +73,7 @@ async def _serve(
             *standing_work(database),
             Retention(database, settings.retention, metrics),
             MessageRetention(database, settings.retention, metrics),
+            DigestLateness(database, metrics),
             LetterKeeper(database.psycopg, settings.retention),
             IdleFlows(database, settings.retention),
         ]

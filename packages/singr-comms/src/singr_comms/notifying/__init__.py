@@ -45,7 +45,7 @@ from singr_comms.notifying._steering import (
     pause_notification,
     resume_notification,
 )
-from singr_comms.notifying.digests import ClosedDigests, Digests, Period
+from singr_comms.notifying.digests import ClosedDigests, DigestLateness, Digests, Period
 from singr_comms.notifying.job_types.email_digest import EmailDigest
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "Cancelled",
     "ClosedDigests",
     "DeduplicationKey",
+    "DigestLateness",
     "Digests",
     "EmailDigest",
     "FanOut",

@@ -103,6 +103,9 @@ class Metrics:
             ("type",),
             DURATION_BUCKETS,
         )
+        self.digests_late = self.gauge(
+            "singr_digests_late_seconds", "How long the oldest digest that nobody closes has been due."
+        )
 
     def _declare_jobs(self) -> None:
         self.job_processing = self.histogram(
