@@ -17,6 +17,8 @@ from singr_jobs import Priority
 
 MOST_NAMED: Final = 1_000
 """So many may be named in one notification; whoever wants to reach more has a topic, tags or all."""
+MOST_BYTES: Final = 4 * 1024 * 1024
+"""So many bytes may be said to those who have data of their own, by all their channels, the common data with it."""
 MOST_HIGH: Final = 100
 """So many named ones may be told with `high` priority."""
 MOST_PER_MINUTE: Final = 1_000_000
@@ -46,7 +48,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         email: a bare address.
         phone: a bare number, in E.164 form.
         device: registration token of a device.
-        data: data that differs for this recipient.
+        data: data that differs for this recipient; that and the common data, of all who have some, by each channel, is
+            at most 4 MiB in one notification.
     """
 
     recipient: ExternalId | None = None

@@ -66,9 +66,9 @@ FORGET: Final = tuple(
 CONTENTS: Final = sql_text(
     """
 INSERT INTO notification_contents (notification_id, ordinal, channel, organization_id, content_sealed)
-SELECT :id, ordinal, channel, :organization_id, content
-  FROM unnest(CAST(:ordinals AS smallint[]), CAST(:channels AS text[]), CAST(:contents AS bytea[]))
-       AS one (ordinal, channel, content)
+SELECT :id, ordinal, channel, :organization_id, substring(CAST(:contents AS bytea) FROM first FOR length)
+  FROM unnest(CAST(:ordinals AS smallint[]), CAST(:channels AS text[]), CAST(:starts AS integer[]),
+              CAST(:lengths AS integer[])) AS one (ordinal, channel, first, length)
 """,
     roles=("tenant",),
 )

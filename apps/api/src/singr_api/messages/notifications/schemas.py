@@ -39,7 +39,8 @@ class SendNotification(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     Attributes:
         type: the type of message.
-        to: the recipients: up to 1,000 by name, each once; or a topic, tags, or all.
+        to: the recipients: up to 1,000 by name, each once; or a topic, tags, or all. With `data` of their own they get
+            at most 4 MiB together, the common data with it, each by their channels.
         data: variables of the type, for all channels; each channel uses those that it knows.
         channels: the channels to use; the type's usual ones by default. A type with a push can also go to the `inbox`.
         priority: `high` is for at most 100 named recipients.

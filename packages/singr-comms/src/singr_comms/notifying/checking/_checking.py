@@ -1,16 +1,11 @@
 """All of it is looked at, whatever is wrong: whom, by which ways, when, and whether what is said fits its type."""
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
 from singr_comms._errors import InvalidMessageError
-from singr_comms.catalogue import INBOX, MessageType, message_types
-from singr_comms.catalogue._filling import MISSING, faults_in
+from singr_comms.catalogue import MessageType, message_types
 from singr_comms.channels import CHANNELS
 from singr_comms.channels.email import EmailAddress
 from singr_comms.models._message import Message, checked
@@ -25,20 +20,15 @@ from singr_comms.notifying._asked import (
     Target,
 )
 from singr_comms.notifying.checking._form import formed
+from singr_comms.notifying.checking._saying import SHOWS, WAYS, place_of, words_of
 from singr_config.clock import clock
 from singr_jobs import Priority
 
-_WAYS: Final = {"email": "email", "phone": "sms", "device": "push"}
-"""The fields of a target that are bare addresses, each with its channel."""
-_SHOWS: Final = {INBOX: "push"}
-"""By what a way says what it says, where it is none itself."""
 _NO_WAY: Final = ("",)
 """In place of channels that nobody can read: it may be any."""
-_NAMES: Final = ("recipient", "user_id", *_WAYS)
+_NAMES: Final = ("recipient", "user_id", *WAYS)
 _GROUPS: Final = ("topic", "tags", "all")
 _FARTHEST: Final = timedelta(days=366)
-EVERYBODY: Final = 0
-"""The ordinal of what is said to all whom nothing else is said to."""
 
 
 class Address(NamedTuple):
@@ -99,7 +89,7 @@ def look_at(
     if declared is not None and intake is not None and (wrong := intake.reserved_type(declared)):
         faults.append(NotificationFault("type", wrong, "forbidden"))  # whatever it is to say, nobody may say it here
     elif declared is not None and "data" not in form.fields:
-        faults += _words(asked, declared, _NO_WAY if "channels" in form.fields else channels, contents)
+        faults += words_of(asked, declared, _NO_WAY if "channels" in form.fields else channels, contents)
     if intake is not None:
         for (ordinal, channel), message in contents.items():
             faults += _reserved(intake, ordinal, channel, message)
@@ -108,14 +98,10 @@ def look_at(
 
 
 def _reserved(intake: MessageIntake, ordinal: int, channel: str, message: Message) -> Iterator[NotificationFault]:
-    for name, wrong in intake.reserved(_SHOWS.get(channel, channel), message):
-        yield NotificationFault(f"{_at(ordinal)}.{name}", wrong, "forbidden")
+    for name, wrong in intake.reserved(SHOWS.get(channel, channel), message):
+        yield NotificationFault(f"{place_of(ordinal)}.{name}", wrong, "forbidden")
     for name, wrong in intake.check_names(message):
-        yield NotificationFault(f"{_at(ordinal)}.{name}", wrong, "malformed")
-
-
-def _at(ordinal: int) -> str:
-    return f"to[{ordinal - 1}].data" if ordinal else "data"
+        yield NotificationFault(f"{place_of(ordinal)}.{name}", wrong, "malformed")
 
 
 def _usual(declared: MessageType | None) -> Sequence[str]:
@@ -169,7 +155,7 @@ def _kept(asked: NotificationRequest, declared: MessageType | None) -> Iterator[
     if asked.priority is Priority.HIGH:
         yield NotificationFault("digest", "messages with high priority are sent at once")
     for place, one in enumerate(() if isinstance(asked.to, Audience) else asked.to[:MOST_NAMED]):
-        for name in _WAYS:
+        for name in WAYS:
             if getattr(one, name) is not None:
                 words = "a bare address has no digest: name a recipient"
                 yield NotificationFault(f"to[{place}].{name}", words)
@@ -204,7 +190,7 @@ def _whom(
         first = seen.setdefault((name, value.strip().lower() if name == "email" else value), place)
         if first != place:
             yield NotificationFault(f"to[{place}]", f"is the same as to[{first}]: name each once", "repeated")
-        if name in _WAYS:
+        if name in WAYS:
             yield from _address(place, name, value, channels, addresses, allow_test=allow_test)
 
 
@@ -217,7 +203,7 @@ def _address(
     *,
     allow_test: bool,
 ) -> Iterator[NotificationFault]:
-    field, channel = f"to[{place}].{name}", _WAYS[name]
+    field, channel = f"to[{place}].{name}", WAYS[name]
     to: Any = EmailAddress(value) if channel == "email" else value
     try:
         to = checked(to, CHANNELS[channel].recipient)
@@ -230,135 +216,3 @@ def _address(
         words = f"is reached by {channel}, which is not one of the channels: {', '.join(channels)}"
         yield NotificationFault(field, words)
     addresses[place + 1] = Address(channel, to)
-
-
-class _Readers(NamedTuple):
-    """The channels that show some data: certainly, and perhaps, where it is not clear yet who is told by which."""
-
-    surely: Sequence[str]
-    perhaps: Sequence[str]
-
-
-class _Saying(NamedTuple):
-    """What is said to some: to all who get the same (`EVERYBODY`), or to one, with data of their own beside it."""
-
-    ordinal: int
-    own: Mapping[str, Any]
-    readers: _Readers
-
-
-def _words(
-    asked: NotificationRequest,
-    declared: MessageType,
-    channels: Sequence[str],
-    contents: dict[tuple[int, str], Message],
-) -> Iterator[NotificationFault]:
-    """Make what is said: to all, by what reaches somebody who gets that, and to each who gets something else."""
-    known = [channel for channel in channels if channel in declared.ways]
-    perhaps = known if len(known) == len(channels) else tuple(declared.ways)
-    named = () if isinstance(asked.to, Audience) else asked.to
-    alike = [one for one in named if one.data is None]
-    sayings = []
-    if alike or not named:
-        readers = _readers(alike, known, perhaps) if named else _Readers(known, perhaps)
-        sayings.append(_Saying(EVERYBODY, {}, readers))
-    for ordinal, one in enumerate(named, start=1):
-        if one.data is not None:
-            sayings.append(_Saying(ordinal, one.data, _readers([one], known, perhaps)))
-    anybody = {channel: None for saying in sayings for channel in saying.readers.perhaps}
-    if anybody:
-        yield from _unheard(declared, anybody, asked.data, "data")
-    told: set[str] = set()
-    for saying in sayings:
-        for fault in _said(declared, saying, asked.data, contents):
-            if fault.field not in told:  # of what is said to all, more than one may miss it
-                told.add(fault.field)
-                yield fault
-
-
-def _unheard(
-    declared: MessageType, channels: Iterable[str], data: Mapping[str, Any], at: str
-) -> Iterator[NotificationFault]:
-    """Name what none of these channels shows."""
-    there = sorted({name for channel in channels for name in declared.ways[channel].__struct_fields__})
-    for name in sorted(data.keys() - set(there)):
-        yield NotificationFault(f"{at}.{name}", f"is none of {', '.join(there)}", "unknown_field")
-
-
-def _readers(targets: Sequence[Target], known: Sequence[str], perhaps: Sequence[str]) -> _Readers:
-    """By what these are told: a bare address is told by a channel of its own, and whom nobody named perhaps by any."""
-    surely: set[str] = set()
-    is_clear = True
-    for target in targets:
-        bare = {_WAYS[name] for name in _WAYS if getattr(target, name) is not None}
-        is_somebody = target.recipient is not None or target.user_id is not None
-        surely |= bare or ({*known} if is_somebody else set())
-        is_clear = is_clear and bool(bare or (is_somebody and len(known) == len(perhaps)))
-    there = [channel for channel in perhaps if channel in surely]
-    return _Readers(there, there if is_clear else perhaps)
-
-
-def _said(
-    declared: MessageType,
-    saying: _Saying,
-    shared: Mapping[str, Any],
-    contents: dict[tuple[int, str], Message],
-) -> Iterator[NotificationFault]:
-    (ordinal, own, readers), at = saying, _at(saying.ordinal)
-    if not readers.perhaps:
-        return
-    data = {**shared, **own}
-    found = list(_unheard(declared, readers.perhaps, own, at))
-    models = {channel: declared.ways[channel] for channel in readers.surely}
-    wrong = [dict(_wrong(model, data, f"{channel} needs it")) for channel, model in models.items()]
-    for faults in wrong or [_wrong_in_all([declared.ways[channel] for channel in readers.perhaps], data)]:
-        for path, fault in faults.items():
-            name = re.split(r"[.\[]", path, maxsplit=1)[0]
-            where = "data" if name in shared and name not in own else at
-            found.append(NotificationFault(f"{where}.{path}", *fault))
-    if found:
-        yield from found
-        return
-    for channel, model in models.items():
-        known = {name: value for name, value in data.items() if name in model.__struct_fields__}
-        try:
-            message = checked({"kind": declared.name, **known}, model)
-            CHANNELS[_SHOWS.get(channel, channel)].check_size(message)
-        except InvalidMessageError as error:
-            yield NotificationFault(".".join(filter(None, (at, error.field))), error.message)
-        else:
-            contents[ordinal, channel] = message
-
-
-def _wrong_in_all(models: Sequence[type[Message]], data: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
-    """What is wrong with the variables, whichever of the models they are for."""
-    first, *others = [dict(_wrong(model, data, "every channel needs it")) for model in models]
-    return {path: fault for path, fault in first.items() if all(path in other for other in others)}
-
-
-def _wrong(model: type[Message], data: Mapping[str, Any], needed: str) -> Iterable[tuple[str, tuple[str, str]]]:
-    """What is wrong with each variable, alone, by its path."""
-    for name, kind, is_required in _variables(model):
-        if name not in data:
-            if is_required:
-                yield name, (f"is missing: {needed}", "required")
-            continue
-        try:
-            checked(data[name], kind)
-        except InvalidMessageError as error:
-            for path, words in _all_wrong(name, data[name], kind, error).items():
-                yield path, (words, "required" if words == MISSING else "invalid")
-
-
-def _all_wrong(name: str, value: Any, kind: Any, first: InvalidMessageError) -> Mapping[str, str]:
-    """Everything that is wrong with a variable, by path; the first thing where more cannot be told."""
-    try:
-        found = faults_in(msgspec.json.decode(msgspec.json.encode(value)), kind, name)
-    except (msgspec.MsgspecError, UnicodeEncodeError, TypeError, OverflowError, RecursionError):
-        found = {}
-    return found or {name: first.message}
-
-
-@cache
-def _variables(model: type[Message]) -> tuple[tuple[str, Any, bool], ...]:
-    return tuple((field.name, field.type, field.required) for field in msgspec.structs.fields(model))
