@@ -224,7 +224,7 @@ async def test_one_at_a_time_and_nobody_without_an_address(db: Database, person:
 
 
 async def test_link_that_did_not_come_stands_in_nobodys_way(
-    db: Database, exports: Exports, settings: ObjectStoreSettings, person: UUID
+    db: Database, exports: Exports, settings: ObjectStoreSettings, person: UUID, clock: VirtualClock
 ) -> None:
     bounced = await ask(db)
     await exports.write(bounced, ORGANIZATION)
@@ -239,6 +239,8 @@ async def test_link_that_did_not_come_stands_in_nobodys_way(
     await exports.write(misdirected, ORGANIZATION)
     async with db.tenant(ORGANIZATION) as session:
         await put_recipient(session, "u-1", RecipientInput(email="right@example.org"), sealer=SEALER)
+    clock.advance(hours=25)
+    await clock.settle()
     assert len({bounced, misdirected, await ask(db)}) == 3
     assert str(misdirected) in [job["export_id"] for job in await jobs(db)][-3:], "nobody fetches it at the other one"
 

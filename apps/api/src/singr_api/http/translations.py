@@ -121,7 +121,7 @@ def _branding(error: notifications.BrandingError) -> Problem:
     return invalid(FieldError(error.field, error.message, location, "invalid"))
 
 
-def _export_stands(error: people.ExportStandsError) -> Problem:
+def _export_waits(error: people.ExportStandsError | people.AddressChangedError) -> Problem:
     return Problem(problems.RATE_LIMITED, str(error), headers={"retry-after": str(error.retry_after)})
 
 
@@ -256,7 +256,8 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
     people.DeviceNotFoundError: _means(
         problems.NOT_FOUND, FieldError("device_id", "This person has no such device.", "path", "not_found")
     ),
-    people.ExportStandsError: _export_stands,
+    people.AddressChangedError: _export_waits,
+    people.ExportStandsError: _export_waits,
     people.NoAddressError: lambda error: refused(
         problems.CONFLICT, FieldError("external_id", str(error), "path", "invalid"), str(error)
     ),

@@ -43,6 +43,7 @@ from singr_comms.people.exporting._account import (
     AccountData,
 )
 from singr_comms.people.exporting._asking import (
+    AddressChangedError,
     ExportStandsError,
     NoAddressError,
     ask_export,
@@ -160,6 +161,7 @@ __all__ = [
     "MOST_CHOICES",
     "RULE_SQL",
     "AccountData",
+    "AddressChangedError",
     "CategoryPreference",
     "ChannelPreference",
     "Decision",

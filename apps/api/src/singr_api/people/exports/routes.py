@@ -48,9 +48,11 @@ async def export(session: TenantSession, services: Services, external_id: str) -
     with its text, as long as that is kept, its attempts and the providers' reports. Messages with a code or a sign-in
     link are listed without their text; other messages have the text that they were sent with, including your own
     wording, and inbox and digests have the type's text. Messages sent while your id belonged to another account are not
-    included. The link is sent only to the person's own e-mail address (409 if they have none), in their language, and
-    works for three days; after that, or when the person is erased, the file is deleted. One export at a time per
-    person: 429 until it is deleted, unless the link was not delivered, or the person has a new address.
+    included. The link is sent only to the person's own e-mail address, that of their account if they have one (409 if
+    neither), in their language, and works for three days; after that, or when the person is erased, the file is
+    deleted. For 24 hours after the recipient was given another address or account, 429: whoever asks for an export must
+    not be able to read it. One export at a time per person: 429 until it is deleted, unless the link was not delivered,
+    or the person has had another address for 24 hours.
     """
     _needs_objects(services)
     return Exporting(job_id=await ask_export(session, checked_id(external_id)))
@@ -68,7 +70,8 @@ async def export_me(services: Services, call: UserCall, query: MyQuery) -> Expor
     Your account (profile, organizations, invitations, sessions, devices, passkeys, factors, events, credentials and
     messages sent to it), and what the organization that reaches you keeps: if there are several, name it. The link is
     sent to your account's e-mail address, and works for three days. Requires a proof of presence at most 15 minutes
-    old. One export at a time: 429 until it is deleted.
+    old. One export at a time: 429 until it is deleted, and for 24 hours after the organization has linked the recipient
+    to your account.
     """
     _needs_objects(services)
     await services.accounts.reauthentication.require_recent(call.session_id)

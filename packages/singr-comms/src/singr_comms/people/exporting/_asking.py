@@ -16,6 +16,9 @@ from singr_jobs import enqueue
 # An export that was not written by then never is: its job has failed for good.
 _WRITTEN_WITHIN: Final = timedelta(days=1)
 
+_SETTLED_AFTER: Final = timedelta(hours=24)
+"""So long after an organization changed where the link would go, it goes nowhere."""
+
 _ADD: Final = sql_text(
     """
 INSERT INTO data_exports (id, organization_id, subject_id, recipient_id, user_id, expires_at)
@@ -24,8 +27,8 @@ ON CONFLICT (organization_id, subject_id) DO NOTHING RETURNING id
 """,
     roles=("tenant",),
 )
-# Of one that is over, whose job failed or was cancelled (it has the export's own id), or whose link did not come to the
-# address that the person has.
+# Of one that is over, whose job failed or was cancelled (it has the export's own id), whose link did not come, or
+# was to go where the person was reached before.
 _MAKE_ROOM: Final = sql_text(
     """
 DELETE FROM data_exports AS e
@@ -33,8 +36,8 @@ DELETE FROM data_exports AS e
    AND (e.expires_at <= now() OR e.state = 'queued' AND EXISTS (
         SELECT FROM jobs AS j WHERE j.id = e.id AND j.status IN ('failed', 'cancelled'))
      OR e.state = 'ready' AND EXISTS (
-        SELECT FROM messages AS m WHERE m.id = e.message_id
-           AND (m.status IN ('suppressed', 'failed', 'bounced') OR m.recipient_hash <> CAST(:email_hash AS bytea))))
+        SELECT FROM messages AS m WHERE m.id = e.message_id AND m.status IN ('suppressed', 'failed', 'bounced'))
+     OR e.created_at < (SELECT address_changed_at FROM recipients AS r WHERE r.id = :recipient_id))
 RETURNING id
 """,
     roles=("tenant",),
@@ -48,6 +51,14 @@ SELECT greatest(extract(epoch FROM expires_at - now()), 1)::int FROM data_export
 )
 _OF_MEMBER: Final = sql_text(
     "SELECT id FROM recipients WHERE organization_id = :organization_id AND user_id = :user_id FOR KEY SHARE",
+    roles=("tenant",),
+)
+# Who is changing it at this moment is waited for; who does so afterwards is later than this.
+_SETTLES: Final = sql_text(
+    """
+SELECT ceil(extract(epoch FROM address_changed_at + CAST(:wait AS interval) - now()))::int FROM recipients
+ WHERE id = :recipient_id FOR SHARE
+""",
     roles=("tenant",),
 )
 
@@ -71,11 +82,27 @@ class ExportStandsError(CommsError):
         self.retry_after = retry_after
 
 
+class AddressChangedError(CommsError):
+    """The organization has changed where the link to a person's data would go; it may be its own address.
+
+    Attributes:
+        retry_after: seconds until it can be asked for.
+    """
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(
+            "The e-mail address or account of this recipient was changed within the last 24 hours: the link would go"
+            " there. Ask again once these are over."
+        )
+        self.retry_after = retry_after
+
+
 async def ask_export(session: TenantSession, external_id: str) -> UUID:
     """Have everything that an organization keeps about a person written out for them; returns the job that does so.
 
-    The link goes to the person's own e-mail address, and to nobody else. Where it did not come there, or they have
-    another address by now, what was written is removed and the next one is made.
+    The link goes to the person's own e-mail address, that of their account where they have one, and to nobody else.
+    Where it did not come there, or they have another address by now, what was written is removed and the next one is
+    made.
 
     Args:
         session: the caller's transaction, fenced to the organization; who acts in it is put down.
@@ -84,15 +111,16 @@ async def ask_export(session: TenantSession, external_id: str) -> UUID:
     Raises:
         RecipientNotFoundError: there is none.
         NoAddressError: they have no e-mail address.
+        AddressChangedError: the organization has changed it within 24 hours.
         ExportStandsError: there is one already.
     """
     row = await row_of(session, external_id)
     if not await hold_recipient(session, row.id):
         raise RecipientNotFoundError("external_id")
-    if row.email_sealed is None:
+    if row.email_sealed is None and row.user_id is None:
         raise NoAddressError
     await log_operation(session, "recipient.export", row.id)
-    return await _asked(session, session.organization_id, row.id, recipient_id=row.id, email_hash=row.email_hash)
+    return await _asked(session, session.organization_id, row.id, recipient_id=row.id)
 
 
 async def ask_my_export(session: TenantSession, user_id: UUID) -> UUID:
@@ -106,6 +134,7 @@ async def ask_my_export(session: TenantSession, user_id: UUID) -> UUID:
         user_id: the account of whoever asks.
 
     Raises:
+        AddressChangedError: the organization has made this recipient theirs within 24 hours.
         ExportStandsError: there is one already.
     """
     organization_id = session.organization_id
@@ -123,8 +152,11 @@ async def _asked(
     *,
     recipient_id: UUID | None = None,
     user_id: UUID | None = None,
-    email_hash: bytes | None = None,
 ) -> UUID:
+    at = {"recipient_id": recipient_id}
+    wait = await session.scalar(_SETTLES, at | {"wait": _SETTLED_AFTER})
+    if wait is not None and wait > 0:
+        raise AddressChangedError(wait)
     export_id, until = new_id(), clock.now() + _WRITTEN_WITHIN
     values = {
         "id": export_id,
@@ -135,7 +167,7 @@ async def _asked(
         "expires_at": until,
     }
     stands = {"organization_id": organization_id, "subject_id": subject_id}
-    for former in (await session.scalars(_MAKE_ROOM, stands | {"email_hash": email_hash})).all():
+    for former in (await session.scalars(_MAKE_ROOM, stands | at)).all():
         await enqueue(session, RemoveExport(former), organization_id=organization_id)
     if await session.scalar(_ADD, values) is None:
         raise ExportStandsError(await session.scalar(_STANDS, stands) or 1)

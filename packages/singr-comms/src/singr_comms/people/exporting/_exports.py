@@ -43,13 +43,17 @@ _STORE_IS_AWAITED: Final = timedelta(days=90)
 _AGAIN_S: Final = 3600.0
 _NO_STORE: Final = "no object store is configured: set S3_BUCKET and what belongs to it"
 _READ: Final = sql_text(
-    "SELECT recipient_id, user_id, state, expires_at <= now() AS is_over FROM data_exports WHERE id = :id",
+    """
+SELECT e.recipient_id, e.user_id, e.state, e.expires_at <= now() AS is_over, r.user_id AS account
+  FROM data_exports AS e LEFT JOIN recipients AS r ON r.id = e.recipient_id WHERE e.id = :id
+""",
     roles=("tenant",),
 )
 _HOLD: Final = sql_text(
     """
-SELECT r.email_sealed, r.locale, (SELECT wrapped FROM data_keys AS k WHERE k.id = r.key_id) AS key_wrapped
-  FROM recipients AS r WHERE r.id = :id FOR KEY SHARE OF r
+SELECT r.email_sealed, r.locale, (SELECT wrapped FROM data_keys AS k WHERE k.id = r.key_id) AS key_wrapped,
+       coalesce(r.address_changed_at > e.created_at, false) AS is_elsewhere
+  FROM data_exports AS e JOIN recipients AS r ON r.id = e.recipient_id WHERE e.id = :id FOR SHARE OF r
 """,
     roles=("tenant",),
 )
@@ -94,7 +98,9 @@ class Exports:
         self._opener, self._brands = Opener(sealer, brand), brands or NoBrands()
 
     async def write(self, export_id: UUID, organization_id: UUID) -> str:
-        """Write one; again is as once. Returns what became of it: `ready`, `withdrawn`, or `no_address`.
+        """Write one; again is as once.
+
+        Returns what became of it: `ready`, `withdrawn`, `no_address`, or `address_changed` since it was asked for.
 
         Raises:
             TransientError: there is no object store.
@@ -177,17 +183,19 @@ class Exports:
 
     async def _told(self, export_id: UUID, organization_id: UUID, asked: Any, link: str) -> str:
         """Mail the link, in the transaction that says that it works: nobody who is erased by then gets one."""
-        account = None
-        if asked.user_id is not None:
-            account = await self._accounts.address(asked.user_id)
+        account, whose = None, asked.user_id or asked.account
+        if whose is not None:
+            account = await self._accounts.address(whose)
             if account is None:
-                return "withdrawn"
+                return "withdrawn" if asked.user_id is not None else "no_address"
         async with self._db.tenant(organization_id) as session:
             to, locale = account, None
             if asked.recipient_id is not None:
-                held = (await session.execute(_HOLD, {"id": asked.recipient_id})).first()
+                held = (await session.execute(_HOLD, {"id": export_id})).first()
                 if held is None:
                     return "withdrawn"
+                if held.is_elsewhere:
+                    return "address_changed"
                 to, locale = account or self._address(held), held.locale
             if to is None:
                 return "no_address"

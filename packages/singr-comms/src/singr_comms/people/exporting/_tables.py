@@ -90,7 +90,8 @@ LISTS: Final = (
         ("recipients",),
         """r.external_id, r.user_id, r.last_user_id, r.name_sealed, r.email_sealed, r.phone_sealed,
            k.wrapped AS key_wrapped, r.locale, r.time_zone, r.tags, r.quiet_from, r.quiet_to, r.quiet_days,
-           r.digest_at, r.digest_weekday, r.created_at, r.updated_at""",
+           r.digest_at, r.digest_weekday, r.created_at, r.updated_at,
+           r.address_changed_at""",
         "recipients AS r LEFT JOIN data_keys AS k ON k.id = r.key_id"
         f" WHERE r.organization_id = :organization_id AND r.id = {_IDS}",
         "r.id",

@@ -82,10 +82,20 @@ _VALUES: Final = ", ".join(
     for name in COLUMNS
     if name != "external_id"
 )
+# Where a link to somebody's data goes is changed by another account or, where there is none, another e-mail address.
+# Who was taken off the list and comes back has what they were sent before, and so what they were reached at before.
 _WRITE: Final = sql_text(
     f"""
 UPDATE recipients AS r SET {_VALUES}, updated_at = now(),
-       last_user_id = coalesce(row.user_id, r.user_id, r.last_user_id)
+       last_user_id = coalesce(row.user_id, r.user_id, r.last_user_id),
+       address_changed_at = CASE
+           WHEN former.created_at = now() AND (row.user_id IS NOT NULL OR NOT EXISTS (
+                SELECT FROM data_keys AS k
+                 WHERE k.organization_id = r.organization_id AND k.external_id = r.external_id
+                   AND k.recipient_id IS NOT NULL AND row.email_hash <> ALL (k.prints))) THEN NULL
+           WHEN row.user_id IS DISTINCT FROM former.user_id
+             OR row.user_id IS NULL AND row.email_hash IS DISTINCT FROM former.email_hash THEN clock_timestamp()
+           ELSE former.address_changed_at END
   FROM {read_arrays(COLUMNS, ":rows")} JOIN recipients AS former USING (external_id) WHERE r.id = former.id
 RETURNING r.external_id, (r.time_zone, r.digest_at, r.digest_weekday)
           IS DISTINCT FROM (former.time_zone, former.digest_at, former.digest_weekday) AS has_other_times

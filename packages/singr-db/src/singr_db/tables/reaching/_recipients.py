@@ -68,6 +68,8 @@ class Recipient(Base):
     the fingerprint that messages to it are found by, `_masked` what people are shown. Days of the week are those of
     ISO 8601, Monday is 1; quiet hours begin on `quiet_days`, on every day where there are none. `last_user_id` is the
     account that it is, or was last: given to another, the id is another person's, with a row of their own.
+    `address_changed_at` is when the organization last changed the account that they have, or the e-mail address of
+    somebody without one; None where they have what they came with.
     """
 
     __tablename__ = "recipients"
@@ -112,6 +114,7 @@ class Recipient(Base):
     key_id: Mapped[UUID]
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[CreatedAt] = mapped_column(onupdate=func.now())
+    address_changed_at: Mapped[datetime | None]
 
 
 class PushDevice(Base):

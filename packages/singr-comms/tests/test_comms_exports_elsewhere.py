@@ -1,0 +1,155 @@
+"""Who asks for an export of somebody cannot read it: its link goes nowhere that the organization has just chosen."""
+
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from comms_members import Everybody
+from comms_queueing import ORGANIZATION, SEALER, all_rows
+from sqlalchemy import text
+
+from singr_comms import EmailAddress
+from singr_comms.people import (
+    AddressChangedError,
+    Exports,
+    ExportStandsError,
+    RecipientInput,
+    ask_export,
+    ask_my_export,
+    put_recipient,
+    remove_recipient,
+)
+from singr_config import ObjectStoreSettings, Secret
+from singr_db import Database, new_id
+from singr_db.tables import Organization
+from singr_dev.clock import VirtualClock
+
+HERS, THEIRS = "ada@example.org", "owner@example.org"
+NEWEST = text("SELECT id FROM data_exports ORDER BY created_at DESC, id DESC LIMIT 1")
+
+
+class Accounts:
+    """Every account has an address of its own."""
+
+    async def address(self, user_id: UUID) -> EmailAddress | None:
+        return EmailAddress(f"{user_id}@example.org")
+
+    async def addresses(self, user_id: UUID) -> tuple[str, ...]:
+        return (f"{user_id}@example.org",)
+
+    async def rows(self, user_id: UUID) -> AsyncIterator[tuple[str, Mapping[str, Any]]]:
+        for name in ("profile",):
+            yield name, {"id": user_id}
+
+
+@pytest.fixture
+async def exports(db: Database, tmp_path: Path) -> Exports:
+    async with db.platform() as session:
+        session.add(Organization(id=ORGANIZATION, name="Blue Note", slug="blue-note"))
+    await put(db, email=HERS)
+    folder = ObjectStoreSettings(
+        endpoint="http://127.0.0.1:9",
+        access_key_id="test",
+        secret_access_key=Secret("test-secret"),
+        bucket="singr",
+        folder=str(tmp_path / "objects"),
+    )
+    return Exports(db, SEALER, folder, accounts=Accounts())
+
+
+async def put(db: Database, **given: Any) -> None:
+    async with db.tenant(ORGANIZATION) as session:
+        await put_recipient(session, "u-1", RecipientInput(**given), sealer=SEALER, directory=Everybody())
+
+
+async def ask(db: Database) -> UUID:
+    async with db.tenant(ORGANIZATION) as session:
+        await ask_export(session, "u-1")
+    async with db.platform() as session:
+        found = await session.scalar(NEWEST)
+    assert isinstance(found, UUID)
+    return found
+
+
+async def to(db: Database) -> list[str | None]:
+    return [row.recipient_masked for row in await all_rows(db) if row.kind == "data_export"]
+
+
+@pytest.mark.parametrize("between", [(), ({},), ({"phone": "+15555550100"},)])
+async def test_nothing_goes_to_an_address_for_a_day_after_the_organization_chose_it(
+    db: Database, exports: Exports, clock: VirtualClock, between: tuple[Any, ...]
+) -> None:
+    for given in (*between, {"email": THEIRS}):
+        await put(db, **given)
+    with pytest.raises(AddressChangedError) as refused:
+        await ask(db)
+    assert 86_000 < refused.value.retry_after <= 86_400
+    await put(db, email=THEIRS, name="Ada")
+    clock.advance(hours=23)
+    await clock.settle()
+    with pytest.raises(AddressChangedError):
+        await ask(db)
+    clock.advance(hours=1, seconds=1)
+    await clock.settle()
+    await ask(db)
+
+
+async def test_who_was_taken_off_the_list_comes_back_with_the_address_that_they_had(
+    db: Database, exports: Exports
+) -> None:
+    for address in (HERS, THEIRS):
+        async with db.tenant(ORGANIZATION) as session:
+            await remove_recipient(session, "u-1")
+        await put(db, email=address)
+        if address == THEIRS:
+            with pytest.raises(AddressChangedError):
+                await ask(db)
+        else:
+            await ask(db)
+
+
+async def test_address_that_is_changed_after_it_was_asked_gets_nothing(db: Database, exports: Exports) -> None:
+    export_id = await ask(db)
+    await put(db, email=THEIRS)
+    assert await exports.write(export_id, ORGANIZATION) == "address_changed"
+    assert await to(db) == []
+    with pytest.raises(AddressChangedError):
+        await ask(db)
+
+
+async def test_there_is_one_at_a_time_whatever_the_address(db: Database, exports: Exports, clock: VirtualClock) -> None:
+    first = await ask(db)
+    assert await exports.write(first, ORGANIZATION) == "ready"
+    user = new_id()
+    await put(db, user_id=user, email=HERS)
+    clock.advance(hours=25)
+    await clock.settle()
+    linked = await ask(db)
+    assert linked != first, "it was not at the account's address"
+    assert await exports.write(linked, ORGANIZATION) == "ready"
+    for number in range(3):
+        await put(db, user_id=user, email=f"{number}@example.org")
+        with pytest.raises(ExportStandsError):
+            await ask(db)
+
+
+async def test_link_of_somebody_with_an_account_goes_to_its_own_address(db: Database, exports: Exports) -> None:
+    user = new_id()
+    async with db.platform() as session:
+        await session.execute(text("UPDATE recipients SET user_id = :user, last_user_id = :user"), {"user": user})
+    await put(db, user_id=user, email=THEIRS)
+    assert await exports.write(await ask(db), ORGANIZATION) == "ready"
+    [at] = await to(db)
+    assert str(at).startswith(str(user)[0])
+    assert not str(at).startswith(THEIRS[0]) or str(user).startswith(THEIRS[0])
+
+
+async def test_account_that_was_made_somebodys_gets_nothing_of_them_for_a_day(db: Database, exports: Exports) -> None:
+    mine = new_id()
+    await put(db, user_id=mine, email=HERS)
+    for asked in (ask_export, ask_my_export):
+        async with db.tenant(ORGANIZATION) as session:
+            with pytest.raises(AddressChangedError):
+                await asked(session, "u-1" if asked is ask_export else mine)
