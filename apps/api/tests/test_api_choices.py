@@ -3,6 +3,7 @@
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from api_callers import ORGANIZATION
 from api_link_pages import Tab
@@ -163,6 +164,21 @@ async def test_whoever_is_signed_in_opens_their_page_in_their_language_and_choos
     clock.advance(seconds=3601)
     over = world.problem(await api.get(address.removeprefix(site)), 404, "not-found")
     assert over["errors"][0]["code"] == "expired"
+
+
+async def test_page_is_limited_by_address_and_a_mail_programs_button_is_not(
+    link: str, settings: Settings, serve_app: Any, world: Any
+) -> None:
+    token = link.rpartition("/")[2]
+    limits = msgspec.structs.replace(settings.limits, requests_per_minute=3)
+    async with (
+        serve_app(msgspec.structs.replace(settings, limits=limits)) as url,
+        httpx.AsyncClient(base_url=url) as reader,
+    ):
+        answers = [await reader.post(f"/preferences/{token}") for _ in range(4)]
+        assert [answer.status_code for answer in answers] == [200] * 3 + [429]
+        world.problem(answers[-1], 429, "rate-limited")
+        assert (await reader.post(f"/v1/unsubscribe/{token}", data=ONE_CLICK)).status_code == 200
 
 
 async def often(db: Database) -> list[tuple[Any, ...]]:

@@ -10,7 +10,6 @@ from litestar import Response
 
 from singr_api.admission.browser import AnyRequest
 from singr_api.admission.call import AnonymousCall
-from singr_api.admission.policy import Limit
 from singr_api.http.problems import INVALID, NOT_FOUND, FieldError, invalid
 from singr_api.routing.route import Section
 from singr_api.wiring.reader_pages import BY_TOKEN, PAGE, reader_page
@@ -72,7 +71,6 @@ async def ask(request: AnyRequest, services: Services, session: PlatformSession,
     "POST /preferences/{token}",
     "saveChoices",
     PAGE,
-    limit=Limit.NONE,
     unguessable=True,
     any_origin=True,
     problems=(INVALID,),
