@@ -8,6 +8,7 @@ from api_callers import ORGANIZATION, OTHER
 from sqlalchemy import insert, select
 
 from singr_db import Database, new_id
+from singr_db.operation_log import list_operations
 from singr_db.tables import Preference, Recipient
 
 PATH, MINE, DEFAULTS = "/v1/preferences", "/v1/me/preferences", "/v1/preferences/defaults"
@@ -95,7 +96,7 @@ async def test_what_is_declared_no_more_can_be_taken_back(
     async with db.platform() as session:
         whose = {"organization_id": ORGANIZATION, "recipient_id": await session.scalar(select(Recipient.id))}
         for scope, name, channel in gone:
-            row = {"scope": scope, "name": name, "channel": channel, "allowed": False, "source": "recipient"}
+            row = {"scope": scope, "name": name, "channel": channel, "allowed": False, "source": "organization"}
             await session.execute(insert(Preference).values(id=new_id(), **whose, **row))
     sent = change(*(choice(*one, allowed=None) for one in gone))
     answer = await client(api_url, callers.own).patch(PATH, params=JANE, **sent)
@@ -131,6 +132,26 @@ async def test_person_sets_their_own_for_each_organization_that_reaches_them(
     assert rules(theirs.json())["email"] == (False, "recipient:category")
     world.problem(await me.get(MINE, params={"organization_id": str(ORGANIZATION)}), 404, "not-found")
     world.problem(await client(api_url, callers.own).get(MINE, params=of_other), 403, "person-required")
+
+
+async def test_organization_switches_on_what_a_person_switched_off_with_a_note_alone(
+    api_url: str, client: Any, callers: Any, world: Any, someone: Any, db: Database
+) -> None:
+    person = await someone(member="customer_staff")
+    await known(db, ORGANIZATION, "u-17", person.user_id)
+    off, on = (choice("category", "requests", "email", allowed=allowed) for allowed in (False, True))
+    mine = {"params": {"organization_id": str(ORGANIZATION)}}
+    assert (await client(api_url, person).patch(MINE, **mine, **change(off))).status_code == 200
+    world.problem(await client(api_url, person).patch(MINE, **mine, json={"note": "Mine."}), 422, "invalid")
+    desk = client(api_url, callers.own)
+    document = world.problem(await desk.patch(PATH, params=JANE, **change(on)), 422, "invalid")
+    assert [(one["field"], one["code"]) for one in document["errors"]] == [("choices[0].allowed", "required")]
+    assert rules((await desk.get(PATH, params=JANE)).json())["email"] == (False, "recipient:category+channel")
+    noted = await desk.patch(PATH, params=JANE, json={"choices": [on], "note": "They asked for it."})
+    assert rules(noted.json())["email"] == (True, "recipient:category+channel")
+    async with db.platform() as session:
+        [line] = (await list_operations(session, limit=5, kind="preference.overrule")).items
+    assert (line.reason, line.actor_kind) == ("They asked for it.", "credential")
 
 
 def how_often(view: Any, category: str) -> dict[str, tuple[str | None, str | None]]:

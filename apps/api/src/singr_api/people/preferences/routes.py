@@ -5,7 +5,7 @@ from typing import Final
 from singr_api.admission.policy import Access
 from singr_api.http.fields import OrganizationQuery
 from singr_api.http.problems import NOT_FOUND
-from singr_api.people.preferences.schemas import PreferencesQuery
+from singr_api.people.preferences.schemas import ChangeRecipientPreferences, PreferencesQuery
 from singr_api.people.shared import CHANGE, OFTEN, PREFERENCES, ChangePreferences
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer, Section
@@ -24,6 +24,10 @@ _DEFAULTS: Final = Answer(
     "The settings in force.",
     one=Example("One category is off", PREFERENCES | {"recipient": None, "choices": [], "frequencies": []}),
 )
+_ASKED: Final = {
+    "choices": [{"scope": "category", "name": "requests", "channel": "email", "allowed": True}],
+    "note": "They asked for it by phone.",
+}
 _BODY: Final = {
     "choices": Example("One switched off, one reset", CHANGE),
     "frequencies": Example("Weekly by mail for one, immediately for another", OFTEN),
@@ -43,21 +47,24 @@ async def read(session: TenantSession, query: PreferencesQuery) -> PreferencesVi
     "PATCH /v1/preferences",
     "changePreferences",
     _NOW,
-    body_examples=_BODY,
+    body_examples=_BODY | {"note": Example("They asked for what they had switched off", _ASKED)},
     problems=(NOT_FOUND,),
     scope="notifications:write",
     one_factor="It is the organization's daily work, and gives nobody lasting power.",
 )
-async def change(session: TenantSession, query: PreferencesQuery, body: ChangePreferences) -> PreferencesView:
+async def change(session: TenantSession, query: PreferencesQuery, body: ChangeRecipientPreferences) -> PreferencesView:
     """Change a person's notification preferences.
 
     Either all choices in the request are stored, or none. Choices that it does not name stay: a broader choice never
     removes a narrower one. `allowed: null` and `frequency: null` clear a choice, even for types that are no longer
     declared. Switching something off also applies to messages already queued; a frequency applies to what is decided
-    from now on.
+    from now on. What the person switched off themselves is switched on or cleared only with a `note`, which is stored
+    in the operation log (`preference.overrule`).
     """
     holder = await preferences_holder(session, query.recipient)
-    return await change_preferences(session, holder, body.choices, frequencies=body.frequencies, source="organization")
+    return await change_preferences(
+        session, holder, body.choices, frequencies=body.frequencies, source="organization", note=body.note
+    )
 
 
 @preferences.route(

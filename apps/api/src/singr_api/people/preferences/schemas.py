@@ -6,6 +6,8 @@ import msgspec
 from msgspec import Meta
 
 from singr_api.http.fields import END, OrganizationId
+from singr_api.people.shared import ChangePreferences
+from singr_db.operation_log import LONGEST_REASON, REASON_PATTERN
 
 
 class PreferencesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,3 +24,14 @@ class PreferencesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         ),
     ]
     organization_id: OrganizationId | None = None
+
+
+class ChangeRecipientPreferences(ChangePreferences, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Choices to store or clear; choices that are not named stay, so `{}` changes nothing.
+
+    Attributes:
+        note: why the person is overruled; required to switch on or clear what they switched off themselves. Stored in
+            the operation log.
+    """
+
+    note: Annotated[str, Meta(min_length=1, max_length=LONGEST_REASON, pattern=REASON_PATTERN)] | None = None

@@ -25,6 +25,12 @@ from singr_comms.people.preferences._model import (
     Source,
     TypePreference,
 )
+from singr_comms.people.preferences._overruling import (
+    ORGANIZATION,
+    check_overruled,
+    off_themselves,
+    without_repeats,
+)
 from singr_comms.people.preferences._rule import Choice, Choices, decide
 from singr_comms.people.recipients._store import hold_recipient
 from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, Sealer, SealError, TenantSession, new_id, sql_text
@@ -166,8 +172,12 @@ async def change_preferences(
     *,
     frequencies: Sequence[FrequencyChoice] = (),
     source: Source,
+    note: str | None = None,
 ) -> PreferencesView:
     """Keep choices, or take them back: all of them, or none. What they do not name stays as it is.
+
+    What a person switched off themselves (any source but `organization`), an organization switches on or clears with a
+    note alone, which is put down in the operation log; by their own no said once more, it stays theirs.
 
     Args:
         session: the caller's transaction.
@@ -175,14 +185,21 @@ async def change_preferences(
         choices: what is wanted; `MOST_CHOICES` at most; none about the same as another.
         frequencies: how often; likewise.
         source: who made them.
+        note: why an organization overrules the person, in one line.
 
     Raises:
         PreferenceError: some cannot be kept; it names every field.
         RecipientNotFoundError: the recipient was taken off meanwhile.
+        singr_db.operation_log.ReasonError: the note cannot be kept.
     """
     check_choices(choices, frequencies)
     if holder.recipient_id is not None and not await hold_recipient(session, holder.recipient_id):
         raise RecipientNotFoundError
+    if source == ORGANIZATION and holder.recipient_id is not None and choices:
+        kept = await _rows(session, holder, "allowed")
+        own = off_themselves(one for one in kept if one.recipient_id is not None)
+        await check_overruled(session, holder, choices, own, note)
+        choices = without_repeats(choices, own)
     if isinstance(session, KeepsPeople):
         said = [((one.scope, one.name, one.channel), one.allowed) for one in choices]
         often = [((one.scope, one.name, one.channel), one.frequency) for one in frequencies]
