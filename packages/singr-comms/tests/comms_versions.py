@@ -43,6 +43,19 @@ def knowing(monkeypatch: pytest.MonkeyPatch) -> Knowing:
     return version
 
 
+def unknowing(monkeypatch: pytest.MonkeyPatch) -> Knowing:
+    """`with unknowing():` as in a process that has no `parcel_ready`."""
+
+    @contextmanager
+    def without() -> Iterator[None]:
+        with monkeypatch.context() as patched:
+            known = {one.name: one for one in message_types if one.name != "parcel_ready"}
+            patched.setattr(message_types, "_by_name", known)
+            yield
+
+    return without
+
+
 def _with(model: type[Message], fields: dict[str, Any]) -> Any:
     added = [(name, *form) if isinstance(form, tuple) else (name, form) for name, form in fields.items()]
     return msgspec.defstruct(model.__name__, added, bases=(model,), tag="parcel_ready", frozen=True, kw_only=True)

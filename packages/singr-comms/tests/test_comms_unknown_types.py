@@ -1,20 +1,17 @@
 """A worker that does not know a message's type leaves it to one that does, and no attempt is lost to that."""
 
 import importlib
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
 from comms_guides import own_types
+from comms_versions import LINK, unknowing
+from comms_versions import Knowing as Elsewhere
 from sqlalchemy import text
 
-from singr_comms import EmailAddress, UnknownOutcomeError, message_types
+from singr_comms import EmailAddress, UnknownOutcomeError
 from singr_comms.notifications import EmailRequest, PushRequest, SmsRequest, queue_message
 from singr_jobs import PermanentError, RetryLater
-
-Elsewhere: TypeAlias = Callable[[], AbstractContextManager[None]]
-LINK = "https://parcels.example/7"
 
 
 @pytest.fixture
@@ -27,15 +24,7 @@ def own(monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.fixture
 def elsewhere(own: Any, monkeypatch: pytest.MonkeyPatch) -> Elsewhere:
     """`with elsewhere()`: as in a process that has no such type."""
-
-    @contextmanager
-    def without() -> Iterator[None]:
-        with monkeypatch.context() as patched:
-            known = {one.name: one for one in message_types if one.name != "parcel_ready"}
-            patched.setattr(message_types, "_by_name", known)
-            yield
-
-    return without
+    return unknowing(monkeypatch)
 
 
 async def age(bench: Any, **columns: str) -> None:

@@ -10,7 +10,10 @@ from uuid import UUID
 import msgspec
 
 from singr_comms.catalogue import INBOX, MessageType, message_types
+from singr_comms.catalogue._treatment import DAY
 from singr_comms.notifications.channels import WORK
+from singr_comms.notifications.sending._policy import next_look
+from singr_comms.notifications.sending._try import OVER
 from singr_comms.notifying import _sql as sql
 from singr_comms.notifying._asked import BITE, bite_of, pause_after, quiet_of
 from singr_comms.notifying._fan_out_sql import DECIDE
@@ -26,10 +29,10 @@ from singr_observability import Metrics
 
 # Seconds after which others have their turn.
 _AT_ONCE: Final = 2.0
-_UNKNOWN_TYPE: Final = 60.0
 _FIRST: Final = UUID(int=0)
 _OPEN: Final = ("scheduled", "deciding")
 _WORDS: Final = msgspec.json.encode(WORDS).decode()
+_UNKNOWN_TYPE: Final = "this process knows no type {type}: import what declares it, or install it"
 _TIME_DIGITS: Final = 12
 
 
@@ -97,12 +100,15 @@ class FanOut:
             if row.early is not None and row.early > 0:
                 raise RetryLater(row.early, "not_due", "its time has not come", counts=False)
             declared = message_types.named(row.type)
-            if declared is None:
-                words = f"this process knows no type {row.type}: import what declares it, or install it"
-                raise RetryLater(_UNKNOWN_TYPE, "unknown_type", words, counts=False)
-            return await self._decide(session, which, row, declared)
+            waits = None if declared is not None or row.is_over else await _left(session, which, row)
+            if waits is None:
+                return await self._decide(session, which, row, declared)
+        raise RetryLater(waits, "unknown_type", _UNKNOWN_TYPE.format(type=row.type), counts=False)
 
-    async def _decide(self, session: PlatformSession, which: dict[str, Any], row: Any, declared: MessageType) -> Bitten:
+    async def _decide(
+        self, session: PlatformSession, which: dict[str, Any], row: Any, declared: MessageType | None
+    ) -> Bitten:
+        """Decide a bite; of a type that is not known here, nobody gets anything any more."""
         is_crowd = row.audience["kind"] != "named"
         limit = bite_of(row.per_minute, most=self._bite)
         ids = await _next(session, which, row, limit) if is_crowd else None
@@ -156,8 +162,20 @@ async def _next(session: PlatformSession, which: dict[str, Any], row: Any, limit
     return found.all()
 
 
-def _values(which: dict[str, Any], row: Any, declared: MessageType, channel: str) -> dict[str, Any]:
-    lives = clock.now() + timedelta(seconds=declared.time_to_live)
+async def _left(session: PlatformSession, which: dict[str, Any], row: Any) -> float | None:
+    """Leave a notification to a process that knows its type; the seconds until the next look, None once it ends."""
+    waited = await session.scalar(sql.LEFT_FOR, which)
+    if waited is None:
+        await session.execute(sql.LEFT, which)
+    elif waited >= DAY:
+        await session.execute(sql.ENDED, which)
+        return None
+    wait = next_look(waited or 0.0)
+    return wait if row.remaining is None else min(wait, row.remaining)
+
+
+def _values(which: dict[str, Any], row: Any, declared: MessageType | None, channel: str) -> dict[str, Any]:
+    lives = clock.now() + timedelta(seconds=DAY if declared is None else declared.time_to_live)
     return {
         **which,
         # What jobs of the channel are, of whichever message; an inbox has none.
@@ -165,20 +183,33 @@ def _values(which: dict[str, Any], row: Any, declared: MessageType, channel: str
         "nowhere": NOWHERE.get(channel),
         "channel": channel,
         **rule_values(row.type, declared),
-        "must_arrive": declared.concerns_security or declared.carries_code,
-        "for_organization": declared.speaks_for == "organization",
-        "is_over": bool(row.is_over),
+        "is_over": declared is None or bool(row.is_over),
         "without": row.audience.get("without", []),
         "priority": row.priority,
         "correlation_id": row.correlation_id,
         "expires_at": min(row.expires_at or lives, lives),
         "ends_at": row.expires_at,
-        "words": _WORDS,
-        "quiet": quiet_of(declared, channel, row.priority),
         "period": None if channel == INBOX else row.digest,
-        "may_wait": may_wait(declared, channel, row.priority),
         "time": new_id().hex[:_TIME_DIGITS],
+        **(_unknown(row.type) if declared is None else _known(declared, channel, row.priority)),
     }
+
+
+def _known(declared: MessageType, channel: str, priority: int) -> dict[str, Any]:
+    return {
+        "words": _WORDS,
+        "must_arrive": declared.concerns_security or declared.carries_code,
+        "for_organization": declared.speaks_for == "organization",
+        "quiet": quiet_of(declared, channel, priority),
+        "may_wait": may_wait(declared, channel, priority),
+    }
+
+
+def _unknown(name: str) -> dict[str, Any]:
+    """Its time is over, which is asked before anything that its type would tell."""
+    said = f"its time was over, and {_UNKNOWN_TYPE.format(type=name)}"
+    words = msgspec.json.encode(WORDS | {OVER.code: said}).decode()
+    return {"words": words, "must_arrive": False, "for_organization": False, "quiet": "pass", "may_wait": False}
 
 
 def _in_order(channels: Sequence[str]) -> list[str]:

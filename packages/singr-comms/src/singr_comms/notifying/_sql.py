@@ -91,6 +91,7 @@ LOCK: Final = sql_text(
 SELECT id, type, audience, channels, priority, per_minute, digest, send_at, expires_at, state, turn, cursor, paused_at,
        job_id, correlation_id, expires_at <= now() AS is_over,
        extract(epoch FROM send_at - now())::float8 AS early,
+       extract(epoch FROM expires_at - now())::float8 AS remaining,
        extract(epoch FROM now() - greatest(created_at, send_at))::float8 AS late
   FROM notifications WHERE id = :id AND organization_id = :organization_id FOR UPDATE
 """,
@@ -103,6 +104,20 @@ UPDATE notifications SET turn = turn + 1, updated_at = now()
 """,
     roles=_BOTH,
 )
+# How long a notification has been left to others, none of whom knew its type: its job's error tells that it was, and
+# nothing touched it since. NULL: this is the first that does not know it.
+LEFT_FOR: Final = sql_text("""
+SELECT CASE WHEN j.error ->> 'code' = 'unknown_type' THEN extract(epoch FROM now() - n.updated_at)::float8 END
+  FROM notifications AS n JOIN jobs AS j ON j.id = n.job_id AND j.organization_id = n.organization_id
+ WHERE n.id = :id AND n.organization_id = :organization_id
+""")
+LEFT: Final = sql_text("""
+UPDATE notifications SET updated_at = now() WHERE id = :id AND organization_id = :organization_id
+""")
+# Whoever has not had their turn by then is told so, by whichever process gets to them.
+ENDED: Final = sql_text("""
+UPDATE notifications SET expires_at = now() WHERE id = :id AND organization_id = :organization_id
+""")
 DECIDED: Final = sql_text("""
 UPDATE notifications SET state = :state, cursor = :cursor, decided = decided + :decided, updated_at = now()
  WHERE id = :id AND organization_id = :organization_id

@@ -14,7 +14,7 @@ from singr_comms.channels._channel import Provider
 from singr_comms.notifications._person_keys import is_erased
 from singr_comms.notifications.sending import _ledger_sql as sql
 from singr_comms.notifications.sending._ordinary import Before, Misfit, OrdinaryWay, nothing_before
-from singr_comms.notifications.sending._policy import SETTLE_AFTER, SETTLED, Doubt, Known, Step, next_step
+from singr_comms.notifications.sending._policy import SETTLE_AFTER, SETTLED, Doubt, Known, Step, next_look, next_step
 from singr_comms.notifications.sending._quotas import Quotas
 from singr_comms.notifications.sending._suppressions import Suppressions
 from singr_comms.notifications.sending._try import (
@@ -42,8 +42,6 @@ _BY_ITS_TYPE: Final = _GIVEN_UP - {Step.SEND}
 _LOST_ERROR: Final = {"code": "lost", "message": "the process that was sending it ended before an outcome was recorded"}
 # Seconds between looks at a message whose notification is paused.
 _PAUSE: Final = 60.0
-# Seconds between tries of a message whose type or fields are not known here: as many as it has waited, within these.
-_OFTEN, _SELDOM = 2.0, 60.0
 
 Life: TypeAlias = Callable[[Any], float]
 """Seconds for which a message is of use, by its row."""
@@ -305,7 +303,7 @@ class Ledger:
         if remaining <= 0:
             return await _expire(session, message_id, row, why.message)
         await session.execute(sql.LEFT, {"id": message_id, "error": _json(why)})
-        return Waiting(min(max(row.held or 0.0, _OFTEN), _SELDOM, remaining), why)
+        return Waiting(min(next_look(row.held or 0.0), remaining), why)
 
     async def _held_back(self, session: TenantSession, message_id: UUID, row: Any) -> Refused | None:
         held = await self._suppressions.holds_back(session, row)

@@ -17,6 +17,12 @@ _REMEMBERED_FOR: Final = 23 * 3600.0
 """Seconds for which a provider is relied on to know a copy: they keep idempotency keys for a day."""
 ASKED_FOR: Final = 3600.0
 """Seconds after these for which it is asked again where asking fails."""
+_OFTEN, _SELDOM = 2.0, 60.0
+
+
+def next_look(waited: float) -> float:
+    """Seconds until it is looked again at what this process does not know: as many as it has waited, within bounds."""
+    return min(max(waited, _OFTEN), _SELDOM)
 
 
 class Step(Enum):
