@@ -266,6 +266,20 @@ async def test_who_is_far_behind_is_told_to_read_anew(
         assert (await events.next("counts"))[0] == 3
 
 
+@pytest.mark.parametrize("said", [{"last-event-id": "5"}, {"after": 5}, {"last-event-id": "999999"}])
+async def test_who_is_ahead_of_an_inbox_that_was_made_anew_is_told_to_read_it(
+    following: Any, someone: Any, mailbox: Mailbox, said: dict[str, Any]
+) -> None:
+    ada = await someone()
+    recipient = await mailbox.reach(ada.user_id)
+    await mailbox.put(recipient, "One")
+    async with following(ada, **said) as events:
+        assert await events.next("reload") == (1, {})
+        assert (await events.next("counts"))[0] == 1
+        await mailbox.put(recipient, "Two")
+        assert (await events.next("item"))[1]["title"] == "Two"
+
+
 async def test_without_redis_what_comes_in_is_told_all_the_same(following: Any, someone: Any, mailbox: Mailbox) -> None:
     mailbox.db.session_info.clear()  # nobody says a word
     ada = await someone()

@@ -96,8 +96,9 @@ async def mark(session: PlatformSession, call: UserCall, query: WhoseInbox, body
     "streamMyInbox",
     Answer(
         "Server-sent events, until you disconnect: `item` with a new or changed item, `counts` with the counts,"
-        " `reload` if more changed than is sent item by item. The `id` of each event is the position from which to"
-        " continue.",
+        " `reload` if the inbox must be read again: more changed than is sent item by item, or your position is ahead of"
+        " the inbox, as it is once you were removed and added again. The `id` of each event is the position from which"
+        " to continue.",
         of=str,
         media=EVENTS,
     ),
@@ -121,6 +122,6 @@ async def stream(request: AnyRequest, services: Services, call: UserCall, query:
     after = resumed_from(request, query.after)
     if asked_for_head(request.scope["state"]):
         return EventStream(None)
-    since = position if after is None else min(after, position)
+    since = position if after is None else after
     live = screens.watch(recipient_id)
     return EventStream(events(services, call.person, live, since), left=partial(screens.leave, live))

@@ -123,12 +123,15 @@ def resumed_from(request: AnyRequest, after: int | None) -> int | None:
 
 
 async def _news(services: Services, recipient_id: UUID, after: int) -> tuple[bytes, int, UUID | None]:
-    """What changed, as events, the position behind it, and whose inbox it is after all that. The counts come last."""
+    """What changed, as events, the position behind it, and whose inbox it is after all that. The counts come last.
+
+    Positions only grow: one that is ahead is of an inbox that is gone, and all of this one is new to whoever gives it.
+    """
     told: list[bytes] = []
     async with services.db.platform() as session:
         counts = await count_inbox(session, recipient_id)
-        if counts.position > after:
-            if counts.position - after > _MOST:
+        if counts.position != after:
+            if not 0 < counts.position - after <= _MOST:
                 after = counts.position
                 told.append(_event("reload", after, {}))
             changes = partial(inbox_changes, session, services.sealer, recipient_id, brands=services.brands)
