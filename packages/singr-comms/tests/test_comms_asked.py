@@ -65,7 +65,7 @@ async def test_what_no_database_keeps_is_a_fault_of_its_field(crowd: Crowd) -> N
     assert found == [(name, "out_of_range") for name in ("per_minute", "send_at", "expires_at")]
     nobody: Any = Target(user_id="u-1")  # type: ignore[arg-type]
     found = await faults(crowd, SMS, [nobody, Target(recipient="u\0")])
-    assert found == [("to[0].user_id", "malformed"), ("to[1].recipient", "not_found")]
+    assert found == [("to[0].user_id", "malformed"), ("to[1].recipient", "malformed")]
 
 
 async def test_of_two_moments_each_is_told_what_is_wrong_with_it(crowd: Crowd) -> None:

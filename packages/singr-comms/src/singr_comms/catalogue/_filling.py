@@ -57,24 +57,33 @@ def filled(model: type[Message], data: Mapping[str, Any]) -> Message:
     return model(**values)
 
 
-def faults_in(value: Any, kind: Any, path: str) -> dict[str, str]:
-    """What is wrong with a value as JSON has it, by path: all of it, in each item of a list and each field of those."""
+def faults_in(value: Any, kind: Any, path: str, *, builtin_types: tuple[type, ...] | None = None) -> dict[str, str]:
+    """What is wrong with a value as JSON has it, by path: all of it, in each item of a list and each field of those.
+
+    Args:
+        value: it.
+        kind: what it is to be.
+        path: where it is.
+        builtin_types: what it may hold beside what JSON has, in place of the texts that JSON has for these.
+    """
     try:
-        msgspec.convert(value, kind)
+        msgspec.convert(value, kind, builtin_types=builtin_types)
     except msgspec.ValidationError as error:
         found: dict[str, str] = {}
         inner = _present(kind)
         for number, one in enumerate(value if _is_sound(value, inner) else ()):
-            found |= faults_in(one, get_args(_bare(inner))[0], f"{path}[{number}]")
+            found |= faults_in(one, get_args(_bare(inner))[0], f"{path}[{number}]", builtin_types=builtin_types)
         if isinstance(value, Mapping) and isinstance(inner, type) and issubclass(inner, msgspec.Struct):
-            found |= _faults_of_fields(value, inner, path)
+            found |= _faults_of_fields(value, inner, path, builtin_types)
         wrong = invalid_message(error)
         words = None if wrong.field else _by_declaration(str(error), kind)
         return found or {_path(path, wrong.field): words or wrong.message}
     return {}
 
 
-def _faults_of_fields(value: Mapping[str, Any], struct: type[msgspec.Struct], path: str) -> dict[str, str]:
+def _faults_of_fields(
+    value: Mapping[str, Any], struct: type[msgspec.Struct], path: str, builtin_types: tuple[type, ...] | None
+) -> dict[str, str]:
     found: dict[str, str] = {}
     fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
     if struct.__struct_config__.forbid_unknown_fields:
@@ -82,7 +91,7 @@ def _faults_of_fields(value: Mapping[str, Any], struct: type[msgspec.Struct], pa
         found |= {f"{path}.{name}": f"is none of {there}" for name in value if name not in fields}
     for name, field in fields.items():
         if name in value:
-            found |= faults_in(value[name], field.type, f"{path}.{name}")
+            found |= faults_in(value[name], field.type, f"{path}.{name}", builtin_types=builtin_types)
         elif field.required:
             found[f"{path}.{name}"] = MISSING
     return found

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from math import ceil
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -11,10 +11,12 @@ from msgspec import Meta
 
 from singr_comms._errors import CommsError
 from singr_comms.catalogue import INBOX, MessageType, Quiet
+from singr_comms.catalogue._given import held
 from singr_comms.notifying.digests._joining import Period
 from singr_config.text import ONE_LINE
 from singr_jobs import Priority
 
+T = TypeVar("T")
 MOST_NAMED: Final = 1_000
 """So many may be named in one notification; whoever wants to reach more has a topic, tags or all."""
 MOST_BYTES: Final = 4 * 1024 * 1024
@@ -123,6 +125,15 @@ class InvalidNotificationError(CommsError, ValueError):
     def __init__(self, faults: Sequence[NotificationFault]) -> None:
         super().__init__("; ".join(f"{one.field}: {one.message}" for one in faults))
         self.faults = tuple(faults)
+
+
+def in_form(given: Any, kind: type[T], path: str) -> T:
+    """A value as its type has it; raises InvalidNotificationError with all that is wrong."""
+    value: T
+    value, wrong = held(given, kind, path)
+    if wrong:
+        raise InvalidNotificationError([NotificationFault(*one) for one in wrong])
+    return value
 
 
 class NotificationNotFoundError(CommsError, LookupError):

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from singr_comms.catalogue import INBOX, message_types
+from singr_comms.catalogue._given import held
 from singr_comms.notifications import Explainer, QuestionError, SendingExplanation, SendingQuestion, SendingReason
 from singr_comms.notifications.reading._explain import faults_in
 from singr_comms.notifications.reading._question import Fault, Person, ProviderDoor
@@ -47,6 +48,16 @@ SELECT r.id, r.user_id, {sealed} AS sealed, r.email_hash IS NOT NULL AS is_maile
 
 
 _FIND: Final = {channel: _find(channel) for channel in ADDRESS}
+
+
+_FORM: Final[dict[str, Any]] = {
+    "type": str,
+    "channel": str,
+    "recipient": str | None,
+    "user_id": UUID | None,
+    "address": str | None,
+    "at": datetime | None,
+}
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -89,6 +100,7 @@ async def explain(
         QuestionError: fields do not fit; it names all of them.
         TypeError: a database is asked without an explainer.
     """
+    _check_form(type=what, channel=channel, recipient=recipient, user_id=user_id, address=address, at=at)
     question = SendingQuestion(channel=channel, recipient=address, kind=what, user_id=user_id, at=at)
     whom = _whom(recipient, user_id, address)
     if isinstance(session, KeepsNotifications):
@@ -163,6 +175,12 @@ async def _of_inbox(session: TenantSession, question: SendingQuestion, rows: Seq
     looked = await _LOOK.look(session, _Asked(rows[0].id, question.kind, INBOX), []) if rows else None
     stops = (reason_of(UNKNOWN),) if looked is None else _stops(looked)
     return inbox_told(question, stops, None if looked is None else looked.rule, is_known=bool(rows))
+
+
+def _check_form(**given: Any) -> None:
+    faults = [Fault(*one) for name, value in given.items() for one in held(value, _FORM[name], name)[1]]
+    if faults:
+        raise QuestionError(*faults)
 
 
 def _check(

@@ -199,8 +199,7 @@ async def _audience(
         return crowd, {}, missing
     several = asked.to if len(asked.to) <= MOST_NAMED else ()  # they are refused for their number
     wanted = {place: one for place, one in enumerate(several) if one.recipient is not None or one.user_id is not None}
-    # The database takes no NUL: nobody is called so.
-    names = [one.recipient for one in wanted.values() if one.recipient is not None and "\0" not in one.recipient]
+    names = [one.recipient for one in wanted.values() if one.recipient is not None]
     users = [one.user_id for one in wanted.values() if one.user_id is not None]
     rows = await recipients_named(session, names, users) if wanted else []
     ids: dict[str | UUID | None, UUID] = {row.external_id: row.id for row in rows}

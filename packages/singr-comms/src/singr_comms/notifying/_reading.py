@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import select
 
 from singr_comms.notifying import _sql as sql
+from singr_comms.notifying._asked import in_form
 from singr_comms.notifying.digests._joining import Period
 from singr_comms.notifying.memory._model import MemoryNotification
 from singr_comms.notifying.memory._store import KeepsNotifications
@@ -103,6 +104,7 @@ async def list_notifications(
 
     Raises:
         singr_db.pages.InvalidCursor: The cursor is malformed.
+        InvalidNotificationError: what is asked for has not its form.
     """
     statement = select(Notification).where(Notification.organization_id == session.organization_id)
     given = (
@@ -111,14 +113,20 @@ async def list_notifications(
         (Notification.deduplication_key, deduplication_key),
     )
     for column, value in given:
-        if value is not None:
+        form: Any = State | None if column is Notification.state else str | None
+        if in_form(value, form, column.key) is not None:
             statement = statement.where(column == value)
     page = await fetch_page(session, statement, key=Notification.id, limit=limit, cursor=cursor)
     return Page(tuple(NotificationView(**_fields(row)) for row in page.items), page.next_cursor)
 
 
 async def read_notification(session: TenantSession, notification_id: UUID) -> NotificationDetail | None:
-    """One notification with what became of its messages; None when this organization has none of that id."""
+    """One notification with what became of its messages; None when this organization has none of that id.
+
+    Raises:
+        InvalidNotificationError: the id is no UUID.
+    """
+    notification_id = in_form(notification_id, UUID, "notification_id")
     which = {"id": notification_id, "organization_id": session.organization_id}
     row: Any
     found: Iterable[Any]

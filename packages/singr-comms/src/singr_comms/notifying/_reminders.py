@@ -6,9 +6,16 @@ over HTTP sends the same two fields. What is too late already is not made, and t
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
-from singr_comms.notifying._asked import InvalidNotificationError, NotificationFault, Target, To
+from singr_comms.notifying._asked import (
+    InvalidNotificationError,
+    NotificationFault,
+    Target,
+    To,
+    ZonedTime,
+    in_form,
+)
 from singr_comms.notifying._notify import Notified, notify
 from singr_comms.notifying._steering import Cancelled, cancel_by_key, let_go_of_key
 from singr_comms.notifying.memory._store import KeepsNotifications
@@ -140,9 +147,8 @@ async def _remind(
 
 
 def _aware(moment: datetime, name: str) -> datetime:
-    if moment.tzinfo is None:
-        raise InvalidNotificationError([NotificationFault(name, "must have a time zone", "malformed")])
-    return moment
+    zoned: Any = ZonedTime
+    return cast("datetime", in_form(moment, zoned, name))
 
 
 def _now(session: TenantSession) -> datetime:

@@ -7,12 +7,15 @@ from uuid import UUID
 
 import msgspec
 
+from singr_comms.catalogue._given import is_name
 from singr_comms.notifying import _sql as sql
 from singr_comms.notifying._asked import (
+    ExternalId,
     InvalidNotificationError,
     NotificationFault,
     NotificationNotFoundError,
     NotificationStateError,
+    in_form,
 )
 from singr_comms.notifying._finding import recipients_named
 from singr_comms.notifying._queueing import give_to_job
@@ -55,8 +58,10 @@ async def cancel_notification(
 
     Raises:
         NotificationNotFoundError: there is no such notification in this organization.
-        InvalidNotificationError: one of the recipients is none of the organization's.
+        InvalidNotificationError: a value has not its form, or one of the recipients is none of the organization's.
     """
+    names: Any = list[ExternalId] | None
+    recipients = in_form(recipients, names, "recipients")
     row = await _lock(session, notification_id)
     which = {"id": notification_id, "organization_id": session.organization_id}
     ids = None if recipients is None else await _recipients(session, recipients)
@@ -75,6 +80,8 @@ async def cancel_notification(
 
 async def cancel_by_key(session: TenantSession, deduplication_key: str) -> Cancelled | None:
     """Stop the notification that has a deduplication key, as `cancel_notification`; None where none has it."""
+    if not is_name(deduplication_key):
+        return None
     if isinstance(session, KeepsNotifications):
         held: Any = session.notifications.by_key(deduplication_key)
     else:
@@ -85,6 +92,8 @@ async def cancel_by_key(session: TenantSession, deduplication_key: str) -> Cance
 
 async def let_go_of_key(session: TenantSession, deduplication_key: str, moment: datetime) -> None:
     """Let another have the key of one that has begun, and is over by a moment."""
+    if not is_name(deduplication_key):
+        return
     if isinstance(session, KeepsNotifications):
         session.notifications.let_go_of_key(deduplication_key, moment)
         return
@@ -135,6 +144,7 @@ async def resume_notification(session: TenantSession, notification_id: UUID) -> 
 
 async def _lock(session: TenantSession, notification_id: UUID) -> Any:
     """Its row, after the bite that is on its way has been committed."""
+    notification_id = in_form(notification_id, UUID, "notification_id")
     which = {"id": notification_id, "organization_id": session.organization_id}
     row: Any
     if isinstance(session, KeepsNotifications):

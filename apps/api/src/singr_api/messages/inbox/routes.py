@@ -96,9 +96,9 @@ async def mark(session: PlatformSession, call: UserCall, query: WhoseInbox, body
     "streamMyInbox",
     Answer(
         "Server-sent events, until you disconnect: `item` with a new or changed item, `counts` with the counts,"
-        " `reload` if the inbox must be read again: more changed than is sent item by item, or your position is ahead of"
-        " the inbox, as it is once you were removed and added again. The `id` of each event is the position from which"
-        " to continue.",
+        " `reload` if the inbox must be read again: more changed than is sent item by item, or your position is ahead"
+        " of the inbox, as it is once you were removed and added again. The `id` of each event is the position from"
+        " which to continue.",
         of=str,
         media=EVENTS,
     ),

@@ -7,12 +7,13 @@ same. What has none is told, and something harmless stands in its place, so that
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, Final, NamedTuple
-from uuid import UUID
 
 import msgspec
 from msgspec.structs import replace
 
 from singr_comms.catalogue._filling import faults_in
+from singr_comms.catalogue._given import held, not_json
+from singr_comms.models._message import Message, kind_of
 from singr_comms.notifying._asked import (
     MOST_NAMED,
     Audience,
@@ -23,7 +24,6 @@ from singr_comms.notifying._asked import (
 )
 from singr_jobs import Priority
 
-_RANGES: Final = ("must be an integer of", "must be a number of")
 _WHOM: Final = f"must be a Target, 1 to {MOST_NAMED:,} of them in a list, or an Audience"
 _DATA: Final = "must be an object: values by the names of variables"
 
@@ -49,7 +49,7 @@ def formed(asked: NotificationRequest) -> Formed:
     faults: list[NotificationFault] = []
     mended: dict[str, Any] = {}
     for name, kind, instead in _options():
-        found = list(_wrong(getattr(asked, name), kind, name))
+        found = list(_wrong(getattr(asked, name), kind, name) if name != "type" else _type(asked.type))
         if found:
             mended[name] = instead
         faults += found
@@ -57,8 +57,8 @@ def formed(asked: NotificationRequest) -> Formed:
     if priority is None:
         words = "must be one of high, normal, low, or a Priority"
         faults.append(NotificationFault("priority", words, "unknown_value"))
-    if not _is_data(asked.data):
-        faults.append(NotificationFault("data", _DATA, "malformed"))
+    if unsaid := list(_said(asked.data, "data")):
+        faults += unsaid
         mended["data"] = {}
     whom = list(_whom(asked.to))
     places = frozenset(place for place, _ in whom if place is not None)
@@ -79,6 +79,14 @@ def _options() -> tuple[tuple[str, Any, Any], ...]:
     apart = {"to", "data", "priority"}
     fields = [field for field in msgspec.structs.fields(NotificationRequest) if field.name not in apart]
     return tuple((field.name, field.type, "" if field.required else field.default) for field in fields)
+
+
+def _type(given: Any) -> Iterator[NotificationFault]:
+    if isinstance(given, type) and issubclass(given, Message):
+        words = f"must be the name of a type, such as {kind_of(given)}, or a message of it, not its class"
+        yield NotificationFault("type", words, "malformed")
+    else:
+        yield from _wrong(given, str, "type")
 
 
 def _priority(given: Any) -> Priority | None:
@@ -111,11 +119,7 @@ def _target(one: Any, path: str) -> Iterator[NotificationFault]:
         if given is None:
             continue
         if name == "data":
-            if not _is_data(given):
-                yield NotificationFault(f"{path}.data", _DATA, "malformed")
-        elif name == "user_id":
-            if not isinstance(given, UUID):
-                yield NotificationFault(f"{path}.user_id", "must be a UUID", "malformed")
+            yield from _said(given, f"{path}.data")
         else:
             yield from _wrong(given, kind, f"{path}.{name}")
 
@@ -125,21 +129,15 @@ def _parts() -> tuple[tuple[str, Any], ...]:
     return tuple((field.name, field.type) for field in msgspec.structs.fields(Target))
 
 
-def _is_data(given: Any) -> bool:
-    return isinstance(given, Mapping) and all(isinstance(name, str) for name in given)
+def _said(given: Any, path: str) -> Iterator[NotificationFault]:
+    """What is wrong with data, whatever its variables are to be."""
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+        yield NotificationFault(path, _DATA, "malformed")
+        return
+    for one in not_json(given, path):
+        yield NotificationFault(*one)
 
 
 def _wrong(given: Any, kind: Any, path: str) -> Iterator[NotificationFault]:
-    try:
-        plain = msgspec.to_builtins(given)
-    except (TypeError, ValueError, RecursionError):
-        yield NotificationFault(path, f"must be of the documented type, not {type(given).__name__}", "malformed")
-        return
-    for where, words in faults_in(plain, kind, path).items():
-        yield NotificationFault(where, words, _code(words))
-
-
-def _code(words: str) -> str:
-    if words.startswith("must be one of"):
-        return "unknown_value"
-    return "out_of_range" if words.startswith(_RANGES) else "malformed"
+    for one in held(given, kind, path)[1]:
+        yield NotificationFault(*one)

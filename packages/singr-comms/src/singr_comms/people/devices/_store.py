@@ -14,6 +14,7 @@ from singr_comms.notifications._person_keys import read_keys
 from singr_comms.notifications._rows import RECIPIENT, prints_of, recipient_hash
 from singr_comms.people._directory import Directory
 from singr_comms.people._errors import DeviceNotFoundError, PeopleError, PersonFault, RecipientNotFoundError
+from singr_comms.people._forms import formed, in_form
 from singr_comms.people._memory import KeepsPeople
 from singr_comms.people.recipients._checks import ZONES
 from singr_comms.people.recipients._model import Locale, RecipientInput, ZoneName
@@ -122,11 +123,14 @@ async def register_device(
         sealer: opens the person's key.
 
     Raises:
-        PeopleError: the time zone is none.
+        PeopleError: a field has not its form, or the time zone is none.
         RecipientNotFoundError: they were taken off meanwhile.
     """
-    if given.time_zone is not None and (wrong := await ZONES.wrong(session, given.time_zone)):
-        raise PeopleError(PersonFault("time_zone", wrong, "unknown_value"))
+    given, faults = formed(given, DeviceInput)
+    if not faults and given.time_zone is not None and (wrong := await ZONES.wrong(session, given.time_zone)):
+        faults.append(PersonFault("time_zone", wrong, "unknown_value"))
+    if faults:
+        raise PeopleError(*faults)
     if not await hold_recipient(session, recipient.id):
         raise RecipientNotFoundError("external_id")
     told = {
@@ -180,6 +184,7 @@ async def remove_device(session: TenantSession, recipient: Recipient, device_id:
     Raises:
         DeviceNotFoundError: they have no such device.
     """
+    device_id = in_form(device_id, UUID, "device_id")
     if isinstance(session, KeepsPeople):
         is_gone = session.people.remove_device(recipient.id, device_id)
     else:
@@ -204,6 +209,7 @@ async def recipient_of_member(session: TenantSession, user_id: UUID) -> Recipien
     Raises:
         RecipientNotFoundError: the organization does not reach them.
     """
+    user_id = in_form(user_id, UUID, "user_id")
     if isinstance(session, KeepsPeople):
         row = session.people.row(user_id=user_id)
     else:

@@ -15,6 +15,8 @@ from singr_comms.channels.push import render_push
 from singr_comms.models._message import Message, kind_of
 from singr_comms.notifications._rows import CONTENT
 from singr_comms.notifications.branding._worn import READER_LOCALE_SQL, Brands, Wardrobe
+from singr_comms.people._errors import PeopleError
+from singr_comms.people._forms import formed, in_form
 from singr_comms.people._memory import KeepsPeople
 from singr_comms.people._memory_inboxes import MemoryItem
 from singr_comms.people.inbox._news import note_news
@@ -199,6 +201,7 @@ async def owner_of_inbox(session: PlatformSession, recipient_id: UUID) -> UUID |
 
 async def count_inbox(session: TenantSession | PlatformSession, recipient_id: UUID) -> InboxCounts:
     """How many items are new; all 0 of an inbox in which nothing ever was."""
+    recipient_id = in_form(recipient_id, UUID, "recipient_id")
     if isinstance(session, KeepsPeople):
         return InboxCounts(*session.people.inboxes.counts(recipient_id))
     row: Any = (await session.execute(_COUNTS, {"recipient_id": recipient_id})).first()
@@ -229,7 +232,12 @@ async def list_inbox(
 
     Raises:
         singr_db.pages.InvalidCursor: the cursor is malformed.
+        PeopleError: the id is none, or there is no such state.
     """
+    state, faults = formed(state, InboxState, "state")
+    faults += formed(recipient_id, UUID, "recipient_id")[1]
+    if faults:
+        raise PeopleError(*faults)
     if isinstance(session, KeepsPeople):
         kept = session.people.inboxes.page(recipient_id, state, limit=limit, cursor=cursor)
         views = await _views(session, sealer, recipient_id, kept.items, brands)
@@ -248,7 +256,16 @@ async def inbox_changes(
     limit: int,
     brands: Brands | None = None,
 ) -> list[InboxItemView]:
-    """Items that changed behind a position, in the order of their changes, `limit` at most; as in `list_inbox`."""
+    """Items that changed behind a position, in the order of their changes, `limit` at most; as in `list_inbox`.
+
+    Where the position is ahead of the inbox (`count_inbox`), it is of one that is gone: read all of this one.
+
+    Raises:
+        PeopleError: the id or the position has not its form.
+    """
+    faults = formed(recipient_id, UUID, "recipient_id")[1] + formed(after, int, "after")[1]
+    if faults:
+        raise PeopleError(*faults)
     if isinstance(session, KeepsPeople):
         kept = session.people.inboxes.changes(recipient_id, after=after, limit=limit)
         return [*await _views(session, sealer, recipient_id, kept, brands)]

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import TextClause
 
+from singr_comms.people._forms import in_form
 from singr_comms.people._memory import KeepsPeople
 from singr_comms.people.inbox._checks import InboxMark, check_mark
 from singr_comms.people.inbox._items import InboxCounts
@@ -117,6 +118,7 @@ async def mark_inbox(
             kind; with every field that is wrong.
     """
     now = session.people.inboxes.now() if isinstance(session, KeepsPeople) else clock.now()
+    recipient_id = in_form(recipient_id, UUID, "recipient_id")
     check_mark(mark, ids=ids, before=before, until=until, now=now)
     if isinstance(session, KeepsPeople):
         inboxes = session.people.inboxes

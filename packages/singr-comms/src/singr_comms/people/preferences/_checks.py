@@ -1,35 +1,41 @@
 """Whether choices name what there is in the catalogue: types, categories and channels, also those of other teams."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, TypeVar, get_args
+from typing import Final, TypeVar
 
 from singr_comms.catalogue import INBOX, MessageType, message_types
 from singr_comms.people._errors import PersonFault
+from singr_comms.people._forms import formed
 from singr_comms.people.preferences._model import (
     MOST_CHOICES,
     FrequencyChoice,
     PreferenceChoice,
     PreferenceError,
-    Scope,
+    Source,
 )
 
 C = TypeVar("C", PreferenceChoice, FrequencyChoice)
 _SHOWN: Final = 20
 
 
-def check_choices(choices: Sequence[PreferenceChoice], frequencies: Sequence[FrequencyChoice] = ()) -> None:
+def check_choices(
+    choices: Sequence[PreferenceChoice], frequencies: Sequence[FrequencyChoice] = (), source: Source = "organization"
+) -> None:
     """Return where all of them can be kept.
 
     Raises:
         PreferenceError: it names every field that cannot be.
     """
     for field, given in (("choices", choices), ("frequencies", frequencies)):
+        if not isinstance(given, list | tuple):
+            raise PreferenceError([PersonFault(field, "must be a list of choices", "malformed")])
         if len(given) > MOST_CHOICES:
             message = f"must be at most {MOST_CHOICES} at once: send the rest in other requests"
             raise PreferenceError([PersonFault(field, message, "too_many_items")])
     faults = [
-        *_each("choices", choices, lambda one: one.allowed is None, _not_allowed),
-        *_each("frequencies", frequencies, lambda one: one.frequency is None, _not_often),
+        *formed(source, Source, "source")[1],
+        *_each("choices", choices, PreferenceChoice, lambda one: one.allowed is None, _not_allowed),
+        *_each("frequencies", frequencies, FrequencyChoice, lambda one: one.frequency is None, _not_often),
     ]
     if faults:
         raise PreferenceError(faults)
@@ -45,12 +51,16 @@ def types_about(choice: PreferenceChoice | FrequencyChoice) -> list[MessageType]
 def _each(
     field: str,
     given: Sequence[C],
+    kind: type[C],
     takes_back: Callable[[C], bool],
     own: Callable[[str, C, list[MessageType]], Iterator[PersonFault]],
 ) -> Iterator[PersonFault]:
     seen: dict[tuple[str, str | None, str | None], int] = {}
     for place, one in enumerate(given):
         path = f"{field}[{place}]"
+        if misshapen := formed(one, kind, path)[1]:
+            yield from misshapen
+            continue
         about = types_about(one)
         faults = list(_of_place(path, one, about, is_over=takes_back(one)))
         yield from faults
@@ -65,9 +75,7 @@ def _of_place(
     path: str, one: PreferenceChoice | FrequencyChoice, about: list[MessageType], *, is_over: bool
 ) -> Iterator[PersonFault]:
     """What is wrong with what a choice is about; one that is taken back may be of what is declared no more."""
-    if one.scope not in get_args(Scope):
-        yield PersonFault(f"{path}.scope", f"must be one of {', '.join(get_args(Scope))}", "unknown_value")
-    elif one.scope == "all" and one.name is not None:
+    if one.scope == "all" and one.name is not None:
         yield PersonFault(f"{path}.name", "must be left out: the choice is about everything", "conflicting_fields")
     elif one.scope != "all" and one.name is None:
         yield PersonFault(f"{path}.name", f"is required: which {one.scope} is meant", "required")

@@ -7,10 +7,12 @@ from uuid import UUID
 import msgspec
 
 from singr_comms.catalogue import MessageType, message_types
+from singr_comms.catalogue._given import is_name
 from singr_comms.channels.email import CHANNEL as EMAIL
 from singr_comms.notifications._person_keys import open_sealed
 from singr_comms.notifications._rows import RECIPIENT, prints_of
 from singr_comms.people._errors import RecipientNotFoundError
+from singr_comms.people._forms import in_form
 from singr_comms.people._memory import KeepsPeople
 from singr_comms.people.preferences._checks import check_choices
 from singr_comms.people.preferences._frequency import Frequencies, Often, frequency_of, may_wait
@@ -118,6 +120,8 @@ async def preferences_holder(session: TenantSession, external_id: str) -> Prefer
     Raises:
         RecipientNotFoundError: there is none.
     """
+    if not is_name(external_id):
+        raise RecipientNotFoundError
     return await _holder(session, _NAMED, session.organization_id, external_id)
 
 
@@ -192,7 +196,8 @@ async def change_preferences(
         RecipientNotFoundError: the recipient was taken off meanwhile.
         singr_db.operation_log.ReasonError: the note cannot be kept.
     """
-    check_choices(choices, frequencies)
+    holder = in_form(holder, PreferencesHolder, "holder")
+    check_choices(choices, frequencies, source)
     if holder.recipient_id is not None and not await hold_recipient(session, holder.recipient_id):
         raise RecipientNotFoundError
     if source == ORGANIZATION and holder.recipient_id is not None and choices:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from singr_comms.catalogue._given import is_name
 from singr_comms.people._errors import RecipientNotFoundError
 from singr_comms.people._memory import KeepsPeople
 from singr_comms.people.exporting._withdrawing import withdraw_exports
@@ -55,6 +56,8 @@ async def erase_recipient(session: TenantSession, external_id: str, *, sealer: S
     Raises:
         RecipientNotFoundError: there is none, and never was, or they are erased already.
     """
+    if not is_name(external_id):
+        raise RecipientNotFoundError("external_id")
     if isinstance(session, KeepsPeople):
         if not session.people.erase(external_id):
             raise RecipientNotFoundError("external_id")

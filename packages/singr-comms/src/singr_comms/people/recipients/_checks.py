@@ -1,19 +1,18 @@
 """What no single field shows: whether an address can be reached, a zone is one, an account is a member's."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from msgspec import to_builtins
 from msgspec.structs import replace
 
-from singr_comms.catalogue._filling import faults_in
 from singr_comms.channels.email import EmailAddress
 from singr_comms.notifications._reachable import unreachable_email, wrong_phone
 from singr_comms.people._directory import Member
-from singr_comms.people._errors import PersonFault
+from singr_comms.people._errors import PeopleError, PersonFault
+from singr_comms.people._forms import formed
 from singr_comms.people._memory import KeepsPeople
-from singr_comms.people.recipients._model import NamedRecipient
+from singr_comms.people.recipients._model import MOST_AT_ONCE, NamedRecipient, RecipientInput
 from singr_config.text import VISIBLE_RULE, has_visible
 from singr_db import PlatformSession, TenantSession, sql_text
 from singr_jobs.schedules import zone
@@ -42,11 +41,40 @@ class Zones:
 ZONES: Final = Zones()
 
 
+def check_person(given: Any) -> None:
+    """Refuse what is no person at all, of whom no field can be read; raises PeopleError."""
+    if not isinstance(given, RecipientInput):
+        raise PeopleError(*formed(given, RecipientInput)[1])
+
+
+def check_list(given: Any) -> None:
+    """Likewise, of a list of people; and refuse one that is too long."""
+    if not isinstance(given, list | tuple):
+        raise PeopleError(PersonFault("recipients", "must be a list of NamedRecipient", "malformed"))
+    if len(given) > MOST_AT_ONCE:
+        message = f"must be at most {MOST_AT_ONCE:,} in one call: send the rest in others"
+        raise PeopleError(PersonFault("recipients", message, "too_many_items"))
+    strange = [place for place, one in enumerate(given) if not isinstance(one, NamedRecipient)]
+    if strange:
+        raise PeopleError(
+            *(PersonFault(f"recipients[{place}]", "must be a NamedRecipient", "malformed") for place in strange)
+        )
+
+
+def check_filter(*, user_id: Any, **words: Any) -> None:
+    """Refuse what no person can be looked for by; raises PeopleError."""
+    faults = formed(user_id, UUID | None, "user_id")[1]
+    for name, given in words.items():
+        faults += formed(given, str | None, name)[1]
+    if faults:
+        raise PeopleError(*faults)
+
+
 def faults_of(one: NamedRecipient, *, allow_test: bool) -> Iterator[PersonFault]:
     """What is wrong with a recipient by itself, by field: its form too, which a caller in Python may not have kept."""
-    form = {path.removeprefix("."): wrong for path, wrong in faults_in(to_builtins(one), NamedRecipient, "").items()}
-    for path, wrong in form.items():
-        yield PersonFault(path, wrong, "malformed")
+    misshapen = formed(one, NamedRecipient)[1]
+    yield from misshapen
+    form = {fault.field for fault in misshapen}
     if one.email is not None and "email" not in form:
         for wrong in unreachable_email(EmailAddress(one.email), allow_test=allow_test).values():
             yield PersonFault("email", wrong, "malformed")
@@ -61,10 +89,10 @@ def twice(given: Sequence[NamedRecipient]) -> Iterator[tuple[int, PersonFault]]:
     seen: dict[str, int] = {}
     accounts: dict[UUID, int] = {}
     for place, one in enumerate(given):
-        first = seen.setdefault(one.external_id, place)
-        if first != place:
+        named: Any = one.external_id  # of a caller in Python it may be anything
+        if isinstance(named, str) and (first := seen.setdefault(named, place)) != place:
             yield place, PersonFault("external_id", f"must come once: recipients[{first}] has it", "repeated")
-        if one.user_id is not None and (first := accounts.setdefault(one.user_id, place)) != place:
+        if isinstance(one.user_id, UUID) and (first := accounts.setdefault(one.user_id, place)) != place:
             yield place, PersonFault("user_id", f"must come once: recipients[{first}] has it", "repeated")
 
 
@@ -85,3 +113,13 @@ def strangers(given: Sequence[NamedRecipient], members: Mapping[UUID, Member]) -
     for place, one in enumerate(given):
         if isinstance(one.user_id, UUID) and one.user_id not in members:
             yield place, PersonFault("user_id", "must be the id of a member of this organization", "not_found")
+
+
+def account_of(one: NamedRecipient) -> UUID | None:
+    """Whose account it is; None where there is none, or what is given is none."""
+    return one.user_id if isinstance(one.user_id, UUID) else None
+
+
+def taken(path: str) -> PersonFault:
+    """What is wrong with an account that another recipient has."""
+    return PersonFault(f"{path}user_id", "belongs to another recipient: remove it from them first", "taken")

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import Final
 from uuid import UUID
 
+from singr_comms.catalogue._given import is_name
 from singr_comms.people._errors import RecipientNotFoundError
 from singr_comms.people._memory import KeepsPeople
 from singr_comms.people.exporting._withdrawing import withdraw_exports
@@ -63,7 +64,9 @@ async def remove_recipient(session: TenantSession, external_id: str) -> None:
     Raises:
         RecipientNotFoundError: there is none.
     """
-    if isinstance(session, KeepsPeople):
+    if not is_name(external_id):
+        is_gone = False
+    elif isinstance(session, KeepsPeople):
         is_gone = session.people.remove(external_id)
     else:
         is_gone = await _take_off(session, [external_id])

@@ -5,21 +5,32 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from msgspec.structs import asdict
 from psycopg.errors import UniqueViolation
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.exc import IntegrityError
 
+from singr_comms.catalogue._given import is_name
 from singr_comms.models._locale import canonical_locale
 from singr_comms.notifications._person_keys import read_keys
 from singr_comms.notifications._rows import prints_of
 from singr_comms.people._directory import Directory, NoDirectory
 from singr_comms.people._errors import PeopleError, PersonFault, RecipientNotFoundError
+from singr_comms.people._forms import in_form
 from singr_comms.people._memory import KeepsPeople, is_another
-from singr_comms.people.recipients._checks import ZONES, faults_of, filled, strangers, twice
+from singr_comms.people.recipients._checks import (
+    ZONES,
+    account_of,
+    check_filter,
+    check_list,
+    check_person,
+    faults_of,
+    filled,
+    strangers,
+    taken,
+    twice,
+)
 from singr_comms.people.recipients._leaving import give_up, step_aside
 from singr_comms.people.recipients._model import (
-    MOST_AT_ONCE,
     Imported,
     NamedRecipient,
     RecipientInput,
@@ -110,7 +121,7 @@ SELECT user_id, external_id FROM recipients
     roles=("tenant",),
 )
 _HOLD: Final = sql_text("SELECT id FROM recipients WHERE id = :id FOR KEY SHARE", roles=("platform", "tenant"))
-_OTHERS: Final = "belongs to another recipient: remove it from them first"
+_GIVEN: Final = RecipientInput.__struct_fields__
 
 
 async def put_recipient(
@@ -141,7 +152,8 @@ async def put_recipient(
     Raises:
         PeopleError: something about them cannot be; it names every field.
     """
-    one = NamedRecipient(external_id=external_id, **asdict(given))
+    check_person(given)
+    one = NamedRecipient(external_id=external_id, **{name: getattr(given, name) for name in _GIVEN})
     created = await _keep(session, [one], sealer, directory, allow_test=allow_test, paths=("",))
     return await read_recipient(session, external_id, sealer=sealer), bool(created)
 
@@ -166,9 +178,7 @@ async def import_recipients(
     Raises:
         PeopleError: it names every field of everybody that cannot be, such as `recipients[3].phone`.
     """
-    if len(given) > MOST_AT_ONCE:
-        message = f"must be at most {MOST_AT_ONCE:,} in one call: send the rest in others"
-        raise PeopleError(PersonFault("recipients", message, "too_many_items"))
+    check_list(given)
     paths = tuple(f"recipients[{place}]." for place in range(len(given)))
     created = await _keep(session, given, sealer, directory, allow_test=allow_test, paths=paths)
     return Imported(created=created, updated=len(given) - created)
@@ -181,7 +191,7 @@ async def read_recipient(session: TenantSession, external_id: str, *, sealer: Se
         RecipientNotFoundError: there is none.
     """
     if isinstance(session, KeepsPeople):
-        if (kept := session.people.recipients.get(external_id)) is None:
+        if not is_name(external_id) or (kept := session.people.recipients.get(external_id)) is None:
             raise RecipientNotFoundError("external_id")
         return kept.view()
     row = await row_of(session, external_id)
@@ -215,8 +225,10 @@ async def list_recipients(
         cursor: `next_cursor` of the page before.
 
     Raises:
+        PeopleError: what is asked for has not its form.
         singr_db.pages.InvalidCursor: The cursor is malformed.
     """
+    check_filter(tag=tag, topic=topic, address=address, locale=locale, user_id=user_id)
     statement = select(Recipient).where(Recipient.organization_id == session.organization_id)
     if tag is not None:
         statement = statement.where(Recipient.tags.contains([tag]))
@@ -238,6 +250,8 @@ async def list_recipients(
 
 async def row_of(session: TenantSession, external_id: str) -> Recipient:
     """The row of a person; raises RecipientNotFoundError."""
+    if not is_name(external_id):
+        raise RecipientNotFoundError("external_id")
     if isinstance(session, KeepsPeople):
         row = session.people.row(external_id)
     else:
@@ -286,7 +300,7 @@ async def _keep(
     except IntegrityError as error:  # somebody named the same account in this moment
         if not isinstance(error.orig, UniqueViolation):
             raise
-        raise PeopleError(*(_taken(path) for path, one in zip(paths, complete, strict=True) if one.user_id)) from None
+        raise PeopleError(*(taken(path) for path, one in zip(paths, complete, strict=True) if one.user_id)) from None
     return created
 
 
@@ -361,14 +375,17 @@ async def _checked(
     found = [*twice(given), *strangers(given, members)]
     for place, one in enumerate(given):
         found += [(place, fault) for fault in itself[place]]
-        if one.time_zone is not None and (wrong := await ZONES.wrong(session, one.time_zone)):
+        if "time_zone" in {at.field for at in itself[place]} or one.time_zone is None:
+            continue
+        if wrong := await ZONES.wrong(session, one.time_zone):
             found.append((place, PersonFault("time_zone", wrong, "unknown_value")))
     faults = [PersonFault(paths[place] + fault.field, fault.message, fault.code) for place, fault in found]
     others = await _others(session, users, [one.external_id for one in sound]) if users else set()
-    faults += [_taken(path) for path, one in zip(paths, given, strict=True) if one.user_id in others]
+    faults += [taken(path) for path, one in zip(paths, given, strict=True) if account_of(one) in others]
     if faults:
         raise PeopleError(*faults)
-    return [filled(one, members.get(one.user_id) if one.user_id else None) for one in given]
+    whole = [in_form(one, NamedRecipient) for one in given]
+    return [filled(one, members.get(one.user_id) if one.user_id else None) for one in whole]
 
 
 async def _others(session: TenantSession, users: Sequence[UUID], ids: Sequence[str]) -> set[UUID]:
@@ -376,10 +393,6 @@ async def _others(session: TenantSession, users: Sequence[UUID], ids: Sequence[s
     if isinstance(session, KeepsPeople):
         return session.people.taken(users, ids)
     return {row.user_id for row in await session.execute(_TAKEN, {"users": users, "ids": ids})}
-
-
-def _taken(path: str) -> PersonFault:
-    return PersonFault(f"{path}user_id", _OTHERS, "taken")
 
 
 def _rows(session: TenantSession, rows: Sequence[Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from datetime import time
 from typing import Any, Final
 
+from singr_comms.people._forms import in_form
 from singr_comms.people._memory import KeepsPeople
 from singr_comms.people.recipients._model import DefaultDigestTime, clock_text
 from singr_db import TenantSession, sql_text
@@ -32,7 +33,12 @@ async def read_digest_defaults(session: TenantSession) -> DefaultDigestTime:
 
 
 async def set_digest_defaults(session: TenantSession, given: DefaultDigestTime) -> DefaultDigestTime:
-    """Keep it in the caller's transaction; what is open already comes at the time that it has."""
+    """Keep it in the caller's transaction; what is open already comes at the time that it has.
+
+    Raises:
+        PeopleError: a field has not its form.
+    """
+    given = in_form(given, DefaultDigestTime)
     if isinstance(session, KeepsPeople):
         session.people.digest_default = given
         return given

@@ -5,6 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from singr_comms.people._errors import PeopleError, PersonFault, RecipientNotFoundError
+from singr_comms.people._forms import formed
 from singr_comms.people._memory import KeepsPeople
 from singr_comms.people.preferences._store import PreferencesHolder
 from singr_comms.people.recipients._checks import ZONES
@@ -67,11 +68,14 @@ async def set_times(session: TenantSession | PlatformSession, holder: Preference
     """Keep all of them in the caller's transaction; digests that are to come move with them.
 
     Raises:
-        PeopleError: there is no such time zone.
+        PeopleError: a field has not its form, or there is no such time zone.
         RecipientNotFoundError: they are gone.
     """
-    if given.time_zone is not None and (wrong := await ZONES.wrong(session, given.time_zone)):
-        raise PeopleError(PersonFault("time_zone", wrong, "unknown_value"))
+    given, faults = formed(given, OwnTimes)
+    if not faults and given.time_zone is not None and (wrong := await ZONES.wrong(session, given.time_zone)):
+        faults.append(PersonFault("time_zone", wrong, "unknown_value"))
+    if faults:
+        raise PeopleError(*faults)
     quiet, digest = given.quiet_hours, given.digest
     values = _which(holder) | {
         "time_zone": given.time_zone,

@@ -1,5 +1,6 @@
 """Topics and their members, in the caller's transaction."""
 
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Final
 from uuid import UUID
@@ -8,7 +9,9 @@ import msgspec
 from msgspec import Meta
 from sqlalchemy import func, select
 
+from singr_comms.catalogue._given import is_name
 from singr_comms.people._errors import PeopleError, PersonFault, TopicNotFoundError
+from singr_comms.people._forms import formed
 from singr_comms.people._memory import KeepsPeople
 from singr_comms.people.recipients._model import MOST_AT_ONCE, ExternalId
 from singr_db import TenantSession, new_id, sql_text
@@ -103,10 +106,14 @@ async def change_topic(session: TenantSession, key: str, change: TopicChange) ->
         change: who.
 
     Raises:
-        PeopleError: somebody is to be added whom the organization does not have, or to be added and removed; it names
-            all of them, and nothing is changed.
+        PeopleError: the key, or an id, has not its form, or somebody is to be added whom the organization does not
+            have, or to be added and removed; it names all of them, and nothing is changed.
     """
-    await _check(session, change)
+    key, faults = formed(key, TopicKey, "key")
+    change, misshapen = formed(change, TopicChange)
+    faults += misshapen or [fault async for fault in _faults(session, change)]
+    if faults:
+        raise PeopleError(*faults)
     if isinstance(session, KeepsPeople):
         return TopicChanged(**session.people.change_topic(key, change.add, change.remove))
     values = {"organization_id": session.organization_id, "key": key}
@@ -126,6 +133,8 @@ async def read_topic(session: TenantSession, key: str) -> TopicView:
     Raises:
         TopicNotFoundError: there is none.
     """
+    if not is_name(key):
+        raise TopicNotFoundError
     if isinstance(session, KeepsPeople):
         if (kept := session.people.topics.get(key)) is None:
             raise TopicNotFoundError
@@ -154,6 +163,9 @@ async def remove_topic(session: TenantSession, key: str) -> None:
     Raises:
         TopicNotFoundError: there is none.
     """
+    # One of the time when any key was taken is taken away, too.
+    if not is_name(key):
+        raise TopicNotFoundError
     if isinstance(session, KeepsPeople):
         is_gone = session.people.topics.pop(key, None) is not None
     else:
@@ -162,21 +174,15 @@ async def remove_topic(session: TenantSession, key: str) -> None:
         raise TopicNotFoundError
 
 
-async def _check(session: TenantSession, change: TopicChange) -> None:
+async def _faults(session: TenantSession, change: TopicChange) -> AsyncIterator[PersonFault]:
     known = await _known(session, change.add) if change.add else set()
     gone = set(change.remove)
-    faults = [
-        PersonFault(f"add[{place}]", "must be the id of a recipient of this organization", "not_found")
-        for place, one in enumerate(change.add)
-        if one not in known
-    ]
-    faults += [
-        PersonFault(f"add[{place}]", "must not be in remove as well", "repeated")
-        for place, one in enumerate(change.add)
-        if one in gone
-    ]
-    if faults:
-        raise PeopleError(*faults)
+    for place, one in enumerate(change.add):
+        if one not in known:
+            yield PersonFault(f"add[{place}]", "must be the id of a recipient of this organization", "not_found")
+    for place, one in enumerate(change.add):
+        if one in gone:
+            yield PersonFault(f"add[{place}]", "must not be in remove as well", "repeated")
 
 
 async def _known(session: TenantSession, ids: list[str]) -> set[str]:
