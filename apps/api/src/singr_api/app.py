@@ -12,7 +12,7 @@ from singr_api.admission.gate import Gate
 from singr_api.admission.lane import IngestionLane
 from singr_api.admission.policy import PolicyTable
 from singr_api.http.body import ClientGoneError
-from singr_api.http.edge import ASGIApp, Edge, Scope, answer_of
+from singr_api.http.edge import CHARSET, ASGIApp, Edge, Scope, answer_of
 from singr_api.operations.metrics.apart import metrics_apart
 from singr_api.wiring.installation import Installation
 from singr_api.wiring.routes import policy_table, routes
@@ -81,4 +81,4 @@ def _answer_error(request: Request[Any, Any, Any], error: Exception) -> Response
         raise error  # nobody is there to answer, and nothing went wrong: the edge lets it go
     status, headers, body = answer_of(error, cast("Scope", request.scope))
     named = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers if name != b"content-length"}
-    return Response(body, status_code=status, headers=named, media_type=named.pop("content-type"))
+    return Response(body, status_code=status, headers=named, media_type=named.pop("content-type").removesuffix(CHARSET))

@@ -51,6 +51,10 @@ _POLICY_VIOLATION: Final = 1008  # RFC 6455, 7.4.1
 _ALLOWED: Final = "singr_allowed"  # in the request's state
 KEYED: Final = "singr_keyed"
 """In the request's state: whether its route takes an Idempotency-Key."""
+CHARSET: Final = "; charset=utf-8"
+"""Of a page, which the framework adds by itself."""
+PAGES: Final = "singr_fault_page"
+"""In the request's state: makes the page that a reader of a mail is shown in place of a problem, or None."""
 _log = get_logger("singr_api")
 
 
@@ -246,7 +250,16 @@ def answer_of(error: Exception, scope: Scope) -> tuple[int, Headers, bytes]:
         if scope["state"].get(KEYED) and problem.detail.endswith(AGAIN):
             problem.detail = f"{problem.detail.removesuffix('.')} with the same Idempotency-Key."
     request_id = str(scope["state"].get("request_id", ""))
-    return render(problem, instance=redact_path(scope["path"]), request_id=request_id)
+    status, headers, body = render(problem, instance=redact_path(scope["path"]), request_id=request_id)
+    shown = scope["state"].get(PAGES)
+    page = shown and shown(scope, status, problem.errors[0].code if problem.errors else "")
+    return (status, headers, body) if page is None else (status, *_as_page(problem, *page))
+
+
+def _as_page(problem: Problem, told: Mapping[str, str], page: bytes) -> tuple[Headers, bytes]:
+    """Headers and body of a problem that people see."""
+    whole = {"content-type": f"text/html{CHARSET}", "content-length": str(len(page)), **told, **problem.headers}
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in whole.items()], page
 
 
 def _header(scope: Scope, name: bytes) -> bytes | None:

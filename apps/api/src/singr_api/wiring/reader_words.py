@@ -39,6 +39,14 @@ _SAID: Final = {
         "sms": "Text message",
         "push": "Push",
         "inbox": "In the app",
+        "no_link": "This link does not work",
+        "no_link_more": "It is incomplete, or its sender is gone. Open it in the mail again, as a whole.",
+        "expired": "This link has expired",
+        "expired_more": "Open your preferences again where you came from.",
+        "no_form": "Nothing was saved",
+        "no_form_more": "What arrived here was incomplete. Open the link in the mail again, and try once more.",
+        "later": "Please try again later",
+        "later_more": "This does not work right now. Your link stays valid.",
     },
     "de": {
         "unsubscribe": "Abbestellen",
@@ -71,6 +79,16 @@ _SAID: Final = {
         "sms": "SMS",
         "push": "Mitteilung auf dem Gerät",
         "inbox": "In der App",
+        "no_link": "Dieser Link funktioniert nicht",
+        "no_link_more": "Er ist unvollständig, oder es gibt den Absender nicht mehr. Öffnen Sie ihn noch einmal aus der"
+        " E-Mail, und zwar ganz.",
+        "expired": "Dieser Link ist abgelaufen",
+        "expired_more": "Öffnen Sie Ihre Einstellungen noch einmal dort, woher Sie kamen.",
+        "no_form": "Nichts wurde gespeichert",
+        "no_form_more": "Was hier ankam, war unvollständig. Öffnen Sie den Link in der E-Mail noch einmal, und"
+        " versuchen Sie es erneut.",
+        "later": "Bitte versuchen Sie es später noch einmal",
+        "later_more": "Das geht gerade nicht. Ihr Link bleibt gültig.",
     },
     "ar": {
         "unsubscribe": "إلغاء الاشتراك",
@@ -102,6 +120,15 @@ _SAID: Final = {
         "sms": "رسالة نصية",
         "push": "إشعار على الجهاز",
         "inbox": "في التطبيق",
+        "no_link": "هذا الرابط لا يعمل",
+        "no_link_more": "الرابط غير كامل، أو لم يعد المرسل موجودًا. افتحوه كاملًا من رسالة البريد الإلكتروني مرة أخرى.",
+        "expired": "انتهت صلاحية هذا الرابط",
+        "expired_more": "افتحوا تفضيلاتكم مرة أخرى من حيث أتيتم.",
+        "no_form": "لم يُحفظ شيء",
+        "no_form_more": "ما وصل إلى هنا غير كامل. افتحوا الرابط في رسالة البريد الإلكتروني مرة أخرى،"
+        " ثم أعيدوا المحاولة.",
+        "later": "يُرجى إعادة المحاولة لاحقًا",
+        "later_more": "لا يمكن ذلك الآن. يبقى رابطكم صالحًا.",
     },
 }
 _TAG: Final = re.compile(r"\s*([A-Za-z]{2,3})(?:-[A-Za-z0-9-]*)?\s*(?:;\s*q=([01](?:\.[0-9]{0,3})?)\s*)?")

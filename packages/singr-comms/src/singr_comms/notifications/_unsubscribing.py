@@ -10,14 +10,22 @@ from singr_comms.channels.email import CHANNEL as EMAIL
 from singr_comms.channels.email import EmailEnvelope
 from singr_comms.notifications._reader_links import ReaderLink, UnsubscribeLinkError, written
 from singr_comms.notifications._rows import RECIPIENT, normalized
-from singr_comms.notifications.branding._worn import ORGANIZATION_LOCALE_SQL
+from singr_comms.notifications.branding._worn import ORGANIZATION_LOCALE_SQL, fitted
 from singr_comms.notifications.sending._suppressions import suppress_by_reader
 from singr_db import PlatformSession, Sealer, sql_text
 
 PATH: Final = "/v1/unsubscribe/"
 CHOICES: Final = "/preferences/"
 _SENDER: Final = sql_text(
-    f"SELECT name, {ORGANIZATION_LOCALE_SQL.format('o.id')} AS locale FROM organizations AS o WHERE id = :id"  # noqa: S608 - constants
+    f"""
+SELECT coalesce(brand.name, o.name) AS name, {ORGANIZATION_LOCALE_SQL.format("o.id")} AS locale,
+       brand.name AS brand, brand.logo_id, brand.logo_width, brand.logo_height
+  FROM organizations AS o LEFT JOIN LATERAL (
+       SELECT name, logo_id, logo_width, logo_height FROM brandings AS b
+        WHERE b.organization_id = o.id AND b.starts_at <= now() ORDER BY b.starts_at DESC, b.id DESC LIMIT 1
+       ) AS brand ON true
+ WHERE o.id = :id
+"""  # noqa: S608 - constants
 )
 
 
@@ -64,13 +72,34 @@ class UnsubscribeLinks:
         return msgspec.structs.replace(envelope, unsubscribe=self._base + PATH + token, choices=choices)
 
 
-async def sender_of(session: PlatformSession, link: ReaderLink) -> tuple[str | None, str | None]:
-    """Return the name and the language of the organization whose mails a link ends; None where it is gone, or has none.
+class Sender(msgspec.Struct, frozen=True):
+    """The organization whose mails a link is of, by the brand that is in force.
 
-    The language is that of readers who have none of their own.
+    Args:
+        name: as its mails are signed; None where it is gone.
+        locale: the language of readers who have none of their own.
+        brand: what its brand is called; None without one.
+        logo_id: by which its logo can be had.
+        logo_width: as mails show it, in pixels.
+        logo_height: likewise.
     """
+
+    name: str | None = None
+    locale: str | None = None
+    brand: str | None = None
+    logo_id: UUID | None = None
+    logo_width: int = 0
+    logo_height: int = 0
+
+
+async def sender_of(session: PlatformSession, link: ReaderLink) -> Sender:
+    """Return the organization whose mails a link ends."""
     row = (await session.execute(_SENDER, {"id": link.organization_id})).one_or_none()
-    return (None, None) if row is None else (row.name, row.locale)
+    if row is None:
+        return Sender()
+    if row.logo_id is None:
+        return Sender(row.name, row.locale, row.brand)
+    return Sender(row.name, row.locale, row.brand, row.logo_id, *fitted(row.logo_width, row.logo_height))
 
 
 async def end_for_address(session: PlatformSession, link: ReaderLink, *, everything: bool) -> None:

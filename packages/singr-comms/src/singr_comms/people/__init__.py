@@ -15,6 +15,7 @@ from singr_comms.notifications._person_keys import (
     open_sealed,
     read_keys,
 )
+from singr_comms.notifications._unsubscribing import Sender
 from singr_comms.people._directory import (
     Directory,
     Member,
@@ -201,6 +202,7 @@ __all__ = [
     "RecipientNotFoundError",
     "RecipientView",
     "RemoveExport",
+    "Sender",
     "Tag",
     "TopicChange",
     "TopicChanged",

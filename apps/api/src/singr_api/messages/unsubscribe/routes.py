@@ -109,7 +109,7 @@ def _text(part: Message) -> str:
 def _page(
     request: AnyRequest, services: Services, reader: LinkReader, token: str, content: str, *, everything: bool
 ) -> Response[bytes]:
-    words = words_for(reader.locale, request.headers.get("accept-language"), reader.organization_locale)
+    words = words_for(reader.locale, request.headers.get("accept-language"), reader.sender.locale)
     is_done = content is _DONE
     content += _EVERYTHING if is_done and not everything else ""
     content += "" if reader.holder is None else _CHOOSE.replace("{token}", token)

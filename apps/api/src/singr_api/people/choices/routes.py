@@ -226,7 +226,7 @@ def _page(
     *,
     saved: bool = False,
 ) -> Response[bytes]:
-    words = words_for(reader.locale, request.headers.get("accept-language"), reader.organization_locale)
+    words = words_for(reader.locale, request.headers.get("accept-language"), reader.sender.locale)
     content = _ASK.replace("{was_saved}", _SAVED if saved else "").replace("{was_ended}", _ENDED if ended else "")
     boxes = "".join(_boxes(view, ended, words, is_mailed=reader.address_hash is not None))
     content = content if boxes else content.replace("{boxes}", _NOTHING)

@@ -229,7 +229,7 @@ class Brands:
             return None
         logo = {}
         if row["logo_id"] is not None:
-            width, height = _fitted(row["logo_width"], row["logo_height"])
+            width, height = fitted(row["logo_width"], row["logo_height"])
             logo = {"logo": f"{self._logos}{row['logo_id']}", "logo_width": width, "logo_height": height}
         named = {"name": row["name"], "sender": row["name"], "color": row["color"], "footer": row["footer"] or ""}
         named["locale"] = row["locale"]
@@ -279,7 +279,7 @@ class Outfit:
         return self._wardrobe.dressed(envelope, kind, channel, self._message_id)
 
 
-def _fitted(width: int, height: int) -> tuple[int, int]:
+def fitted(width: int, height: int) -> tuple[int, int]:
     """A logo's size as mails show it: as it is, or as small as there is room for."""
     share = min(1.0, _LOGO_SIDES[0] / width, _LOGO_SIDES[1] / height)
     return max(1, round(width * share)), max(1, round(height * share))

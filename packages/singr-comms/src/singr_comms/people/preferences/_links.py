@@ -8,7 +8,7 @@ import msgspec
 
 from singr_comms.catalogue import message_types
 from singr_comms.notifications._reader_links import ReaderLink, UnsubscribeLinkError, read_link, written
-from singr_comms.notifications._unsubscribing import end_for_address, sender_of
+from singr_comms.notifications._unsubscribing import Sender, end_for_address, sender_of
 from singr_comms.notifications.branding._category_names import read_category_names
 from singr_comms.notifications.sending._suppressions import mail_held_back, suppress_by_reader
 from singr_comms.people._errors import RecipientNotFoundError
@@ -40,20 +40,18 @@ class LinkReader(msgspec.Struct, frozen=True, kw_only=True):
     """Who reads a mail with a link, or opened one while signed in.
 
     Attributes:
-        sender: the organization's name; None where it is gone.
+        sender: the organization, by its brand.
         holder: whose choices they make; None of an address that is no recipient's, or that of several.
         locale: their language, as far as it is known.
-        organization_locale: the organization's, for those who have none of their own; None where it names none.
         category: what a click on the link ends; None: what the organization sends in its own name.
         category_names: what that is called, by language; empty where nobody said.
         address_hash: the fingerprint of the address that is meant; None where they have none.
         is_signed_in: the link is of somebody who was signed in, and of no mail.
     """
 
-    sender: str | None
+    sender: Sender
     holder: PreferencesHolder | None
     locale: str | None
-    organization_locale: str | None
     category: str | None
     category_names: Mapping[str, str]
     address_hash: bytes | None
@@ -91,12 +89,10 @@ async def reader_of_link(session: PlatformSession, sealer: Sealer, token: str) -
     row = await _row(session, sealer, link)
     whose = {"organization_id": link.organization_id}
     found = None if row is None else PreferencesHolder(recipient_id=row.id, external_id=row.external_id, **whose)
-    sender, locale = await sender_of(session, link)
     return LinkReader(
-        sender=sender,
+        sender=await sender_of(session, link),
         holder=found,
         locale=None if row is None else row.locale,
-        organization_locale=locale,
         category=link.category,
         category_names=await read_category_names(session, link.category),
         address_hash=link.address_hash or (None if row is None else row.email_hash),
