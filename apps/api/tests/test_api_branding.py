@@ -2,19 +2,23 @@
 
 import base64
 import shutil
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 import pytest
-from api_callers import OTHER
+from api_callers import ORGANIZATION, OTHER
 from api_pictures import PNG
 from api_serving import serving
 from loguru import logger
+from sqlalchemy import text
 
 from singr_api.app import create_app
 from singr_config import Settings
+from singr_config.clock import clock
+from singr_db import Database, new_id
 
 AT = "/v1/branding"
 WORDS = "/v1/template-overrides/order_ready/email/en"
@@ -114,6 +118,23 @@ async def test_what_nobody_could_read_or_trust_is_refused_by_field(
     assert [one["field"] for one in refused["errors"]] == [field]
     assert says in refused["errors"][0]["message"]
     world.problem(await owner.get(AT), 404, "not-found")
+
+
+async def test_an_organization_brings_twenty_logos_a_day_at_most(owner: Any, world: Any, db: Database) -> None:
+    noted = "INSERT INTO noted_objects (kind, id, organization_id, created_at) VALUES ('logo', :id, :organization, :at)"
+    for number in range(21):
+        at = clock.now() - timedelta(hours=23 if number else 25)
+        async with db.platform() as session:
+            await session.execute(text(noted), {"id": new_id(), "organization": ORGANIZATION, "at": at})
+        if number == 18:
+            assert (await owner.put(AT, json=FARM | {"logo": INLINE})).status_code == 200, (
+                "the twentieth, yesterday's apart"
+            )
+    refused = await owner.put(AT, json=FARM | {"logo": INLINE})
+    assert "at most 20 logos" in world.problem(refused, 429, "rate-limited")["detail"]
+    assert 3_000 < int(refused.headers["retry-after"]) <= 3_600
+    assert (await owner.put(AT, json=FARM | {"logo": "keep"})).status_code == 200
+    assert (await owner.delete(AT)).status_code == 204
 
 
 async def test_own_words_are_said_in_their_language_alone(owner: Any, world: Any) -> None:

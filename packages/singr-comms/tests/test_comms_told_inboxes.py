@@ -147,6 +147,10 @@ async def test_named_ones_have_what_is_said_to_them_and_bare_addresses_no_inbox(
         await crowd.tell("one_time_code", [Target(recipient="u-1")], data={}, channels=["inbox"])
     with pytest.raises(InvalidNotificationError, match=r"data\.text: is missing: inbox needs it"):
         await crowd.tell("plain", [Target(recipient="u-1")], data={"title": "Now"}, channels=["inbox"])
+    with pytest.raises(
+        InvalidNotificationError, match=r"data\.text: is missing: (sms and inbox|inbox and sms) need it"
+    ):
+        await crowd.tell("plain", [Target(recipient="u-1")], data={"title": "Now"}, channels=["sms", "inbox"])
 
 
 async def test_who_has_no_item_has_the_reason_and_an_unchanged_inbox(crowd: Crowd) -> None:

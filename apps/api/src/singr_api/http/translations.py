@@ -121,7 +121,7 @@ def _branding(error: notifications.BrandingError) -> Problem:
     return invalid(FieldError(error.field, error.message, location, "invalid"))
 
 
-def _export_waits(error: people.ExportStandsError | people.AddressChangedError) -> Problem:
+def _waits(error: people.ExportStandsError | people.AddressChangedError | notifications.LogoLimitError) -> Problem:
     return Problem(problems.RATE_LIMITED, str(error), headers={"retry-after": str(error.retry_after)})
 
 
@@ -252,12 +252,13 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
         problems.DELIVERY_SETTLED, f"The message is {error.status} already."
     ),
     notifications.BrandingError: _branding,
+    notifications.LogoLimitError: _waits,
     notifications.BrandingNotFoundError: lambda error: Problem(problems.NOT_FOUND, f"{error}."),
     people.DeviceNotFoundError: _means(
         problems.NOT_FOUND, FieldError("device_id", "This person has no such device.", "path", "not_found")
     ),
-    people.AddressChangedError: _export_waits,
-    people.ExportStandsError: _export_waits,
+    people.AddressChangedError: _waits,
+    people.ExportStandsError: _waits,
     people.NoAddressError: lambda error: refused(
         problems.CONFLICT, FieldError("external_id", str(error), "path", "invalid"), str(error)
     ),

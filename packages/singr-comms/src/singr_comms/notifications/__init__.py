@@ -53,6 +53,7 @@ from singr_comms.notifications._suppression_list import (
 from singr_comms.notifications._wiring import SenderSettings, explainer, message_sender, webhooks
 from singr_comms.notifications.branding._fetching import fetched_picture
 from singr_comms.notifications.branding._images import ImageError, Picture, picture_of
+from singr_comms.notifications.branding._logos import LogoLimitError, note_logo
 from singr_comms.notifications.branding._store import (
     BrandingError,
     BrandingInput,
@@ -156,6 +157,7 @@ __all__ = [
     "Force",
     "ImageError",
     "LinkOverError",
+    "LogoLimitError",
     "MessageIntake",
     "MessageReport",
     "MessageRetention",
@@ -215,6 +217,7 @@ __all__ = [
     "message_intakes",
     "message_jobs",
     "message_sender",
+    "note_logo",
     "picture_of",
     "put_branding",
     "put_override",

@@ -7,7 +7,7 @@ from litestar import Response
 
 from singr_api.admission.policy import Access
 from singr_api.http.fields import OrganizationQuery
-from singr_api.http.problems import NOT_FOUND, UNAVAILABLE, FieldError, no_object_store, refused
+from singr_api.http.problems import NOT_FOUND, RATE_LIMITED, UNAVAILABLE, FieldError, no_object_store, refused
 from singr_api.organizations.branding.schemas import Brand, OverrideList
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer, Section
@@ -26,6 +26,7 @@ from singr_comms.notifications import (
     is_logo,
     key_of_logo,
     list_overrides,
+    note_logo,
     picture_of,
     put_branding,
     put_override,
@@ -34,7 +35,7 @@ from singr_comms.notifications import (
     remove_branding,
     remove_override,
 )
-from singr_db import ObjectNotFoundError, TenantSession, new_id, note_object
+from singr_db import ObjectNotFoundError, TenantSession, new_id
 
 _KEEP: Final = "keep"
 _LOOKS: Final = "It changes what mails look like, and gives nobody lasting power."
@@ -103,7 +104,7 @@ async def _logo(services: Services, body: BrandingInput, organization_id: UUID) 
         raise BrandingError("logo", str(error)) from None
     logo_id = new_id()
     async with services.db.tenant(organization_id) as session:
-        await note_object(session, "logo", logo_id, organization_id=organization_id)
+        await note_logo(session, logo_id)
     store = await services.objects.store()
     await store.put(key_of_logo(logo_id), picture.data, picture.media_type)
     return Logo(logo_id, picture)
@@ -128,7 +129,7 @@ async def read(session: TenantSession, services: Services) -> Brand:
     "putBranding",
     Answer("Takes effect in ten seconds.", brand=Example("A farm", _SHOWN)),
     body_examples={"farm": Example("A farm", _GIVEN)},
-    problems=(UNAVAILABLE,),
+    problems=(RATE_LIMITED, UNAVAILABLE),
     **_CHANGES,
 )
 async def put(session: TenantSession, services: Services, body: BrandingInput, logo: Logo | None) -> Brand:
@@ -136,10 +137,10 @@ async def put(session: TenantSession, services: Services, body: BrandingInput, l
 
     Replaces the whole brand; a field left out is removed. White text must be readable on the colour (4.5:1, WCAG 2.2).
     The logo is fetched once, now, over https from a public host and without following redirects, and stored: a PNG,
-    JPEG or GIF of at most 256 kB; `data:image/png;base64,…` contains it directly, `keep` keeps the current one. Names
-    and footers must not contain web addresses, and a name neither invisible characters nor the platform's own name or
-    what looks like it. It takes effect ten seconds later; messages created before keep their
-    look on every retry.
+    JPEG or GIF of at most 256 kB; `data:image/png;base64,…` contains it directly, `keep` keeps the current one. At most
+    20 logos in 24 hours (429). Names and footers must not contain web addresses, and a name neither invisible
+    characters nor the platform's own name or what looks like it. It takes effect ten seconds later; messages created
+    before keep their look on every retry.
     """
     logo_id, picture = (None, None) if logo is None else (logo.id, logo.picture)
     view = await put_branding(session, body, logo_id=logo_id, logo=picture, own_names=services.own_names)

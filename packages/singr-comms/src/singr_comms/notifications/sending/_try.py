@@ -164,8 +164,7 @@ FLAGGED: Final = Refused(
     "an earlier attempt may have sent it, and this kind of message is not sent twice; look it up at the provider",
 )
 
-ERASED: Final = Refused("erased", "what was known of its recipient was erased")
-REMOVED: Final = Refused(ERASED.code, "its recipient was taken off the list or erased")
+ERASED: Final = Refused("erased", "its recipient was taken off the list or erased")
 NO_DEVICE: Final = Refused("no_device", "its recipient does not take pushes on that device any more")
 UNQUIET: Final = Refused(
     "quiet_hours", "it came in the recipient's quiet hours, in which nothing of this type is wanted"

@@ -1,8 +1,8 @@
 """What is said: to all who get the same, and to each who gets something else; and whether it fits its type."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -163,7 +163,7 @@ def _said(
     data = {**shared, **own}
     found = list(_unheard(declared, readers.perhaps, own, at))
     models = {channel: declared.ways[channel] for channel in readers.surely}
-    wrong = [dict(_wrong(model, data, f"{channel} needs it")) for channel, model in models.items()]
+    wrong = [dict(_wrong(model, data, partial(_needing, models))) for model in models.values()]
     for faults in wrong or [_wrong_in_all([declared.ways[channel] for channel in readers.perhaps], data)]:
         for path, fault in faults.items():
             name = re.split(r"[.\[]", path, maxsplit=1)[0]
@@ -185,22 +185,33 @@ def _said(
 
 def _wrong_in_all(models: Sequence[type[Message]], data: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """What is wrong with the variables, whichever of the models they are for."""
-    first, *others = [dict(_wrong(model, data, "every channel needs it")) for model in models]
+    first, *others = [dict(_wrong(model, data, lambda _: "every channel needs it")) for model in models]
     return {path: fault for path, fault in first.items() if all(path in other for other in others)}
 
 
-def _wrong(model: type[Message], data: Mapping[str, Any], needed: str) -> Iterable[tuple[str, tuple[str, str]]]:
+def _wrong(
+    model: type[Message], data: Mapping[str, Any], needed: Callable[[str], str]
+) -> Iterable[tuple[str, tuple[str, str]]]:
     """What is wrong with each variable, alone, by its path."""
     for name, kind, is_required in _variables(model):
         if name not in data:
             if is_required:
-                yield name, (f"is missing: {needed}", "required")
+                yield name, (f"is missing: {needed(name)}", "required")
             continue
         try:
             checked(data[name], kind)
         except InvalidMessageError as error:
             for path, words in _all_wrong(name, data[name], kind, error).items():
                 yield path, (words, "required" if words == MISSING else "invalid")
+
+
+def _needing(models: Mapping[str, type[Message]], name: str) -> str:
+    """All channels that need a variable, in words."""
+    needing = [
+        channel for channel, model in models.items() if (name, True) in {(v, r) for v, _, r in _variables(model)}
+    ]
+    *others, last = needing
+    return f"{', '.join(others)} and {last} need it" if others else f"{last} needs it"
 
 
 def _all_wrong(name: str, value: Any, kind: Any, first: InvalidMessageError) -> Mapping[str, str]:

@@ -11,7 +11,7 @@ import msgspec
 
 from singr_comms.catalogue import INBOX, message_types
 from singr_comms.notifications.sending._ordinary import begin_statement
-from singr_comms.notifications.sending._try import NO_DEVICE, PREFERENCE, REMOVED, UNQUIET, UNWANTED, Refused
+from singr_comms.notifications.sending._try import ERASED, NO_DEVICE, PREFERENCE, UNQUIET, UNWANTED, Refused
 from singr_comms.people.preferences._rule import RULE_SQL, rule_values
 from singr_db import TenantSession, sql, sql_text
 from singr_jobs import RetryLater
@@ -128,7 +128,7 @@ class PreferencesLook:
         }
         found = (await session.execute(_ASK, values)).one()
         said = (
-            (not found.is_there, REMOVED),
+            (not found.is_there, ERASED),
             (not found.is_theirs, NO_DEVICE),
             (not found.allowed, Refused(PREFERENCE, UNWANTED.format(rule=found.rule), found.rule)),
             (found.until is not None and values["quiet"] == "drop", UNQUIET),
