@@ -22,7 +22,7 @@ SELECTOR = re.compile(r"\b(singr_\w+)(?:\{([^}]*)\})?")
 MATCHER = re.compile(r'(\w+)(=~|!~|!=|=)"([^"]*)"')
 SERIES = re.compile(r"^(\w+)(?:\{(.*)\})? \S+", re.MULTILINE)
 # What is there only once a worker has died, which would be long in coming here.
-RARE = {"singr_handlers_given_up", "singr_jobs_stalled_total", "singr_provider_refused"}
+RARE = {"singr_digests_held_total", "singr_handlers_given_up", "singr_jobs_stalled_total", "singr_provider_refused"}
 Labels = dict[str, str]
 
 

@@ -26,10 +26,10 @@ BREAKAGES = (
         (
             Edit(
                 f"{DIGESTS}/_closing.py",
-                "        return (await session.execute(sql.ITEMS, values)).all()\n",
-                "        items = (await session.execute(sql.ITEMS, values)).all()\n"
+                "        unwanted = await self._unwanted(session, row)\n",
+                '        await session.execute(sql.TAKEN, window | span | {"but": []})\n'
                 '        await session.execute(__import__("sqlalchemy").text("COMMIT"))\n'
-                "        return items\n",
+                "        unwanted = await self._unwanted(session, row)\n",
             ),
         ),
         f"{DIGEST_TESTS}::test_whoever_dies_while_it_closes_leaves_all_of_it_or_one_mail",

@@ -107,6 +107,6 @@ def _resources(settings: Settings, parts: Parts, metrics: Metrics, ends: AsyncEx
         MessageSender: sender,
         Webhooks: webhooks(settings, db=parts.db, sealer=parts.sealer, metrics=metrics, http=parts.http),
         Exports: exports,
-        Digests: Digests(parts.db, parts.sealer, settings.app, settings.brand),
+        Digests: Digests(parts.db, parts.sealer, settings.app, settings.brand, metrics=metrics),
         Metrics: metrics,
     }

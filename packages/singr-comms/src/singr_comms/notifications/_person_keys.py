@@ -8,6 +8,7 @@ from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import select
 
 from singr_db import PersonKey, PlatformSession, Sealer, SealError, TenantSession, key_of
@@ -43,26 +44,42 @@ def open_sealed(sealer: Sealer, sealed: bytes, wrapped: bytes | None, *, context
     return PersonKey.unwrapped(sealer, key_id, wrapped).open(sealed, context=context)
 
 
+class Keys(msgspec.Struct, frozen=True):
+    """Keys of people that are there still.
+
+    Attributes:
+        known: those that could be opened.
+        shut: why the others could not be.
+    """
+
+    known: dict[UUID, PersonKey]
+    shut: dict[UUID, str]
+
+
+async def open_keys(session: TenantSession | PlatformSession, sealer: Sealer, key_ids: Collection[UUID]) -> Keys:
+    """The keys of these ids that are there still, in one query.
+
+    One that cannot be opened is told of in the log: what it sealed is lost to this process, and nobody else's is.
+    """
+    keys = Keys({}, {})
+    if not key_ids:
+        return keys
+    asked = select(DataKey.id, DataKey.wrapped).where(DataKey.id.in_(key_ids), DataKey.wrapped.is_not(None))
+    for row in (await session.execute(asked)).all():
+        try:
+            keys.known[row.id] = PersonKey.unwrapped(sealer, row.id, row.wrapped)
+        except SealError as error:
+            keys.shut[row.id] = str(error)
+    if keys.shut:
+        some = next(iter(keys.shut))
+        _log.error(
+            "{} keys of people cannot be opened, such as {}: `singr-db rewrap-keys` says why", len(keys.shut), some
+        )
+    return keys
+
+
 async def read_keys(
     session: TenantSession | PlatformSession, sealer: Sealer, key_ids: Collection[UUID]
 ) -> dict[UUID, PersonKey]:
-    """The keys of these ids that are there still and can be opened, in one query.
-
-    One that cannot is told of in the log: what it sealed is lost, and nobody else's is.
-    """
-    if not key_ids:
-        return {}
-    asked = select(DataKey.id, DataKey.wrapped).where(DataKey.id.in_(key_ids), DataKey.wrapped.is_not(None))
-    rows: Any = await session.execute(asked)
-    known: dict[UUID, PersonKey] = {}
-    broken: list[str] = []
-    for row in rows:
-        try:
-            known[row.id] = PersonKey.unwrapped(sealer, row.id, row.wrapped)
-        except SealError:
-            broken.append(str(row.id))
-    if broken:
-        _log.error(
-            "{} keys of people cannot be opened, such as {}: `singr-db rewrap-keys` says why", len(broken), broken[0]
-        )
-    return known
+    """The keys of these ids that are there still and can be opened, as `open_keys` finds them."""
+    return (await open_keys(session, sealer, key_ids)).known

@@ -20,6 +20,7 @@ MAILLESS: Final = "no_address mailless"
 NOWHERE: Final = {"email": "no_address", "sms": "no_address", "push": "no_device"}
 """Why somebody gets nothing by a channel who cannot be reached by it."""
 EMPTY: Final = "digest_empty"
+UNREADABLE: Final = "unreadable"
 CHOSEN: Final = "digested chosen"
 """By this `digested` is found in `WORDS` where somebody chose it."""
 BESIDE: Final = "digested beside"
@@ -34,6 +35,8 @@ WORDS: Final = {
     CHOSEN: "it is kept for the recipient's next digest, as was chosen ({rule})",
     BESIDE: "it is kept once for all channels, and comes in the digest of the one that was decided first",
     EMPTY: "everything in it was read, has expired or cannot be read any more",
+    UNREADABLE: "for 30 days nobody could open it: AUTH_SECRET_PREVIOUS lacked the secret that sealed it, it was"
+    " altered, or no process knew its type",
     QUIETLY_OVER: "the recipient's quiet hours end after it was of use",
     "no_device": "the recipient has no device that takes pushes",
     PREFERENCE: UNWANTED,

@@ -12,6 +12,7 @@ require_extra(
 )
 
 from singr_comms.notifications._person_keys import (
+    open_keys,
     open_sealed,
     read_keys,
 )
@@ -229,6 +230,7 @@ __all__ = [
     "mail_ended",
     "may_wait",
     "member_reached",
+    "open_keys",
     "open_sealed",
     "preferences_holder",
     "preferences_holder_of_user",

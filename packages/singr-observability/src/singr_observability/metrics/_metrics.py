@@ -106,6 +106,11 @@ class Metrics:
         self.digests_late = self.gauge(
             "singr_digests_late_seconds", "How long the oldest digest that nobody closes has been due."
         )
+        self.digests_held = self.counter(
+            "singr_digests_held",
+            "Times that a digest was left for a process that can open it, by what is shut.",
+            ("what",),
+        )
 
     def _declare_jobs(self) -> None:
         self.job_processing = self.histogram(

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
@@ -12,21 +12,30 @@ import msgspec
 from singr_comms._links import Links, SiteUrls
 from singr_comms.catalogue import Message, message_types
 from singr_comms.messages.digest import MESSAGE_TYPE
+from singr_comms.notifications._person_keys import Keys
 from singr_comms.notifications._rows import CONTENT
 from singr_comms.notifications.branding._worn import Brands, Wardrobe
 from singr_comms.notifications.channels.email import SendEmail
 from singr_comms.notifications.sending._try import PREFERENCE, UNWANTED
-from singr_comms.notifying._words import EMPTY, MAILLESS, WORDS
+from singr_comms.notifying._words import EMPTY, MAILLESS, UNREADABLE, WORDS
 from singr_comms.notifying.digests import _sql as sql
 from singr_comms.notifying.digests._joining import Period
-from singr_comms.notifying.digests._words import Dressed, digest_of, opened_by
-from singr_comms.people import read_keys
+from singr_comms.notifying.digests._opening import (
+    PAUSE_SECONDS,
+    Opened,
+    Shut,
+    opened,
+    tell_of_given_up,
+    tell_of_held,
+)
+from singr_comms.notifying.digests._words import Dressed, digest_of
+from singr_comms.people import open_keys
 from singr_comms.people.preferences._rule import rule_values
 from singr_comms.people.recipients._sealing import name_of
 from singr_config import BrandSettings
-from singr_db import Database, PersonKey, PlatformSession, Sealer, new_id, past_deadlock
-from singr_jobs import PermanentError, enqueue
-from singr_observability import correlation_id
+from singr_db import Database, PlatformSession, Sealer, new_id, past_deadlock
+from singr_jobs import PermanentError, RetryLater, enqueue
+from singr_observability import Metrics, correlation_id
 
 
 class _None(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -39,6 +48,7 @@ class _None(msgspec.Struct, frozen=True, omit_defaults=True):
 
 _EMPTY: Final = _None(EMPTY, WORDS[EMPTY])
 _NOWHERE: Final = _None("no_address", WORDS[MAILLESS])
+_UNREADABLE: Final = _None(UNREADABLE, WORDS[UNREADABLE])
 _AT_ONCE: Final = 50
 # Seconds after which others have their turn.
 _LONGEST: Final = 20.0
@@ -50,11 +60,20 @@ class ClosedDigests(msgspec.Struct, frozen=True):
 
     Attributes:
         closed: windows that were closed.
-        mails: mails that were made of them; the others had nothing to tell, or nobody who wants it.
+        mails: mails that were made; the others had nothing to tell, or nobody who wants it.
+        held: windows that wait, with all or a part of what is in them, for a process that can open it.
     """
 
     closed: int = 0
     mails: int = 0
+    held: int = 0
+
+
+class _Closed(msgspec.Struct, frozen=True):
+    """What came of a window: mails, and why all or a part of it waits."""
+
+    mails: int = 0
+    held: tuple[UUID, Shut] | None = None
 
 
 class Digests:
@@ -63,15 +82,28 @@ class Digests:
     A window's row is held while it is closed: whoever adds an item meanwhile waits, and opens the next one. Items go,
     the mail and its job come, in one transaction: whatever dies, each item is told once.
 
+    What this process cannot open, for want of a secret or a type, is left for one that can: tried every 15 minutes, and
+    after a day without what waits. What nobody opened for 30 days goes, and is told of as `unreadable`.
+
     Args:
         db: the database; its platform sessions are used, each statement names its organization.
         sealer: opens items.
         sites: where all that happened can be seen.
         brand: in whose name items speak, in the own words of their organization where it has some.
+        metrics: where it counts what is held; nowhere unless given.
     """
 
-    def __init__(self, db: Database, sealer: Sealer, sites: SiteUrls, brand: BrandSettings | None = None) -> None:
+    def __init__(
+        self,
+        db: Database,
+        sealer: Sealer,
+        sites: SiteUrls,
+        brand: BrandSettings | None = None,
+        *,
+        metrics: Metrics | None = None,
+    ) -> None:
         self._db = db
+        self._metrics = metrics
         self._sealer = sealer
         self._link = Links(sites).account()
         self._brand = BrandSettings() if brand is None else brand
@@ -79,25 +111,27 @@ class Digests:
 
     async def close_due(self, organization_id: UUID) -> ClosedDigests:
         """Close the windows of an organization that are due, by some dozens a transaction, for some seconds."""
-        began, closed, mails = time.monotonic(), 0, 0
+        began, done = time.monotonic(), ClosedDigests()
         types = [declared.name for declared in message_types]
         values = {"organization_id": organization_id, "types": types, "limit": _AT_ONCE}
 
-        async def bite() -> tuple[int, int, int]:
+        async def bite() -> tuple[int, list[_Closed]]:
             async with self._db.platform() as session:
                 rows = (await session.execute(sql.DUE, values)).all()
                 if late := [row.id for row in rows if row.is_late]:
                     await session.execute(sql.LATER, values | {"ids": late})
                 due = [row for row in rows if not row.is_late]
-                keys = await read_keys(session, self._sealer, {row.key_id for row in due}) if due else {}
-                made = [await self._close(session, row, keys) for row in due]
-            return len(rows), len(due), sum(made)
+                keys = await open_keys(session, self._sealer, {row.key_id for row in due})
+                return len(rows), [await self._close(session, row, keys) for row in due]
 
         while True:
-            found, here, made = await past_deadlock(bite)
-            closed, mails = closed + here, mails + made
+            found, here = await past_deadlock(bite)
+            held = [one.held for one in here if one.held is not None]
+            self._tell(held)
+            mails = sum(one.mails for one in here)
+            done = ClosedDigests(done.closed + len(here) - len(held), done.mails + mails, done.held + len(held))
             if found < _AT_ONCE or time.monotonic() - began > _LONGEST:
-                return ClosedDigests(closed, mails)
+                return done
 
     async def send(
         self,
@@ -123,6 +157,7 @@ class Digests:
 
         Raises:
             PermanentError: there is no such recipient.
+            RetryLater: this process cannot open all of it, and nothing is taken.
         """
         message_id = _of_job(asked_by)
 
@@ -136,34 +171,62 @@ class Digests:
                     raise PermanentError("unknown_recipient", "this organization has no such recipient")
                 items: list[Any] = []
                 unwanted = None
+                span = {"since": start, "until": end}
                 for row in (await session.execute(sql.OPEN, which | {"recipient_id": who.recipient_id})).all():
                     if (no := await self._unwanted(session, row)) is None:
-                        items += await self._items(session, row, start, end)
+                        window = span | {"organization_id": organization_id, "window_id": row.id}
+                        items += (await session.execute(sql.ITEMS, window)).all()
+                        await session.execute(sql.TAKEN, window | {"but": []})
                     else:  # what is in it stays there: its closing asks again, and says why not
                         unwanted = no
-                keys = await read_keys(session, self._sealer, {who.key_id})
-                return await self._make(session, who, items, None if items else unwanted, keys, message_id=message_id)
+                keys = await open_keys(session, self._sealer, {who.key_id})
+                unwanted = None if items else unwanted
+                found = self._open(who, items, unwanted, keys)
+                if found.waiting and found.shut is not None:  # undoes all of it
+                    self._tell([(who.recipient_id, found.shut)])
+                    raise RetryLater(PAUSE_SECONDS, UNREADABLE, f"left for another: {found.shut.why}", counts=False)
+                return await self._make(session, who, found, unwanted, keys, message_id=message_id)
 
         return ClosedDigests(mails=await past_deadlock(make))
 
-    async def _close(self, session: PlatformSession, row: Any, keys: dict[UUID, PersonKey]) -> int:
-        """Close one window that is held; how many mails came of it."""
-        items = await self._items(session, row)
-        message_id, made = None, 0
-        if items:
-            message_id = new_id()
-            unwanted = await self._unwanted(session, row)
-            made = await self._make(session, row, items, unwanted, keys, message_id=message_id)
-        values = {"organization_id": row.organization_id, "window_id": row.id, "message_id": message_id}
-        await session.execute(sql.CLOSED, values)
-        return made
+    async def _close(self, session: PlatformSession, row: Any, keys: Keys) -> _Closed:
+        """Close one window that is held by this session, or leave it, or a part of it, for another process."""
+        window = {"organization_id": row.organization_id, "window_id": row.id}
+        span = {"since": None, "until": None}
+        items = (await session.execute(sql.ITEMS, window | span)).all()
+        if not items:
+            await session.execute(sql.CLOSED, window | {"message_id": None})
+            return _Closed()
+        unwanted = await self._unwanted(session, row)
+        found = self._open(row, items, unwanted, keys)
+        if found.waiting and found.shut is not None:
+            in_part = bool(found.messages) and row.is_held_long
+            await session.execute(sql.HELD, window | {"in_part": in_part, "pause": timedelta(seconds=PAUSE_SECONDS)})
+            if not in_part:
+                return _Closed(held=(row.id, found.shut))
+            await session.execute(sql.TAKEN, window | span | {"but": list(found.waiting)})
+            made = await self._make(session, row, found, unwanted, keys, message_id=new_id())
+            return _Closed(made, (row.id, found.shut))
+        message_id = new_id()
+        made = await self._make(session, row, found, unwanted, keys, message_id=message_id)
+        await session.execute(sql.CLOSED, window | {"message_id": message_id})
+        return _Closed(made)
 
-    async def _items(
-        self, session: PlatformSession, row: Any, since: datetime | None = None, until: datetime | None = None
-    ) -> Sequence[Any]:
-        """Take the items of a window out of it."""
-        values = {"organization_id": row.organization_id, "window_id": row.id, "since": since, "until": until}
-        return (await session.execute(sql.ITEMS, values)).all()
+    def _open(self, row: Any, items: Sequence[Any], unwanted: _None | None, keys: Keys) -> Opened:
+        """Open what there is to tell, if anybody is to be told."""
+        fresh = sorted((item for item in items if not item.is_over), key=lambda item: (item.created_at, item.id))
+        why = keys.shut.get(row.key_id)
+        if unwanted is not None or not row.is_reached or (why is None and row.key_id not in keys.known):
+            return Opened(told=fresh)
+        shut = None if why is None else Shut("key", f"the key of its reader: {why} (AUTH_SECRET_PREVIOUS)")
+        return opened(fresh, self._sealer, shut)
+
+    def _tell(self, held: Sequence[tuple[UUID, Shut]]) -> None:
+        """Say and count what waits, by window or recipient."""
+        tell_of_held(held)
+        for _, shut in held:
+            if self._metrics is not None:
+                self._metrics.digests_held.labels(shut.what).inc()
 
     async def _unwanted(self, session: PlatformSession, row: Any) -> _None | None:
         """Why somebody does not want a window's type by mail; None where they do."""
@@ -180,22 +243,21 @@ class Digests:
         self,
         session: PlatformSession,
         row: Any,
-        items: Sequence[Any],
+        found: Opened,
         unwanted: _None | None,
-        keys: dict[UUID, PersonKey],
+        keys: Keys,
         *,
         message_id: UUID,
     ) -> int:
         """Store the mail with its job, or why there is none; how many mails that makes."""
-        fresh = sorted((item for item in items if not item.is_over), key=lambda item: (item.created_at, item.id))
-        key = keys.get(row.key_id)
-        if unwanted is None and fresh and row.is_reached and key is not None:
-            name = name_of(row.name_sealed, keys, row.key_id)
-            wardrobe = await self._brands.wardrobe_of(session, row.organization_id, fresh)
+        tell_of_given_up(found.given_up, found.shut)
+        key, digest = keys.known.get(row.key_id), None
+        if found.messages:
+            name = name_of(row.name_sealed, keys.known, row.key_id)
+            wardrobe = await self._brands.wardrobe_of(session, row.organization_id, found.told)
             how: dict[str, Any] = {"dressed": self._dressed_by(wardrobe, row.locale), "link": self._link}
-            digest = digest_of(fresh, opened=opened_by(self._sealer), who=row, name=name, period=row.period, **how)
-        else:
-            digest = None
+            said = {"opened": lambda item: found.messages[item.id], "who": row, "name": name, "period": row.period}
+            digest = digest_of(found.told, **said, **how)
         values = {
             "id": message_id,
             "organization_id": row.organization_id,
@@ -206,7 +268,7 @@ class Digests:
             "correlation_id": correlation_id.get(None),
         }
         if digest is None or key is None:
-            why = unwanted or (_EMPTY if not fresh or (key is not None and row.is_reached) else _NOWHERE)
+            why = unwanted or _why_none(found)
             await session.execute(sql.MESSAGE, values | {"error": _encode(why).decode()})
             return 0
         await enqueue(session, SendEmail(message_id), organization_id=row.organization_id, job_id=message_id)
@@ -219,6 +281,12 @@ class Digests:
             return worn or self._brand, lang
 
         return dressed
+
+
+def _why_none(found: Opened) -> _None:
+    if found.messages or not (found.told or found.given_up):
+        return _EMPTY
+    return _UNREADABLE if found.given_up else _NOWHERE
 
 
 def _account(user: str) -> UUID | None:

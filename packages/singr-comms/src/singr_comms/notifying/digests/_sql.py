@@ -11,7 +11,8 @@ _PERSON: Final = f"""r.key_id, r.name_sealed, {READER_LOCALE_SQL} AS locale, r.t
 # What came while a window was being closed, and had found out when that is before, waits for the next time: `is_late`.
 DUE: Final = sql_text(f"""
 WITH due AS MATERIALIZED (
-    SELECT w.id, w.organization_id, w.recipient_id, w.type, w.period, w.closes_at, {_PERSON}
+    SELECT w.id, w.organization_id, w.recipient_id, w.type, w.period, w.closes_at, {_PERSON},
+           coalesce(w.held_since < now() - interval '1 day', false) AS is_held_long
       FROM digest_windows AS w JOIN recipients AS r ON r.id = w.recipient_id
      WHERE w.organization_id = :organization_id AND w.closed_at IS NULL AND w.closes_at <= now()
        AND w.type = ANY (CAST(:types AS text[]))
@@ -40,28 +41,41 @@ SELECT id, organization_id, recipient_id, type FROM digest_windows
  WHERE organization_id = :organization_id AND recipient_id = :recipient_id AND period = :period AND closed_at IS NULL
  ORDER BY type FOR UPDATE
 """)
-# Who cancels an item meanwhile is waited for: what is taken here was not, and is theirs no more.
-ITEMS: Final = sql_text("""
-WITH i AS (
-    DELETE FROM digest_items WHERE organization_id = :organization_id AND window_id = :window_id
-       AND (CAST(:since AS timestamptz) IS NULL OR created_at >= :since)
-       AND (CAST(:until AS timestamptz) IS NULL OR created_at < :until)
-    RETURNING id, recipient_id, notification_id, kind, channel, content_sealed, created_at, expires_at
+_IN_WINDOW: Final = """digest_items AS i WHERE i.organization_id = :organization_id AND i.window_id = :window_id
+       AND (CAST(:since AS timestamptz) IS NULL OR i.created_at >= :since)
+       AND (CAST(:until AS timestamptz) IS NULL OR i.created_at < :until)"""
+# Who cancels an item meanwhile is waited for: what is held here was not, and is theirs no more once it is taken.
+ITEMS: Final = sql_text(f"""
+WITH i AS MATERIALIZED (
+    SELECT id, recipient_id, notification_id, kind, channel, content_sealed, created_at, expires_at
+      FROM {_IN_WINDOW} ORDER BY id FOR UPDATE
 )
 SELECT i.id, i.kind, i.channel, i.content_sealed, i.created_at,
-       i.expires_at <= now() OR inbox.read_at IS NOT NULL OR inbox.archived_at IS NOT NULL AS is_over
+       i.expires_at <= now() OR inbox.read_at IS NOT NULL OR inbox.archived_at IS NOT NULL AS is_over,
+       i.created_at < now() - interval '30 days' AS is_given_up
   FROM i
   LEFT JOIN inbox_items AS inbox ON inbox.notification_id = i.notification_id AND inbox.recipient_id = i.recipient_id
  ORDER BY i.created_at, i.id
-""")
+""")  # noqa: S608 - constants
+TAKEN: Final = sql_text(f"DELETE FROM {_IN_WINDOW} AND i.id <> ALL (CAST(:but AS uuid[]))")  # noqa: S608 - constants
 CHOICE: Final = sql_text(f"""
 SELECT choice.allowed, choice.rule
   FROM (SELECT CAST(:recipient_id AS uuid) AS id) AS r CROSS JOIN {RULE_SQL} AS choice
 """)  # noqa: S608 - constants
 CLOSED: Final = sql_text("""
+WITH taken AS (DELETE FROM digest_items WHERE organization_id = :organization_id AND window_id = :window_id)
 UPDATE digest_windows SET closed_at = now(), message_id = :message_id
  WHERE id = :window_id AND organization_id = :organization_id
 """)
+# It stays due to those who can open it: at its next time where part of it was told, else in a quarter of an hour.
+HELD: Final = sql_text(f"""
+UPDATE digest_windows AS w
+   SET held_since = coalesce(w.held_since, now()),
+       closes_at = CASE WHEN :in_part THEN {closes_sql("now()", "r", "w.period")}
+                        ELSE now() + CAST(:pause AS interval) END
+  FROM recipients AS r
+ WHERE w.organization_id = :organization_id AND w.id = :window_id AND r.id = w.recipient_id
+""")  # noqa: S608 - constants
 MESSAGE: Final = sql_text("""
 INSERT INTO messages (id, organization_id, job_id, user_id, channel, kind, status, recipient_sealed, recipient_hash,
                       recipient_masked, content_sealed, error, correlation_id, recipient_id, key_id, locale)

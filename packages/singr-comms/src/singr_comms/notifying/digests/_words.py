@@ -7,15 +7,12 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from singr_comms._errors import InvalidMessageError
-from singr_comms.catalogue import message_types
 from singr_comms.channels import CHANNELS
 from singr_comms.messages.digest import MOST, Digest, DigestItem
 from singr_comms.models._message import Message, checked
-from singr_comms.notifications._rows import CONTENT
 from singr_comms.notifying.digests._joining import Period
 from singr_comms.rendering._languages import ISOLATES
 from singr_config import BrandSettings
-from singr_db import Sealer, SealError
 from singr_jobs.schedules import zone
 
 _TITLE: Final = 200
@@ -26,7 +23,7 @@ Dressed: TypeAlias = Callable[[Any, Message], tuple[BrandSettings, str | None]]
 def digest_of(
     rows: Sequence[Any],
     *,
-    opened: Callable[[Any], Message | None],
+    opened: Callable[[Any], Message],
     dressed: Dressed,
     who: Any,
     name: str | None,
@@ -37,7 +34,7 @@ def digest_of(
 
     Args:
         rows: items, in their order.
-        opened: opens one; None where it cannot.
+        opened: gives what one says, for the first of them (`MOST`).
         dressed: gives in whose name an item speaks, and in which language.
         who: whose digest it is: their `time_zone`.
         name: the name to address them by.
@@ -67,25 +64,7 @@ def _day(row: Any, place: tzinfo) -> str:
     return day
 
 
-def opened_by(sealer: Sealer) -> Callable[[Any], Message | None]:
-    """What opens an item that is sealed."""
-
-    def opened(row: Any) -> Message | None:
-        declared = message_types.named(row.kind)
-        model = declared and declared.models.get(row.channel)
-        if model is None:
-            return None
-        try:
-            return msgspec.json.decode(sealer.open(row.content_sealed, context=CONTENT), type=model)
-        except (SealError, msgspec.MsgspecError):
-            return None
-
-    return opened
-
-
-def _item(row: Any, message: Message | None, dressed: Dressed) -> DigestItem | None:
-    if message is None:
-        return None
+def _item(row: Any, message: Message, dressed: Dressed) -> DigestItem | None:
     try:
         brand, locale = dressed(row, message)
         words = CHANNELS[row.channel].shown(message, brand, locale)[1]

@@ -19,4 +19,4 @@ class CloseDigests(msgspec.Struct, frozen=True, tag="digest.close"):
 async def close_digests(_job: CloseDigests, ctx: JobContext) -> dict[str, int]:
     """Close until none is due, or others shall have their turn: the chore asks again."""
     done = await ctx.resource(Digests).close_due(ctx.organization_id)
-    return {"closed": done.closed, "mails": done.mails}
+    return {"closed": done.closed, "mails": done.mails, "held": done.held}

@@ -7,14 +7,15 @@ from uuid import UUID
 from singr_comms.people.times._closing import closes_sql
 from singr_db import PlatformSession, TenantSession, sql_text
 
-# In one order, so that two that move many wait for each other, never in a circle. What is due is closed as it stands.
+# In one order, so that two that move many wait for each other, never in a circle. What is due is closed as it
+# stands, and what is held is tried at its own pace.
 _MOVE: Final = sql_text(
     f"""
 WITH held AS MATERIALIZED (
     SELECT w.id, {closes_sql("now()", "r", "w.period")} AS closes_at
       FROM digest_windows AS w JOIN recipients AS r ON r.id = w.recipient_id
      WHERE r.organization_id = :organization_id AND r.external_id = ANY (CAST(:ids AS text[]))
-       AND w.closed_at IS NULL AND w.closes_at > now()
+       AND w.closed_at IS NULL AND w.held_since IS NULL AND w.closes_at > now()
      ORDER BY w.recipient_id, w.type, w.period FOR UPDATE OF w
 )
 UPDATE digest_windows AS w SET closes_at = held.closes_at

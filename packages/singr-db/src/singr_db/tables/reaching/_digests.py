@@ -22,7 +22,8 @@ class DigestWindow(Base):
     """What is collected of one type for one person until it closes; one is open at a time.
 
     Whoever adds an item or closes it holds this row. `closes_at` moves with the person's clock and wishes, until it has
-    come. `message_id` is what came of it: the mail, or why there was none.
+    come. `message_id` is what came of it: the mail, or why there was none. Since `held_since`, nobody who came by could
+    open all that is in it: `closes_at` is then when it is tried again.
     """
 
     __tablename__ = "digest_windows"
@@ -54,6 +55,7 @@ class DigestWindow(Base):
     created_at: Mapped[CreatedAt]
     closed_at: Mapped[datetime | None]
     message_id: Mapped[UUID | None]
+    held_since: Mapped[datetime | None]
 
 
 class DigestItem(Base):
