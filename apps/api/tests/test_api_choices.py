@@ -116,14 +116,14 @@ async def test_only_the_reader_of_the_mail_chooses_and_only_what_the_page_showed
     assert "/preferences/" not in (await api.get(f"/v1/unsubscribe/{token}")).text
 
 
-async def test_who_has_unsubscribed_sees_that_no_choice_brings_mail_until_it_is_lifted(
+async def test_who_ended_everything_sees_that_no_choice_brings_mail_until_it_is_lifted(
     link: str, api: httpx.AsyncClient, db: Database
 ) -> None:
     token = link.rpartition("/")[2]
     path, shown = f"/preferences/{token}", 'name="shown" value="requests email"'
     before = (await api.get(path)).text
     assert (shown in before, "disabled" in before, "You have unsubscribed" in before) == (True, False, False)
-    assert (await api.post(f"/v1/unsubscribe/{token}", data=ONE_CLICK)).status_code == 200
+    assert (await api.post(f"/v1/unsubscribe/{token}", data={"everything": "yes"})).status_code == 200
     form = {"shown": "requests sms", "was": "requests sms"}
     for after in (await api.get(path), await api.post(path, data=form)):
         assert (shown in after.text, "requests email" in after.text) == (False, False)
@@ -134,6 +134,30 @@ async def test_who_has_unsubscribed_sees_that_no_choice_brings_mail_until_it_is_
         await session.execute(text("UPDATE suppressions SET lifted_at = now(), lifted_by = 'user', lifted_note = 'x'"))
     again = (await api.get(path)).text
     assert (shown in again, "disabled" in again, "You have unsubscribed" in again) == (True, False, False)
+
+
+async def test_category_that_an_address_ended_is_off_on_its_readers_page_and_switched_on_there(
+    link: str, api: httpx.AsyncClient, db: Database
+) -> None:
+    token = link.rpartition("/")[2]
+    path, shown, was = (
+        f"/preferences/{token}",
+        'name="shown" value="requests email"',
+        'name="was" value="requests email"',
+    )
+    assert was in (await api.get(path)).text
+    assert (await api.post(f"/v1/unsubscribe/{token}", data=ONE_CLICK)).status_code == 200
+    ended = (await api.get(path)).text
+    assert (shown in ended, was in ended, "disabled" in ended, "You have unsubscribed" in ended) == (
+        *(True, False),
+        *(False, False),
+    )
+    on = {"shown": "requests email", "on": "requests email"}
+    assert was in (await api.post(path, data=on)).text
+    assert await chosen(db) == [("requests", "email", True, "link")]
+    async with db.platform() as session:
+        lifted = (await session.execute(text("SELECT scope, lifted_by, lifted_at IS NULL FROM suppressions"))).all()
+    assert [tuple(row) for row in lifted] == [("category:requests", "recipient", False)]
 
 
 @pytest.mark.xdist_group("browser")

@@ -14,9 +14,10 @@ from singr_comms.channels.email import EmailAddress
 from singr_comms.channels.push import CHANNEL as PUSH
 from singr_comms.channels.sms import CHANNEL as SMS
 from singr_comms.models._locale import canonical_locale
+from singr_comms.notifications._rows import normalized
 from singr_comms.people._memory_inboxes import MemoryInboxes
 from singr_comms.people.preferences._frequency import Frequencies, Frequency
-from singr_comms.people.preferences._rule import Choice, Choices
+from singr_comms.people.preferences._rule import Choice, Choices, ended_by
 from singr_comms.people.recipients._model import (
     DefaultDigestTime,
     DigestTime,
@@ -27,7 +28,7 @@ from singr_comms.people.recipients._model import (
 from singr_db import new_id
 from singr_db.tables import PushDevice, Recipient
 
-_TABLES: Final = ("recipients", "topics", "_devices", "_choices", "_frequencies", "gone")
+_TABLES: Final = ("recipients", "topics", "_devices", "_choices", "_frequencies", "gone", "ended")
 
 
 class MemoryRecipient(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +74,11 @@ class MemoryRecipient(msgspec.Struct, frozen=True, kw_only=True):
         if channel == EMAIL.name:
             return EmailAddress(self.given.email, self.given.name) if self.given.email else None
         return self.given.phone if channel == SMS.name else None
+
+    def ways(self) -> dict[str, str]:
+        """The addresses that they have, as they are compared, by channel."""
+        reached = {one.name: (one, self.address(one.name)) for one in (EMAIL, SMS)}
+        return {name: normalized(one.address(to)) for name, (one, to) in reached.items() if to is not None}
 
 
 class MemoryTopic(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,6 +132,7 @@ class MemoryPeople:
         inboxes: theirs.
         gone: who was taken off the list, by the ids that they had.
         erased: of these, who is forgotten.
+        ended: channels, addresses and categories that these were unsubscribed from.
     """
 
     now: Callable[[], datetime]
@@ -138,6 +145,7 @@ class MemoryPeople:
     inboxes: MemoryInboxes = field(init=False)
     gone: dict[str, frozenset[UUID]] = field(default_factory=dict)
     erased: frozenset[UUID] = frozenset()
+    ended: dict[tuple[str, str, str], None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Give them inboxes, by the same clock."""
@@ -178,13 +186,16 @@ class MemoryPeople:
             account = None if known is None else known.user_id or known.last_user_id
             if known is not None and is_another(one.user_id, account):
                 known = self._heir(known)
-            self.recipients[one.external_id] = MemoryRecipient(
+            now = MemoryRecipient(
                 id=known.id if known else new_id(),
                 given=_as_kept(one),
                 last_user_id=one.user_id or account,
                 created_at=known.created_at if known else self.now(),
                 updated_at=self.now(),
             )
+            if known is not None:
+                self._keep_ended(known, now.ways())
+            self.recipients[one.external_id] = now
             created += known is None
         return created
 
@@ -212,6 +223,7 @@ class MemoryPeople:
         gone = self.recipients.pop(external_id, None)
         if gone is None:
             return False
+        self._keep_ended(gone, {})
         self.inboxes.remove(gone.id)
         self.gone[external_id] = self.gone.get(external_id, frozenset()) | {gone.id}
         self._devices = {token: one for token, one in self._devices.items() if one.recipient_id != gone.id}
@@ -319,6 +331,24 @@ class MemoryPeople:
         return sorted(
             (one for one in self._frequencies.values() if one.recipient_id in {recipient_id, None}), key=_order
         )
+
+    def _keep_ended(self, leaving: MemoryRecipient, stays: Mapping[str, str]) -> None:
+        """Let addresses that somebody leaves keep what they ended themselves."""
+        ended = ended_by(one for one in self._choices.values() if one.recipient_id == leaving.id)
+        for channel, address in leaving.ways().items():
+            if address != stays.get(channel):
+                self.ended |= {(channel, address, category): None for by, category in ended if by == channel}
+
+    def ended_for(self, recipient_id: UUID) -> frozenset[tuple[str, str]]:
+        """The channels and categories that somebody's addresses were unsubscribed from."""
+        ways = self.by_id()[recipient_id].ways().items()
+        return frozenset((channel, category) for channel, at, category in self.ended if (channel, at) in ways)
+
+    def lift_ended(self, recipient_id: UUID, lifted: Collection[tuple[str, str]]) -> None:
+        """Let them get these again."""
+        ways = self.by_id()[recipient_id].ways()
+        for channel, category in lifted:
+            self.ended.pop((channel, ways[channel], category), None)
 
     def chosen(self, recipient_id: UUID | None) -> Choices:
         """A recipient's choices or, without one, the organization's, as `decide` takes them."""

@@ -81,8 +81,9 @@ async def save(
 ) -> Response[bytes]:
     """Save the choices made on the page.
 
-    The body is the page's form. Fields left as they were shown stay unset, or as chosen before. A person who has
-    unsubscribed gets no mail for what is chosen here; the page says so.
+    The body is the page's form. Fields left as they were shown stay unset, or as chosen before. A category that the
+    address was unsubscribed from is switched on again here. A person who has unsubscribed from everything gets no mail
+    for what is chosen here; the page says so.
     """
     reader, holder = await _reader(services, session, token)
     view = await read_preferences(session, holder)

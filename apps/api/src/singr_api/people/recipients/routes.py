@@ -156,11 +156,11 @@ async def erase(session: TenantSession, services: Services, external_id: str) ->
 
     From now on nobody can read their name, addresses and devices, or send what is waiting for them; devices, topics and
     choices are deleted. The job then blanks what is left in the delivery log, including messages that named only their
-    address. Fingerprints of addresses that must not be written to are kept, so that they stay suppressed. This cannot
-    be undone. People who were removed can be erased as well. Schedules and jobs that name an address themselves, in
-    place of this recipient, are your organization's own, and go on: look through `GET /v1/schedules`, and delete what
-    names the address (`DELETE /v1/schedules/{id}`); cancel what is pending of it
-    (`GET /v1/jobs?type=email.send&status=pending`, `POST /v1/jobs/{id}/cancel`).
+    address. Fingerprints of addresses that must not be written to are kept, so that they stay suppressed; so are those
+    for which the person ended a category themselves. This cannot be undone. People who were removed can be erased as
+    well. Schedules and jobs that name an address themselves, in place of this recipient, are your organization's own,
+    and go on: look through `GET /v1/schedules`, and delete what names the address (`DELETE /v1/schedules/{id}`); cancel
+    what is pending of it (`GET /v1/jobs?type=email.send&status=pending`, `POST /v1/jobs/{id}/cancel`).
     """
     return Erasing(job_id=await erase_recipient(session, checked_id(external_id), sealer=services.sealer))
 
@@ -169,7 +169,8 @@ async def erase(session: TenantSession, services: Services, external_id: str) ->
 async def remove(session: TenantSession, external_id: str) -> None:
     """Remove a person.
 
-    Also removes their devices, topics and choices. What is waiting or scheduled for them is not sent any more: it ends
+    Also removes their devices, topics and choices; categories that they switched off themselves stay suppressed for
+    their addresses, also when they are added again. What is waiting or scheduled for them is not sent any more: it ends
     as `suppressed` with the code `erased`. What a provider has accepted already still arrives. The delivery log keeps
     its entries for their retention period: to delete all data about a person, erase them.
     """

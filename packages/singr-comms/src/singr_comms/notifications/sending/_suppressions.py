@@ -241,14 +241,18 @@ async def suppress_by_reader(
 async def mail_held_back(
     session: PlatformSession, kinds: Iterable[str], *, organization_id: UUID, recipient_hash: bytes
 ) -> frozenset[str]:
-    """Of some types, those of which an address gets no mail of an organization, whatever its reader chooses."""
+    """Of some types, those of which an address gets no mail of an organization, whatever its reader chooses.
+
+    A category that it was unsubscribed from is not among them: its reader switches it on again.
+    """
     values = {
         "hashes": [recipient_hash],
         "channel": "email",
         "organization_id": organization_id,
         "platform": PLATFORM_ORGANIZATION_ID,
     }
-    found = (await session.execute(_IN_FORCE, values)).all()
+    rows = (await session.execute(_IN_FORCE, values)).all()
+    found = [one for one in rows if one.reason != "unsubscribed" or not one.scope.startswith(CATEGORY)]
     return frozenset(kind for kind in kinds if first_that_stops(kind, found) is not None)
 
 

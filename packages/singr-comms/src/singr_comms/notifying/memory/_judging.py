@@ -10,7 +10,7 @@ from singr_comms.catalogue import INBOX, MessageType
 from singr_comms.channels import CHANNELS
 from singr_comms.messages.digest import MESSAGE_TYPE as DIGEST
 from singr_comms.notifications._rows import normalized
-from singr_comms.notifications.sending._suppressions import first_that_stops
+from singr_comms.notifications.sending._suppressions import CATEGORY, first_that_stops
 from singr_comms.notifications.sending._try import PREFERENCE
 from singr_comms.notifying._asked import quiet_of
 from singr_comms.notifying._words import STOPS
@@ -85,6 +85,11 @@ class Judging:
             return None
         address = normalized(CHANNELS[channel].address(to))
         about = [one for one in self.suppressed if one.is_of(channel, address, self.organization_id)]
+        about += [
+            Suppressed(channel, frozenset({address}), "unsubscribed", CATEGORY + category)
+            for by, at, category in self.people.ended
+            if (by, at) == (channel, address)
+        ]
         stopping = first_that_stops(kind, about)
         return None if stopping is None else STOPS[stopping.reason]
 

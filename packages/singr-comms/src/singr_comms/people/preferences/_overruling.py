@@ -7,9 +7,9 @@ from singr_comms.people._errors import PersonFault
 from singr_comms.people._memory import KeepsPeople
 from singr_comms.people.preferences._checks import types_about
 from singr_comms.people.preferences._model import PreferenceChoice, PreferenceError
+from singr_comms.people.preferences._rule import ORGANIZATION
 from singr_db.operation_log import checked_reason, log_operation
 
-ORGANIZATION: Final = "organization"
 _WHY: Final = "the person switched this off themselves: send a note that says why it is changed"
 
 

@@ -13,10 +13,12 @@ channel, and everything. Whoever fills a slot may be the recipient or, where the
 6. What was chosen of the type (else its category) allows it; where nobody chose, the type's own default decides.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
-from singr_comms.catalogue import MessageType
+from singr_comms.catalogue import MessageType, message_types
+from singr_comms.channels.email import CHANNEL as EMAIL
+from singr_comms.channels.sms import CHANNEL as SMS
 
 Choice: TypeAlias = tuple[str, str | None, str | None]
 """Scope (`all`, `category`, `type`), name (none for `all`) and channel (none for all of them)."""
@@ -27,6 +29,8 @@ Choices: TypeAlias = Slots[bool]
 
 RECIPIENT: Final = "recipient"
 ORGANIZATION: Final = "organization"
+ADDRESSED: Final = frozenset({EMAIL.name, SMS.name})
+"""Channels by which people are reached at an address that is theirs; devices go with whoever has them."""
 PLACES: Final = ("type+channel", "category+channel", "type", "category", "channel", "all")
 
 
@@ -73,6 +77,31 @@ def decide(
             if places[place]:
                 return Decision(allowed=True, rule=f"{who}:{place}")
     return Decision(allowed=type_allows, rule="type")
+
+
+def ended_by(chosen: Iterable[Any]) -> set[tuple[str, str]]:
+    """The channels with addresses, and the categories, that somebody ended themselves by their choices.
+
+    A no of their organization is not theirs; what it allowed them counts, as it does as long as they are there.
+
+    Args:
+        chosen: all choices of one person, with `scope`, `name`, `channel`, `allowed` and `source`.
+    """
+    said = {
+        (one.scope, one.name, one.channel): one.allowed for one in chosen if one.allowed or one.source != ORGANIZATION
+    }
+    if all(said.values()):
+        return set()
+    ways: dict[str, set[str]] = {name: set(ADDRESSED) for scope, name, _ in said if scope == "category"}
+    for one in message_types:
+        if not one.mandatory:
+            ways.setdefault(one.category, set()).update(one.ways)
+    return {
+        (channel, category)
+        for category, channels in ways.items()
+        for channel in channels & ADDRESSED
+        if not decide(said, {}, type_="", category=category, channel=channel).allowed
+    }
 
 
 def rule_values(name: str, declared: MessageType | None) -> dict[str, Any]:

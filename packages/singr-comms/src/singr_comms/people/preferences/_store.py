@@ -14,6 +14,7 @@ from singr_comms.notifications._rows import RECIPIENT, prints_of
 from singr_comms.people._errors import RecipientNotFoundError
 from singr_comms.people._forms import in_form
 from singr_comms.people._memory import KeepsPeople
+from singr_comms.people.preferences._carrying import ended_for, lift_ended
 from singr_comms.people.preferences._checks import check_choices
 from singr_comms.people.preferences._frequency import Frequencies, Often, frequency_of, may_wait
 from singr_comms.people.preferences._model import (
@@ -27,13 +28,8 @@ from singr_comms.people.preferences._model import (
     Source,
     TypePreference,
 )
-from singr_comms.people.preferences._overruling import (
-    ORGANIZATION,
-    check_overruled,
-    off_themselves,
-    without_repeats,
-)
-from singr_comms.people.preferences._rule import Choice, Choices, decide
+from singr_comms.people.preferences._overruling import check_overruled, off_themselves, without_repeats
+from singr_comms.people.preferences._rule import ORGANIZATION, Choice, Choices, Decision, decide
 from singr_comms.people.recipients._store import hold_recipient
 from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, Sealer, SealError, TenantSession, new_id, sql_text
 from singr_db.batch import read_arrays
@@ -158,7 +154,8 @@ async def read_preferences(session: TenantSession | PlatformSession, holder: Pre
         holder: whose.
     """
     wanted, often = await _rows(session, holder, "allowed"), await _rows(session, holder, "frequency")
-    chosen = _Chosen(*(_split(rows, kept) for rows, kept in ((wanted, "allowed"), (often, "frequency"))))
+    ended = await ended_for(session, holder)
+    chosen = _Chosen(_split(wanted, "allowed"), _split(often, "frequency"), ended)
     types = _offered(holder.organization_id)
     return PreferencesView(
         recipient=holder.external_id,
@@ -181,7 +178,8 @@ async def change_preferences(
     """Keep choices, or take them back: all of them, or none. What they do not name stays as it is.
 
     What a person switched off themselves (any source but `organization`), an organization switches on or clears with a
-    note alone, which is put down in the operation log; by their own no said once more, it stays theirs.
+    note alone, which is put down in the operation log; by their own no said once more, it stays theirs. What their
+    address was unsubscribed from by category (`rule` is `suppression`), they alone lift, by switching it on.
 
     Args:
         session: the caller's transaction.
@@ -205,6 +203,8 @@ async def change_preferences(
         own = off_themselves(one for one in kept if one.recipient_id is not None)
         await check_overruled(session, holder, choices, own, note)
         choices = without_repeats(choices, own)
+    elif holder.recipient_id is not None:
+        choices = await lift_ended(session, holder, choices)
     if isinstance(session, KeepsPeople):
         said = [((one.scope, one.name, one.channel), one.allowed) for one in choices]
         often = [((one.scope, one.name, one.channel), one.frequency) for one in frequencies]
@@ -288,10 +288,11 @@ async def _rows(
 
 
 class _Chosen(NamedTuple):
-    """What somebody and their organization chose: of what is wanted, and of how often."""
+    """What somebody and their organization chose: of what is wanted, and of how often; and what their address ended."""
 
     wanted: tuple[Choices, Choices]
     often: tuple[Frequencies, Frequencies]
+    ended: frozenset[tuple[str, str]]
 
     def of(
         self,
@@ -312,6 +313,8 @@ class _Chosen(NamedTuple):
             mandatory=mandatory,
             type_allows=type_allows,
         )
+        if decision.allowed and not mandatory and (channel, category) in self.ended:
+            decision = Decision(allowed=False, rule="suppression")
         often = Often()
         if waits:
             often = frequency_of(*self.often, type_=type_, category=category, channel=channel)

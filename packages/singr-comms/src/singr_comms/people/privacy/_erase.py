@@ -10,6 +10,7 @@ from singr_comms.people._errors import RecipientNotFoundError
 from singr_comms.people._memory import KeepsPeople
 from singr_comms.people.exporting._withdrawing import withdraw_exports
 from singr_comms.people.inbox._news import note_news
+from singr_comms.people.preferences._carrying import keep_ended
 from singr_comms.people.privacy._job import EraseByKey
 from singr_comms.people.privacy._prints import prints_of_person
 from singr_db import Sealer, TenantSession, new_id, sql_text
@@ -41,12 +42,13 @@ async def erase_recipient(session: TenantSession, external_id: str, *, sealer: S
 
     Once the caller's transaction commits, nobody opens anything that their key sealed: name, addresses, tokens of
     devices and whom messages go to; in backups, too, where the key is not in them. The row, their devices, topics and
-    choices are gone. The job then ends what waits (`suppressed`, `erased`), and blanks addresses, masks and words in
-    the log of deliveries, of messages that named only their address too, and what notifications say that named them
-    and nobody else who is left. The fingerprints of addresses that want nothing more are kept: they go on holding
-    messages back, and nobody is found by them. Those by which the job finds what went to their addresses are kept by
-    the destroyed key until it is done, and the job itself says none. Who was taken off the list is erased as well, and
-    so is what they were before they came back.
+    choices are gone; the categories that they ended themselves are suppressed for their addresses. The job then ends
+    what waits (`suppressed`, `erased`), and blanks addresses, masks and words in the log of deliveries, of messages
+    that named only their address too, and what notifications say that named them and nobody else who is left. The
+    fingerprints of addresses that want nothing more are kept: they go on holding messages back, and nobody is found by
+    them. Those by which the job finds what went to their addresses are kept by the destroyed key until it is done, and
+    the job itself says none. Who was taken off the list is erased as well, and so is what they were before they came
+    back.
 
     Args:
         session: the caller's transaction, fenced to the organization; who acts in it is put down.
@@ -77,6 +79,7 @@ async def erase_recipient(session: TenantSession, external_id: str, *, sealer: S
         ids.insert(0, row.id)
         key_ids.append(row.key_id)
         prints |= await prints_of_person(session, row, sealer)
+    await keep_ended(session, [external_id])
     await withdraw_exports(session, ids)
     await session.execute(_DESTROY, {"key_ids": key_ids, "holder": key_ids[-1], "prints": sorted(prints)})
     if row is not None:

@@ -5,11 +5,15 @@ from typing import Final
 from uuid import UUID
 
 from singr_comms.catalogue._given import is_name
+from singr_comms.channels.email import CHANNEL as EMAIL
+from singr_comms.notifications._rows import prints_of
 from singr_comms.people._errors import RecipientNotFoundError
 from singr_comms.people._memory import KeepsPeople
 from singr_comms.people.exporting._withdrawing import withdraw_exports
 from singr_comms.people.inbox._news import note_news
-from singr_db import TenantSession, sql_text
+from singr_comms.people.preferences._carrying import keep_ended
+from singr_comms.people.recipients._model import NamedRecipient
+from singr_db import Sealer, TenantSession, sql_text
 
 # While somebody else gets the id. No id has a space.
 _STEP_ASIDE: Final = sql_text(
@@ -36,6 +40,11 @@ _PASS_ON: Final = tuple(
         ("digest_choices", " AND t.source = 'organization'"),
     )
 )
+# A choice that is being made is there once it is held.
+_HOLD: Final = sql_text(
+    "SELECT id FROM recipients WHERE external_id = ANY(CAST(:external_ids AS text[])) ORDER BY external_id FOR UPDATE",
+    roles=("tenant",),
+)
 # What the key sealed is kept for as long as messages are; after that a chore destroys it.
 _TAKE_OFF: Final = sql_text(
     """
@@ -58,6 +67,7 @@ SELECT id FROM gone
 async def remove_recipient(session: TenantSession, external_id: str) -> None:
     """Take a person off an organization's list, with devices, topics, inbox, exports and what they chose.
 
+    The categories that they ended themselves are suppressed for their addresses, whoever has these later.
     What waits for them ends as `erased` when its attempt begins, and the log of deliveries keeps what it has for its
     time: whoever wants to be forgotten is erased (`erase_recipient`), also afterwards.
 
@@ -86,7 +96,21 @@ async def give_up(session: TenantSession, aside: list[str]) -> None:
     await _take_off(session, aside)
 
 
+async def leave_addresses(session: TenantSession, given: Collection[NamedRecipient], sealer: Sealer) -> None:
+    """Let addresses that people change keep what these ended; one under a former secret's fingerprint is no other."""
+    named = {one.external_id: one for one in given}
+
+    def leaves(external_id: str, channel: str, print_: bytes) -> bool:
+        stays = named[external_id].email if channel == EMAIL.name else named[external_id].phone
+        return stays is None or print_ not in prints_of(sealer, stays)
+
+    if named:
+        await keep_ended(session, list(named), leaves=leaves)
+
+
 async def _take_off(session: TenantSession, external_ids: list[str]) -> bool:
+    await session.execute(_HOLD, {"external_ids": external_ids})
+    await keep_ended(session, external_ids)
     gone = (await session.scalars(_TAKE_OFF, {"external_ids": external_ids})).all()
     await withdraw_exports(session, gone)
     note_news(session, gone)

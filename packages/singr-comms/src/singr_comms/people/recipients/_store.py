@@ -29,7 +29,7 @@ from singr_comms.people.recipients._checks import (
     taken,
     twice,
 )
-from singr_comms.people.recipients._leaving import give_up, step_aside
+from singr_comms.people.recipients._leaving import give_up, leave_addresses, step_aside
 from singr_comms.people.recipients._model import (
     Imported,
     NamedRecipient,
@@ -290,6 +290,7 @@ async def _keep(
     if isinstance(session, KeepsPeople):
         return session.people.put(complete)
     created, keys = await _held(session, {one.external_id: one.user_id for one in complete}, sealer)
+    await leave_addresses(session, complete if created < len(complete) else (), sealer)
     values = {"rows": msgspec.json.encode([written(one, keys[one.external_id], sealer) for one in complete]).decode()}
     try:
         async with session.begin_nested():
