@@ -188,3 +188,32 @@ def test_what_was_done_before_is_added_up_by_queue(empty_url: str):
         ).fetchall()
     assert found == [("email", 3, 1, 3, 3, 0), ("sms", 3, 2, 3, 3, 0)]
     downgrade(empty_url, "0049")
+
+
+def test_recipients_by_accounts_that_left_before_are_tied_to_none_and_others_as_they_were(empty_url: str):
+    member, left, elsewhere = new_id(), new_id(), new_id()  # the last one: an account that another service keeps
+    upgrade(empty_url, "0082")
+    with psycopg.connect(empty_url) as connection:
+        connection.execute(
+            "INSERT INTO organizations (id, name, slug) VALUES (%s, 'Blue', 'blue')", [place := new_id()]
+        )
+        connection.execute("INSERT INTO roles (id, name) VALUES (%s, 'staff')", [role := new_id()])
+        for account in (member, left):
+            address = f"{account}@example.org"
+            connection.execute(
+                "INSERT INTO users (id, account_type, name, email, email_key) VALUES (%s, 'customer', 'A', %s, %s)",
+                [account, address, address],
+            )
+        connection.execute(
+            "INSERT INTO memberships (organization_id, user_id, role_id) VALUES (%s, %s, %s)", [place, member, role]
+        )
+        for account in (member, left, elsewhere):
+            connection.execute(
+                "INSERT INTO recipients (id, organization_id, external_id, user_id, key_id)"
+                " VALUES (%s, %s, %s, %s, %s)",
+                [new_id(), place, str(account), account, new_id()],
+            )
+    upgrade(empty_url)
+    with psycopg.connect(empty_url) as connection:
+        found = connection.execute("SELECT last_user_id, user_id FROM recipients").fetchall()
+    assert dict(found) == {member: member, left: None, elsewhere: elsewhere}

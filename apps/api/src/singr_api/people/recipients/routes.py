@@ -71,6 +71,9 @@ async def put(session: TenantSession, services: Services, external_id: str, body
     organization can be linked by `user_id`; name and address, if left out, are then taken from the account, but the
     phone number is not. Address, number and name are encrypted with a key of the person's own, and shown masked.
 
+    When the account's membership ends, `user_id` becomes null: the person stays, with inbox and history, and nothing is
+    told by the account any more. Leave `user_id` out from then on; naming it is refused (422).
+
     Changing the account makes this another person, with a new `id`: the devices, inbox and choices of the previous
     person are deleted, while topics and what the organization chose for the external id stay.
     """

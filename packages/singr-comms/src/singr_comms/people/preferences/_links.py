@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from singr_comms.catalogue import message_types
-from singr_comms.notifications._reader_links import ReaderLink, UnsubscribeLinkError, read_link, written
+from singr_comms.notifications._reader_links import LinkOverError, ReaderLink, UnsubscribeLinkError, read_link, written
 from singr_comms.notifications._unsubscribing import Sender, end_for_address, sender_of
 from singr_comms.notifications.branding._category_names import read_category_names
 from singr_comms.notifications.sending._suppressions import mail_held_back, suppress_by_reader
@@ -25,7 +25,7 @@ from singr_db import PlatformSession, Sealer, sql_text
 LASTS: Final = timedelta(hours=1)
 """So long somebody who is signed in may choose by their link."""
 _FIND: Final = sql_text("""
-SELECT id, external_id, locale, email_hash FROM recipients
+SELECT id, external_id, locale, email_hash, user_id IS NULL AND last_user_id IS NOT NULL AS has_left FROM recipients
  WHERE organization_id = :organization_id AND id = :recipient_id
 """)
 # They chose such a type by itself once, which would go on in spite of the click.
@@ -82,11 +82,13 @@ async def reader_of_link(session: PlatformSession, sealer: Sealer, token: str) -
         token: the last part of the link.
 
     Raises:
-        LinkOverError: it was for a while.
+        LinkOverError: it was for a while; or it is of somebody signed in, whose account is the recipient's no more.
         UnsubscribeLinkError: it is no such link.
     """
     link = read_link(sealer, token)
     row = await _row(session, sealer, link)
+    if link.until is not None and row is not None and row.has_left:
+        raise LinkOverError("this link has expired")
     whose = {"organization_id": link.organization_id}
     found = None if row is None else PreferencesHolder(recipient_id=row.id, external_id=row.external_id, **whose)
     return LinkReader(

@@ -1,6 +1,6 @@
 """What no single field shows: whether an address can be reached, a zone is one, an account is a member's."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -18,6 +18,8 @@ from singr_db import PlatformSession, TenantSession, sql_text
 from singr_jobs.schedules import zone
 
 _KNOWN: Final = sql_text("SELECT name FROM pg_timezone_names", roles=("platform", "tenant"))
+_STRANGER: Final = "must be the id of a member of this organization"
+_LEFT: Final = "is no member of this organization any more: leave it out, and the person stays"
 _BAD_ZONE: Final = "must be the IANA name of a time zone, such as Europe/Berlin"
 
 
@@ -108,11 +110,20 @@ def wrong_zone(name: str) -> str | None:
     return _BAD_ZONE if zone(name) is None else None
 
 
-def strangers(given: Sequence[NamedRecipient], members: Mapping[UUID, Member]) -> Iterator[tuple[int, PersonFault]]:
-    """Which recipients name an account that does not belong to the organization, by their places."""
+def strangers(
+    given: Sequence[NamedRecipient], members: Mapping[UUID, Member], former: Collection[tuple[str, UUID]]
+) -> Iterator[tuple[int, PersonFault]]:
+    """Which recipients name an account that does not belong to the organization, by their places.
+
+    Args:
+        given: they.
+        members: whose accounts belong to it.
+        former: ids, each with the account that it was last.
+    """
     for place, one in enumerate(given):
         if isinstance(one.user_id, UUID) and one.user_id not in members:
-            yield place, PersonFault("user_id", "must be the id of a member of this organization", "not_found")
+            wrong = _LEFT if (one.external_id, one.user_id) in former else _STRANGER
+            yield place, PersonFault("user_id", wrong, "not_found")
 
 
 def account_of(one: NamedRecipient) -> UUID | None:

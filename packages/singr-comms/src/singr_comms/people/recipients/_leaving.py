@@ -4,6 +4,8 @@ from collections.abc import Collection
 from typing import Final
 from uuid import UUID
 
+from sqlalchemy import select
+
 from singr_comms.catalogue._given import is_name
 from singr_comms.channels.email import CHANNEL as EMAIL
 from singr_comms.notifications._rows import prints_of
@@ -14,6 +16,7 @@ from singr_comms.people.inbox._news import note_news
 from singr_comms.people.preferences._carrying import keep_ended
 from singr_comms.people.recipients._model import NamedRecipient
 from singr_db import Sealer, TenantSession, sql_text
+from singr_db.tables import Recipient
 
 # While somebody else gets the id. No id has a space.
 _STEP_ASIDE: Final = sql_text(
@@ -82,6 +85,16 @@ async def remove_recipient(session: TenantSession, external_id: str) -> None:
         is_gone = await _take_off(session, [external_id])
     if not is_gone:
         raise RecipientNotFoundError("external_id")
+
+
+async def former_accounts(session: TenantSession, ids: Collection[str]) -> set[tuple[str, UUID]]:
+    """Of these ids, those that are an account's or were, with the last one."""
+    if isinstance(session, KeepsPeople):
+        return {(one.external_id, one.last_user_id) for one in session.people.find(ids, ()) if one.last_user_id}
+    asked = select(Recipient.external_id, Recipient.last_user_id).where(
+        Recipient.organization_id == session.organization_id, Recipient.external_id.in_(ids)
+    )
+    return {(row.external_id, row.last_user_id) for row in await session.execute(asked) if row.last_user_id}
 
 
 async def step_aside(session: TenantSession, ids: Collection[UUID]) -> list[str]:

@@ -109,8 +109,8 @@ class RecipientInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """A person to store; a field left out is removed.
 
     Args:
-        user_id: their account, if they are a member of the organization. Name and address, if left out, are then taken
-            from the account; the phone number is not.
+        user_id: their account, as long as they are a member of the organization. Name and address, if left out, are
+            then taken from the account; the phone number is not.
         name: the name to address them by.
         email: an e-mail address.
         phone: a phone number in E.164 form.

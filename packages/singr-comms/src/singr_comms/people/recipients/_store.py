@@ -29,7 +29,7 @@ from singr_comms.people.recipients._checks import (
     taken,
     twice,
 )
-from singr_comms.people.recipients._leaving import give_up, leave_addresses, step_aside
+from singr_comms.people.recipients._leaving import former_accounts, give_up, leave_addresses, step_aside
 from singr_comms.people.recipients._model import (
     Imported,
     NamedRecipient,
@@ -373,7 +373,8 @@ async def _checked(
     users = [one.user_id for one in sound if one.user_id is not None]
     known = directory or NoDirectory()
     members = await known.members(session, session.organization_id, users) if users else {}
-    found = [*twice(given), *strangers(given, members)]
+    left = await former_accounts(session, [one.external_id for one in sound]) if len(members) < len(set(users)) else set()
+    found = [*twice(given), *strangers(given, members, left)]
     for place, one in enumerate(given):
         found += [(place, fault) for fault in itself[place]]
         if "time_zone" in {at.field for at in itself[place]} or one.time_zone is None:

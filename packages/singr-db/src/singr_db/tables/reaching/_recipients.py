@@ -67,9 +67,11 @@ class Recipient(Base):
     What is `_sealed` is sealed with the key `key_id`, an address as `messages.recipient_sealed` holds it; `_hash` is
     the fingerprint that messages to it are found by, `_masked` what people are shown. Days of the week are those of
     ISO 8601, Monday is 1; quiet hours begin on `quiet_days`, on every day where there are none. `last_user_id` is the
-    account that it is, or was last: given to another, the id is another person's, with a row of their own.
-    `address_changed_at` is when the organization last changed the account that they have, or the e-mail address of
-    somebody without one; None where they have what they came with.
+    account that it is, or was last: given to another, the id is another person's, with a row of their own. `user_id`
+    ends with the membership. `address_changed_at` is when the organization last changed the account that they have, or
+    the e-mail address of somebody without one; None where they have what they came with. `copied` names what came from
+    the account (`name`, `email`, `phone`; NULL: nobody wrote it down), `own_times` what they set themselves
+    (`time_zone`, `quiet_hours`, `digest`).
     """
 
     __tablename__ = "recipients"
@@ -87,6 +89,7 @@ class Recipient(Base):
         Index("ix_recipients_email_hash", "email_hash"),
         Index("ix_recipients_phone_hash", "phone_hash"),
         Index("ix_recipients_key_id", "key_id"),
+        Index("ix_recipients_last_user_id", "last_user_id", postgresql_where=text("last_user_id IS NOT NULL")),
         CheckConstraint("(quiet_from IS NULL) = (quiet_to IS NULL)", name="quiet"),
         CheckConstraint("digest_weekday BETWEEN 1 AND 7", name="digest_weekday"),
     )
@@ -96,6 +99,7 @@ class Recipient(Base):
     external_id: Mapped[str]
     user_id: Mapped[UUID | None]
     last_user_id: Mapped[UUID | None]
+    copied: Mapped[list[str] | None] = mapped_column(ARRAY(Text()))
     name_sealed: Mapped[bytes | None]
     email_sealed: Mapped[bytes | None]
     email_hash: Mapped[bytes | None]
@@ -111,6 +115,7 @@ class Recipient(Base):
     quiet_days: Mapped[list[int] | None] = mapped_column(ARRAY(SmallInteger()))
     digest_at: Mapped[time | None]
     digest_weekday: Mapped[SmallInt | None]
+    own_times: Mapped[list[str]] = mapped_column(ARRAY(Text()), server_default=text("'{}'::text[]"))
     key_id: Mapped[UUID]
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[CreatedAt] = mapped_column(onupdate=func.now())
