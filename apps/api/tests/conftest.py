@@ -36,6 +36,7 @@ from singr_db import Database, Sealer
 from singr_db.limits import RateLimiter
 from singr_db.redis import redis_client
 from singr_observability import build_metrics
+from singr_platform import RecipientsFollow
 
 _numbers = itertools.count()
 
@@ -129,6 +130,7 @@ async def accounts(db: Database, settings: Settings) -> AsyncIterator[Accounts]:
         RecordingNotifier(),
         settings=AccountSettings(settings.app, settings.jwt, settings.auth),
         metrics=build_metrics(),
+        follower=RecipientsFollow(sealer),
     )
     yield made
     made.close()

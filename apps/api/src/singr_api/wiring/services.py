@@ -33,7 +33,7 @@ from singr_db.limits import LeasedLimiter, RateLimiter
 from singr_db.redis import redis_client
 from singr_jobs import FlowRequests, Ingestion, Waker
 from singr_observability import Metrics, trace_headers
-from singr_platform import CommsNotifier, Parts, all_jobs, request_intakes, schedule_requests
+from singr_platform import CommsNotifier, Parts, RecipientsFollow, all_jobs, request_intakes, schedule_requests
 
 # Beside a VACUUM FULL or ALTER TABLE of somebody's, callers are told to come again.
 _LOCK_TIMEOUT_S: Final = 5.0
@@ -145,6 +145,7 @@ class Services:
             metrics=metrics,
             phone_verifier=phone_verifier(settings.sms, settings.app, self._parts.http, trace_headers=trace_headers),
             tidying=all_jobs().tidying(),
+            follower=RecipientsFollow(self.sealer),
         )
 
     def _build_guards(self, settings: Settings, metrics: Metrics) -> Guards:

@@ -47,6 +47,7 @@ from singr_auth.accounts.credentials._rows import (
     UnknownScopeError,
 )
 from singr_auth.accounts.factors._second_factors import FactorList, FactorMethod, FactorView, SentMethod, TotpEnrolment
+from singr_auth.accounts.notices._following import Follower
 from singr_auth.accounts.notices._notices import (
     CodeByEmail,
     CodeBySms,
@@ -109,6 +110,7 @@ __all__ = [
     "FactorList",
     "FactorMethod",
     "FactorView",
+    "Follower",
     "GuardLimitedError",
     "GuardUnavailableError",
     "InvalidCredentialsError",

@@ -10,6 +10,7 @@ from singr_auth.accounts.factors._reauthentication import Reauthentication
 from singr_auth.accounts.factors._second_factors import SecondFactors
 from singr_auth.accounts.factors._sign_in import SecondFactorSignIn
 from singr_auth.accounts.factors._totp import Totp
+from singr_auth.accounts.notices._following import Follower, NoFollower
 from singr_auth.accounts.notices._notices import Notifier, PhoneVerifier
 from singr_auth.accounts.notices._sending import OwnerNotices
 from singr_auth.accounts.organizations import (
@@ -79,6 +80,7 @@ class Accounts:
         metrics: counts sign-ins by method and outcome.
         phone_verifier: sends and checks codes by itself; None: no such second factor.
         tidying: the types of jobs that keep nobody from deleting an organization: they only take away what is over.
+        follower: hears of new names and addresses, and of accounts that end; None: nobody keeps copies.
     """
 
     def __init__(
@@ -92,11 +94,13 @@ class Accounts:
         metrics: Metrics,
         phone_verifier: PhoneVerifier | None = None,
         tidying: Iterable[str] = (),
+        follower: Follower | None = None,
     ) -> None:
         self.db = db
         self.sealer = sealer
         self.limiter = limiter
         self.notifier = notifier
+        self.follower = follower or NoFollower()
         self.settings = settings
         self.metrics = metrics
         self.phone_verifier = phone_verifier
@@ -221,7 +225,12 @@ class Accounts:
             verification=self.email_verification,
         )
         self.email_undo = EmailUndo(
-            db, sealer=self.sealer, one_time=one_time, notifier=notifier, sessions=self.sessions
+            db,
+            sealer=self.sealer,
+            one_time=one_time,
+            notifier=notifier,
+            sessions=self.sessions,
+            follower=self.follower,
         )
         self.email_change = EmailChange(
             db,
@@ -231,6 +240,7 @@ class Accounts:
             notifier=notifier,
             undo=self.email_undo,
             reauthentication=self.reauthentication,
+            follower=self.follower,
         )
         self.profiles = Profiles(
             db,
@@ -238,6 +248,7 @@ class Accounts:
             sessions=self.sessions,
             members=self.members,
             reauthentication=self.reauthentication,
+            follower=self.follower,
         )
         self.administration = Administration(notifier=notifier, sessions=self.sessions, one_time=one_time)
 

@@ -112,6 +112,9 @@ from singr_comms.people.privacy._job import (
     EraseByKey,
     EraseRecipient,
 )
+from singr_comms.people.recipients._following import (
+    follow_account,
+)
 from singr_comms.people.recipients._leaving import remove_recipient
 from singr_comms.people.recipients._model import (
     MOST_AT_ONCE,
@@ -220,6 +223,7 @@ __all__ = [
     "decide",
     "end_by_link",
     "erase_recipient",
+    "follow_account",
     "frequency_of",
     "import_recipients",
     "jobs",

@@ -15,12 +15,12 @@ from singr_comms.channels.push import CHANNEL as PUSH
 from singr_comms.channels.sms import CHANNEL as SMS
 from singr_comms.models._locale import canonical_locale
 from singr_comms.notifications._rows import normalized
+from singr_comms.people._directory import Member
 from singr_comms.people._memory_inboxes import MemoryInboxes
 from singr_comms.people.preferences._frequency import Frequencies, Frequency
 from singr_comms.people.preferences._rule import Choice, Choices, ended_by
 from singr_comms.people.recipients._model import (
     DefaultDigestTime,
-    DigestTime,
     NamedRecipient,
     QuietHours,
     RecipientView,
@@ -37,6 +37,8 @@ class MemoryRecipient(msgspec.Struct, frozen=True, kw_only=True):
     id: UUID
     given: NamedRecipient
     last_user_id: UUID | None = None
+    copied: tuple[str, ...] = ()
+    own_times: tuple[str, ...] = ()
     created_at: datetime
     updated_at: datetime
 
@@ -178,18 +180,22 @@ class MemoryPeople:
         others = (one for one in self.recipients.values() if one.external_id not in ids)
         return {one.user_id for one in others if one.user_id in users and one.user_id is not None}
 
-    def put(self, given: Sequence[NamedRecipient]) -> int:
-        """Keep them; returns how many are new."""
+    def put(self, given: Sequence[NamedRecipient], copied: Mapping[str, Collection[str]]) -> int:
+        """Keep them, with what of each came from their account; returns how many are new."""
         created = 0
         for one in given:
             known = self.recipients.get(one.external_id)
             account = None if known is None else known.user_id or known.last_user_id
             if known is not None and is_another(one.user_id, account):
                 known = self._heir(known)
+            own = {field: getattr(known.given, field) for field in known.own_times} if known else {}
+            own = {field: value for field, value in own.items() if getattr(one, field) is None}
             now = MemoryRecipient(
                 id=known.id if known else new_id(),
-                given=_as_kept(one),
+                given=_as_kept(msgspec.structs.replace(one, **own)),
                 last_user_id=one.user_id or account,
+                copied=tuple(copied[one.external_id]),
+                own_times=tuple(own),
                 created_at=known.created_at if known else self.now(),
                 updated_at=self.now(),
             )
@@ -199,17 +205,29 @@ class MemoryPeople:
             created += known is None
         return created
 
-    def set_times(
-        self, external_id: str, time_zone: str | None, quiet: QuietHours | None, digest: DigestTime | None
-    ) -> None:
-        """Keep by which clock somebody lives, and what they want of it."""
+    def follow(self, before: Member, now: Member | None) -> None:
+        """Let what came from an account be what it says now; None: it has ended."""
+        for known in list(self.recipients.values()):
+            if known.last_user_id == before.user_id and (known.user_id == before.user_id or now is None):
+                told: dict[str, Any] = {name: now and getattr(now, name) for name in known.copied}
+                told["user_id"] = now and known.user_id
+                given = msgspec.structs.replace(known.given, **told)
+                kept = {"given": given, "copied": known.copied if now else (), "updated_at": self.now()}
+                self.recipients[known.external_id] = msgspec.structs.replace(known, **kept)
+
+    def set_times(self, external_id: str, times: Mapping[str, Any]) -> None:
+        """Keep by which clock somebody lives, and what they want of it, by the names of recipients' fields."""
         known = self.recipients[external_id]
-        given = msgspec.structs.replace(known.given, time_zone=time_zone, quiet_hours=quiet, digest=digest)
-        self.recipients[external_id] = msgspec.structs.replace(known, given=_as_kept(given), updated_at=self.now())
+        kept = {
+            "given": _as_kept(msgspec.structs.replace(known.given, **times)),
+            "own_times": tuple(field for field, value in times.items() if value is not None),
+            "updated_at": self.now(),
+        }
+        self.recipients[external_id] = msgspec.structs.replace(known, **kept)
 
     def _heir(self, former: MemoryRecipient) -> MemoryRecipient:
         """Let somebody else have the id, with its topics and what the organization chose for it."""
-        heir = msgspec.structs.replace(former, id=new_id(), created_at=self.now())
+        heir = msgspec.structs.replace(former, id=new_id(), own_times=(), created_at=self.now())
         for key, topic in self.topics.items():
             if former.id in topic.members:
                 self.topics[key] = msgspec.structs.replace(topic, members=topic.members | {heir.id})

@@ -42,7 +42,9 @@ async def change(services: Services, call: UserCall, client: ClientInfo, body: s
 async def end(request: AnyRequest, services: Services, call: UserCall, client: ClientInfo) -> None:
     """Delete your account.
 
-    Permanently: all sessions end, the address becomes free, and nothing that is kept identifies the account's owner.
+    Permanently: all sessions end, the address becomes free, and nothing that is kept identifies the account's owner:
+    organizations' recipients lose what they had from it, and keep what their organization gave itself.
+
     Requires a proof of presence at most 15 minutes old. Refused (409) while an organization with other members would be
     left without an owner: transfer its ownership first.
     """

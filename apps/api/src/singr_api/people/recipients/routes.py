@@ -69,7 +69,12 @@ async def put(session: TenantSession, services: Services, external_id: str, body
 
     Identified by the organization's own id. Replaces the whole record: a field left out is removed. A member of the
     organization can be linked by `user_id`; name and address, if left out, are then taken from the account, but the
-    phone number is not. Address, number and name are encrypted with a key of the person's own, and shown masked.
+    phone number is not. What was taken from the account follows it when the person changes it there, and is removed
+    when they delete the account; what you send yourself stays. Address, number and name are encrypted with a key of
+    the person's own, and shown masked.
+
+    Time zone, quiet hours and digest time that the person set with `PUT /v1/me/times` stay when the request leaves them
+    out. A value that you send wins, and is yours from then on.
 
     When the account's membership ends, `user_id` becomes null: the person stays, with inbox and history, and nothing is
     told by the account any more. Leave `user_id` out from then on; naming it is refused (422).

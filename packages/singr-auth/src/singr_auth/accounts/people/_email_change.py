@@ -21,6 +21,7 @@ from singr_auth.accounts._errors import (
 )
 from singr_auth.accounts.audit._events import record_event
 from singr_auth.accounts.factors._reauthentication import Reauthentication
+from singr_auth.accounts.notices._following import Follower
 from singr_auth.accounts.notices._notices import ConfirmNewEmail, EmailTarget, Notifier
 from singr_auth.accounts.notices._sending import evenly, send, send_security_notice
 from singr_auth.accounts.people._addresses import lock_addresses, make_room, taken_from
@@ -61,6 +62,7 @@ class EmailChange:
         notifier: sends mails.
         undo: lets the old address take it back.
         reauthentication: asks for a recent proof of presence.
+        follower: hears of the new address.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class EmailChange:
         notifier: Notifier,
         undo: EmailUndo,
         reauthentication: Reauthentication,
+        follower: Follower,
     ) -> None:
         self._db = db
         self._sealer = sealer
@@ -81,6 +84,7 @@ class EmailChange:
         self._notifier = notifier
         self._undo = undo
         self._reauthentication = reauthentication
+        self._follower = follower
 
     async def request(self, user_id: UUID, session_id: UUID, email: str, client: ClientInfo) -> None:
         """Send link and code to the new address, and word of it to the old one.
@@ -180,6 +184,7 @@ class EmailChange:
         await self._one_time.kill(session, user.id)
         await session.execute(_VOID_CODES, {"user_id": user.id})
         await record_event(session, "email.changed", user_id=user.id, client=client)
+        await self._follower.account_changed(session, user.target, EmailTarget(email, user.name, user.id))
         await self._undo.offer(session, user, email, asked_at=asked_at, client=client)
 
 

@@ -13,6 +13,7 @@ from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import ConflictError, TokenRefusedError
 from singr_auth.accounts.audit._events import device_name, record_event
 from singr_auth.accounts.credentials._revocation import cancel_jobs, revoke_where
+from singr_auth.accounts.notices._following import Follower
 from singr_auth.accounts.notices._notices import EmailMoved, EmailTarget, Notifier, ResetPassword
 from singr_auth.accounts.notices._sending import send_security_notice
 from singr_auth.accounts.organizations._consequences import lock_concerned
@@ -107,16 +108,25 @@ class EmailUndo:
         one_time: the token of the link to a new password.
         notifier: sends mails.
         sessions: ends them.
+        follower: hears of the address that is taken back.
     """
 
     def __init__(
-        self, db: Database, *, sealer: Sealer, one_time: OneTimeTokens, notifier: Notifier, sessions: Sessions
+        self,
+        db: Database,
+        *,
+        sealer: Sealer,
+        one_time: OneTimeTokens,
+        notifier: Notifier,
+        sessions: Sessions,
+        follower: Follower,
     ) -> None:
         self._db = db
         self._sealer = sealer
         self._one_time = one_time
         self._notifier = notifier
         self._sessions = sessions
+        self._follower = follower
 
     async def offer(
         self, session: PlatformSession, user: User, email: str, *, asked_at: dt.datetime, client: ClientInfo
@@ -201,7 +211,9 @@ class EmailUndo:
                     "cancelled_jobs": revoked.cancelled_jobs + cancelled,
                 },
             )
-            await self._tell(session, user, EmailTarget(found.email, user.name, user.id))
+            restored = EmailTarget(found.email, user.name, user.id)
+            await self._follower.account_changed(session, user.target, restored)
+            await self._tell(session, user, restored)
 
     async def _tell(self, session: PlatformSession, user: User, restored: EmailTarget) -> None:
         # The address that it is taken from may be the rightful one: it learns of it, though not from where.

@@ -11,7 +11,8 @@ from singr_auth.accounts._errors import NotFoundError
 from singr_auth.accounts.audit._events import record_event
 from singr_auth.accounts.audit._trail import SecurityEventView, trail
 from singr_auth.accounts.factors._reauthentication import Reauthentication
-from singr_auth.accounts.notices._notices import AccountType, Notifier
+from singr_auth.accounts.notices._following import Follower
+from singr_auth.accounts.notices._notices import AccountType, EmailTarget, Notifier
 from singr_auth.accounts.notices._sending import send_security_notice
 from singr_auth.accounts.organizations import Actor, Members
 from singr_auth.accounts.organizations._consequences import lock_concerned, organizations_concerned, settle_person
@@ -104,6 +105,7 @@ class Profiles:
         sessions: ends them.
         members: takes people out of their organizations.
         reauthentication: asks for a recent proof of presence.
+        follower: hears of a new name, and of the account's end.
     """
 
     def __init__(
@@ -114,12 +116,14 @@ class Profiles:
         sessions: Sessions,
         members: Members,
         reauthentication: Reauthentication,
+        follower: Follower,
     ) -> None:
         self._db = db
         self._notifier = notifier
         self._sessions = sessions
         self._members = members
         self._reauthentication = reauthentication
+        self._follower = follower
 
     async def read(self, user_id: UUID) -> Profile:
         """Return a person's account.
@@ -143,6 +147,7 @@ class Profiles:
             if user.name != name:
                 await session.execute(_RENAME, {"id": user_id, "name": name})
                 await record_event(session, "account.renamed", user_id=user_id, client=client)
+                await self._follower.account_changed(session, user.target, EmailTarget(user.email, name, user_id))
             return await self._profile(session, msgspec.structs.replace(user, name=name))
 
     async def delete(self, user_id: UUID, session_id: UUID, client: ClientInfo) -> None:
@@ -164,6 +169,7 @@ class Profiles:
             await record_event(session, "account.deleted", user_id=user_id, client=client)
             await send_security_notice(session, self._notifier, user.target, "account_deleted", client)
             await session.execute(_ANONYMISE, {"id": user_id})
+            await self._follower.account_changed(session, user.target, None)
             actor = Actor(f"user:{user_id}", user_id=user_id, client=client)
             await settle_person(session, concerned, actor=actor, notifier=self._notifier)
             await self._sessions.revoke_all(session, user_id, reason="account.deleted")

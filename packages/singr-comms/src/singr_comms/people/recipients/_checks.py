@@ -105,6 +105,11 @@ def filled(one: NamedRecipient, member: Member | None) -> NamedRecipient:
     return replace(one, name=one.name or member.name, email=one.email or member.email, phone=one.phone or member.phone)
 
 
+def copied_of(given: NamedRecipient, complete: NamedRecipient) -> list[str]:
+    """What `filled` took from the account."""
+    return [name for name in ("name", "email", "phone") if getattr(complete, name) and not getattr(given, name)]
+
+
 def wrong_zone(name: str) -> str | None:
     """What is wrong with a zone by this release's own rules; None where nothing is."""
     return _BAD_ZONE if zone(name) is None else None

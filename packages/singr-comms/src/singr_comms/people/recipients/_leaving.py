@@ -1,6 +1,6 @@
 """Who leaves an organization's list: taken off it, or giving their id to somebody else."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -18,6 +18,13 @@ from singr_comms.people.recipients._model import NamedRecipient
 from singr_db import Sealer, TenantSession, sql_text
 from singr_db.tables import Recipient
 
+_TAKEN: Final = sql_text(
+    """
+SELECT user_id, external_id FROM recipients
+ WHERE user_id = ANY(CAST(:users AS uuid[])) AND external_id <> ALL (CAST(:ids AS text[]))
+""",
+    roles=("tenant",),
+)
 # While somebody else gets the id. No id has a space.
 _STEP_ASIDE: Final = sql_text(
     "UPDATE recipients SET external_id = external_id || ' ' || id, user_id = NULL,"
@@ -95,6 +102,13 @@ async def former_accounts(session: TenantSession, ids: Collection[str]) -> set[t
         Recipient.organization_id == session.organization_id, Recipient.external_id.in_(ids)
     )
     return {(row.external_id, row.last_user_id) for row in await session.execute(asked) if row.last_user_id}
+
+
+async def other_accounts(session: TenantSession, users: Sequence[UUID], ids: Sequence[str]) -> set[UUID]:
+    """Of these accounts, those that recipients of other ids have."""
+    if isinstance(session, KeepsPeople):
+        return session.people.taken(users, ids)
+    return {row.user_id for row in await session.execute(_TAKEN, {"users": users, "ids": ids})}
 
 
 async def step_aside(session: TenantSession, ids: Collection[UUID]) -> list[str]:

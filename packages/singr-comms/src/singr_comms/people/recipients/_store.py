@@ -23,13 +23,20 @@ from singr_comms.people.recipients._checks import (
     check_filter,
     check_list,
     check_person,
+    copied_of,
     faults_of,
     filled,
     strangers,
     taken,
     twice,
 )
-from singr_comms.people.recipients._leaving import former_accounts, give_up, leave_addresses, step_aside
+from singr_comms.people.recipients._leaving import (
+    former_accounts,
+    give_up,
+    leave_addresses,
+    other_accounts,
+    step_aside,
+)
 from singr_comms.people.recipients._model import (
     Imported,
     NamedRecipient,
@@ -37,7 +44,7 @@ from singr_comms.people.recipients._model import (
     RecipientView,
     view_of,
 )
-from singr_comms.people.recipients._sealing import COLUMNS, name_of, written
+from singr_comms.people.recipients._sealing import COLUMNS, VALUES, name_of, written
 from singr_comms.people.times._moving import move_digests
 from singr_db import PersonKey, PlatformSession, Sealer, TenantSession, new_id, sql_text
 from singr_db.batch import read_arrays
@@ -88,16 +95,11 @@ _FORGET_TOKENS: Final = sql_text(
     "DELETE FROM push_devices WHERE organization_id = :organization_id AND recipient_id = ANY(CAST(:ids AS uuid[]))",
     roles=("tenant",),
 )
-_VALUES: Final = ", ".join(
-    f"{name} = CAST(row.{name} AS smallint[])" if name == "quiet_days" else f"{name} = row.{name}"
-    for name in COLUMNS
-    if name != "external_id"
-)
 # Where a link to somebody's data goes is changed by another account or, where there is none, another e-mail address.
 # Who was taken off the list and comes back has what they were sent before, and so what they were reached at before.
 _WRITE: Final = sql_text(
     f"""
-UPDATE recipients AS r SET {_VALUES}, updated_at = now(),
+UPDATE recipients AS r SET {VALUES}, updated_at = now(),
        last_user_id = coalesce(row.user_id, r.user_id, r.last_user_id),
        address_changed_at = CASE
            WHEN former.created_at = now() AND (row.user_id IS NOT NULL OR NOT EXISTS (
@@ -111,13 +113,6 @@ UPDATE recipients AS r SET {_VALUES}, updated_at = now(),
 RETURNING r.external_id, (r.time_zone, r.digest_at, r.digest_weekday)
           IS DISTINCT FROM (former.time_zone, former.digest_at, former.digest_weekday) AS has_other_times
 """,  # noqa: S608 - constants
-    roles=("tenant",),
-)
-_TAKEN: Final = sql_text(
-    """
-SELECT user_id, external_id FROM recipients
- WHERE user_id = ANY(CAST(:users AS uuid[])) AND external_id <> ALL (CAST(:ids AS text[]))
-""",
     roles=("tenant",),
 )
 _HOLD: Final = sql_text("SELECT id FROM recipients WHERE id = :id FOR KEY SHARE", roles=("platform", "tenant"))
@@ -141,10 +136,13 @@ async def put_recipient(
     nobody; the topics that the id is a member of stay, and so do the choices that the organization made for it.
     Without an account for a while, it is the same person's if that account comes back.
 
+    Time zone, quiet hours and digest time that somebody set themselves (`set_times`) stay where they are not given;
+    each that is given is the organization's from then on.
+
     Args:
         session: the caller's transaction, fenced to the organization.
         external_id: the organization's own id of the person.
-        given: all of them: a field left out is removed.
+        given: all of them: a field left out is removed, unless they set it themselves.
         sealer: wraps the person's key, and gives the fingerprints of addresses.
         directory: knows members; without one nobody can be named by an account.
         allow_test: take addresses of `.test`, too.
@@ -287,16 +285,18 @@ async def _keep(
 ) -> int:
     """Write all of them; returns how many are new."""
     complete = await _checked(session, given, directory, allow_test=allow_test, paths=paths)
+    copied = {was.external_id: copied_of(was, one) for was, one in zip(given, complete, strict=True)}
     if isinstance(session, KeepsPeople):
-        return session.people.put(complete)
+        return session.people.put(complete, copied)
     created, keys = await _held(session, {one.external_id: one.user_id for one in complete}, sealer)
     await leave_addresses(session, complete if created < len(complete) else (), sealer)
-    values = {"rows": msgspec.json.encode([written(one, keys[one.external_id], sealer) for one in complete]).decode()}
+    rows = [written(one, copied[one.external_id], keys[one.external_id], sealer) for one in complete]
+    values = {"rows": msgspec.json.encode(rows).decode()}
     try:
         async with session.begin_nested():
-            rows = await session.execute(_WRITE, values)
+            told = await session.execute(_WRITE, values)
             # Of the others they stay, as they do where the organization's default is another by now.
-            if moved := [row.external_id for row in rows if row.has_other_times]:
+            if moved := [row.external_id for row in told if row.has_other_times]:
                 await move_digests(session, moved, organization_id=session.organization_id)
     except IntegrityError as error:  # somebody named the same account in this moment
         if not isinstance(error.orig, UniqueViolation):
@@ -373,7 +373,9 @@ async def _checked(
     users = [one.user_id for one in sound if one.user_id is not None]
     known = directory or NoDirectory()
     members = await known.members(session, session.organization_id, users) if users else {}
-    left = await former_accounts(session, [one.external_id for one in sound]) if len(members) < len(set(users)) else set()
+    left = (
+        await former_accounts(session, [one.external_id for one in sound]) if len(members) < len(set(users)) else set()
+    )
     found = [*twice(given), *strangers(given, members, left)]
     for place, one in enumerate(given):
         found += [(place, fault) for fault in itself[place]]
@@ -382,19 +384,12 @@ async def _checked(
         if wrong := await ZONES.wrong(session, one.time_zone):
             found.append((place, PersonFault("time_zone", wrong, "unknown_value")))
     faults = [PersonFault(paths[place] + fault.field, fault.message, fault.code) for place, fault in found]
-    others = await _others(session, users, [one.external_id for one in sound]) if users else set()
+    others = await other_accounts(session, users, [one.external_id for one in sound]) if users else set()
     faults += [taken(path) for path, one in zip(paths, given, strict=True) if account_of(one) in others]
     if faults:
         raise PeopleError(*faults)
     whole = [in_form(one, NamedRecipient) for one in given]
     return [filled(one, members.get(one.user_id) if one.user_id else None) for one in whole]
-
-
-async def _others(session: TenantSession, users: Sequence[UUID], ids: Sequence[str]) -> set[UUID]:
-    """Of these accounts, those that recipients of other ids have."""
-    if isinstance(session, KeepsPeople):
-        return session.people.taken(users, ids)
-    return {row.user_id for row in await session.execute(_TAKEN, {"users": users, "ids": ids})}
 
 
 def _rows(session: TenantSession, rows: Sequence[Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import asdict
 
 from singr_comms.people._errors import PeopleError, PersonFault, RecipientNotFoundError
 from singr_comms.people._forms import formed
@@ -26,7 +27,7 @@ _WRITE: Final = sql_text(
 UPDATE recipients
    SET time_zone = :time_zone, quiet_from = CAST(:quiet_from AS time), quiet_to = CAST(:quiet_to AS time),
        quiet_days = CAST(:quiet_days AS smallint[]), digest_at = CAST(:digest_at AS time),
-       digest_weekday = CAST(:digest_weekday AS smallint), updated_at = now()
+       digest_weekday = CAST(:digest_weekday AS smallint), own_times = CAST(:own AS text[]), updated_at = now()
  WHERE organization_id = :organization_id AND id = :recipient_id
 RETURNING external_id
 """,
@@ -67,6 +68,8 @@ async def read_times(session: TenantSession | PlatformSession, holder: Preferenc
 async def set_times(session: TenantSession | PlatformSession, holder: PreferencesHolder, given: OwnTimes) -> OwnTimes:
     """Keep all of them in the caller's transaction; digests that are to come move with them.
 
+    They stay when the organization puts the person, but for those that it names then.
+
     Raises:
         PeopleError: a field has not its form, or there is no such time zone.
         RecipientNotFoundError: they are gone.
@@ -84,10 +87,11 @@ async def set_times(session: TenantSession | PlatformSession, holder: Preference
         "quiet_days": sorted(set(quiet.days)) if quiet and quiet.days else None,
         "digest_at": digest and digest.at,
         "digest_weekday": digest and digest.weekday,
+        "own": [field for field, value in asdict(given).items() if value is not None],
     }
     if isinstance(session, KeepsPeople):
         _in_memory(session, holder)
-        session.people.set_times(holder.external_id or "", given.time_zone, quiet, digest)
+        session.people.set_times(holder.external_id or "", asdict(given))
         return await read_times(session, holder)
     external_id = await session.scalar(_WRITE, values)
     if external_id is None:
