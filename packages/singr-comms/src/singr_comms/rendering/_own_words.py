@@ -14,6 +14,7 @@ from singr_comms.models._message import Message
 from singr_comms.rendering._brand import Words
 from singr_comms.rendering._formats import written_amount, written_day, written_instant, written_moment
 from singr_comms.rendering._inert import is_link
+from singr_comms.rendering._paragraphs import split_paragraphs
 from singr_config.text import has_visible
 
 _VARIABLE: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
@@ -129,7 +130,7 @@ def paragraphs_of(
 ) -> list[list[tuple[str, str | None]]]:
     """A text as a page has it: paragraphs of pieces, each with where it leads, if anywhere."""
     found = []
-    for paragraph in re.split(r"\n\s*\n", words.text.strip()):
+    for paragraph in split_paragraphs(words.text):
         pieces: list[tuple[str, str | None]] = []
         at = 0
         for match in _VARIABLE.finditer(paragraph):

@@ -27,6 +27,7 @@ from singr_comms.rendering._formats import (
 from singr_comms.rendering._inert import inert, inert_variables, is_link
 from singr_comms.rendering._languages import END, ISOLATE, ISOLATES, LOCALE, direction, fitting, locales_in
 from singr_comms.rendering._own_words import filled_in, paragraphs_of
+from singr_comms.rendering._paragraphs import split_paragraphs
 from singr_config import BrandSettings
 
 LAYOUT: Final = "layout"
@@ -191,7 +192,7 @@ def environment() -> jinja2.Environment:
         auto_reload=False,
         cache_size=-1,
     )
-    made.filters |= {"plural": _plural, "sentence": sentence, "clock": clock}
+    made.filters |= {"plural": _plural, "sentence": sentence, "clock": clock, "paragraphs": split_paragraphs}
     made.filters |= {
         "money": money,
         "day": day,
