@@ -127,6 +127,16 @@ async def test_a_user_gets_no_more_than_the_limit_even_from_many_runners(bench: 
     assert await sent_of(bench, [suppressed]) == 0, "it stays suppressed"
 
 
+@pytest.mark.usefixtures("noon")
+async def test_what_a_limit_or_a_wish_keeps_from_being_sent_keeps_no_words(bench: Any) -> None:
+    bench.limits = LimitSettings(email_per_hour=1)
+    ids = [await bench.queue(SONG) for _ in range(2)]
+    assert await sent_of(bench, ids) == 1
+    kept = {row.status: row.content_sealed for row in [await bench.row(message_id) for message_id in ids]}
+    assert kept["sent"], "its words are kept as long as messages of its category are"
+    assert kept["suppressed"] == b""
+
+
 async def test_a_reader_gets_messages_again_with_the_next_hour(bench: Any, noon: VirtualClock) -> None:
     bench.limits = LimitSettings(email_per_hour=1)
     assert await sent_of(bench, [await bench.queue(SONG) for _ in range(2)]) == 1

@@ -379,7 +379,9 @@ async def _expire(session: TenantSession, message_id: UUID, row: Any, reason: st
 
 
 async def _end(session: TenantSession, message_id: UUID, kind: str, status: str, refused: Refused) -> None:
-    values = {"id": message_id, "status": status, "error": _json(refused), "erase": message_types.carries_code(kind)}
+    # What is suppressed is never tried again, so it keeps no words, as what a decision suppresses never has any.
+    erase = status == "suppressed" or message_types.carries_code(kind)
+    values = {"id": message_id, "status": status, "error": _json(refused), "erase": erase}
     await session.execute(sql.STATUS, values)
 
 
