@@ -366,6 +366,26 @@ async def test_so_many_streams_of_one_inbox_and_no_more(
             await asyncio.sleep(0.05)
 
 
+async def test_so_many_streams_of_one_person_in_all_their_organizations_and_no_more(
+    following: Any,
+    api_url: str,
+    client: Any,
+    someone: Any,
+    mailbox: Mailbox,
+    world: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("singr_api.messages.inbox.routes._MOST_OF_ONE", 2)
+    ada, eve = await someone(), await someone()
+    for who in (ada, eve):
+        await mailbox.reach(who.user_id)
+    await mailbox.reach(ada.user_id, OTHER)
+    async with following(ada), following(ada):
+        answer = await client(api_url, ada).get(f"{PATH}/stream", params={"organization_id": str(OTHER)})
+        assert "2 of one person" in world.problem(answer, 429, "rate-limited")["detail"]
+        assert await _status(client(api_url, eve)) == 200
+
+
 async def test_stream_refuses_what_is_no_position_and_whoever_is_not_signed_in(
     api_url: str, client: Any, someone: Any, mailbox: Mailbox, world: Any
 ) -> None:

@@ -27,7 +27,7 @@ async def test_of_the_screens_that_stand_at_one_position_one_reads_for_all_until
     settings = settings_for_tests(DATABASE_URL="postgresql://nowhere/singr", REDIS_URL=redis_url)
     client = redis_client(settings.redis)
     inboxes, recipient_id = LiveInboxes(db, InboxNews(client)), new_id()
-    screens, reads = [inboxes.watch(recipient_id) for _ in range(3)], itertools.count(1)
+    screens, reads = [inboxes.watch(recipient_id, new_id()) for _ in range(3)], itertools.count(1)
 
     async def read() -> int:
         await asyncio.sleep(0)
@@ -43,13 +43,14 @@ async def test_of_the_screens_that_stand_at_one_position_one_reads_for_all_until
     await asyncio.sleep(0)
     inboxes._stir(recipient_id)
     assert await inboxes.read_once(screens[1], 2, read) != await reading, "it changed since the first one began"
-    screens.append(inboxes.watch(recipient_id))
+    screens.append(inboxes.watch(recipient_id, new_id()))
     before = next(reads)
     assert await inboxes.read_once(screens[-1], 2, read) > before, "who has just come looks"
     for screen in screens:
         inboxes.leave(screen)
     assert not inboxes._read
     assert not inboxes._stirs
+    assert not inboxes._watching
     await client.aclose()
 
 
@@ -59,7 +60,7 @@ async def test_a_read_that_fails_is_made_anew_and_one_that_nobody_waits_for_goes
     settings = settings_for_tests(DATABASE_URL="postgresql://nowhere/singr", REDIS_URL=redis_url)
     client = redis_client(settings.redis)
     inboxes = LiveInboxes(db, InboxNews(client))
-    screens = [inboxes.watch(recipient_id) for recipient_id in [new_id()] * 2]
+    screens = [inboxes.watch(recipient_id, new_id()) for recipient_id in [new_id()] * 2]
     goes_on = asyncio.Event()
 
     async def fails() -> int:

@@ -35,6 +35,8 @@ ITEM: Final[dict[str, Any]] = {
 }
 _COUNTS: Final[dict[str, Any]] = {"unread": 1, "unseen": 1, "position": 7}
 _MOST_SCREENS: Final = 10
+# Whoever has organizations of their own has an inbox in each.
+_MOST_OF_ONE: Final = 20
 _MOST_STREAMS: Final = 5_000
 
 
@@ -110,18 +112,22 @@ async def stream(request: AnyRequest, services: Services, call: UserCall, query:
 
     The stream ends after at most 15 minutes, and within seconds if your session ends or the inbox is no longer yours:
     reconnect with `Last-Event-ID` or `after`, and nothing is missed. A comment every 15 seconds keeps the connection
-    open.
+    open. 10 streams of one inbox can be open at once, and 20 of one person.
     """
     async with services.db.platform() as session:
         recipient_id = await inbox_of(session, organization_id=query.organization_id, user_id=call.user_id)
         position = (await count_inbox(session, recipient_id)).position
     screens = services.live_inboxes
-    if screens.watched(recipient_id) >= _MOST_SCREENS or len(screens) >= _MOST_STREAMS:
-        words = f"{_MOST_SCREENS} streams of one inbox can be open, {_MOST_STREAMS:,} in all: close one, or try later."
+    is_full = screens.watched(recipient_id) >= _MOST_SCREENS or screens.watched_by(call.user_id) >= _MOST_OF_ONE
+    if is_full or len(screens) >= _MOST_STREAMS:
+        words = (
+            f"{_MOST_SCREENS} streams of one inbox can be open, {_MOST_OF_ONE} of one person, {_MOST_STREAMS:,} in all:"
+            " close one, or try later."
+        )
         raise Problem(problems.RATE_LIMITED, words, headers={"retry-after": "5"})
     after = resumed_from(request, query.after)
     if asked_for_head(request.scope["state"]):
         return EventStream(None)
     since = position if after is None else after
-    live = screens.watch(recipient_id)
+    live = screens.watch(recipient_id, call.user_id)
     return EventStream(events(services, call.person, live, since), left=partial(screens.leave, live))

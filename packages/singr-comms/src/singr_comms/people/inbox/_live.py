@@ -24,10 +24,11 @@ T = TypeVar("T")
 
 
 class LiveInbox:
-    """One inbox on one screen."""
+    """One inbox on one screen, before one person."""
 
-    def __init__(self, recipient_id: UUID) -> None:
+    def __init__(self, recipient_id: UUID, user_id: UUID) -> None:
         self.recipient_id = recipient_id
+        self.user_id = user_id
         self._changed = asyncio.Event()
         self._changed.set()
 
@@ -59,6 +60,7 @@ class LiveInboxes:
         self._watched: defaultdict[UUID, set[LiveInbox]] = defaultdict(set)
         self._standing: dict[UUID, tuple[UUID | None, int | None]] = {}
         self._stirs: Counter[UUID] = Counter()
+        self._watching: Counter[UUID] = Counter()
         self._read: dict[UUID, tuple[tuple[int, int], asyncio.Future[Any]]] = {}
         self._anybody = asyncio.Event()
 
@@ -69,9 +71,14 @@ class LiveInboxes:
         """On how many screens of this process it is."""
         return len(self._watched.get(recipient_id, ()))
 
-    def watch(self, recipient_id: UUID) -> LiveInbox:
-        """Put an inbox on a screen, as changed at first; `leave` it again."""
-        live = LiveInbox(recipient_id)
+    def watched_by(self, user_id: UUID) -> int:
+        """On how many screens of this process one person has inboxes, of whatever organizations."""
+        return self._watching.get(user_id, 0)
+
+    def watch(self, recipient_id: UUID, user_id: UUID) -> LiveInbox:
+        """Put an inbox on a screen before a person, as changed at first; `leave` it again."""
+        live = LiveInbox(recipient_id, user_id)
+        self._watching[user_id] += 1
         self._stirs[recipient_id] += 1  # it looks for itself first
         self._watched[recipient_id].add(live)
         self._anybody.set()
@@ -81,6 +88,9 @@ class LiveInboxes:
         """Take it off the screen."""
         screens = self._watched[live.recipient_id]
         screens.discard(live)
+        self._watching[live.user_id] -= 1
+        if not self._watching[live.user_id]:
+            del self._watching[live.user_id]
         if not screens:
             del self._watched[live.recipient_id]
             for known in (self._standing, self._stirs, self._read):
