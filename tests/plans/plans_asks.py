@@ -111,6 +111,10 @@ def of_tenants() -> Iterator[tuple[str, Asks]]:
     yield "groups of a type", lambda session: dead_letter_groups(session, job_type=RARE)
     for name, value in {"channel": "sms", "status": "failed", "kind": "rare", "recipient": "a@b.example"}.items():
         yield f"deliveries by {name}", _deliveries(**{name: value})
+    for stands in ("unknown", "queued", "suppressed"):
+        yield f"deliveries that are {stands}", _deliveries(status=stands)
+    yield "deliveries that failed, by channel", _deliveries(status="failed", channel="email")
+    yield "failed deliveries since", _deliveries(status="failed", created_after=_now() - PAST)
     yield "deliveries", _deliveries()
     yield "deliveries of a job", _of_job
     yield "deliveries since", _deliveries(created_after=_now() + PAST)

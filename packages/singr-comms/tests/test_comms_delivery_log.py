@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 import pytest
 from comms_queueing import EMAIL, ORGANIZATION, SEALER, SMS, queued_for, sender_for
+from sqlalchemy import text
 
 from singr_comms import MemoryEmailProvider, TransientError
 from singr_comms.notifications import Deliveries
@@ -56,6 +57,28 @@ async def test_the_log_is_filtered(db: Database) -> None:
     assert await found(created_after=now + timedelta(hours=1)) == set()
     assert await found(created_before=now - timedelta(hours=1)) == set()
     assert await found(channel="sms", status="sent") == set()
+
+
+@pytest.mark.parametrize("status", ["unknown", "failed"])
+async def test_the_few_that_went_wrong_are_on_the_first_page_however_many_are_newer(
+    db: Database, status: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("singr_db.pages.LOOKS_BACK", 3)
+    ids = await queued_for(db, ORGANIZATION, [EMAIL] * 8)
+    log, now = Deliveries(SEALER), datetime.now(UTC)
+    async with db.platform() as session:
+        change = text("UPDATE messages SET status = :status WHERE id = ANY (:ids)")
+        await session.execute(change, {"status": status, "ids": ids[:2]})
+    async with db.tenant(ORGANIZATION) as session:
+        page = await log.list(session, status=status, limit=1)
+        assert [one.id for one in page.items] == [ids[1]]
+        page = await log.list(session, status=status, limit=1, cursor=page.next_cursor)
+        assert [one.id for one in page.items] == [ids[0]]
+        assert (page.next_cursor, page.looked_back_to) == (None, None)
+        page = await log.list(session, status=status, channel="email", created_before=now + timedelta(hours=1))
+        assert [one.id for one in page.items] == [ids[1], ids[0]]
+        assert (await log.list(session, status=status, channel="sms")).items == ()
+        assert (await log.list(session, status="sent")).looked_back_to is not None
 
 
 async def test_recipients_are_found_after_a_key_rotation(db: Database) -> None:

@@ -87,6 +87,14 @@ class Message(Base):
             "updated_at",
             postgresql_where=text("status = 'unknown' AND (error ->> 'code') NOT IN ('outcome_unknown', 'lost')"),
         ),
+        # What people look for the morning after. Nothing that goes well is ever in it.
+        Index(
+            "messages_by_failure",
+            "organization_id",
+            "status",
+            "id",
+            postgresql_where=text("status IN ('unknown', 'failed')"),
+        ),
         Index(
             "messages_by_person",
             "organization_id",

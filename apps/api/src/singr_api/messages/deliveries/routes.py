@@ -53,6 +53,11 @@ async def index(session: TenantSession, services: Services, query: DeliveryQuery
     """List messages.
 
     Newest first. Recipients are masked; message content is not shown.
+
+    Filters by channel, type or status look through 10,000 messages per request. If few match, a page may be short or
+    empty though there are more: `looked_back_to` says how far back it looked, and `next_cursor` continues from there;
+    only a page without `next_cursor` is the last. Messages that are `unknown` or `failed` are found at once, however
+    many newer ones there are.
     """
     filters = {name: value for name, value in asdict(query).items() if name != "organization_id"}
     return DeliveryPage.of(await services.deliveries.list(session, **filters))
