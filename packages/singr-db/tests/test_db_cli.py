@@ -1,5 +1,6 @@
 """The command line."""
 
+import re
 from datetime import timedelta
 
 import psycopg
@@ -10,7 +11,7 @@ from singr_config.clock import clock
 from singr_config.constants import PERMISSIONS, ROLE_PERMISSIONS, ROLES
 from singr_db import DEMO_ORGANIZATION_ID, PLATFORM_ORGANIZATION_ID, PersonKey, Sealer, first_id
 from singr_db._cli import main
-from singr_db._partitions import week_of
+from singr_db._partitions import Partition, week_of
 from singr_db.schema._migrate import head_revision
 
 
@@ -130,6 +131,30 @@ def test_check_finds_drift_and_strays(migrated_url: str, capsys: pytest.CaptureF
     printed = capsys.readouterr().out
     assert "FAIL drift" in printed
     assert "FAIL partitions of jobs: rows in the DEFAULT partition" in printed
+
+
+@pytest.mark.parametrize("weeks", [-3, 0, 3])
+def test_a_week_that_somebody_detached_is_told_with_what_brings_it_back(
+    weeks: int, migrated_url: str, capsys: pytest.CaptureFixture[str]
+):
+    environ = {"APP_ENV": "test", "DATABASE_URL": migrated_url}
+    week = Partition("message_events", week_of(clock.now()) + timedelta(weeks=weeks))
+    with psycopg.connect(migrated_url) as connection:
+        if weeks < 0:
+            bounds = f"FROM ('{week.lower}') TO ('{week.upper}')"
+            connection.execute(f"CREATE TABLE {week.name} PARTITION OF message_events FOR VALUES {bounds}")
+        connection.execute(f"ALTER TABLE message_events DETACH PARTITION {week.name}")
+    capsys.readouterr()
+    assert main(["check"], environ=environ) == 1
+    assert f"FAIL partitions of message_events: {week.name} is detached" in capsys.readouterr().out
+    assert main(["upgrade"], environ=environ) == 0
+    statement = re.search(r"ALTER TABLE message_events ATTACH [^;]*", capsys.readouterr().err)
+    assert statement is not None
+    with psycopg.connect(migrated_url) as connection:
+        connection.execute(statement[0].encode())
+    assert main(["upgrade"], environ=environ) == 0
+    assert capsys.readouterr().err == ""
+    assert main(["check"], environ=environ) == 0
 
 
 def test_faults_are_told_in_a_line_without_the_password(postgres_url: str, capsys: pytest.CaptureFixture[str]):

@@ -18,6 +18,7 @@ from singr_config import (
     load_section,
 )
 from singr_db._errors import SingrDbError
+from singr_db._partitions import Partition, detached_partitions
 from singr_db.retention import foresee, retaining
 from singr_db.schema._check import check
 from singr_db.schema._grants import grant, revoke
@@ -77,6 +78,8 @@ def _run(chosen: argparse.Namespace, settings: DatabaseSettings) -> int:
         case "upgrade":
             if upgrade(url, chosen.revision):
                 print(f"The database is at revision {_revision(url)}.")
+                for week in _detached(url):
+                    print(f"singr-db: {week.attaching}.", file=sys.stderr)
             else:
                 print("The database is newer than this program, and is left as it is: install the newer release.")
         case "downgrade":
@@ -106,6 +109,11 @@ def _revision(url: Secret) -> str:
     """Where the schema stands, which `head` and `-1` do not tell."""
     with connected(url) as connection:
         return current_revision(connection) or "base: nothing of Singr's is left in it"
+
+
+def _detached(url: Secret) -> list[Partition]:
+    with connected(url) as connection:
+        return detached_partitions(connection)
 
 
 async def _seed(settings: DatabaseSettings, *, demo: bool) -> None:

@@ -51,11 +51,13 @@ class PartitionReport(msgspec.Struct, frozen=True):
 
     `created` names new partitions; `moved` counts rows taken over from DEFAULT partitions; `postponed` names those
     that could not be made because the table was locked for too long: their rows go to the DEFAULT partition meanwhile.
+    `detached`: weeks that somebody has detached, which are left as they are (`attaching` says what to do).
     """
 
     created: tuple[str, ...] = ()
     moved: int = 0
     postponed: tuple[str, ...] = ()
+    detached: tuple["Partition", ...] = ()
 
 
 class Partition(msgspec.Struct, frozen=True):
@@ -78,6 +80,15 @@ class Partition(msgspec.Struct, frozen=True):
     def upper(self) -> UUID:
         """The first id after the week."""
         return first_id(self.end)
+
+    @property
+    def attaching(self) -> str:
+        """What to do where this week is there, and no partition: in words, with the statement."""
+        return (
+            f"{self.name} is detached, so that nobody finds its rows, and new ones go to {self.parent}_default:"
+            f" ALTER TABLE {self.parent} ATTACH PARTITION {self.name}"
+            f" FOR VALUES FROM ('{self.lower}') TO ('{self.upper}'); or, if it is to stay apart, give it another name"
+        )
 
     @property
     def end(self) -> datetime:
@@ -133,10 +144,10 @@ def create_partitions(connection: Connection, *, weeks_ahead: int = 4, now: date
             except _LockedError:
                 postponed.append(partition.name)
                 continue
-            if rows is not None:  # None: another process was faster
+            if rows is not None:  # None: another process was faster, or somebody detached it: see below
                 created.append(partition.name)
                 moved += rows
-    return PartitionReport(tuple(created), moved, tuple(postponed))
+    return PartitionReport(tuple(created), moved, tuple(postponed), tuple(detached_partitions(connection)))
 
 
 def existing_partitions(connection: Connection, parent: str) -> list[Partition]:
@@ -146,6 +157,18 @@ def existing_partitions(connection: Connection, parent: str) -> list[Partition]:
     )
     found = (parse_partition(name.rpartition(".")[2].strip('"')) for name in names)
     return sorted((partition for partition in found if partition is not None), key=lambda partition: partition.start)
+
+
+def detached_partitions(connection: Connection) -> list[Partition]:
+    """List the weeks, past and to come, whose table is there but is no partition: somebody has detached it."""
+    names = connection.scalars(
+        text(
+            "SELECT relname FROM pg_class WHERE relkind = 'r' AND NOT relispartition"
+            " AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('jobs'))"
+        )
+    )
+    found = (parse_partition(name) for name in names)
+    return sorted((one for one in found if one is not None), key=lambda one: (one.parent, one.start))
 
 
 def partitioned_tables(connection: Connection) -> list[str]:

@@ -1,5 +1,6 @@
 """The delivery log as its readers see it: recipients masked, contents not at all."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -25,7 +26,9 @@ _DEFAULT_LIMIT: Final = 20
 # Ids are made in the application, created_at in the database: their clocks may differ by so much.
 _CLOCK_SLACK: Final = timedelta(minutes=10)
 # Written out, since a parameter would not let PostgreSQL see that the index `messages_by_failure` holds all of them.
-_INDEXED: Final = {status: literal_column(f"'{status}'") for status in ("unknown", "failed")}
+_INDEXED: Final[Mapping[str, ColumnElement[str]]] = {
+    status: literal_column(f"'{status}'") for status in ("unknown", "failed")
+}
 MOST_TOLD: Final = 100
 """So many attempts, and so many events, are told of one message."""
 

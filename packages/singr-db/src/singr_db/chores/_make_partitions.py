@@ -3,6 +3,9 @@
 from typing import ClassVar
 
 from singr_db.chores._chore import DatabaseChore
+from singr_observability import get_logger
+
+_log = get_logger("db.partitions")
 
 
 class MakePartitions(DatabaseChore):
@@ -12,5 +15,8 @@ class MakePartitions(DatabaseChore):
     every = 24 * 3600.0
 
     async def work(self) -> object:
-        """Make those that are missing."""
-        return await self.db.ensure_partitions()
+        """Make those that are missing, and tell of those that somebody has detached."""
+        report = await self.db.ensure_partitions()
+        for week in report.detached:
+            _log.warning("{}", week.attaching)
+        return report

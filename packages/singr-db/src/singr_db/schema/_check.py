@@ -7,7 +7,13 @@ from sqlalchemy import Connection, text
 
 from singr_config import Secret
 from singr_config.clock import clock
-from singr_db._partitions import PARTITIONED, existing_partitions, week_of, weeks_astray
+from singr_db._partitions import (
+    PARTITIONED,
+    detached_partitions,
+    existing_partitions,
+    week_of,
+    weeks_astray,
+)
 from singr_db._roles import TENANT_ROLE, tenant_role_usable
 from singr_db.schema._migrate import NEWER, connected, current_revision, differences, head_revision, is_newer
 
@@ -115,9 +121,13 @@ def _partitions(connection: Connection, parent: str) -> Finding:
     next_week = week_of(now) + timedelta(weeks=1)
     # The first weeks of attempts lie in their DEFAULT partition, where there were many when it became one.
     wanted = (next_week,) if parent == "job_attempts" else (week_of(now), next_week)
-    missing = [f"{week:%Y-%m-%d}" for week in wanted if week not in weeks]
+    detached = [one for one in detached_partitions(connection) if one.parent == parent]
+    # What an upgrade would make: not those whose table is there.
+    there = weeks.union(one.start for one in detached)
+    missing = [f"{week:%Y-%m-%d}" for week in wanted if week not in there]
     problems = [f"no partition for the week of {week}" for week in missing]
-    if weeks_astray(connection, parent, now):
+    if set(weeks_astray(connection, parent, now)).difference(there):
         problems.append("rows in the DEFAULT partition")
-    detail = f"{len(weeks)} weeks" if not problems else "; ".join(problems) + ": run singr-db upgrade"
-    return Finding(f"partitions of {parent}", not problems, detail)
+    problems = [f"{'; '.join(problems)}: run singr-db upgrade"] if problems else []
+    problems += [one.attaching for one in detached]
+    return Finding(f"partitions of {parent}", not problems, "; ".join(problems) or f"{len(weeks)} weeks")
