@@ -99,6 +99,13 @@ async def test_a_job_that_waits_for_an_outage_says_so_and_tells_no_statement(db,
     assert job.attempts == []
 
 
+async def test_the_log_says_in_its_words_why_the_object_store_is_away(db, waker, working, said):
+    job_id = await put(db, Need("object store, as singr-db has it", times=1_000_000))
+    async with working(jobs=jobs, outage_pause=QUICK):
+        await until(lambda: met.get(job_id, 0) > 1)
+    assert any("waits: ObjectStoreAwayError: the object store refused PutObject: SlowDown" in line for line in said)
+
+
 async def test_a_job_waits_for_an_outage_no_longer_than_its_time(db, waker, working, reaches):
     job_id = await put(db, Need("disk full", times=1_000_000))
     async with working(jobs=jobs, outage_pause=QUICK, outage_for=0.2):

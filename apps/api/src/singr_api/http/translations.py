@@ -27,7 +27,7 @@ from singr_api.http.problems import (
 from singr_auth import accounts
 from singr_comms import inbound, notifications, notifying, people
 from singr_comms.people import inbox as people_inbox
-from singr_db import ObjectStoreError, is_outage
+from singr_db import ObjectStoreError, is_outage, lock_held
 from singr_db.operation_log import ReasonError
 from singr_db.pages import InvalidCursor
 from singr_db.standing_work import StandingWorkUnknownError
@@ -166,7 +166,12 @@ def _gone(error: singr_jobs.JobGoneError) -> Problem:
 
 def _away(error: BaseException) -> Problem:
     store = store_of(error) or "a store that this needs"
-    detail = f"{store[0].upper()}{store[1:]} is not responding. Nothing is lost: {AGAIN}"
+    what = (
+        "Somebody else is changing what this needs"
+        if lock_held(error)
+        else f"{store[0].upper()}{store[1:]} is not responding"
+    )
+    detail = f"{what}. Nothing is lost: {AGAIN}"
     return Problem(problems.UNAVAILABLE, detail, headers=_LATER)
 
 

@@ -1,5 +1,6 @@
 """How a loop reports an outage: once, and again when it changes."""
 
+from singr_db._errors import ObjectStoreError
 from singr_db.sessions._outages import is_outage, lock_held, sqlstate_of
 from singr_observability import get_logger
 
@@ -23,7 +24,9 @@ class Trouble:
             return
         self._kind = kind
         if is_outage(error):
-            self._log.warning("{} waits: {}", self._what, ": ".join(filter(None, (kind, lock_held(error)))))
+            # The words of our own object store have nothing secret in them; those of drivers may quote values.
+            words = str(error) if isinstance(error, ObjectStoreError) else lock_held(error)
+            self._log.warning("{} waits: {}", self._what, ": ".join(filter(None, (kind, words))))
         else:
             self._log.opt(exception=error).error("{} failed and is tried again: {}", self._what, kind)
 

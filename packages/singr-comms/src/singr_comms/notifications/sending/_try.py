@@ -161,7 +161,8 @@ SETTLING: Final = Refused(
 )
 FLAGGED: Final = Refused(
     "outcome_unknown",
-    "an earlier attempt may have sent it, and this kind of message is not sent twice; look it up at the provider",
+    "an earlier attempt may have sent it, and whether it did cannot be found out: it is not tried again until"
+    " somebody has looked it up at the provider, and resolved it",
 )
 
 ERASED: Final = Refused("erased", "its recipient was taken off the list or erased")
