@@ -182,6 +182,24 @@ async def test_words_that_are_more_than_text_are_refused(
     assert (await owner.get("/v1/template-overrides")).json()["items"] == []
 
 
+@pytest.mark.parametrize("locale", ["de", "fr"])
+async def test_all_that_is_wrong_with_own_words_is_told_at_once(owner: Any, world: Any, locale: str) -> None:
+    body = {"text": "Fertig {order_number} {nope} {farm_name"}
+    answer = await owner.put(f"/v1/template-overrides/order_ready/sms/{locale}", json=body)
+    told = world.problem(answer, 422, "invalid")["errors"]
+    expected = [("body", "text", "names {nope}"), ("body", "text", "must have braces only around")]
+    if locale == "fr":
+        expected.insert(0, ("path", "locale", "must be a language"))
+    assert [(one["location"], one["field"]) for one in told] == [one[:2] for one in expected]
+    assert all(one["message"].startswith(words) for one, (*_, words) in zip(told, expected, strict=True))
+
+
+async def test_all_that_is_wrong_with_a_brand_is_told_at_once(owner: Any, world: Any) -> None:
+    body = {"name": "Farm [[x", "color": "#ffffff", "footer": "See www.example.org"}
+    told = world.problem(await owner.put("/v1/branding", json=body), 422, "invalid")["errors"]
+    assert [one["field"] for one in told] == ["color", "name", "footer"]
+
+
 async def test_object_store_that_is_away_is_named_and_no_key_asked_for_that_the_route_does_not_take(
     settings: Settings, tmp_path: Path, client: Any, someone: Any, world: Any
 ) -> None:

@@ -4,12 +4,13 @@ import pytest
 
 from singr_comms.catalogue import message_types
 from singr_comms.notifications import BrandingError, BrandingInput, OverrideInput, check_brand
-from singr_comms.notifications.branding._store import _check_words, _open_to_words, may_be_worded
+from singr_comms.notifications.branding._store import check_override
+from singr_comms.notifications.branding._wording import may_be_worded, not_open
 from singr_comms.rendering._own_words import names_site
 
 
 def check(text: str, channel: str = "email", subject: str | None = None) -> None:
-    _check_words(_open_to_words("order_ready", channel, "en"), channel, OverrideInput(text=text, subject=subject))
+    check_override("order_ready", channel, "en", OverrideInput(text=text, subject=subject))
 
 
 @pytest.mark.parametrize(
@@ -69,6 +70,20 @@ def test_feet_and_names_of_brands_name_none_either(site: str) -> None:
     assert not names_site("12 Creek Road, St. Gallen")
 
 
+def test_all_that_is_wrong_is_told_at_once_whoever_asks() -> None:
+    for given, fields in (
+        (("order_ready", "sms", "fr", OverrideInput(text="{nope} {")), ["locale", "text", "text"]),
+        (("order_ready", "pigeon", "en", OverrideInput(text="x\0", subject="")), ["channel", "text", "subject"]),
+        (([], "sms", "en", {"text": "x"}), ["type", ""]),
+    ):
+        with pytest.raises(BrandingError) as caught:
+            check_override(*given)  # type: ignore[arg-type] # it is what is wrong
+        assert [field for field, _ in caught.value.faults] == fields
+    with pytest.raises(BrandingError) as caught:
+        check_brand(BrandingInput(name="Farm", color="green", locale="german"))
+    assert [field for field, _ in caught.value.faults] == ["color", "locale"]
+
+
 @pytest.mark.parametrize("channel", ["email", "sms", "push"])
 def test_words_that_may_come_out_empty_are_refused(channel: str) -> None:
     with pytest.raises(BrandingError, match="text must not be empty"):
@@ -92,7 +107,7 @@ def test_type_that_tells_more_than_a_text_can_keeps_its_words() -> None:
     assert digest is not None
     assert may_be_worded(digest), "it looks like the organization's"
     with pytest.raises(BrandingError, match=r"tells more than a text can \(items\)"):
-        _open_to_words("digest", "email", "en")
+        check_override("digest", "email", "en", OverrideInput(text="Ready"))
 
 
 def test_all_other_types_of_organizations_may_be_worded() -> None:
@@ -100,4 +115,4 @@ def test_all_other_types_of_organizations_may_be_worded() -> None:
     assert others
     for declared in others:
         for channel in declared.models:
-            assert _open_to_words(declared.name, channel, "en") is declared
+            assert not [*not_open(declared, channel, "en")]

@@ -117,8 +117,10 @@ def _nobody(error: people.RecipientNotFoundError) -> Problem:
 
 
 def _branding(error: notifications.BrandingError) -> Problem:
-    location: problems.Location = "path" if error.field in {"type", "channel", "locale"} else "body"
-    return invalid(FieldError(error.field, error.message, location, "invalid"))
+    place = {"type", "channel", "locale"}
+    return invalid(
+        *(FieldError(name, words, "path" if name in place else "body", "invalid") for name, words in error.faults)
+    )
 
 
 def _waits(error: people.ExportStandsError | people.AddressChangedError | notifications.LogoLimitError) -> Problem:

@@ -38,7 +38,7 @@ RULES: Final = {
     _TEXT: "must contain visible text, without control characters or direction overrides; line feeds are allowed",
     _URL: "must be an http or https address in ASCII without a user name, such as https://singrkaraoke.com/x",
     _EMAIL: "must be an e-mail address in ASCII, such as jane@example.org",
-    _E164: "must be a phone number in E.164 form: +, then 7 to 15 digits, such as +15555550100",
+    _E164: "must be a phone number in E.164 form: +, then 7 to 15 digits, without spaces, such as +15555550100",
     _CODE: "must be 4 to 10 digits or capital letters, such as 042917",
     _IP: "must be an IPv4 or IPv6 address, such as 203.0.113.7",
     _DEVICE: "must be a Firebase registration token: 8 to 1,024 letters, digits, colons, hyphens or underscores",
@@ -146,7 +146,9 @@ EmailText = Annotated[
 ]
 """E-mail address (RFC 5321 dot-atom form, at most 254 characters, local part at most 64)."""
 
-E164 = Annotated[str, Meta(pattern=_E164, description="E.164.", examples=["+15555550100"])]
+E164 = Annotated[
+    str, Meta(pattern=_E164, description="E.164: +, then 7 to 15 digits, without spaces.", examples=["+15555550100"])
+]
 """Phone number in E.164 form: `+`, then 7 to 15 digits."""
 
 Code = Annotated[str, Meta(pattern=_CODE, examples=["042917"])]

@@ -209,7 +209,7 @@ async def _audience(
         name = "recipient" if one.recipient is not None else "user_id"
         known = ids.get(getattr(one, name))
         if known is None:
-            words = "is not a recipient of this organization: PUT /v1/recipients/{external_id} creates one"
+            words = "is not a recipient of this organization: add them first (put_recipient, PUT /v1/recipients/{id})"
             faults.append(NotificationFault(f"to[{place}].{name}", words, "not_found"))
         elif (before := first.setdefault(known, place)) == place:
             found[place + 1] = known

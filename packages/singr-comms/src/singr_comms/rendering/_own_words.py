@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from types import UnionType
 from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
@@ -45,24 +45,24 @@ def variables_in(model: type[Message]) -> tuple[str, ...]:
     return tuple(name for name in model.__struct_fields__ if _is_plain(hints[name]))
 
 
-def wrong_in(text: str, model: type[Message]) -> str | None:
-    """What is wrong with a text for messages of a model, as it follows the field's name; None: nothing."""
+def wrong_in(text: str, model: type[Message]) -> Iterator[str]:
+    """All that is wrong with a text for messages of a model, as it follows the field's name."""
     known = variables_in(model)
-    for name in _VARIABLE.findall(text):
+    there = ", ".join(f"{{{one}}}" for one in known)
+    for name in dict.fromkeys(_VARIABLE.findall(text)):
         if name not in known:
-            there = ", ".join(f"{{{one}}}" for one in known)
-            return f"names {{{name}}}, which is not a variable of this type: use {there}"
+            yield f"names {{{name}}}, which is not a variable of this type: use {there}"
     bare = _VARIABLE.sub("", text)
     if "{" in bare or "}" in bare:
-        return "must have braces only around the names of variables, such as {link}: it is not a template"
+        yield "must have braces only around the names of variables, such as {link}: it is not a template"
     if any(one in text for one in _ELSEWHERE):
-        return "must not contain [[ or =?, which some mail programs interpret"
+        yield "must not contain [[ or =?, which some mail programs interpret"
     if leading := _leads_elsewhere(text):
-        return leading
+        yield leading
     needed = {field.name for field in msgspec.structs.fields(model) if field.required}
-    if not has_visible(_VARIABLE.sub(lambda match: "x" if match[1] in needed else "", text)):
-        return "must not be empty when no optional variable is given"
-    return None
+    # One that is unknown is told above.
+    if not has_visible(_VARIABLE.sub(lambda match: "x" if match[1] in needed or match[1] not in known else "", text)):
+        yield "must not be empty when no optional variable is given"
 
 
 def _leads_elsewhere(text: str) -> str | None:

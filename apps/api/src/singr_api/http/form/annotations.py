@@ -131,7 +131,8 @@ def _describe(node: inspect.Type, *, among: bool = False) -> str:  # noqa: PLR09
         return _annotated(node)
     if isinstance(node, inspect.UnionType):
         kinds = dict.fromkeys(_describe(member, among=len(node.types) > 1) for member in node.types)
-        return " or ".join(sorted(kinds, key=lambda words: ", each " in words))  # what follows "each" is of its items
+        said = sorted(kinds, key=lambda words: ", each " in words)  # what follows "each" is of its items
+        return (", or " if any(", such as " in words for words in said[:-1]) else " or ").join(said)
     if isinstance(node, inspect.LiteralType):
         return "one of " + ", ".join(map(str, node.values))
     if isinstance(node, inspect.EnumType):
@@ -159,8 +160,9 @@ def _annotated(node: inspect.Metadata) -> str:
         form = form.partition(_FITS)[0]
     if "description" in said:
         text = str(said["description"]).rstrip(".")
-        form += f" ({text if text[:2].isupper() else text[:1].lower() + text[1:]})"
-    return form + (f", as {said['examples'][0]}" if "examples" in said and " as " not in form else "")
+        is_name = text[:1].isupper() and not text[1:2].islower() and text[1:2] != " "  # such as E.164
+        form += f" ({text if is_name else text[:1].lower() + text[1:]})"
+    return form + (f", such as {said['examples'][0]}" if "examples" in said and " as " not in form else "")
 
 
 def _span(least: float | None, most: float | None, unit: str) -> str:

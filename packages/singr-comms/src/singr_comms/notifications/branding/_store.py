@@ -4,7 +4,7 @@ Nothing of them ever changes: what is put is a version that comes into force ten
 has read it, or will have before it makes a message that is to wear it.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -13,14 +13,13 @@ import msgspec
 from msgspec import Meta
 
 from singr_comms._errors import CommsError
-from singr_comms.catalogue import MessageType, message_types
-from singr_comms.channels import CHANNELS
+from singr_comms.catalogue import message_types
+from singr_comms.catalogue._given import held, is_name
 from singr_comms.models._fields import Locale, LongText, PersonName
 from singr_comms.models._locale import canonical_locale
 from singr_comms.notifications.branding._images import Picture
-from singr_comms.rendering._formats import DEFAULT_LANGUAGE
-from singr_comms.rendering._languages import locales_in
-from singr_comms.rendering._own_words import left_out_of_words, most_in, names_site, variables_in, wrong_in
+from singr_comms.notifications.branding._wording import not_open, wrong_words
+from singr_comms.rendering._own_words import names_site, variables_in
 from singr_config.colors import LEAST_CONTRAST, contrast
 from singr_config.names import PublicNameError, check_public_name
 from singr_db import PlatformSession, TenantSession, new_id, sql_text
@@ -29,9 +28,6 @@ from singr_db.operation_log import log_operation
 IN_FORCE_AFTER: Final = timedelta(seconds=10)
 VERSIONS: Final = 20
 _KEPT: Final = timedelta(days=180)
-_MOST: Final = {"email": 10_000, "sms": 480, "push": 400}
-# With the longest variables; providers take no SMS beyond.
-_LONGEST_SMS: Final = 1_600
 _LONGEST_SUBJECT: Final = 200
 _ELSEWHERE: Final = ("[[", "{{", "=?")
 
@@ -110,10 +106,12 @@ class BrandingError(CommsError, ValueError):
     Attributes:
         field: what is wrong.
         message: what would be right; follows the field's name.
+        faults: all that is wrong: fields with their messages, of which the first is the one above.
     """
 
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(f"{field} {message}")
+    def __init__(self, field: str, message: str, *more: tuple[str, str]) -> None:
+        self.faults = ((field, message), *more)
+        super().__init__("; ".join(f"{one} {words}" for one, words in self.faults))
         self.field = field
         self.message = message
 
@@ -199,22 +197,43 @@ def check_brand(given: BrandingInput, *, own_names: Collection[str] = ()) -> Non
     Raises:
         BrandingError: it cannot be worn.
     """
+    _check(_misshapen(given, BrandingInput))
+    _check(_unreadable(given, own_names))
+
+
+def check_override(kind: str, channel: str, locale: str, given: OverrideInput) -> None:
+    """Refuse words that nobody may say there, or that are not in order; raises BrandingError with all that is wrong."""
+    misshapen = tuple(_misshapen(given, OverrideInput))
+    declared = message_types.named(kind) if is_name(kind) else None
+    found = [*not_open(declared, channel, locale), *misshapen]
+    if declared is not None and is_name(channel) and channel in declared.models and not misshapen:
+        found += wrong_words(declared.models[channel], channel, given.text, given.subject)
+    _check(found)
+
+
+def _unreadable(given: BrandingInput, own_names: Collection[str]) -> Iterator[tuple[str, str]]:
     try:
         check_public_name(given.name, own_names)
     except PublicNameError as error:
-        raise BrandingError("name", error.message) from None
+        yield "name", error.message
     ratio = contrast(given.color, "#ffffff")
     if ratio < LEAST_CONTRAST:
-        raise BrandingError(
-            "color",
-            f"must be darker: white text on {given.color} has a contrast of {ratio:.2f}:1, and"
-            f" {LEAST_CONTRAST}:1 is needed to read it (WCAG 2.2)",
-        )
+        seen = f"white text on {given.color} has a contrast of {ratio:.2f}:1"
+        yield "color", f"must be darker: {seen}, and {LEAST_CONTRAST}:1 is needed to read it (WCAG 2.2)"
     for field, text in (("name", given.name), ("footer", given.footer or "")):
         if any(one in text for one in _ELSEWHERE):
-            raise BrandingError(field, "must not contain [[, {{ or =?, which some mail programs interpret")
+            yield field, "must not contain [[, {{ or =?, which some mail programs interpret"
         if any(map(names_site, text.splitlines())):
-            raise BrandingError(field, "must not contain a web address: mails link to known sites only")
+            yield field, "must not contain a web address: mails link to known sites only"
+
+
+def _misshapen(given: Any, kind: Any) -> Iterator[tuple[str, str]]:
+    yield from ((one.path, one.message) for one in held(given, kind)[1])
+
+
+def _check(faults: Iterable[tuple[str, str]]) -> None:
+    if found := tuple(faults):
+        raise BrandingError(*found[0], *found[1:])
 
 
 async def put_branding(
@@ -295,10 +314,9 @@ async def put_override(
 
     Raises:
         BrandingError: there is no such type, channel or language, nobody may word the type otherwise, or something is
-            wrong with the words.
+            wrong with the words: with all of it.
     """
-    declared = _open_to_words(kind, channel, locale)
-    _check_words(declared, channel, given)
+    check_override(kind, channel, locale, given)
     place = {"type": kind, "channel": channel, "locale": locale}
     await _put(session, _PUT_WORDS, place | {"subject": given.subject, "text": given.text})
     await log_operation(session, "template_override.put", f"{kind}/{channel}/{locale}")
@@ -339,46 +357,6 @@ def _told(row: Any) -> OverrideView:
         variables=() if model is None else variables_in(model),
         starts_at=row.starts_at,
     )
-
-
-def _open_to_words(kind: str, channel: str, locale: str) -> MessageType:
-    declared = message_types.named(kind)
-    if declared is None:
-        raise BrandingError("type", "is not known")
-    if channel not in declared.models:
-        raise BrandingError("channel", f"must be a channel of this type: {', '.join(sorted(declared.models))}")
-    if not may_be_worded(declared):
-        raise BrandingError("type", "speaks for the platform, or must reach its reader: its text cannot be changed")
-    if left_out := left_out_of_words(declared.models[channel]):
-        raise BrandingError("type", f"tells more than a text can ({', '.join(left_out)}): its text cannot be changed")
-    there = (DEFAULT_LANGUAGE, *sorted(locales_in(declared.folder, CHANNELS[channel].texts)))
-    if locale not in there:
-        raise BrandingError("locale", f"must be a language this type has texts in: {', '.join(there)}")
-    return declared
-
-
-def may_be_worded(declared: MessageType) -> bool:
-    """Whether organizations may look and speak otherwise in messages of a type."""
-    return declared.speaks_for == "organization" and not declared.mandatory
-
-
-def _check_words(declared: MessageType, channel: str, given: OverrideInput) -> None:
-    model = declared.models[channel]
-    most = _MOST.get(channel, _MOST["email"])
-    if len(given.text) > most:
-        raise BrandingError("text", f"must be at most {most:,} characters on this channel")
-    if given.subject is not None and len(CHANNELS[channel].texts) == 1:
-        raise BrandingError("subject", "is for mails and pushes: a text message has no subject")
-    for field, text in (("subject", given.subject), ("text", given.text)):
-        wrong = None if text is None else wrong_in(text, model)
-        if wrong is not None:
-            raise BrandingError(field, wrong)
-    if channel == "sms" and most_in(given.text, model) > _LONGEST_SMS:
-        raise BrandingError(
-            "text", f"must be at most {_LONGEST_SMS:,} characters with the longest variables: name fewer"
-        )
-    if given.subject is not None and not given.subject.isprintable():
-        raise BrandingError("subject", "must be one line, without control characters")
 
 
 async def _newest(session: TenantSession) -> Any:

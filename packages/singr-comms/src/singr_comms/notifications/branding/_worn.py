@@ -11,7 +11,8 @@ import msgspec
 from singr_comms.catalogue import Message, message_types
 from singr_comms.channels import CHANNELS
 from singr_comms.models._message import kind_of
-from singr_comms.notifications.branding._store import IN_FORCE_AFTER, VERSIONS, may_be_worded
+from singr_comms.notifications.branding._store import IN_FORCE_AFTER, VERSIONS
+from singr_comms.notifications.branding._wording import may_be_worded
 from singr_comms.rendering._brand import OrganizationBrand, Words
 from singr_comms.rendering._formats import DEFAULT_LANGUAGE
 from singr_comms.rendering._templates import language_of
