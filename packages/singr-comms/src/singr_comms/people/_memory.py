@@ -218,12 +218,10 @@ class MemoryPeople:
     def set_times(self, external_id: str, times: Mapping[str, Any]) -> None:
         """Keep by which clock somebody lives, and what they want of it, by the names of recipients' fields."""
         known = self.recipients[external_id]
-        kept = {
-            "given": _as_kept(msgspec.structs.replace(known.given, **times)),
-            "own_times": tuple(field for field, value in times.items() if value is not None),
-            "updated_at": self.now(),
-        }
-        self.recipients[external_id] = msgspec.structs.replace(known, **kept)
+        given = _as_kept(msgspec.structs.replace(known.given, **times))
+        own = tuple(field for field, value in times.items() if value is not None)
+        kept = msgspec.structs.replace(known, given=given, own_times=own, updated_at=self.now())
+        self.recipients[external_id] = kept
 
     def _heir(self, former: MemoryRecipient) -> MemoryRecipient:
         """Let somebody else have the id, with its topics and what the organization chose for it."""
