@@ -116,7 +116,7 @@ _complete: Final = """
 UPDATE jobs SET status = 'completed', attempt = jobs.attempt + 1, progress = 100, error = NULL, finished_at = now(),
        started_at = lies.started_at, worker = %(worker)s, result = ended.result
   FROM unnest(%(ids)s::uuid[], %(results)s::jsonb[]) AS ended (id, result) JOIN lies USING (id)
- WHERE jobs.id = ended.id AND jobs.id = ANY (%(ids)s::uuid[]) AND jobs.status = 'pending'"""
+ WHERE jobs.id = ended.id AND jobs.status = 'pending'"""
 COMPLETE: Final = End(
     sql(end_jobs(_complete, steps=HELD, follow_ups=())),
     sql(end_jobs(_complete, steps=HELD, follow_ups=(*AFTER_THE_END, *next_of_key()), answer=_WORD)),
@@ -134,7 +134,7 @@ UPDATE jobs SET status = {_NEXT}, error = given.error, progress = 0, started_at 
        finished_at = CASE WHEN {_NEXT} = 'pending' THEN NULL ELSE now() END
   FROM unnest(%(ids)s::uuid[], %(statuses)s::text[], %(outcomes)s::text[], %(errors)s::jsonb[], %(delays)s::float8[])
        AS given (id, status, outcome, error, delay) JOIN lies USING (id)
- WHERE jobs.id = given.id AND jobs.id = ANY (%(ids)s::uuid[]) AND jobs.status = 'pending'"""  # noqa: S608 - constants
+ WHERE jobs.id = given.id AND jobs.status = 'pending'"""  # noqa: S608 - constants
 
 
 def _settling(*follow_ups: FollowUp, answer: str) -> str:
