@@ -31,28 +31,10 @@ from singr_comms.people import (
     remove_recipient,
 )
 from singr_comms.people.inbox import InboxMessage, add_to_inboxes, count_inbox, list_inbox
-from singr_comms.testing import MemoryNotifications
 from singr_db import Database
-from singr_db.tables import Organization
 
 ADA, EVE = UUID(int=1), UUID(int=2)
 DEVICE = DeviceInput(token="hers-alone:0123456789", platform="ios")
-
-
-@pytest.fixture
-async def organization(db: Database) -> None:
-    async with db.platform() as session:
-        session.add(Organization(id=ORGANIZATION, name="Blue Note", slug="blue-note"))
-
-
-@pytest.fixture(params=["memory", "database"])
-def tenant(request: pytest.FixtureRequest) -> Callable[[], Any]:
-    if request.param == "memory":
-        outbox = MemoryNotifications()
-        return lambda: outbox.tenant(ORGANIZATION)
-    request.getfixturevalue("organization")
-    db = request.getfixturevalue("db")
-    return lambda: db.tenant(ORGANIZATION)
 
 
 async def put(session: Any, account: UUID | None) -> tuple[UUID, bool]:
@@ -90,7 +72,7 @@ async def test_nothing_of_the_former_person_passes_to_the_next_one(tenant: Calla
         assert changed.removed == 1, "what the organization said of the id goes on"
 
 
-@pytest.mark.usefixtures("organization")
+@pytest.mark.usefixtures("blue_note")
 async def test_the_inbox_stays_behind_and_both_are_erased_under_their_id(db: Database) -> None:
     async with db.tenant(ORGANIZATION) as session:
         first, _ = await put(session, ADA)
@@ -107,7 +89,7 @@ async def test_the_inbox_stays_behind_and_both_are_erased_under_their_id(db: Dat
     assert (job["recipient_id"], job["former"]) == (str(second), [str(first)])
 
 
-@pytest.mark.usefixtures("organization")
+@pytest.mark.usefixtures("blue_note")
 async def test_an_export_of_the_former_person_is_fetched_by_nobody(db: Database) -> None:
     async def states() -> list[str]:
         async with db.platform() as session:
@@ -127,7 +109,7 @@ async def test_an_export_of_the_former_person_is_fetched_by_nobody(db: Database)
     assert await states() == ["withdrawn", "withdrawn"]
 
 
-@pytest.mark.usefixtures("organization")
+@pytest.mark.usefixtures("blue_note")
 async def test_two_change_their_accounts_in_one_call(db: Database) -> None:
     for accounts in ((ADA, EVE), (EVE, ADA)):
         people = [NamedRecipient(external_id=f"u-{place}", user_id=one) for place, one in enumerate(accounts)]

@@ -14,10 +14,8 @@ from singr_comms.people import (
     preferences_holder,
     put_recipient,
 )
-from singr_comms.testing import MemoryNotifications
 from singr_db import Database
 from singr_db.operation_log import ReasonError, list_operations
-from singr_db.tables import Organization
 
 NOTE = "They asked for it by phone."
 
@@ -28,22 +26,6 @@ def choice(scope: Any, name: str | None, channel: str | None, *, allowed: bool |
 
 OFF = choice("category", "requests", "email", allowed=False)
 ON = choice("category", "requests", "email", allowed=True)
-
-
-@pytest.fixture
-async def organization(db: Database) -> None:
-    async with db.platform() as session:
-        session.add(Organization(id=ORGANIZATION, name="Blue Note", slug="blue-note"))
-
-
-@pytest.fixture(params=["memory", "database"])
-def tenant(request: pytest.FixtureRequest) -> Callable[[], Any]:
-    if request.param == "memory":
-        outbox = MemoryNotifications()
-        return lambda: outbox.tenant(ORGANIZATION)
-    request.getfixturevalue("organization")
-    db = request.getfixturevalue("db")
-    return lambda: db.tenant(ORGANIZATION)
 
 
 async def choose(session: Any, *choices: PreferenceChoice, source: Any = "organization", **note: str) -> set[Any]:
@@ -97,7 +79,7 @@ async def test_own_no_said_once_more_by_an_organization_stays_the_persons(off: C
         assert ("category", "requests", "email", True, "organization") in await choose(session, ON)
 
 
-async def test_overruling_is_put_down_with_what_it_overruled(organization: None, db: Database) -> None:
+async def test_overruling_is_put_down_with_what_it_overruled(blue_note: None, db: Database) -> None:
     async with db.tenant(ORGANIZATION) as session:
         view, _ = await put_recipient(session, "u-1", RecipientInput(email="jane@example.org"), sealer=SEALER)
         await choose(session, OFF, source="recipient")

@@ -4,9 +4,8 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-import pytest
 from comms_members import Everybody
-from comms_queueing import ORGANIZATION, SEALER
+from comms_queueing import SEALER
 
 from singr_comms.people import (
     DigestTime,
@@ -20,28 +19,9 @@ from singr_comms.people import (
     read_recipient,
     set_times,
 )
-from singr_comms.testing import MemoryNotifications
-from singr_db import Database
-from singr_db.tables import Organization
 
 NIGHT, NOON = QuietHours(starts="22:00", ends="07:30", days=[1, 5]), QuietHours(starts="12:00", ends="13:00")
 HERS = OwnTimes(time_zone="Asia/Kathmandu", quiet_hours=NIGHT, digest=DigestTime(at="18:00", weekday=5))
-
-
-@pytest.fixture
-async def organization(db: Database) -> None:
-    async with db.platform() as session:
-        session.add(Organization(id=ORGANIZATION, name="Blue Note", slug="blue-note"))
-
-
-@pytest.fixture(params=["memory", "database"])
-def tenant(request: pytest.FixtureRequest) -> Callable[[], Any]:
-    if request.param == "memory":
-        outbox = MemoryNotifications()
-        return lambda: outbox.tenant(ORGANIZATION)
-    request.getfixturevalue("organization")
-    db = request.getfixturevalue("db")
-    return lambda: db.tenant(ORGANIZATION)
 
 
 async def put(session: Any, **given: Any) -> OwnTimes:
