@@ -13,6 +13,7 @@ import httpx
 import msgspec
 import pytest
 from api_callers import ORGANIZATION, Callers, fill
+from api_inboxes import Mailbox
 from api_link_pages import Tab
 from api_serving import DEADLINE, Standing, serving
 from api_town import Town
@@ -31,6 +32,7 @@ from singr_api.wiring.services import Services
 from singr_auth import SignedRequestAuth, SigningKey
 from singr_auth.accounts import Accounts, AccountSettings, ClientInfo, SignedIn
 from singr_auth.accounts.testing import RecordingNotifier, make_person
+from singr_comms.people.inbox import InboxNews
 from singr_config import Secret, Settings
 from singr_db import Database, Sealer
 from singr_db.limits import RateLimiter
@@ -337,3 +339,14 @@ def visitor(someone: Any, accounts: Accounts, client: Any, api_url: str) -> Iter
 
     with begun_step():
         yield make
+
+
+@pytest.fixture
+async def mailbox(db: Database, settings: Settings) -> AsyncIterator[Mailbox]:
+    """What puts things into people's inboxes, and tells screens of them."""
+    redis = redis_client(settings.redis)
+    news = InboxNews(redis)
+    news.attach(db.session_info)
+    yield Mailbox(db, Sealer(settings.auth.secret))
+    await news.close()
+    await redis.aclose()
