@@ -22,8 +22,7 @@ MOOD = {"mood": (str | None, None), "color": (str, "blue")}
 @pytest.fixture
 def own(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The messages of the guide's service."""
-    importlib.import_module(own_types(monkeypatch))
-    return importlib.import_module("parcel_messages.parcel_ready")
+    return importlib.import_module(own_types(monkeypatch))
 
 
 @pytest.fixture

@@ -17,8 +17,7 @@ from singr_jobs import PermanentError, RetryLater
 @pytest.fixture
 def own(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The messages of the guide's service."""
-    importlib.import_module(own_types(monkeypatch))
-    return importlib.import_module("parcel_messages.parcel_ready")
+    return importlib.import_module(own_types(monkeypatch))
 
 
 @pytest.fixture

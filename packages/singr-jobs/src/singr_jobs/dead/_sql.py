@@ -112,7 +112,8 @@ WITH asked AS MATERIALIZED (
 ), again AS (
     UPDATE jobs SET {BEGINS_ANEW}
       FROM free
-     WHERE jobs.id = free.job_id AND jobs.status = '{JobStatus.FAILED.value}'
+     WHERE jobs.id = free.job_id AND jobs.id = ANY (ARRAY(SELECT job_id FROM free))
+       AND jobs.status = '{JobStatus.FAILED.value}'
     RETURNING {", ".join(f"jobs.{name}" for name in _RETURNED)}
 ), made AS (
     {_MADE_ANEW}
