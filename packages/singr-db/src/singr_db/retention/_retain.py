@@ -52,9 +52,9 @@ SELECT id FROM placed LEFT JOIN newer USING (queue)
 """)  # noqa: S608 - constants
 _DELETE = sql(f"""
 WITH gone AS (DELETE FROM jobs WHERE id = ANY (%(ids)s::uuid[]) AND NOT {WANTED} RETURNING id), attempts AS (
-    DELETE FROM job_attempts WHERE job_id = ANY (%(ids)s::uuid[]) AND job_id IN (SELECT id FROM gone)
+    DELETE FROM job_attempts WHERE job_id = ANY (ARRAY(SELECT id FROM gone))
 ), logs AS (
-    DELETE FROM job_logs WHERE job_id = ANY (%(ids)s::uuid[]) AND job_id IN (SELECT id FROM gone)
+    DELETE FROM job_logs WHERE job_id = ANY (ARRAY(SELECT id FROM gone))
 )
 SELECT count(*) FROM gone
 """)  # noqa: S608 - constants

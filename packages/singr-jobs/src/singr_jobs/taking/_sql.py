@@ -191,7 +191,7 @@ TAKE_APART_BY_RULES = sql(
 # Jobs taken and not begun wait again, where they waited; no attempt counts.
 _OURS: Final = f"""{HELD}, ours AS MATERIALIZED (
     SELECT {", ".join(f"jobs.{name}" for name in (*PLACED_BY, "status"))}
-      FROM lies JOIN jobs USING (id) WHERE jobs.id = ANY (%(ids)s::uuid[]) AND jobs.status = 'pending'
+      FROM lies JOIN jobs USING (id) WHERE lies.id = ANY (%(ids)s::uuid[]) AND jobs.status = 'pending'
 ), {TRIMMED}"""  # noqa: S608 - constants
 _PLACED: Final = ", ".join(f"{step.name} AS ({step.sql})" for step in places("ours", let_through=True))
 GIVE_BACK = sql(f"WITH {_OURS}, {_PLACED} SELECT count(*) FROM ours")  # noqa: S608 - constants
