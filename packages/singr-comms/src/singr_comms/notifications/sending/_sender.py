@@ -116,8 +116,10 @@ class MessageSender:
         if providers.keys() != WORK.keys():
             raise TypeError(f"MessageSender needs a provider for each channel: {', '.join(sorted(WORK))}")
         quotas, self._holds = Quotas(sealer, **rates_of(limits), guards=SmsGuards(sealer, limits)), Holds(metrics)
-        of_rows: Any = {"life": partial(life_of, sealer), "misfit": partial(misfit_here, sealer)}
-        self._ledger = Ledger(db, quotas, Suppressions(sealer), in_flight=in_flight, last_look=last_look, **of_rows)
+        life, misfit = partial(life_of, sealer), partial(misfit_here, sealer)
+        self._ledger = Ledger(
+            db, quotas, Suppressions(sealer), in_flight=in_flight, life=life, misfit=misfit, last_look=last_look
+        )
         self._links = UnsubscribeLinks(sealer, api_url)
         self._settler, self._recorder = Settler(db, self._ledger), Recorder(self._ledger)
         self._sealer, self._line_ups, self._brands = sealer, LineUps(providers), brands or NoBrands()
