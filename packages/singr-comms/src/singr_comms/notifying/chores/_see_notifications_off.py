@@ -4,21 +4,30 @@ from typing import ClassVar, Final
 from uuid import UUID
 
 from singr_comms.notifying._queueing import give_to_job
-from singr_db import sql_text
+from singr_db import READ_IN_ORDER, Database, sql_text
 from singr_db.chores import DatabaseChore
 
 _AT_ONCE: Final = 200
 _BEGINNING: Final = UUID(int=0)
 # What it says goes with its end: each message keeps its own, for as long as the log does.
 # What is in doubt and left to people is an outcome: a notification does not wait for them. Those that wait for their
-# messages are looked through piece by piece: however many there are, each has its turn.
+# messages are looked through piece by piece: however many there are, each has its turn. Of each the first message that
+# is open is told (`open_at`), from which the next look goes on: messages are sent in about the order of their ids.
 _DONE: Final = sql_text("""
 WITH looked AS MATERIALIZED (
     SELECT id FROM notifications WHERE ended_at IS NULL AND state = 'sending' AND id > CAST(:after AS uuid)
      ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+), waits AS MATERIALIZED (
+    SELECT looked.id, first.id AS open_at
+      FROM looked LEFT JOIN unnest(CAST(:ids AS uuid[]), CAST(:open_at AS uuid[])) AS seen (id, open_at) USING (id)
+     CROSS JOIN LATERAL (
+        SELECT m.id FROM messages AS m
+         WHERE m.notification_id = looked.id AND m.id >= coalesce(seen.open_at, CAST(:beginning AS uuid))
+           AND m.status IN ('queued', 'dispatched')
+         ORDER BY m.id LIMIT 1) AS first
 ), done AS (
     UPDATE notifications AS n SET state = 'done', paused_at = NULL, ended_at = now(), updated_at = now()
-     WHERE n.id = ANY (ARRAY(SELECT id FROM looked))
+     WHERE n.id = ANY (ARRAY(SELECT id FROM looked EXCEPT SELECT id FROM waits))
        AND NOT EXISTS (SELECT FROM messages AS m WHERE m.notification_id = n.id
                           AND m.status IN ('queued', 'dispatched'))
     RETURNING n.id
@@ -26,7 +35,8 @@ WITH looked AS MATERIALIZED (
     DELETE FROM notification_contents WHERE notification_id IN (SELECT id FROM done)
 )
 SELECT (SELECT count(*) FROM done) AS done, (SELECT count(*) FROM looked) AS looked,
-       (SELECT id FROM looked ORDER BY id DESC LIMIT 1) AS last
+       (SELECT id FROM looked ORDER BY id DESC LIMIT 1) AS last,
+       ARRAY(SELECT id FROM waits ORDER BY id) AS ids, ARRAY(SELECT open_at FROM waits ORDER BY id) AS open_at
 """)
 # Its job was cancelled by hand, has failed at every try, or went with its week.
 _ABANDONED: Final = sql_text("""
@@ -50,14 +60,24 @@ class SeeNotificationsOff(DatabaseChore):
     piece = _AT_ONCE
     _after: UUID = _BEGINNING
 
+    def __init__(self, db: Database) -> None:
+        super().__init__(db)
+        # By notification its first message that was open, as seen in the last round and in this one.
+        self._open_at, self._next_open_at = dict[UUID, UUID](), dict[UUID, UUID]()
+
     async def work(self) -> int:
         """End those whose messages have an outcome, and go on with those whose job is gone."""
-        limit = self.piece
+        limit, seen = self.piece, self._open_at
+        values = {"ids": list(seen), "open_at": list(seen.values()), "beginning": _BEGINNING}
         async with self.db.platform() as session:
-            found = (await session.execute(_DONE, {"after": self._after, "limit": limit})).one()
+            await session.execute(READ_IN_ORDER)
+            found = (await session.execute(_DONE, values | {"after": self._after, "limit": limit})).one()
             abandoned = (await session.execute(_ABANDONED, {"limit": limit})).all()
             for row in abandoned:
                 which = {"id": row.id, "organization_id": row.organization_id}
                 await give_to_job(session, which, row.turn, priority=row.priority)
-        self._after = _BEGINNING if found.looked < limit else found.last
+        self._next_open_at |= zip(found.ids, found.open_at, strict=True)
+        self._after = found.last
+        if found.looked < limit:
+            self._after, self._open_at, self._next_open_at = _BEGINNING, self._next_open_at, {}
         return int(found.done) + len(abandoned)
