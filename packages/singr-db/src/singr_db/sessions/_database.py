@@ -32,6 +32,7 @@ _SETTINGS = {
     "enable_seqscan": "off",
     # Before PostgreSQL 18 what is read whole all the same seems so dear that it would be compiled, for a second.
     "jit": "off",
+    "plan_cache_mode": "force_generic_plan",
 }
 _PING_TIMEOUT_S = 5.0
 _SESSION_TIMEOUT_S = 2.0
