@@ -26,6 +26,7 @@ from singr_db.schema._migrate import connected, current_revision, downgrade, dro
 from singr_db.schema._seed import seed
 from singr_db.sealing._rewrap import rewrap_keys
 from singr_db.sealing._sealer import Sealer
+from singr_db.sealing._still_sealed import still_sealed
 from singr_db.sessions._database import Database
 from singr_db.sessions._error_words import DATABASE_ERRORS, database_error_words
 from singr_db.sessions._poolers import refuse_transaction_pooling
@@ -145,7 +146,8 @@ async def _foresee(settings: DatabaseSettings, kept: RetentionSettings) -> None:
 
 async def _rewrap(settings: DatabaseSettings, known: AuthSettings) -> int:
     async with Database(settings, application_name="singr-db") as db:
-        keys = await rewrap_keys(db, Sealer(known.secret, known.previous_secrets))
+        sealer = Sealer(known.secret, known.previous_secrets)
+        keys, left = await rewrap_keys(db, sealer), await still_sealed(db, sealer)
     print(f"{keys.done} keys of people were wrapped anew with AUTH_SECRET.")
     if keys.unknown:
         print(f"singr-db: {keys.unknown} were wrapped with a secret that AUTH_SECRET_PREVIOUS lacks.", file=sys.stderr)
@@ -156,7 +158,16 @@ async def _rewrap(settings: DatabaseSettings, known: AuthSettings) -> int:
             " (PUT /v1/recipients/{external_id}) gets another.",
             file=sys.stderr,
         )
-    return _FAILED if keys.unknown or keys.broken else 0
+    for kind in left:
+        if kind.former:
+            until = f" (the last is due {kind.until:%Y-%m-%d %H:%M} UTC)" if kind.until else ""
+            print(f"singr-db: {kind.what} that need a former secret: {kind.former}{until}.", file=sys.stderr)
+        if kind.unknown:
+            print(
+                f"singr-db: {kind.what} that need a secret which AUTH_SECRET_PREVIOUS lacks: {kind.unknown}.",
+                file=sys.stderr,
+            )
+    return _FAILED if keys.unknown or keys.broken or left else 0
 
 
 def _check(settings: DatabaseSettings) -> int:
@@ -192,7 +203,10 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser(
         "retention", help="say what a worker would drop of jobs and messages, and when; changes nothing"
     )
-    commands.add_parser("rewrap-keys", help="wrap people's keys with AUTH_SECRET, before a former secret is removed")
+    commands.add_parser(
+        "rewrap-keys",
+        help="wrap people's keys with AUTH_SECRET, and count what still needs a former one; exit code 1 if anything",
+    )
     commands.add_parser("check", help="is the database fit for this version? exit code 1 if not")
     for command in (seeding, reset):
         command.add_argument("--demo", action="store_true", help="add the organization Demo Karaoke")
