@@ -8,7 +8,10 @@ from singr_comms.channels.email import EmailAddress
 
 
 class AccountData(Protocol):
-    """Knows accounts; the application adapts what keeps them."""
+    """Knows accounts; the application adapts what keeps them.
+
+    Where it lacks a secret to tell all of it, it raises `singr_db.SealError`: the export is left to another process.
+    """
 
     async def address(self, user_id: UUID) -> EmailAddress | None:
         """Where the account is written to; None where it is not in force any more."""

@@ -9,11 +9,11 @@ from singr_comms._errors import TransientError
 from singr_comms.channels.email import CHANNEL as EMAIL
 from singr_comms.channels.email import EmailAddress
 from singr_comms.messages.data_export import DataExported
-from singr_comms.notifications._person_keys import open_sealed
 from singr_comms.notifications._queue import queue_message
 from singr_comms.notifications._rows import RECIPIENT
 from singr_comms.notifications.branding._worn import Brands, NoBrands, Wardrobe, wears
 from singr_comms.notifications.channels.email import EmailRequest
+from singr_comms.notifications.sending._policy import next_look
 from singr_comms.people.exporting._account import AccountData, NoAccounts
 from singr_comms.people.exporting._job import HOURS, RemoveExport, key_of_export
 from singr_comms.people.exporting._leftovers import remove_leftovers
@@ -35,7 +35,8 @@ from singr_db import (
     made_at,
     sql_text,
 )
-from singr_jobs import RetryLater, enqueue
+from singr_jobs import PermanentError, RetryLater, enqueue
+from singr_observability import get_logger
 
 _LASTS: Final = timedelta(hours=HOURS)
 # For as long an object is remembered that lies in a store which is switched off.
@@ -44,7 +45,9 @@ _AGAIN_S: Final = 3600.0
 _NO_STORE: Final = "no object store is configured: set S3_BUCKET and what belongs to it"
 _READ: Final = sql_text(
     """
-SELECT e.recipient_id, e.user_id, e.state, e.expires_at <= now() AS is_over, r.user_id AS account
+SELECT e.recipient_id, e.user_id, e.state, e.expires_at <= now() AS is_over, r.user_id AS account,
+       extract(epoch FROM now() - e.created_at)::float8 AS waited,
+       extract(epoch FROM e.expires_at - now())::float8 AS remaining
   FROM data_exports AS e LEFT JOIN recipients AS r ON r.id = e.recipient_id WHERE e.id = :id
 """,
     roles=("tenant",),
@@ -69,6 +72,7 @@ _ENDED: Final = sql_text("DELETE FROM data_exports WHERE id = :id AND state = 'q
 _NAME: Final = sql_text("SELECT name FROM organizations WHERE id = :id", roles=("tenant",))
 _LOCALE: Final = sql_text("UPDATE messages SET locale = :locale WHERE id = :id", roles=("tenant",))
 _LINK: Final = sql_text("UPDATE data_exports SET message_id = :message_id WHERE id = :id", roles=("tenant",))
+_log = get_logger("comms.exports")
 
 
 class Exports:
@@ -96,6 +100,7 @@ class Exports:
         self._db, self._sealer, self._shared = db, sealer, SharedObjectStore(objects)
         self._accounts: AccountData = accounts or NoAccounts()
         self._opener, self._brands = Opener(sealer, brand), brands or NoBrands()
+        self._is_said = False
 
     async def write(self, export_id: UUID, organization_id: UUID) -> str:
         """Write one; again is as once.
@@ -105,6 +110,8 @@ class Exports:
         Raises:
             TransientError: there is no object store.
             ObjectStoreError: the store refused, or did not answer.
+            RetryLater: this process lacks a secret, and leaves it to one that has it; nothing is written.
+            PermanentError: none had it within the day.
         """
         store = await self._objects()
         asked = await self._asked(export_id, organization_id)
@@ -116,10 +123,14 @@ class Exports:
         rows = self._rows(export_id, organization_id, asked.recipient_id, asked.user_id)
         try:
             await store.put_stream(key_of_export(export_id), document(head, rows), "application/json")
+            link = await store.presign(key_of_export(export_id), HOURS * 3600)
+            outcome = await self._told(export_id, organization_id, asked, link)
         except WithdrawnError:
             return await self._not(export_id, organization_id, "withdrawn")
-        link = await store.presign(key_of_export(export_id), HOURS * 3600)
-        outcome = await self._told(export_id, organization_id, asked, link)
+        except SealError as error:
+            await store.delete(key_of_export(export_id))  # it may be whole, and nobody can be told where it is
+            raise self._left(export_id, asked, error) from error
+        self._is_said = False
         return outcome if outcome == "ready" else await self._not(export_id, organization_id, outcome)
 
     async def remove(self, export_id: UUID, organization_id: UUID) -> bool:
@@ -208,12 +219,24 @@ class Exports:
         return "ready"
 
     def _address(self, row: Any) -> EmailAddress | None:
-        if row.email_sealed is None:
-            return None
-        try:
-            return EMAIL.decoded(open_sealed(self._sealer, row.email_sealed, row.key_wrapped, context=RECIPIENT))
-        except SealError:
-            return None
+        sealed = self._opener.opened(row.email_sealed, row.key_wrapped, RECIPIENT)
+        return None if sealed is None else EMAIL.decoded(sealed)
+
+    def _left(self, export_id: UUID, asked: Any, error: SealError) -> RetryLater | PermanentError:
+        """Leave an export to a process that can open all of it, until its day is over."""
+        wait = next_look(asked.waited)
+        if asked.remaining <= wait:
+            _log.error("the export {} is given up: nobody could open all of it for a day: {}", export_id, error)
+            return PermanentError("unreadable", f"nobody could open all of it for a day: {error}")
+        if not self._is_said:
+            _log.error(
+                "exports cannot be opened by this process and are left for another, such as {}: {}"
+                " (AUTH_SECRET_PREVIOUS); they are tried for a day from when they were asked for",
+                export_id,
+                error,
+            )
+        self._is_said = True
+        return RetryLater(wait, "unreadable", f"left for another: {error}", counts=False)
 
     async def _mailed(
         self, session: TenantSession, to: EmailAddress, locale: str | None, link: str, user_id: UUID | None

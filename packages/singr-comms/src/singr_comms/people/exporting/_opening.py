@@ -1,4 +1,7 @@
-"""Rows of an export, opened: what is sealed is told in clear, or as null where nobody can read it any more."""
+"""Rows of an export, opened: what is sealed is told in clear, or as null where nobody can read it any more.
+
+What another process may be able to open is not told as null: a SealError leaves the export to it.
+"""
 
 import base64
 from collections.abc import Mapping
@@ -15,7 +18,7 @@ from singr_comms.notifications._rows import CONTENT, RECIPIENT
 from singr_comms.notifications.branding._worn import Wardrobe
 from singr_comms.people.recipients._sealing import NAME
 from singr_config import BrandSettings
-from singr_db import Sealer, SealError
+from singr_db import KeyDestroyedError, Sealer, SealError, key_of
 
 WITHHELD: Final = "withheld: it carries a code or a link that lets somebody in"
 _BARE: Final = Wardrobe()
@@ -35,7 +38,11 @@ class Opener:
         self._brand = brand
 
     def told(self, row: Mapping[str, Any], wardrobe: Wardrobe = _BARE) -> dict[str, Any]:
-        """A row as the export tells it: `at` is its id, and what was said it tells as it wears it of a wardrobe."""
+        """A row as the export tells it: `at` is its id, and what was said it tells as it wears it of a wardrobe.
+
+        Raises:
+            SealError: as `opened` raises it.
+        """
         told = {name: value for name, value in row.items() if name not in {"at", "key_wrapped"}}
         told = {"id": row["at"], **{name: value for name, value in told.items() if not name.endswith("_sealed")}}
         if "name_sealed" in row:
@@ -56,7 +63,7 @@ class Opener:
         return target | {"contents": contents}
 
     def _person(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        name = self._opened(row["name_sealed"], row["key_wrapped"], NAME)
+        name = self.opened(row["name_sealed"], row["key_wrapped"], NAME)
         addresses = {
             column.removesuffix("_sealed"): self._address(row, column, channel)
             for column, channel in _ADDRESSES.items()
@@ -64,7 +71,7 @@ class Opener:
         return {"name": None if name is None else name.decode(), **addresses}
 
     def _address(self, row: Mapping[str, Any], column: str, channel: str) -> Any:
-        sealed = self._opened(row[column], row["key_wrapped"], RECIPIENT)
+        sealed = self.opened(row[column], row["key_wrapped"], RECIPIENT)
         # A token that pushes are sent by is no address that anybody would know.
         if sealed is None or channel == "push":
             return row.get("recipient_masked")
@@ -76,7 +83,7 @@ class Opener:
         """Its variables, and the words that they came to: null once the words are gone."""
         if message_types.carries_code(kind):
             return {"data": WITHHELD, "subject": None, "text": WITHHELD}
-        content = self._opened(sealed, row.get("key_wrapped"), CONTENT)
+        content = self.opened(sealed, row.get("key_wrapped"), CONTENT)
         told: dict[str, Any] = {"data": None, "subject": None, "text": None}
         if content is None:
             return told
@@ -92,10 +99,22 @@ class Opener:
             pass  # of a type that has changed since: its variables are told as they were
         return told
 
-    def _opened(self, sealed: bytes | None, wrapped: bytes | None, context: str) -> bytes | None:
+    def opened(self, sealed: bytes | None, wrapped: bytes | None, context: str) -> bytes | None:
+        """What a person's key, which `wrapped` is, or the platform's secret sealed.
+
+        Returns:
+            None where there is nothing, or nobody can open it: its key was destroyed, or it was altered.
+
+        Raises:
+            SealError: a secret is needed that this process does not have.
+        """
         if not sealed:
             return None
         try:
             return open_sealed(self._sealer, bytes(sealed), wrapped, context=context)
-        except SealError:
+        except KeyDestroyedError:
             return None
+        except SealError:
+            if self._sealer.knows(sealed if key_of(sealed) is None else wrapped or b""):
+                return None
+            raise
