@@ -110,6 +110,17 @@ def test_a_statement_that_changes_a_first_answer_is_found() -> None:
     }
 
 
+ASKS_WHETHER_GIVEN = re.compile(r"(?:CAST\(%\(\w+\)s AS [^)]+\)|%\(\w+\)s\S*) IS NULL OR\b")
+
+
+def test_no_statement_asks_which_of_its_filters_are_given() -> None:
+    """One plan serves all values (decision 113): with `:after IS NULL OR id < :after` it could use no index."""
+    import_everything()
+    asking = sorted({one.where for one in registered() if ASKS_WHETHER_GIVEN.search(one.sql)})
+    assert asking == [], "compare with coalesce(:value, what all are), or write a statement for each choice of filters"
+    assert ASKS_WHETHER_GIVEN.search("WHERE (CAST(%(after)s AS uuid) IS NULL OR id < %(after)s)")
+
+
 def test_a_statement_that_fits_is_not_run(admin: psycopg.Connection[TupleRow]) -> None:
     statement = Statement("INSERT INTO request_marks (mark, expires_at) VALUES (%s, now())", ("platform",), "")
     assert list(refusals(admin, statement)) == []

@@ -93,27 +93,25 @@ async def test_impossible_values_are_refused_by_the_database(values: dict[str, A
 
 
 async def test_connections_have_a_name_utc_and_time_limits(database: Database):
-    names = ("application_name", "timezone", "statement_timeout", "jit")
+    names = ("application_name", "timezone", "statement_timeout", "jit", "plan_cache_mode")
+    expected = ("singr-db-tests", "UTC", "30s", "off", "force_generic_plan")
     settings = "SELECT " + ", ".join(f"current_setting('{name}')" for name in names)
     async with database.psycopg.connection() as connection:
         hot = await (await connection.execute(settings)).fetchone()
     async with database.platform() as session:
-        assert tuple((await session.execute(text(settings))).one()) == hot == ("singr-db-tests", "UTC", "30s", "off")
+        assert tuple((await session.execute(text(settings))).one()) == hot == expected
 
 
 async def test_rows_are_found_by_index_though_their_table_was_empty_when_the_plan_was_made(own: Database):
     """Else a burst into an empty table has each of its statements read all that is there, until statistics are new."""
     prepared, explained = "PREPARE found AS SELECT FROM bursts WHERE id = $1", "EXPLAIN (COSTS OFF) EXECUTE found (1)"
-    kept = "SELECT set_config('plan_cache_mode', 'force_generic_plan', true)"
     async with own.psycopg.connection() as connection:
         await connection.execute("CREATE TABLE bursts (id int PRIMARY KEY)")
         await connection.execute("VACUUM (ANALYZE) bursts")
         async with connection.transaction():
-            await connection.execute(kept)
             await connection.execute(prepared)
             hot = str(await (await connection.execute(explained)).fetchall())
     async with own.platform() as session:
-        await session.execute(text(kept))
         await session.execute(text(prepared))
         told = str((await session.execute(text(explained))).all())
     assert all("bursts_pkey" in plan and "Seq Scan" not in plan for plan in (hot, told)), (hot, told)

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 from jobs_support import ORGANIZATION, Steer
+from psycopg import AsyncConnection
 from sqlalchemy import text
 
 from singr_db import Database
 from singr_db.ending import CANCEL_MANY, REPRIORITIZE
-from singr_jobs import enqueue_many
+from singr_jobs import Queue, enqueue_many
+from singr_jobs.taking._later import BECOME_DUE
 
 MANY = 900
 
@@ -43,3 +45,28 @@ async def test_no_job_of_many_is_compared_with_all_others(db: Database, statemen
         )
     compared = sum(node.get("Rows Removed by Join Filter", 0) * node["Actual Loops"] for node in nodes(told[0]["Plan"]))
     assert (left, compared < MANY, MANY <= read < 5 * MANY) == (0, True, True), (compared, read)
+
+
+async def test_whether_jobs_wait_in_a_queue_is_seen_without_reading_those_that_do(db: Database) -> None:
+    """Each worker looks every second: with a million that wait, it would read them all each time."""
+    values = {"limit": 10, "queues": [Queue.DEFAULT.value, Queue.EMAIL.value]}
+    async with db.psycopg.connection() as connection:
+        await connection.execute("VACUUM (ANALYZE) job_ready")
+        await connection.execute(BECOME_DUE, values, binary=True, prepare=True)  # the plan is made while nothing waits
+        async with db.platform() as session:
+            await enqueue_many(session, map(Steer, "a" * MANY), organization_id=ORGANIZATION, queue=Queue.EMAIL)
+        async with connection.transaction():
+            before = await read_so_far(connection)
+            cursor = await connection.execute(BECOME_DUE, values, binary=True, prepare=True)
+            [(_, _, waiting, *_)] = await cursor.fetchall()
+            read = await read_so_far(connection) - before
+    assert (waiting, read < MANY / 10) == ([Queue.EMAIL.value], True), read
+
+
+async def read_so_far(connection: AsyncConnection[Any]) -> int:
+    """Rows of `job_ready` that this connection has looked at."""
+    cursor = await connection.execute(
+        "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'job_ready'"
+    )
+    [(rows,)] = await cursor.fetchall()
+    return int(rows)

@@ -18,7 +18,7 @@ from singr_db._errors import (
 from singr_db._ids import PLATFORM_ORGANIZATION_ID, first_id, made_at, new_id
 from singr_db._partitions import Partition, PartitionReport, ensure_partitions
 from singr_db._patience import answered_within
-from singr_db._statements import READ_IN_ORDER, RunsAs, sql, sql_text
+from singr_db._statements import RunsAs, sql, sql_text
 from singr_db._storable import storable
 from singr_db.objects._folder_objects import FolderObjectStore, StoredObject
 from singr_db.objects._noting import note_object
@@ -44,7 +44,6 @@ __all__ = [
     "DEMO_ORGANIZATION_ID",
     "LEAVE_A_WORD",
     "PLATFORM_ORGANIZATION_ID",
-    "READ_IN_ORDER",
     "CommitsHangError",
     "Database",
     "DatabaseUrlError",

@@ -74,10 +74,3 @@ def _register(statement: str, roles: Sequence[RunsAs]) -> None:
     writer = sys._getframe(2)  # noqa: SLF001 - whoever wrote it down, to be named where it is refused
     where = f"{writer.f_globals.get('__name__', '?')}:{writer.f_lineno}"
     _REGISTERED.append(Statement(statement, tuple(roles), where))
-
-
-READ_IN_ORDER: Final = sql_text("SELECT set_config('enable_bitmapscan', 'off', true)")
-"""Before a statement that wants the first of many, in its transaction: they are read in the order of their index.
-
-Believing that few are there, as of a table that was filled just now, the planner would read all of them and sort.
-"""

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 __all__ = [
+    "BEHIND",
     "LOOKS_BACK",
     "InvalidCursor",
     "Page",
@@ -34,6 +35,11 @@ _VERSION = b"\x01"
 _CURSOR_BYTES = 17
 _TIME_BITS: Final = 80
 
+BEHIND: Final = "coalesce(CAST(:after AS uuid), 'ffffffff-ffff-ffff-ffff-ffffffffffff')"
+"""SQL: the ids of a page, newest first, are less than this; `:after` is a cursor's, or NULL for the first page.
+
+With `:after IS NULL OR id < :after`, one plan for both would read from the first row on to the last page.
+"""
 LOOKS_BACK: Final = 10_000
 """So many rows are looked through for a page of a search."""
 

@@ -21,7 +21,7 @@ _ORGANIZATIONS = sql_text(
     SELECT o.id, o.slug, o.name, o.created_at,
            (SELECT count(*) FROM memberships WHERE organization_id = o.id) AS members
     FROM organizations o
-    WHERE CAST(:name AS text) IS NULL OR strpos(lower(o.name), lower(:name)) > 0 OR o.slug = :name
+    WHERE strpos(lower(o.name), lower(coalesce(CAST(:name AS text), ''))) > 0 OR o.slug = :name
     ORDER BY o.name, o.id LIMIT :limit
     """
 )

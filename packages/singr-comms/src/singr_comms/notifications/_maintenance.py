@@ -8,7 +8,7 @@ import msgspec
 
 from singr_comms.catalogue import message_types
 from singr_comms.notifications.sending._try import FLAGGED
-from singr_db import READ_IN_ORDER, Database, sql_text
+from singr_db import Database, sql_text
 
 _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LOWEST: Final = UUID(int=0)
@@ -141,7 +141,6 @@ async def settle_messages(
         if not await session.scalar(_ANY, {"soon": soon}):
             cursor.restart()
             return Settled(0, 0, 0)
-        await session.execute(READ_IN_ORDER)
         row = (await session.execute(_SETTLE, values)).one()
     if row.looked < limit:
         cursor.restart()

@@ -43,10 +43,10 @@ _PERIOD: Final = f"""
            ) AS period, CASE WHEN chosen.period IS NOT NULL THEN often.rule END AS period_rule
       FROM {FREQUENCY_SQL} AS often CROSS JOIN LATERAL (
            SELECT CASE WHEN often.frequency <> 'immediate' AND {REACHED}
-                        AND (CAST(:ends_at AS timestamptz) IS NULL OR CAST(:ends_at AS timestamptz) > (
+                        AND coalesce(CAST(:ends_at AS timestamptz), 'infinity') > (
                              SELECT {closes_sql("clock_timestamp()", "reader", "often.frequency")}
                                FROM (SELECT CAST(:organization_id AS uuid) AS organization_id, r.time_zone,
-                                            r.digest_at, r.digest_weekday) AS reader))
+                                            r.digest_at, r.digest_weekday) AS reader)
                        THEN often.frequency END AS period OFFSET 0) AS chosen"""  # noqa: S608 - constants
 # By a channel that was decided before this one; its window is held until all are.
 _BESIDE: Final = """EXISTS (

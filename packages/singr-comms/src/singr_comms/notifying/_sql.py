@@ -159,13 +159,16 @@ UPDATE notifications SET updated_at = now(), audience = jsonb_set(
 """,
     roles=("tenant",),
 )
+# A statement each for everybody and for some: one that asked which it is could look for nobody by index.
+_THEIRS: Final = {"everybody": "", "some": "AND recipient_id = ANY (CAST(:recipients AS uuid[]))"}
 # What has begun to be sent is not stopped; what failed for certain and waits for another try is.
-STOP: Final = sql_text(
-    """
+STOP: Final = {
+    whose: sql_text(
+        f"""
 WITH waiting AS MATERIALIZED (
     SELECT id FROM messages
      WHERE notification_id = :id AND organization_id = :organization_id AND status = 'queued' AND messages.id > :after
-       AND (CAST(:recipients AS uuid[]) IS NULL OR recipient_id = ANY (CAST(:recipients AS uuid[])))
+       {_THEIRS[whose]}
        AND NOT EXISTS (SELECT FROM message_attempts a WHERE a.message_id = messages.id
                           AND a.status IN ('dispatched', 'unknown'))
      ORDER BY id LIMIT :limit FOR UPDATE
@@ -173,15 +176,18 @@ WITH waiting AS MATERIALIZED (
 UPDATE messages SET status = 'suppressed', error = CAST(:error AS jsonb), content_sealed = ''::bytea, updated_at = now()
   FROM waiting WHERE messages.id = waiting.id AND messages.id = ANY (ARRAY(SELECT id FROM waiting))
 RETURNING messages.id
-""",
-    roles=("tenant",),
-)
+""",  # noqa: S608 - constants
+        roles=("tenant",),
+    )
+    for whose in _THEIRS
+}
 # What is being told in a digest in this moment is waited for, and then gone.
-WITHDRAW: Final = sql_text(
-    """
+WITHDRAW: Final = {
+    whose: sql_text(
+        f"""
 WITH taken AS (
     DELETE FROM digest_items WHERE notification_id = :id AND organization_id = :organization_id
-       AND (CAST(:recipients AS uuid[]) IS NULL OR recipient_id = ANY (CAST(:recipients AS uuid[])))
+       {_THEIRS[whose]}
     RETURNING recipient_id
 ), told AS (
     UPDATE messages SET error = CAST(:error AS jsonb), updated_at = now()
@@ -190,19 +196,24 @@ WITH taken AS (
     RETURNING id
 )
 SELECT count(*) FROM told
-""",
-    roles=("tenant",),
-)
-SO_FAR: Final = sql_text(
-    """
+""",  # noqa: S608 - constants
+        roles=("tenant",),
+    )
+    for whose in _THEIRS
+}
+SO_FAR: Final = {
+    whose: sql_text(
+        f"""
 SELECT count(*) FILTER (WHERE status IN ('sent', 'delivered', 'bounced', 'complained')) AS already_sent,
        count(*) FILTER (WHERE status IN ('queued', 'dispatched', 'unknown')) AS in_flight
   FROM messages
  WHERE notification_id = :id AND organization_id = :organization_id
-   AND (CAST(:recipients AS uuid[]) IS NULL OR recipient_id = ANY (CAST(:recipients AS uuid[])))
-""",
-    roles=("tenant",),
-)
+   {_THEIRS[whose]}
+""",  # noqa: S608 - constants
+        roles=("tenant",),
+    )
+    for whose in _THEIRS
+}
 PAUSE: Final = sql_text(
     """
 UPDATE notifications SET paused_at = coalesce(paused_at, now()), updated_at = now()

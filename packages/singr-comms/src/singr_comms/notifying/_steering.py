@@ -73,8 +73,8 @@ async def cancel_notification(
         await session.execute(sql.WITHHOLD, {**which, "recipients": ids})
     stopped = await _stop(session, which, ids)
     values = {**which, "recipients": ids, "error": _CANCELLED}
-    stopped += await session.scalar(sql.WITHDRAW, values) or 0
-    so_far = (await session.execute(sql.SO_FAR, {**which, "recipients": ids})).one()
+    stopped += await session.scalar(sql.WITHDRAW[_whose(ids)], values) or 0
+    so_far = (await session.execute(sql.SO_FAR[_whose(ids)], values)).one()
     return Cancelled(stopped, so_far.already_sent, so_far.in_flight)
 
 
@@ -172,10 +172,14 @@ async def _stop(session: TenantSession, which: dict[str, Any], recipients: list[
     stopped, after = 0, _FIRST
     while True:
         values = {**which, "recipients": recipients, "after": after, "limit": _BITE, "error": _CANCELLED}
-        ids = list(await session.scalars(sql.STOP, values))
+        ids = list(await session.scalars(sql.STOP[_whose(recipients)], values))
         # A message of a notification has the id of its job.
         await cancel_jobs(session, ids, organization_id=which["organization_id"])
         stopped += len(ids)
         if len(ids) < _BITE:
             return stopped
         after = max(ids)
+
+
+def _whose(recipients: list[UUID] | None) -> str:
+    return "everybody" if recipients is None else "some"

@@ -43,7 +43,7 @@ WITH RECURSIVE hop AS (
     SELECT found.fingerprint, latest.failed_at
       FROM found CROSS JOIN LATERAL (
         SELECT d.type, d.failed_at {these} AND d.fingerprint = found.fingerprint ORDER BY d.id DESC LIMIT 1) AS latest
-     WHERE CAST(:type AS text) IS NULL OR latest.type = :type
+     WHERE latest.type = coalesce(CAST(:type AS text), latest.type)
 )
 SELECT of_all.kinds, alike.fingerprint, alike.failed_at, counted.letters
   FROM (SELECT count(*) AS kinds FROM found) AS of_all LEFT JOIN alike ON true
@@ -65,7 +65,7 @@ SELECT of_all.looked_through, of_all.looked_back_to, alike.*
   FROM (SELECT count(*) AS looked_through, min(failed_at) AS looked_back_to FROM latest) AS of_all
   LEFT JOIN (
     SELECT fingerprint, max(failed_at) AS failed_at, count(*) AS letters
-      FROM latest WHERE CAST(:type AS text) IS NULL OR type = :type
+      FROM latest WHERE type = coalesce(CAST(:type AS text), type)
      GROUP BY fingerprint ORDER BY 3 DESC, 2 DESC LIMIT :groups) AS alike ON true
 """  # noqa: S608 - constants
 

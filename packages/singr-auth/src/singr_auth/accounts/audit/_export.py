@@ -13,16 +13,18 @@ from singr_db import Database, FolderObjectStore, ObjectStore, sql_text
 _EVENTS_A_PART: Final = 5000
 # By then, what was written before the day's end is committed.
 _SETTLED: Final = dt.timedelta(minutes=10)
-_EVENTS: Final = sql_text(
-    """
+_EVENTS: Final = {
+    of_one: sql_text(
+        f"""
     SELECT id, created_at, kind, actor, user_id, organization_id, address, device, detail, correlation_id
     FROM security_events
-    WHERE (CAST(:after AS uuid) IS NULL OR id > :after)
-      AND created_at < :before AND (CAST(:since AS timestamptz) IS NULL OR created_at >= :since)
-      AND (CAST(:organization AS uuid) IS NULL OR organization_id = :organization)
+    WHERE id > :after AND created_at < :before AND created_at >= coalesce(CAST(:since AS timestamptz), '-infinity')
+      {"AND organization_id = :organization" if of_one else ""}
     ORDER BY id LIMIT :limit
-    """
-)
+    """  # noqa: S608 - constants
+    )
+    for of_one in (False, True)
+}
 
 
 class ExportedPart(msgspec.Struct, frozen=True):
@@ -67,16 +69,16 @@ async def export_trail(
         raise ValueError(f"since ({since}) must be a day before `before` ({before}): there is nothing between them")
     folder = f"security-events/{organization_id or 'all'}/{since or 'start'}_{before}"
     values: dict[str, Any] = {
-        "after": None,
+        "after": UUID(int=0),
         "before": end,
         "since": None if since is None else dt.datetime.combine(since, dt.time(), dt.UTC),
         "organization": organization_id,
         "limit": events_a_part,
     }
-    number = 0
+    events, number = _EVENTS[organization_id is not None], 0
     while True:
         async with db.platform() as session:
-            rows = [dict(row) for row in (await session.execute(_EVENTS, values)).mappings()]
+            rows = [dict(row) for row in (await session.execute(events, values)).mappings()]
         if not rows:
             return
         number += 1

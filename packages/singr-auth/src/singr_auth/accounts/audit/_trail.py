@@ -7,14 +7,14 @@ from uuid import UUID
 import msgspec
 
 from singr_db import PlatformSession, sql_text
-from singr_db.pages import Page, decode_cursor, page_of
+from singr_db.pages import BEHIND, Page, decode_cursor, page_of
 
 _PAGE: Final = sql_text(
-    """
+    f"""
     SELECT id, kind, actor, organization_id, address, device, detail, created_at FROM security_events
-    WHERE user_id = :id AND (CAST(:after AS uuid) IS NULL OR id < :after)
+    WHERE user_id = :id AND id < {BEHIND}
     ORDER BY id DESC LIMIT :limit
-    """
+    """  # noqa: S608 - a constant
 )
 
 

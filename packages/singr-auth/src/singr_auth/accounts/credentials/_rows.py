@@ -14,7 +14,7 @@ from singr_config import HoldsSecrets, PortableError, Secret
 from singr_config.clock import clock
 from singr_config.constants import PERMISSIONS
 from singr_db import new_id, sql_text
-from singr_db.pages import Page, decode_cursor, page_of
+from singr_db.pages import BEHIND, Page, decode_cursor, page_of
 
 Kind = Literal["api_key", "signing"]
 
@@ -107,7 +107,7 @@ _LIST = sql_text(f"SELECT {_COLUMNS} FROM service_credentials ORDER BY created_a
 _PAGE = sql_text(
     f"""
     SELECT id, {_COLUMNS} FROM service_credentials
-    WHERE organization_id = :organization_id AND kind = :kind AND (CAST(:after AS uuid) IS NULL OR id < :after)
+    WHERE organization_id = :organization_id AND kind = :kind AND id < {BEHIND}
     ORDER BY id DESC LIMIT :limit
     """  # noqa: S608 — our own words
 )

@@ -9,14 +9,14 @@ import msgspec
 from singr_auth.accounts.organizations._actor import AnySession
 from singr_config.constants import PAGINATION
 from singr_db import sql_text
-from singr_db.pages import Page, decode_cursor, page_of
+from singr_db.pages import BEHIND, Page, decode_cursor, page_of
 
 _PAGE: Final = sql_text(
-    """
+    f"""
     SELECT id, kind, actor, user_id, address, device, detail, created_at FROM security_events
-    WHERE organization_id = :organization_id AND (CAST(:after AS uuid) IS NULL OR id < :after)
+    WHERE organization_id = :organization_id AND id < {BEHIND}
     ORDER BY id DESC LIMIT :limit
-    """,
+    """,  # noqa: S608 - a constant
     roles=("platform", "tenant"),
 )
 

@@ -23,7 +23,7 @@ from singr_auth.accounts.people._users import checked_email
 from singr_auth.accounts.sessions._access_feed import note_change
 from singr_config.constants import PAGINATION, TOKEN_LIFETIMES
 from singr_db import PlatformSession, new_id, sql_text
-from singr_db.pages import Page, decode_cursor, page_of
+from singr_db.pages import BEHIND, Page, decode_cursor, page_of
 
 MOST_OPEN: Final = 200
 _OPEN: Final = "accepted_at IS NULL AND revoked_at IS NULL"
@@ -40,7 +40,7 @@ _SELECT: Final = f"""
     WHERE i.organization_id = :organization_id
 """  # noqa: S608 — our own words
 _PAGE: Final = sql_text(
-    f"{_SELECT} AND (CAST(:after AS uuid) IS NULL OR i.id < :after) ORDER BY i.id DESC LIMIT :limit",
+    f"{_SELECT} AND i.id < {BEHIND} ORDER BY i.id DESC LIMIT :limit",
     roles=("platform", "tenant"),
 )
 _ONE: Final = sql_text(f"{_SELECT} AND i.id = :id", roles=("platform", "tenant"))

@@ -31,7 +31,7 @@ from singr_auth.accounts.organizations._roles import RoleView, find_role, role_b
 from singr_auth.accounts.sessions._access_feed import note_change
 from singr_config.constants import PAGINATION
 from singr_db import PlatformSession, sql_text
-from singr_db.pages import Page, decode_cursor, page_of
+from singr_db.pages import BEHIND, Page, decode_cursor, page_of
 
 _SELECT: Final = """
     SELECT u.id AS user_id, u.name, u.email, u.status, r.id AS role_id, r.name AS role, m.created_at AS joined_at,
@@ -40,7 +40,7 @@ _SELECT: Final = """
     WHERE m.organization_id = :organization_id
 """
 _PAGE: Final = sql_text(
-    f"{_SELECT} AND (CAST(:after AS uuid) IS NULL OR m.user_id < :after) ORDER BY m.user_id DESC LIMIT :limit",
+    f"{_SELECT} AND m.user_id < {BEHIND} ORDER BY m.user_id DESC LIMIT :limit",
     roles=("platform", "tenant"),
 )
 _ONE: Final = sql_text(f"{_SELECT} AND m.user_id = :user_id", roles=("platform", "tenant"))

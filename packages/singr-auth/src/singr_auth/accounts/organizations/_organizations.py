@@ -85,7 +85,7 @@ _OF_USER: Final = sql_text(
     SELECT o.id, o.name, o.slug, o.created_at, r.name AS role, m.created_at AS joined_at,
            ARRAY(SELECT permission FROM role_permissions WHERE role_id = r.id ORDER BY permission) AS permissions
     FROM memberships m JOIN organizations o ON o.id = m.organization_id JOIN roles r ON r.id = m.role_id
-    WHERE m.user_id = :user_id AND (CAST(:organization_id AS uuid) IS NULL OR o.id = :organization_id)
+    WHERE m.user_id = :user_id AND o.id = coalesce(CAST(:organization_id AS uuid), o.id)
     ORDER BY o.name, o.id
     """
 )

@@ -15,7 +15,7 @@ from singr_auth.accounts.audit._events import record_event
 from singr_auth.accounts.organizations._invitations import STANDS
 from singr_config.constants import PAGINATION
 from singr_db import PlatformSession, sql_text
-from singr_db.pages import Page, decode_cursor, page_of
+from singr_db.pages import BEHIND, Page, decode_cursor, page_of
 
 _THEIRS: Final = f"""
     u.id = :user_id AND u.status = 'active' AND u.email_verified_at IS NOT NULL AND u.email_key = i.email_key
@@ -27,7 +27,7 @@ _PAGE: Final = sql_text(
            (SELECT name FROM users WHERE id = i.invited_by) AS inviter_name
     FROM invitations i JOIN users u ON u.email_key = i.email_key
     JOIN organizations o ON o.id = i.organization_id JOIN roles r ON r.id = i.role_id
-    WHERE {_THEIRS} AND (CAST(:after AS uuid) IS NULL OR i.id < :after)
+    WHERE {_THEIRS} AND i.id < {BEHIND}
     ORDER BY i.id DESC LIMIT :limit
     """  # noqa: S608 — our own words
 )

@@ -1,6 +1,7 @@
 """What operators do with other people's accounts: find, disable, enable, sign out; and the switch for incidents."""
 
 import datetime as dt
+from itertools import combinations
 from typing import Any, Final
 from uuid import UUID
 
@@ -21,23 +22,26 @@ from singr_auth.accounts.sessions._access_feed import note_change
 from singr_auth.accounts.sessions._sessions import Sessions
 from singr_config.constants import PAGINATION
 from singr_db import PlatformSession, sql_text
-from singr_db.pages import Page, decode_cursor, page_of
+from singr_db.pages import BEHIND, Page, decode_cursor, page_of
 
 _COLUMNS: Final = """
     u.id, u.account_type, u.status, u.name, u.email, u.email_verified_at IS NOT NULL AS email_verified,
     u.phone_masked AS phone, r.name AS platform_role, u.created_at, u.last_sign_in_at, u.disabled_at
 """
 _ONE: Final = sql_text(f"SELECT {_COLUMNS} FROM users u LEFT JOIN roles r ON r.id = u.role_id WHERE u.id = :id")  # noqa: S608 — the columns are ours
-_PAGE: Final = sql_text(
-    f"""
+_FILTERS: Final = {"status": "u.status = :status", "key": "u.email_key = :key", "role": "r.name = :role"}
+# A statement for each choice of filters: one that asked which are given could use the index of none.
+_PAGES: Final = {
+    given: sql_text(
+        f"""
     SELECT {_COLUMNS} FROM users u LEFT JOIN roles r ON r.id = u.role_id
-    WHERE (CAST(:status AS text) IS NULL OR u.status = :status)
-      AND (CAST(:key AS text) IS NULL OR u.email_key = :key)
-      AND (CAST(:role AS text) IS NULL OR r.name = :role)
-      AND (CAST(:after AS uuid) IS NULL OR u.id < :after)
+    WHERE {" AND ".join(("u.id < " + BEHIND, *(_FILTERS[name] for name in given)))}
     ORDER BY u.id DESC LIMIT :limit
-    """  # noqa: S608 — the columns are ours
-)
+    """  # noqa: S608 — the columns and conditions are ours
+    )
+    for many in range(len(_FILTERS) + 1)
+    for given in combinations(_FILTERS, many)
+}
 _DISABLE: Final = sql_text("UPDATE users SET status = 'disabled', disabled_at = now() WHERE id = :id")
 _ENABLE: Final = sql_text(
     """
@@ -149,7 +153,8 @@ class Administration:
             "key": None if email is None else email_key(email) or "",
             "role": platform_role,
         }
-        found = [UserSummary(**user) for user in (await session.execute(_PAGE, row)).mappings()]
+        statement = _PAGES[tuple(name for name in _FILTERS if row[name] is not None)]
+        found = [UserSummary(**user) for user in (await session.execute(statement, row)).mappings()]
         return page_of(found, limit=limit, row_id=lambda user: user.id)
 
     async def user(self, session: PlatformSession, user_id: UUID) -> UserSummary:

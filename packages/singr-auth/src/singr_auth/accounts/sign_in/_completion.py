@@ -46,7 +46,7 @@ _LOCK_USER: Final = sql_text(
     """
     SELECT id FROM users
     WHERE id = :user_id AND status = 'active'
-      AND (CAST(:password_hash AS text) IS NULL OR password_hash = :password_hash)
+      AND password_hash IS NOT DISTINCT FROM coalesce(CAST(:password_hash AS text), password_hash)
     FOR NO KEY UPDATE
     """
 )

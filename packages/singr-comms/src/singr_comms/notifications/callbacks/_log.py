@@ -22,9 +22,10 @@ UPDATE webhooks_received SET state = 'received' WHERE id = ANY (:ids) AND state 
 """)
 _FITTING: Final = sql_text("""
 SELECT id FROM webhooks_received
- WHERE state = :state AND (CAST(:provider AS text) IS NULL OR provider = :provider)
-   AND (CAST(:after AS timestamptz) IS NULL OR received_at >= :after)
-   AND (CAST(:cursor AS uuid) IS NULL OR id > :cursor) ORDER BY id LIMIT :limit
+ WHERE state = :state AND provider = coalesce(CAST(:provider AS text), provider)
+   AND received_at >= coalesce(CAST(:after AS timestamptz), '-infinity')
+   AND id > coalesce(CAST(:cursor AS uuid), '00000000-0000-0000-0000-000000000000')
+ ORDER BY id LIMIT :limit
 """)
 
 WebhookState = Literal["received", "done", "ignored", "failed"]

@@ -4,7 +4,7 @@ from typing import ClassVar, Final
 from uuid import UUID
 
 from singr_comms.notifying._queueing import give_to_job
-from singr_db import READ_IN_ORDER, Database, sql_text
+from singr_db import Database, sql_text
 from singr_db.chores import DatabaseChore
 
 _AT_ONCE: Final = 200
@@ -70,7 +70,6 @@ class SeeNotificationsOff(DatabaseChore):
         limit, seen = self.piece, self._open_at
         values = {"ids": list(seen), "open_at": list(seen.values()), "beginning": _BEGINNING}
         async with self.db.platform() as session:
-            await session.execute(READ_IN_ORDER)
             found = (await session.execute(_DONE, values | {"after": self._after, "limit": limit})).one()
             abandoned = (await session.execute(_ABANDONED, {"limit": limit})).all()
             for row in abandoned:

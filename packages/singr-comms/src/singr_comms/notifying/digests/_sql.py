@@ -42,8 +42,8 @@ SELECT id, organization_id, recipient_id, type FROM digest_windows
  ORDER BY type FOR UPDATE
 """)
 _IN_WINDOW: Final = """digest_items AS i WHERE i.organization_id = :organization_id AND i.window_id = :window_id
-       AND (CAST(:since AS timestamptz) IS NULL OR i.created_at >= :since)
-       AND (CAST(:until AS timestamptz) IS NULL OR i.created_at < :until)"""
+       AND i.created_at >= coalesce(CAST(:since AS timestamptz), '-infinity')
+       AND i.created_at < coalesce(CAST(:until AS timestamptz), 'infinity')"""
 # Who cancels an item meanwhile is waited for: what is held here was not, and is theirs no more once it is taken.
 ITEMS: Final = sql_text(f"""
 WITH i AS MATERIALIZED (

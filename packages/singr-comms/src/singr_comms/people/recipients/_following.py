@@ -23,7 +23,7 @@ _OF_ACCOUNT: Final = sql_text(
     """
 SELECT id, key_id, copied, name_sealed, email_sealed, email_hash, phone_sealed FROM recipients
  WHERE last_user_id = :user_id AND (user_id = :user_id OR CAST(:is_over AS boolean))
-   AND (CAST(:organization_id AS uuid) IS NULL OR organization_id = :organization_id)
+   AND organization_id = coalesce(CAST(:organization_id AS uuid), organization_id)
  ORDER BY id FOR NO KEY UPDATE
 """,
     roles=("platform", "tenant"),
