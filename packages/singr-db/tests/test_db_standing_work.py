@@ -49,8 +49,9 @@ class Guarding(Sweeping):
 
 
 @asynccontextmanager
-async def at_work(chore: Sweeping) -> AsyncIterator[None]:
+async def at_work(chore: Sweeping, switches: Switches) -> AsyncIterator[None]:
     """It has had its first turn, and waits for the next."""
+    await switches.work()
     running = asyncio.create_task(chore.run())
     await turn_of(chore)
     yield
@@ -82,7 +83,7 @@ async def pause(db: Database, by: str = "user:1", reason: str = "guests") -> Sta
 async def test_what_was_done_and_comes_next_is_seen(db: Database) -> None:
     chore = Sweeping()
     switches = Switches(db, [chore], process="one:1")
-    async with at_work(chore):
+    async with at_work(chore, switches):
         await switches.work()
     [one] = await seen(db)
     assert (one.name, one.every, one.error, one.paused, one.asked_at) == ("floor.sweep", 86_400.0, None, None, None)
@@ -93,7 +94,7 @@ async def test_what_was_done_and_comes_next_is_seen(db: Database) -> None:
 async def test_why_a_turn_failed_is_told_in_words_and_without_what_follows_the_first_line(db: Database) -> None:
     chore = Sweeping(ValueError("the broom is gone\nDETAIL: (email)=(somebody)"))
     switches = Switches(db, [chore], process="one:1")
-    async with at_work(chore):
+    async with at_work(chore, switches):
         await switches.work()
     [one] = await seen(db)
     assert one.error == "ValueError: the broom is gone"
@@ -110,7 +111,7 @@ async def test_what_must_never_be_paused_is_not_seen(db: Database) -> None:
 async def test_a_run_is_had_at_once_and_once(db: Database) -> None:
     chore = Sweeping()
     switches = Switches(db, [chore], process="one:1")
-    async with at_work(chore):
+    async with at_work(chore, switches):
         await switches.work()
         assert (await ask(db)).asked_at is not None
         await switches.work()
@@ -143,6 +144,24 @@ async def test_what_is_paused_has_no_turn_but_one_that_is_asked_for(db: Database
     await switches.work()
     assert chore.switch.begins()
     assert not chore.switch.begins()
+
+
+async def test_a_process_that_starts_has_no_turn_of_what_is_paused(db: Database) -> None:
+    """Else whoever pauses a deletion has it in full by the next restart."""
+    await Switches(db, [Sweeping()], process="one:1").work()
+    await pause(db)
+    chore = Sweeping()
+    switches = Switches(db, [chore], process="two:2")
+    running = asyncio.create_task(chore.run())
+    for _ in range(2):
+        await asyncio.sleep(0.05)
+        assert chore.turns.empty()
+        await switches.work()
+    await ask(db)
+    await switches.work()
+    await turn_of(chore)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_what_is_resumed_has_its_turns_again(db: Database) -> None:

@@ -48,6 +48,8 @@ class Chore(ABC):
         A fault is said when it begins and when it changes, an outage of the database as what it is.
         """
         trouble = Trouble(self.name, module=self.module or type(self).__module__)
+        if self.switch is not None:
+            await self.switch.known()
         if not self.at_once:
             await self._wait(self._pause())
         due = time.monotonic()

@@ -25,6 +25,7 @@ class Switch:
     def __init__(self) -> None:
         self.paused = False
         self.changed = True
+        self._is_known = asyncio.Event()
         self._asked = asyncio.Event()
         self._met: datetime | None = None
         self._began: float | None = None
@@ -33,6 +34,10 @@ class Switch:
         self._failed: float | None = None
         self._error: str | None = None
         self._last: float | None = None
+
+    async def known(self) -> None:
+        """Until the database has said whether it is paused: a process that has just started does not know."""
+        await self._is_known.wait()
 
     def begins(self) -> bool:
         """Whether a turn may begin: it is not paused, or somebody asked for one."""
@@ -62,6 +67,7 @@ class Switch:
         What was asked once is met once: the longer the answer took, the later that seems to have been.
         """
         self.paused = paused
+        self._is_known.set()
         if asked is None or asked.at == self._met:
             return
         if self._began is None or self._began < time.monotonic() - asked.ago:
