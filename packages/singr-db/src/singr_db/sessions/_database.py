@@ -32,7 +32,7 @@ _SETTINGS = {
     "enable_seqscan": "off",
     # Before PostgreSQL 18 what is read whole all the same seems so dear that it would be compiled, for a second.
     "jit": "off",
-    # Of tables in weeks a plan for the values seems to cost less each time, and then planning costs most (decision 113).
+    # Of tables in weeks a plan for the values seems to cost less each time; planning costs most (decision 113).
     "plan_cache_mode": "force_generic_plan",
 }
 _PING_TIMEOUT_S = 5.0
