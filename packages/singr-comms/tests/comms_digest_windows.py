@@ -52,8 +52,8 @@ async def due(crowd: Crowd, **ago: float) -> None:
     )
 
 
-async def made(crowd: Crowd) -> list[tuple[str, str | None, list[str], int]]:
-    """What came of digests: status, reason, titles, and how many more."""
+async def made_digests(crowd: Crowd) -> list[tuple[str, str | None, Digest | None]]:
+    """What came of digests: status, reason, and what the mail says."""
     asked = text(
         "SELECT m.status, m.error ->> 'code' AS code, m.content_sealed, k.wrapped, j.type AS job FROM messages AS m"
         " LEFT JOIN data_keys AS k ON k.id = m.key_id LEFT JOIN jobs AS j ON j.id = m.job_id WHERE m.kind = 'digest'"
@@ -68,10 +68,22 @@ async def made(crowd: Crowd) -> list[tuple[str, str | None, list[str], int]]:
                 if row.content_sealed
                 else None
             )
-            digest = said and msgspec.json.decode(said, type=Digest)
-            titles = [item.title for item in digest.items] if digest else []
-            found.append((row.status, row.code, titles, digest.more if digest else 0))
+            found.append((row.status, row.code, msgspec.json.decode(said, type=Digest) if said else None))
     return found
+
+
+async def made(crowd: Crowd) -> list[tuple[str, str | None, list[str], int]]:
+    """What came of digests: status, reason, titles, and how many more."""
+    return [
+        (status, code, [item.title for item in digest.items] if digest else [], digest.more if digest else 0)
+        for status, code, digest in await made_digests(crowd)
+    ]
+
+
+async def rotated(crowd: Crowd, *, of: str = "true") -> None:
+    """Let items name a secret that nobody knows; again: the one that they were sealed with."""
+    altered = "set_byte(content_sealed, 1, 255 - get_byte(content_sealed, 1))"
+    await crowd.run(f"UPDATE digest_items SET content_sealed = {altered} WHERE {of}")
 
 
 async def rows(crowd: Crowd, statement: str) -> list[Any]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from comms_crowds import Crowd
-from comms_digest_windows import Sites, digests, due, made, put, rows, tell
+from comms_digest_windows import Sites, digests, due, made, put, rotated, rows, tell
 from loguru import logger
 
 from singr_comms.notifying import Digests
@@ -27,12 +27,6 @@ async def crowd(bench: Any) -> Crowd:
 def elsewhere(crowd: Crowd, metrics: Metrics | None = None) -> Digests:
     """A worker whose `AUTH_SECRET` is another one."""
     return Digests(crowd.db, FOREIGN, Sites(), metrics=metrics)
-
-
-async def rotated(crowd: Crowd, *, of: str = "true") -> None:
-    """Let items name a secret that nobody knows; again: the one that they were sealed with."""
-    altered = "set_byte(content_sealed, 1, 255 - get_byte(content_sealed, 1))"
-    await crowd.run(f"UPDATE digest_items SET content_sealed = {altered} WHERE {of}")
 
 
 async def again(crowd: Crowd) -> None:

@@ -1,7 +1,8 @@
 """Closing windows: one mail of what was kept for somebody, or none and why not; in one transaction."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
@@ -169,22 +170,21 @@ class Digests:
                 who = (await session.execute(sql.PERSON, which | {"user_id": _account(user)})).one_or_none()
                 if who is None:
                     raise PermanentError("unknown_recipient", "this organization has no such recipient")
-                items: list[Any] = []
+                windows: list[UUID] = []
                 unwanted = None
-                span = {"since": start, "until": end}
                 for row in (await session.execute(sql.OPEN, which | {"recipient_id": who.recipient_id})).all():
                     if (no := await self._unwanted(session, row)) is None:
-                        window = span | {"organization_id": organization_id, "window_id": row.id}
-                        items += (await session.execute(sql.ITEMS, window)).all()
-                        await session.execute(sql.TAKEN, window | {"but": []})
+                        windows.append(row.id)
                     else:  # what is in it stays there: its closing asks again, and says why not
                         unwanted = no
+                kept = {"organization_id": organization_id, "windows": windows, "since": start, "until": end}
+                unwanted = None if await session.scalar(sql.HOLD, kept) else unwanted
                 keys = await open_keys(session, self._sealer, {who.key_id})
-                unwanted = None if items else unwanted
-                found = self._open(who, items, unwanted, keys)
-                if found.waiting and found.shut is not None:  # undoes all of it
+                found = await self._open(session, who, kept, unwanted, keys)
+                if found.shut is not None and not found.is_all:
                     self._tell([(who.recipient_id, found.shut)])
                     raise RetryLater(PAUSE_SECONDS, UNREADABLE, f"left for another: {found.shut.why}", counts=False)
+                await session.execute(sql.TAKEN, kept | {"but": [], **_place("to", None)})
                 return await self._make(session, who, found, unwanted, keys, message_id=message_id)
 
         return ClosedDigests(mails=await past_deadlock(make))
@@ -192,19 +192,18 @@ class Digests:
     async def _close(self, session: PlatformSession, row: Any, keys: Keys) -> _Closed:
         """Close one window that is held by this session, or leave it, or a part of it, for another process."""
         window = {"organization_id": row.organization_id, "window_id": row.id}
-        span = {"since": None, "until": None}
-        items = (await session.execute(sql.ITEMS, window | span)).all()
-        if not items:
+        kept = {"organization_id": row.organization_id, "windows": [row.id], "since": None, "until": None}
+        if not await session.scalar(sql.HOLD, kept):
             await session.execute(sql.CLOSED, window | {"message_id": None})
             return _Closed()
         unwanted = await self._unwanted(session, row)
-        found = self._open(row, items, unwanted, keys)
-        if found.waiting and found.shut is not None:
+        found = await self._open(session, row, kept, unwanted, keys, in_part=row.is_held_long)
+        if found.shut is not None and not found.is_all:
             in_part = bool(found.messages) and row.is_held_long
             await session.execute(sql.HELD, window | {"in_part": in_part, "pause": timedelta(seconds=PAUSE_SECONDS)})
-            if not in_part:
+            if found.waiting and not in_part:
                 return _Closed(held=(row.id, found.shut))
-            await session.execute(sql.TAKEN, window | span | {"but": list(found.waiting)})
+            await session.execute(sql.TAKEN, kept | {"but": list(found.waiting), **_place("to", found.last)})
             made = await self._make(session, row, found, unwanted, keys, message_id=new_id())
             return _Closed(made, (row.id, found.shut))
         message_id = new_id()
@@ -212,14 +211,24 @@ class Digests:
         await session.execute(sql.CLOSED, window | {"message_id": message_id})
         return _Closed(made)
 
-    def _open(self, row: Any, items: Sequence[Any], unwanted: _None | None, keys: Keys) -> Opened:
+    async def _open(
+        self,
+        session: PlatformSession,
+        row: Any,
+        kept: dict[str, Any],
+        unwanted: _None | None,
+        keys: Keys,
+        *,
+        in_part: bool = False,
+    ) -> Opened:
         """Open what there is to tell, if anybody is to be told."""
-        fresh = sorted((item for item in items if not item.is_over), key=lambda item: (item.created_at, item.id))
         why = keys.shut.get(row.key_id)
-        if unwanted is not None or not row.is_reached or (why is None and row.key_id not in keys.known):
-            return Opened(told=fresh)
-        shut = None if why is None else Shut("key", f"the key of its reader: {why} (AUTH_SECRET_PREVIOUS)")
-        return opened(fresh, self._sealer, shut)
+        async with aclosing(_items(session, kept)) as items:
+            if unwanted is not None or not row.is_reached or (why is None and row.key_id not in keys.known):
+                first = await anext(items, None)
+                return Opened(told=[] if first is None else [first])
+            shut = None if why is None else Shut("key", f"the key of its reader: {why} (AUTH_SECRET_PREVIOUS)")
+            return await opened(items, self._sealer, shut, in_part=in_part)
 
     def _tell(self, held: Sequence[tuple[UUID, Shut]]) -> None:
         """Say and count what waits, by window or recipient."""
@@ -257,6 +266,7 @@ class Digests:
             wardrobe = await self._brands.wardrobe_of(session, row.organization_id, found.told)
             how: dict[str, Any] = {"dressed": self._dressed_by(wardrobe, row.locale), "link": self._link}
             said = {"opened": lambda item: found.messages[item.id], "who": row, "name": name, "period": row.period}
+            said |= {"more": found.more, "last_at": found.told[-1].last_at if found.more else None}
             digest = digest_of(found.told, **said, **how)
         values = {
             "id": message_id,
@@ -281,6 +291,23 @@ class Digests:
             return worn or self._brand, lang
 
         return dressed
+
+
+async def _items(session: PlatformSession, kept: dict[str, Any]) -> AsyncGenerator[Any, None]:
+    """What is kept and not over, in its order, read as far as it is asked for."""
+    last = None
+    while last is None or last.behind:
+        page = (await session.execute(sql.PAGE, kept | _place("after", last))).all()
+        if not page:
+            return
+        for item in page:
+            yield item
+        last = page[-1]
+
+
+def _place(name: str, item: Any) -> dict[str, Any]:
+    """Where an item is in their order, as statements have it; nowhere where there is none."""
+    return {f"{name}_at": item and item.created_at, f"{name}_id": item and item.id}
 
 
 def _why_none(found: Opened) -> _None:

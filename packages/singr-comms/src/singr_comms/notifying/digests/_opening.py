@@ -1,6 +1,6 @@
 """What of a digest this process can open, and what it leaves for another: nothing ends because one lacks a secret."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -18,6 +18,8 @@ from singr_observability import get_logger
 _log = get_logger("comms.digests")
 PAUSE_SECONDS: Final = 900.0
 """After which what is held is tried again, by whichever worker."""
+FAR: Final = 500
+"""Past so many items that a process cannot open, it looks no further: what comes then waits with them."""
 
 
 class Shut(msgspec.Struct, frozen=True):
@@ -36,45 +38,60 @@ class Opened(msgspec.Struct, frozen=True):
     """Items, as far as this process can open them.
 
     Attributes:
-        told: those to tell, in their order, the first `MOST` of them opened.
+        told: those to tell one by one, in their order.
         messages: what these say, by their ids.
+        more: so many came after these, and are only counted.
         waiting: those that are left for another process.
         given_up: those that nobody opened in 30 days.
         shut: why the first of them could not be opened; None where all could.
+        last: the one after which no further was looked, as too many could not be opened; None where there is no such.
     """
 
     told: Sequence[Any] = ()
     messages: dict[UUID, Message] = {}
+    more: int = 0
     waiting: Sequence[UUID] = ()
     given_up: Sequence[UUID] = ()
     shut: Shut | None = None
+    last: Any = None
+
+    @property
+    def is_all(self) -> bool:
+        """Whether nothing is left for another process or time."""
+        return not self.waiting and self.last is None
 
 
-def opened(items: Sequence[Any], sealer: Sealer, shut: Shut | None) -> Opened:
-    """Open as many as are shown.
+async def opened(items: AsyncIterator[Any], sealer: Sealer, shut: Shut | None, *, in_part: bool) -> Opened:
+    """Open `MOST`, and read no more than that takes: past `FAR` that cannot be opened, none.
 
     Args:
         items: in their order.
         sealer: opens them.
         shut: why none of them can be told, such as for the want of their reader's key.
+        in_part: whether those that can be opened are of use while others wait.
     """
     told: list[Any] = []
     messages: dict[UUID, Message] = {}
     left: list[tuple[Any, Shut]] = []
-    for item in items:
-        found = shut or (_message(item, sealer) if len(messages) < MOST else None)
+    is_cut = False
+    async for item in items:
+        found = shut or _message(item, sealer)
         if isinstance(found, Shut):
             left.append((item, found))
-            continue
-        told.append(item)  # beyond `MOST` it is only counted
-        if found is not None:
+            is_cut = bool(item.behind) and (len(left) == FAR or not (in_part or item.is_given_up))
+        else:
+            told.append(item)
             messages[item.id] = found
+        if is_cut or len(told) == MOST:
+            break
     return Opened(
         told,
         messages,
+        more=told[-1].behind if len(told) == MOST else 0,
         waiting=[item.id for item, _ in left if not item.is_given_up],
         given_up=[item.id for item, _ in left if item.is_given_up],
         shut=left[0][1] if left else None,
+        last=left[-1][0] if is_cut else None,
     )
 
 

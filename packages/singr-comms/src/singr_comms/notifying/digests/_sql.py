@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from singr_comms.messages.digest import MOST
 from singr_comms.notifications.branding._worn import READER_LOCALE_SQL
 from singr_comms.people import RULE_SQL, closes_sql
 from singr_db import sql_text
@@ -41,23 +42,36 @@ SELECT id, organization_id, recipient_id, type FROM digest_windows
  WHERE organization_id = :organization_id AND recipient_id = :recipient_id AND period = :period AND closed_at IS NULL
  ORDER BY type FOR UPDATE
 """)
-_IN_WINDOW: Final = """digest_items AS i WHERE i.organization_id = :organization_id AND i.window_id = :window_id
+_KEPT: Final = """digest_items AS i
+     WHERE i.organization_id = :organization_id AND i.window_id = ANY (CAST(:windows AS uuid[]))
        AND i.created_at >= coalesce(CAST(:since AS timestamptz), '-infinity')
        AND i.created_at < coalesce(CAST(:until AS timestamptz), 'infinity')"""
 # Who cancels an item meanwhile is waited for: what is held here was not, and is theirs no more once it is taken.
-ITEMS: Final = sql_text(f"""
-WITH i AS MATERIALIZED (
-    SELECT id, recipient_id, notification_id, kind, channel, content_sealed, created_at, expires_at
-      FROM {_IN_WINDOW} ORDER BY id FOR UPDATE
-)
-SELECT i.id, i.kind, i.channel, i.content_sealed, i.created_at,
-       i.expires_at <= now() OR inbox.read_at IS NOT NULL OR inbox.archived_at IS NOT NULL AS is_over,
-       i.created_at < now() - interval '30 days' AS is_given_up
-  FROM i
-  LEFT JOIN inbox_items AS inbox ON inbox.notification_id = i.notification_id AND inbox.recipient_id = i.recipient_id
- ORDER BY i.created_at, i.id
+HOLD: Final = sql_text(f"""
+WITH held AS MATERIALIZED (SELECT i.id FROM {_KEPT} ORDER BY i.id FOR UPDATE) SELECT count(*) FROM held
 """)  # noqa: S608 - constants
-TAKEN: Final = sql_text(f"DELETE FROM {_IN_WINDOW} AND i.id <> ALL (CAST(:but AS uuid[]))")  # noqa: S608 - constants
+# Of what is not over, as many as a mail tells, in their order; so many are `behind` each, the last of all of `last_at`.
+PAGE: Final = sql_text(f"""
+WITH page AS MATERIALIZED (
+    SELECT i.id, max(i.created_at) OVER () AS last_at,
+           count(*) OVER () - row_number() OVER (ORDER BY i.created_at, i.id) AS behind
+      FROM {_KEPT}
+       AND (i.created_at, i.id) > (coalesce(CAST(:after_at AS timestamptz), '-infinity'), CAST(:after_id AS uuid))
+       AND (i.expires_at IS NULL OR i.expires_at > now())
+       AND NOT EXISTS (
+           SELECT FROM inbox_items AS seen
+            WHERE seen.notification_id = i.notification_id AND seen.recipient_id = i.recipient_id
+              AND (seen.read_at IS NOT NULL OR seen.archived_at IS NOT NULL))
+     ORDER BY i.created_at, i.id LIMIT {MOST}
+)
+SELECT id, i.kind, i.channel, i.content_sealed, i.created_at, page.last_at, page.behind,
+       i.created_at < now() - interval '30 days' AS is_given_up
+  FROM page JOIN digest_items AS i USING (id) ORDER BY i.created_at, id
+""")  # noqa: S608 - constants
+TAKEN: Final = sql_text(f"""
+DELETE FROM {_KEPT} AND i.id <> ALL (CAST(:but AS uuid[]))
+       AND (i.created_at, i.id) <= (coalesce(CAST(:to_at AS timestamptz), 'infinity'), CAST(:to_id AS uuid))
+""")  # noqa: S608 - constants
 CHOICE: Final = sql_text(f"""
 SELECT choice.allowed, choice.rule
   FROM (SELECT CAST(:recipient_id AS uuid) AS id) AS r CROSS JOIN {RULE_SQL} AS choice

@@ -1,7 +1,7 @@
 """What a digest says: of each item the words that would have come by its channel, cut to a title and a line or two."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -29,6 +29,8 @@ def digest_of(
     name: str | None,
     period: Period,
     link: str,
+    more: int = 0,
+    last_at: datetime | None = None,
 ) -> Digest | None:
     """One mail about all of these; None where nobody can read any of them.
 
@@ -40,6 +42,8 @@ def digest_of(
         name: the name to address them by.
         period: how often it comes.
         link: where all of it can be seen.
+        more: how many came after these, and are only counted.
+        last_at: when the last of those came.
     """
     place = zone(who.time_zone) or UTC
     shown = [item for row in rows[:MOST] if (item := _item(row, opened(row), dressed)) is not None]
@@ -49,19 +53,18 @@ def digest_of(
         Digest(
             user_name=name,
             period=period,
-            first_day=_day(rows[0], place),
-            last_day=_day(rows[-1], place),
+            first_day=_day(rows[0].created_at, place),
+            last_day=_day(last_at or rows[-1].created_at, place),
             items=tuple(shown),
             link=link,
-            more=len(rows) - len(shown),
+            more=len(rows) - len(shown) + more,
         ),
         Digest,
     )
 
 
-def _day(row: Any, place: tzinfo) -> str:
-    day: str = row.created_at.astimezone(place).date().isoformat()
-    return day
+def _day(moment: datetime, place: tzinfo) -> str:
+    return moment.astimezone(place).date().isoformat()
 
 
 def _item(row: Any, message: Message, dressed: Dressed) -> DigestItem | None:
