@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from singr_comms.notifications import MessageRetention
-from singr_comms.notifying import DigestLateness
+from singr_comms.notifying import DigestLateness, OverdueNotifications
 from singr_config import AppEnv, Settings
 from singr_db import CommitsHangError, Database
 from singr_db.chores import Switches
@@ -74,6 +74,7 @@ async def _serve(
             Retention(database, settings.retention, metrics),
             MessageRetention(database, settings.retention, metrics),
             DigestLateness(database, metrics),
+            OverdueNotifications(database, metrics),
             LetterKeeper(database.psycopg, settings.retention),
             IdleFlows(database, settings.retention),
         ]

@@ -23,6 +23,7 @@ from singr_comms.notifying._fan_out import FanOut
 from singr_comms.notifying._job import FanOutNotification
 from singr_comms.notifying._jobs import jobs
 from singr_comms.notifying._notify import Notified, notify, store
+from singr_comms.notifying._overdue import OverdueNotifications
 from singr_comms.notifying._reading import (
     MessageCount,
     NotificationAudience,
@@ -70,6 +71,7 @@ __all__ = [
     "NotificationStateError",
     "NotificationView",
     "Notified",
+    "OverdueNotifications",
     "Period",
     "PriorityName",
     "Rate",

@@ -103,6 +103,10 @@ class Metrics:
             ("type",),
             DURATION_BUCKETS,
         )
+        self.notifications_overdue = self.gauge(
+            "singr_notifications_overdue",
+            "Notifications that have been due for more than a day and have not ended, of the oldest 1,000.",
+        )
         self.digests_late = self.gauge(
             "singr_digests_late_seconds", "How long the oldest digest that nobody closes has been due."
         )

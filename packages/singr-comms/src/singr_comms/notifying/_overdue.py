@@ -1,0 +1,57 @@
+"""The chore that tells of notifications that do not end; nobody can pause it, so it sees that others are paused."""
+
+from datetime import timedelta
+from typing import ClassVar, Final
+
+from singr_config.clock import clock
+from singr_db import Database, first_id, sql_text
+from singr_db.chores import Chore
+from singr_observability import Metrics, get_logger
+
+_TOO_LONG: Final = timedelta(days=1)
+_MOST: Final = 1_000
+# Whoever paused one knows that it waits, and one with a rate may take days: it is at work while it goes on. An index
+# holds only what is open, in the order of the times that ids carry: what is younger than a day is not read.
+OVERDUE: Final = sql_text("""
+SELECT id, state FROM notifications
+ WHERE ended_at IS NULL AND id < :before AND paused_at IS NULL
+   AND coalesce(send_at, created_at) < now() - CAST(:too_long AS interval)
+   AND (per_minute IS NULL OR updated_at < now() - interval '1 hour')
+ ORDER BY id LIMIT :limit
+""")
+_log = get_logger("comms.notifications")
+
+
+class OverdueNotifications(Chore):
+    """Tells how many notifications have been due for more than a day and have not ended, of the oldest 1,000.
+
+    Args:
+        db: the database.
+        metrics: where it is told, as `singr_notifications_overdue`.
+    """
+
+    name: ClassVar = "telling of notifications that do not end"
+    every = 60.0
+
+    def __init__(self, db: Database, metrics: Metrics) -> None:
+        self._db = db
+        self._gauge = metrics.notifications_overdue
+        self._gauge.set(0.0)
+        self._is_said = False
+
+    async def work(self) -> int:
+        """Look once; answers how many."""
+        values = {"before": first_id(clock.now() - _TOO_LONG), "too_long": _TOO_LONG, "limit": _MOST}
+        async with self._db.platform() as session:
+            rows = (await session.execute(OVERDUE, values)).all()
+        self._gauge.set(float(len(rows)))
+        if rows and not self._is_said:
+            _log.warning(
+                "{} notifications have been due for more than a day and have not ended, such as {} ({}): their messages"
+                " or their jobs wait, or notifications.see_off is paused",
+                len(rows),
+                rows[0].id,
+                rows[0].state,
+            )
+        self._is_said = bool(rows)
+        return len(rows)
