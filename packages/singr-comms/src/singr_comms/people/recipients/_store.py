@@ -48,7 +48,7 @@ from singr_comms.people.recipients._sealing import COLUMNS, VALUES, name_of, wri
 from singr_comms.people.times._moving import move_digests
 from singr_db import PersonKey, PlatformSession, Sealer, TenantSession, new_id, sql_text
 from singr_db.batch import read_arrays
-from singr_db.pages import Page, search_page
+from singr_db.pages import Page, decode_cursor, search_page
 from singr_db.tables import Recipient, Topic, TopicMember
 
 # Who comes second waits for the first to commit, and then finds the row, and the key in it, that the first made.
@@ -231,8 +231,16 @@ async def list_recipients(
     if tag is not None:
         statement = statement.where(Recipient.tags.contains([tag]))
     if topic is not None:
-        members = select(TopicMember.recipient_id).join(Topic, Topic.id == TopicMember.topic_id)
-        statement = statement.where(Recipient.id.in_(members.where(Topic.key == topic)))
+        its_id = await session.scalar(
+            select(Topic.id).where(Topic.organization_id == session.organization_id, Topic.key == topic)
+        )
+        if its_id is None:
+            return Page(())
+        # Members in the order of their ids, from the cursor on: of the recipients, those of this page are read.
+        statement = statement.join(TopicMember, TopicMember.recipient_id == Recipient.id).where(
+            TopicMember.topic_id == its_id,
+            *(() if cursor is None else (TopicMember.recipient_id < decode_cursor(cursor),)),
+        )
     if address is not None:
         prints = prints_of(sealer, address)
         statement = statement.where(Recipient.email_hash.in_(prints) | Recipient.phone_hash.in_(prints))
