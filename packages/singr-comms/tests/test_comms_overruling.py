@@ -65,6 +65,19 @@ async def test_own_no_is_overruled_with_a_note_alone(off: Callable[[], Any], ove
         assert ((over.scope, over.name, over.channel, True, "organization") in now) == bool(over.allowed)
 
 
+async def test_own_no_to_a_type_is_overruled_by_a_channel_of_its_category_with_a_note_alone(
+    tenant: Callable[[], Any],
+) -> None:
+    """The pair with the channel outweighs a type: it is sent again, as by the type's own yes."""
+    async with tenant() as session:
+        await put_recipient(session, "u-1", RecipientInput(email="jane@example.org"), sealer=SEALER)
+        await choose(session, choice("type", "song_request", None, allowed=False), source="recipient")
+        with pytest.raises(PreferenceError):
+            await choose(session, ON)
+        assert ("category", "requests", "email", True, "organization") in await choose(session, ON, note=NOTE)
+        await choose(session, choice("category", "requests", None, allowed=True))  # outweighs nothing
+
+
 async def test_own_no_said_once_more_by_an_organization_stays_the_persons(off: Callable[[], Any]) -> None:
     async with off() as session:
         wider = choice("category", "requests", None, allowed=True)

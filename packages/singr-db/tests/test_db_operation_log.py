@@ -65,8 +65,8 @@ async def test_secrets_and_what_a_database_cannot_hold_stay_out_of_the_log(datab
 
 @pytest.mark.parametrize(
     "reason",
-    ["", "\x1b[2J", "down\nall is well", "\u202eback", "\x9b2J", "\ud800", "x" * (LONGEST_REASON + 1), 7],
-    ids=["none", "ESC", "lines", "direction", "C1", "half", "long", "number"],
+    ["", " \u200b", "\x1b[2J", "down\nall is well", "\u202eback", "\x9b2J", "\ud800", "x" * (LONGEST_REASON + 1), 7],
+    ids=["none", "unseen", "ESC", "lines", "direction", "C1", "half", "long", "number"],
 )
 async def test_a_reason_is_one_line_of_bounded_length_or_nothing_is_done(database: Database, reason: Any) -> None:
     async with database.platform() as session:

@@ -131,6 +131,8 @@ def checked_reason(reason: object) -> str | None:
         raise ReasonError(f"must have 1 to {LONGEST_REASON} characters, not {len(reason)}")
     if _REASON.search(reason) is None:
         raise ReasonError("must be one line without control characters and direction overrides")
+    if not any(one.isprintable() and not one.isspace() for one in reason):
+        raise ReasonError("must say why: nothing of it can be seen")
     return redact_text(reason)[:LONGEST_REASON]
 
 

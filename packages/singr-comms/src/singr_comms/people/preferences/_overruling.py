@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from singr_comms.catalogue import message_types
 from singr_comms.people._errors import PersonFault
 from singr_comms.people._memory import KeepsPeople
 from singr_comms.people.preferences._checks import types_about
@@ -30,7 +31,7 @@ async def check_overruled(
     """Return where an organization may make these choices; what they overrule is put down with its note.
 
     Overruled is what is switched on, or cleared, in the place of somebody's own no, and what is switched on in a
-    narrower one.
+    narrower one: with a channel, which outweighs a no without one, also for the whole category of a type.
 
     Args:
         session: the caller's transaction.
@@ -76,9 +77,12 @@ def _is_within(one: PreferenceChoice, no: Any) -> bool:
     """Whether what a choice is about is among what somebody said no to."""
     if no.scope == "all" or (one.scope, one.name) == (no.scope, no.name):
         return True
-    return (one.scope, no.scope) == ("type", "category") and any(
-        about.category == no.name for about in types_about(one)
-    )
+    if (one.scope, no.scope) == ("type", "category"):
+        return any(about.category == no.name for about in types_about(one))
+    if (one.scope, no.scope) != ("category", "type") or one.channel is None or no.channel is not None:
+        return False
+    declared = message_types.named(no.name)
+    return declared is None or declared.category == one.name  # another team's may be of any category
 
 
 def _place(one: Any) -> tuple[str, str | None, str | None]:

@@ -231,16 +231,12 @@ async def list_recipients(
     if tag is not None:
         statement = statement.where(Recipient.tags.contains([tag]))
     if topic is not None:
-        its_id = await session.scalar(
-            select(Topic.id).where(Topic.organization_id == session.organization_id, Topic.key == topic)
-        )
-        if its_id is None:
-            return Page(())
-        # Members in the order of their ids, from the cursor on: of the recipients, those of this page are read.
-        statement = statement.join(TopicMember, TopicMember.recipient_id == Recipient.id).where(
-            TopicMember.topic_id == its_id,
-            *(() if cursor is None else (TopicMember.recipient_id < decode_cursor(cursor),)),
-        )
+        named = select(Topic.id).where(Topic.organization_id == session.organization_id, Topic.key == topic)
+        its_id = await session.scalar(named)
+        statement = statement.join(TopicMember, TopicMember.recipient_id == Recipient.id)
+        statement = statement.where(TopicMember.topic_id == its_id)
+        if cursor is not None:  # said of members too, so that their index leads to those of this page
+            statement = statement.where(TopicMember.recipient_id < decode_cursor(cursor))
     if address is not None:
         prints = prints_of(sealer, address)
         statement = statement.where(Recipient.email_hash.in_(prints) | Recipient.phone_hash.in_(prints))
