@@ -53,6 +53,23 @@ async def test_altered_link_opens_a_page_in_the_readers_language(
         assert page.headers["x-content-type-options"] == "nosniff"
 
 
+@pytest.mark.parametrize("behind", ["%3E", "%20", "/", "%E2%80%A6"])
+async def test_link_with_what_a_mail_program_took_along_opens_a_page(
+    api: httpx.AsyncClient, callers: Any, link: str, behind: str
+) -> None:
+    for at in PLACES:
+        page = await asked(api, "GET", f"{at}{link}{behind}", BROWSER)
+        assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+        assert "This link does not work" in page.text
+
+
+async def test_link_that_was_encoded_on_its_way_works(api: httpx.AsyncClient, callers: Any, link: str) -> None:
+    encoded = link.replace("_", "%5F").replace("-", "%2D")
+    assert "%" in encoded
+    page = await asked(api, "GET", f"/v1/unsubscribe/{encoded}", BROWSER)
+    assert page.status_code == 200
+
+
 async def test_form_that_arrives_incomplete_is_told_of_on_a_page(
     api: httpx.AsyncClient, callers: Any, link: str
 ) -> None:

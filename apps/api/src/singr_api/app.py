@@ -1,7 +1,7 @@
 """The API: `create_app(settings)` gives the ASGI application."""
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any, cast
 
 from litestar import Litestar, Request, Response
@@ -15,6 +15,7 @@ from singr_api.http.body import ClientGoneError
 from singr_api.http.edge import CHARSET, ASGIApp, Edge, Scope, answer_of
 from singr_api.operations.metrics.apart import metrics_apart
 from singr_api.wiring.installation import Installation
+from singr_api.wiring.reader_pages import fault_page
 from singr_api.wiring.routes import policy_table, routes
 from singr_api.wiring.secret_places import hide_secret_places
 from singr_api.wiring.services import Services
@@ -43,6 +44,7 @@ def create_app(settings: Settings, *, metrics: Metrics | None = None, lane: bool
         origins=settings.app.cors_origins,
         allowed=table.allowed,
         secure=settings.app.env is AppEnv.PRODUCTION and settings.app.url_api.startswith("https://"),
+        pages=partial(fault_page, services),
     )
     return ObservabilityMiddleware(edge, metrics=counted, log_requests=settings.app.enable_request_logging)
 

@@ -18,6 +18,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
+Pages = Callable[[Scope, int, str], tuple[Mapping[str, str], bytes] | None]
 
 _SECURITY: Final[Headers] = [
     (b"x-content-type-options", b"nosniff"),
@@ -46,15 +47,14 @@ _METHOD: Final = "singr_method"  # in the request's state, where it is not the s
 _OK: Final = 200
 _TOO_MANY: Final = 429
 # What organizations' own ids may have and clients encode, as `encodeURIComponent` does; no address is divided by it.
-_IN_IDS: Final = re.compile(rb"%(?:3A|40|2B|7E|3D|7C)", re.IGNORECASE)
+_IN_IDS: Final = re.compile(rb"%(?:3A|40|2B|7E|3D|7C|2D|5F)", re.IGNORECASE)
 _POLICY_VIOLATION: Final = 1008  # RFC 6455, 7.4.1
 _ALLOWED: Final = "singr_allowed"  # in the request's state
+_PAGES: Final = "singr_fault_page"  # likewise
 KEYED: Final = "singr_keyed"
 """In the request's state: whether its route takes an Idempotency-Key."""
 CHARSET: Final = "; charset=utf-8"
 """Of a page, which the framework adds by itself."""
-PAGES: Final = "singr_fault_page"
-"""In the request's state: makes the page that a reader of a mail is shown in place of a problem, or None."""
 _log = get_logger("singr_api")
 
 
@@ -77,10 +77,21 @@ class Edge:
         origins: web origins whose pages may call (CORS), with the session's cookies too.
         allowed: tells what the Allow header of a path says; empty where nothing is.
         secure: say that this host is to be reached by TLS only (HSTS).
+        pages: makes the page that a reader of a mail is shown in place of a problem, of the request, the status and the
+            code of what is wrong; None where they wanted no page.
     """
 
-    def __init__(self, app: ASGIApp, *, origins: Sequence[str], allowed: Callable[[str], str], secure: bool) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        origins: Sequence[str],
+        allowed: Callable[[str], str],
+        secure: bool,
+        pages: Pages | None = None,
+    ) -> None:
         self._app = app
+        self._pages = pages
         self._allowed = allowed
         self._origins = frozenset(origin.encode() for origin in origins)
         self._always = [*_SECURITY, _HSTS] if secure else _SECURITY
@@ -93,7 +104,7 @@ class Edge:
             else:
                 await self._app(scope, receive, _plainly(send))
             return
-        scope.setdefault("state", {})[_ALLOWED] = self._allowed
+        scope.setdefault("state", {}).update({_ALLOWED: self._allowed, _PAGES: self._pages})
         origin = _header(scope, b"origin") if self._origins else None
         answer = _Answer(scope, send, [*self._always, *self._cors(origin)])
         misfit = _misfit(scope)
@@ -203,7 +214,7 @@ def _misfit(scope: Scope) -> Problem | None:
     path: bytes = scope.get("raw_path") or scope["path"].encode()
     if b"%" in path and b"%" in _IN_IDS.sub(b"", path):
         # One address a resource: what guards an address must not be walked around by spelling it otherwise.
-        detail = "Addresses here contain no percent-encoded characters, except for : @ + ~ = and | in ids."
+        detail = "Addresses here contain no percent-encoded characters, except for : @ + ~ = | - and _ in ids."
         return Problem(problems.NOT_FOUND, detail)
     if b"//" in path or (path.endswith(b"/") and path != b"/"):
         detail = "Addresses here contain no double slashes and no trailing slash."
@@ -251,7 +262,7 @@ def answer_of(error: Exception, scope: Scope) -> tuple[int, Headers, bytes]:
             problem.detail = f"{problem.detail.removesuffix('.')} with the same Idempotency-Key."
     request_id = str(scope["state"].get("request_id", ""))
     status, headers, body = render(problem, instance=redact_path(scope["path"]), request_id=request_id)
-    shown = scope["state"].get(PAGES)
+    shown = scope["state"].get(_PAGES)
     page = shown and shown(scope, status, problem.errors[0].code if problem.errors else "")
     return (status, headers, body) if page is None else (status, *_as_page(problem, *page))
 

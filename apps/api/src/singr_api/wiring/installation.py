@@ -1,15 +1,13 @@
 """Hands its parts to the routes: these are built once a process, however many installations it serves (as tests do)."""
 
 import asyncio
-from functools import partial
 from traceback import format_exc
 from typing import Any
 
 from singr_api.admission.browser import BROWSERS
 from singr_api.admission.call import PARTS
 from singr_api.admission.gate import GUARDS
-from singr_api.http.edge import PAGES, Receive, Scope, Send
-from singr_api.wiring.reader_pages import fault_page
+from singr_api.http.edge import Receive, Scope, Send
 from singr_api.wiring.services import Services
 
 
@@ -25,7 +23,6 @@ class Installation:
         self._routes = routes
         self._services = services
         self._parts = {PARTS: services, GUARDS: services.guards, BROWSERS: services.browsers}
-        self._parts[PAGES] = partial(fault_page, services)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI scope."""
