@@ -1,6 +1,9 @@
 """Revocation is seen everywhere within a second, also when commits come late, and nobody gets in while it cannot be."""
 
 import asyncio
+import faulthandler
+import threading
+from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
@@ -88,6 +91,27 @@ async def test_a_thousand_requests_share_one_look(feed: AccessFeed, monkeypatch:
     assert len(looks) == 1
     await feed.ensure_fresh()
     assert len(looks) == 1
+
+
+async def test_who_asks_in_the_moment_in_which_a_look_ends_begins_another(
+    feed: AccessFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loop that waits for what is done never lets anybody else have a turn, and the process hangs for good."""
+    looks = count_looks(feed, monkeypatch)
+    forget, asked = feed._forget, list[asyncio.Task[None]]()
+
+    def ending(now: Any) -> None:
+        forget(now)
+        if not asked:
+            asked.append(asyncio.create_task(feed.refresh()))
+
+    monkeypatch.setattr(feed, "_forget", ending)
+    watchdog = threading.Timer(DEADLINE, faulthandler.dump_traceback_later, (0.1,), {"exit": True})
+    watchdog.start()
+    await feed.refresh()
+    await asked[0]
+    watchdog.cancel()
+    assert len(looks) == 2
 
 
 async def test_look_that_began_too_long_ago_does_not_count(feed: AccessFeed, monkeypatch: pytest.MonkeyPatch) -> None:

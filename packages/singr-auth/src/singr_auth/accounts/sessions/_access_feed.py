@@ -94,7 +94,9 @@ class AccessFeed:
 
     async def _known_since(self, wanted: float) -> None:
         while self._asked < wanted:
-            started, flight = self._flight or self._take_off()
+            # one that is done, and not cleared away yet, would be waited for in no time, for ever
+            under_way = self._flight if self._flight is not None and not self._flight[1].done() else None
+            started, flight = under_way or self._take_off()
             try:
                 # shielded: one caller that goes away must not fail the others who wait for the same look
                 await asyncio.shield(flight)

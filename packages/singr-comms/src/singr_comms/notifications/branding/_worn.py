@@ -154,7 +154,10 @@ class Brands:
             known = await asyncio.shield(reading)
             if known.holds(message_id):
                 return known
-        return await asyncio.shield(self._reading.get(organization_id) or self._begun(organization_id))
+        under_way = self._reading.get(organization_id)
+        if under_way is None or under_way is reading:  # the same one is done, and not cleared away yet
+            under_way = self._begun(organization_id)
+        return await asyncio.shield(under_way)
 
     async def wardrobe_of(self, session: Any, organization_id: UUID, rows: Sequence[Any]) -> Wardrobe:
         """All that some messages may wear, each a row with its `id` and `kind`; nothing where none of them wears any.
@@ -178,7 +181,8 @@ class Brands:
         return reading
 
     def _ended(self, organization_id: UUID, reading: "asyncio.Task[Wardrobe]") -> None:
-        del self._reading[organization_id]
+        if self._reading.get(organization_id) is reading:
+            del self._reading[organization_id]
         if not reading.cancelled() and reading.exception() is None:
             self._keep(organization_id, reading.result())
 
