@@ -1,3 +1,6 @@
+from contextlib import suppress
+from datetime import date
+from itertools import product
 from typing import get_args
 
 import msgspec
@@ -19,6 +22,7 @@ from singr_comms import (
     render_email,
     render_sms,
 )
+from singr_comms.catalogue import Amount, LocalDateTime, LocalDay
 from singr_comms.messages.delivery_update import DeliveryStatus, DeliveryUpdatePush, DeliveryUpdateSms
 from singr_comms.messages.order_ready import OrderReadySms
 from singr_comms.messages.payment_received import PaymentReceivedSms
@@ -152,6 +156,7 @@ def test_every_type_of_the_specification_travels_by_the_channels_that_it_names(c
         ({"amount": "12.50 EUR"}, "amount"),
         ({"amount": "EUR 012"}, "amount"),
         ({"amount": "EUR evil.example"}, "amount"),
+        *(({"amount": amount}, "amount") for amount in ("JPY 12.50", "EUR 12.505", "BHD 1.2345", "ABC 12", "eur 12")),
         ({"order_number": "x" * 65}, "order_number"),
     ],
 )
@@ -172,6 +177,29 @@ def test_a_time_is_a_day_and_a_time_and_nothing_else(at: str) -> None:
                 farm_name="F", order_number="7", pickup_place="P", link="https://a.example/x", pickup_until=at
             )
         )
+
+
+@pytest.mark.parametrize("amount", ["EUR 12", "EUR 12.5", "EUR 12.50", "JPY 1250", "BHD 1.250", "ISK 0", "BGN 0.10"])
+def test_an_amount_may_have_the_decimals_of_its_currency(amount: str) -> None:
+    assert msgspec.convert(amount, Amount) == amount
+
+
+@pytest.mark.parametrize("year", ["0001", "1900", "2000", "2024", "2026", "2100", "9996", "9999"])
+def test_a_day_is_one_that_there_is(year: str) -> None:
+    def is_day(given: str) -> bool:
+        try:
+            return bool(date.fromisoformat(given))
+        except ValueError:
+            return False
+
+    taken = set()
+    for month, day in product(range(14), range(33)):
+        given = f"{year}-{month:02}-{day:02}"
+        for kind, text in ((LocalDay, given), (LocalDateTime, f"{given}T21:30")):
+            with suppress(msgspec.ValidationError):
+                taken.add(msgspec.convert(text, kind)[:10])
+                assert is_day(given), text
+        assert (given in taken) == is_day(given)
 
 
 @pytest.mark.parametrize("locale", ["en", "de", "ar"])

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
+from singr_comms.models._currencies import AMOUNT_PATTERN
 from singr_comms.models._locale import LOCALE_PATTERN
 from singr_config.text import ONE_LINE
 
@@ -27,10 +28,19 @@ _CODE: Final = rf"^[0-9A-Z]{{4,10}}{_END}"
 _IP: Final = rf"^[0-9A-Fa-f:.]+{_END}"
 _DEVICE: Final = rf"^[A-Za-z0-9_:-]+{_END}"
 _TOKEN: Final = rf"^[A-Za-z0-9._-]{{1,64}}{_END}"
-_AMOUNT: Final = rf"^[A-Z]{{3}} (?:0|[1-9][0-9]{{0,8}})(?:\.[0-9]{{1,3}})?{_END}"
-_DAY: Final = r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
+_AMOUNT: Final = rf"^(?:{AMOUNT_PATTERN}){_END}"
+# Days that there are: 31, 30 or 28 in a month, and February 29 in years that four divides, of centuries the fourth.
+# No calendar of Python's has a year 0.
+_DAY: Final = (
+    r"(?!0000)(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
+    r"|02-(?:0[1-9]|1[0-9]|2[0-8]))"
+    r"|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29)"
+)
+_CLOCK: Final = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 _LOCAL_DAY: Final = rf"^{_DAY}{_END}"
-_LOCAL_TIME: Final = rf"^{_DAY}T(?:[01][0-9]|2[0-3]):[0-5][0-9]{_END}"
+_LOCAL_TIME: Final = rf"^{_DAY}T{_CLOCK}{_END}"
+INSTANT_PATTERN: Final = rf"({_DAY})T({_CLOCK})Z"
+"""A minute of UTC, its day and its time: what of a `Moment` is written in words."""
 
 RULES: Final = {
     _LINE: "must be one line with visible text, without control characters or direction overrides",
@@ -44,9 +54,9 @@ RULES: Final = {
     _DEVICE: "must be a Firebase registration token: 8 to 1,024 letters, digits, colons, hyphens or underscores",
     _TOKEN: "must be 1 to 64 letters, digits, dots, hyphens or underscores",
     LOCALE_PATTERN: "must be a language tag, optionally with script and region, such as de or pt-BR (BCP 47)",
-    _AMOUNT: "must be a currency code (ISO 4217) and an amount, such as EUR 12.50",
-    _LOCAL_DAY: "must be a date, such as 2026-11-28",
-    _LOCAL_TIME: "must be a local date and time, such as 2026-11-28T17:00",
+    _AMOUNT: "must be a currency code (ISO 4217) and an amount with the currency's decimals, such as EUR 12.50 or JPY 1250",
+    _LOCAL_DAY: "must be a date that there is, such as 2026-11-28",
+    _LOCAL_TIME: "must be a local date and time that there is, such as 2026-11-28T17:00",
 }
 """What each pattern asks for, for people."""
 
@@ -104,7 +114,14 @@ Reference = Annotated[
 ]
 """What an order or an invoice is called: 1 to 64 characters on one line."""
 
-Amount = Annotated[str, Meta(pattern=_AMOUNT, description="Currency (ISO 4217) and amount.", examples=["EUR 12.50"])]
+Amount = Annotated[
+    str,
+    Meta(
+        pattern=_AMOUNT,
+        description="Currency (ISO 4217) and amount, with no more decimals than it has.",
+        examples=["EUR 12.50"],
+    ),
+]
 """An amount of money, which its reader's language writes: `EUR 12.50`."""
 
 LocalDay = Annotated[str, Meta(pattern=_LOCAL_DAY, description="A day (ISO 8601).", examples=["2026-11-28"])]

@@ -1,4 +1,4 @@
-"""Amounts, days, times and counts as a language writes them. Needs nothing but this file: English, German, Arabic.
+"""Amounts, days, times and counts as a language writes them: English, German, Arabic.
 
 What is formatted is data of a pattern that its model checks (`Amount`, `LocalDateTime`, `LocalDay`), so nothing here
 fails, and none of it can hold a word of anybody's. A `Moment` may be any text, and then stays what it is.
@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import Final
 
 import jinja2
+
+from singr_comms.models._fields import INSTANT_PATTERN
 
 _MONTHS: Final = {
     "en": "January February March April May June July August September October November December",
@@ -21,7 +23,7 @@ _TIMES: Final = {"en": "{day} at {time}", "de": "{day}, {time} Uhr", "ar": "{day
 _USUAL_TIME: Final = "{day}, {time}"
 _INSTANTS: Final = {"ar": "{day}، {time} UTC"}
 _USUAL_INSTANT: Final = "{day}, {time} UTC"
-_INSTANT: Final = re.compile(r"(\d{4}-(?:0[1-9]|1[0-2])-\d{2})T(\d{2}:\d{2})Z", re.ASCII)
+_INSTANT: Final = re.compile(INSTANT_PATTERN)
 # By CLDR's categories of plurals, `other` where one is not named. Arabic has a dual, counts three to ten in the plural,
 # and eleven to ninety-nine in another case of the singular than hundreds.
 _UNITS: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
