@@ -54,7 +54,7 @@ RULES: Final = {
     _DEVICE: "must be a Firebase registration token: 8 to 1,024 letters, digits, colons, hyphens or underscores",
     _TOKEN: "must be 1 to 64 letters, digits, dots, hyphens or underscores",
     LOCALE_PATTERN: "must be a language tag, optionally with script and region, such as de or pt-BR (BCP 47)",
-    _AMOUNT: "must be a currency code (ISO 4217) and an amount with the currency's decimals, such as EUR 12.50 or JPY 1250",
+    _AMOUNT: "must be a currency code (ISO 4217) and an amount in its decimals, such as EUR 12.50 or JPY 1250",
     _LOCAL_DAY: "must be a date that there is, such as 2026-11-28",
     _LOCAL_TIME: "must be a local date and time that there is, such as 2026-11-28T17:00",
 }
