@@ -1,5 +1,6 @@
 """Who asks for an export of somebody cannot read it: its link goes nowhere that the organization has just chosen."""
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -7,10 +8,11 @@ from uuid import UUID
 
 import pytest
 from comms_members import Everybody
-from comms_queueing import ORGANIZATION, SEALER, all_rows
+from comms_queueing import ORGANIZATION, SEALER, SONG, all_rows, queued_for
 from sqlalchemy import text
 
-from singr_comms import EmailAddress
+from singr_comms import EmailAddress, PlainSms
+from singr_comms.notifications import EmailRequest, SmsRequest
 from singr_comms.people import (
     AddressChangedError,
     Exports,
@@ -18,26 +20,30 @@ from singr_comms.people import (
     RecipientInput,
     ask_export,
     ask_my_export,
+    erase_recipient,
     put_recipient,
     remove_recipient,
 )
+from singr_comms.people.exporting._job import key_of_export
 from singr_config import ObjectStoreSettings, Secret
-from singr_db import Database, new_id
+from singr_db import Database, FolderObjectStore, new_id
 from singr_db.tables import Organization
 from singr_dev.clock import VirtualClock
 
 HERS, THEIRS = "ada@example.org", "owner@example.org"
+PHONE, PROVED = "+15555550177", "+15555550178"
+ACCOUNT = UUID(int=7)
 NEWEST = text("SELECT id FROM data_exports ORDER BY created_at DESC, id DESC LIMIT 1")
 
 
 class Accounts:
-    """Every account has an address of its own."""
+    """Every account has an address of its own, and a number."""
 
     async def address(self, user_id: UUID) -> EmailAddress | None:
         return EmailAddress(f"{user_id}@example.org")
 
     async def addresses(self, user_id: UUID) -> tuple[str, ...]:
-        return (f"{user_id}@example.org",)
+        return (f"{user_id}@example.org", PROVED)
 
     async def rows(self, user_id: UUID) -> AsyncIterator[tuple[str, Mapping[str, Any]]]:
         for name in ("profile",):
@@ -45,17 +51,21 @@ class Accounts:
 
 
 @pytest.fixture
-async def exports(db: Database, tmp_path: Path) -> Exports:
-    async with db.platform() as session:
-        session.add(Organization(id=ORGANIZATION, name="Blue Note", slug="blue-note"))
-    await put(db, email=HERS)
-    folder = ObjectStoreSettings(
+def folder(tmp_path: Path) -> ObjectStoreSettings:
+    return ObjectStoreSettings(
         endpoint="http://127.0.0.1:9",
         access_key_id="test",
         secret_access_key=Secret("test-secret"),
         bucket="singr",
         folder=str(tmp_path / "objects"),
     )
+
+
+@pytest.fixture
+async def exports(db: Database, folder: ObjectStoreSettings) -> Exports:
+    async with db.platform() as session:
+        session.add(Organization(id=ORGANIZATION, name="Blue Note", slug="blue-note"))
+    await put(db, email=HERS)
     return Exports(db, SEALER, folder, accounts=Accounts())
 
 
@@ -71,6 +81,12 @@ async def ask(db: Database) -> UUID:
         found = await session.scalar(NEWEST)
     assert isinstance(found, UUID)
     return found
+
+
+async def stored(exports: Exports, folder: ObjectStoreSettings, export_id: UUID) -> Any:
+    """Write it; what is in it."""
+    assert await exports.write(export_id, ORGANIZATION) == "ready"
+    return json.loads(await FolderObjectStore(folder).get(key_of_export(export_id)))
 
 
 async def to(db: Database) -> list[str | None]:
@@ -96,18 +112,81 @@ async def test_nothing_goes_to_an_address_for_a_day_after_the_organization_chose
     await ask(db)
 
 
-async def test_who_was_taken_off_the_list_comes_back_with_the_address_that_they_had(
-    db: Database, exports: Exports
+@pytest.mark.parametrize("changed", [False, True], ids=["the same", "changed before"])
+@pytest.mark.parametrize("linked", [False, True], ids=["address", "account"])
+async def test_who_was_taken_off_the_list_and_comes_back_waits_for_a_day(
+    db: Database, exports: Exports, clock: VirtualClock, *, changed: bool, linked: bool
 ) -> None:
-    for address in (HERS, THEIRS):
+    given = {"user_id": new_id()} if linked else {"email": THEIRS if changed else HERS}
+    await put(db, **given)
+    if not changed:
+        clock.advance(hours=25)
+        await clock.settle()
+    async with db.tenant(ORGANIZATION) as session:
+        await remove_recipient(session, "u-1")
+    await put(db, **given)
+    with pytest.raises(AddressChangedError):
+        await ask(db)
+    clock.advance(hours=24, seconds=1)
+    await clock.settle()
+    await ask(db)
+
+
+async def test_who_comes_under_the_id_of_somebody_else_is_new(db: Database, exports: Exports) -> None:
+    async with db.tenant(ORGANIZATION) as session:
+        await remove_recipient(session, "u-1")
+    await put(db, user_id=new_id())
+    await ask(db)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"email": THEIRS, "phone": PHONE}, {THEIRS}),
+        ({"user_id": ACCOUNT, "email": HERS}, {f"{ACCOUNT}@example.org", PROVED}),
+        ({"user_id": ACCOUNT, "phone": PHONE}, {f"{ACCOUNT}@example.org", PROVED}),
+    ],
+)
+@pytest.mark.parametrize("by", ["the organization", "the account"])
+async def test_bare_addresses_are_told_of_where_the_link_goes_and_what_the_account_has_proved_alone(
+    db: Database, exports: Exports, folder: ObjectStoreSettings, given: dict[str, Any], told: set[str], by: str
+) -> None:
+    async with db.tenant(ORGANIZATION) as session:
+        await erase_recipient(session, "u-1", sealer=SEALER)
+    await put(db, **given)
+    mails = [HERS, THEIRS, f"{ACCOUNT}@example.org"]
+    asked = [EmailRequest(to=EmailAddress(to), message=SONG) for to in mails]
+    asked += [SmsRequest(to=to, message=PlainSms(text="Hello")) for to in (PHONE, PROVED)]
+    sent = dict(zip(map(str, await queued_for(db, ORGANIZATION, asked)), (*mails, PHONE, PROVED), strict=True))
+    if by == "the organization" or "user_id" not in given:
+        export_id = await ask(db)
+    else:
         async with db.tenant(ORGANIZATION) as session:
-            await remove_recipient(session, "u-1")
-        await put(db, email=address)
-        if address == THEIRS:
-            with pytest.raises(AddressChangedError):
-                await ask(db)
-        else:
-            await ask(db)
+            await ask_my_export(session, ACCOUNT)
+        async with db.platform() as session:
+            export_id = await session.scalar(NEWEST)
+    written = await stored(exports, folder, export_id)
+    assert {sent[one["id"]] for one in written["messages_to_address"]} == told
+
+
+async def test_next_person_of_an_id_gets_nothing_of_the_former_one(
+    db: Database, exports: Exports, folder: ObjectStoreSettings, clock: VirtualClock
+) -> None:
+    ada, eve = new_id(), new_id()
+    [sent] = await queued_for(db, ORGANIZATION, [EmailRequest(to=EmailAddress(HERS), message=SONG)])
+    async with db.platform() as session:
+        linked = text("UPDATE recipients SET user_id = :user")  # as before `last_user_id`
+        await session.execute(linked, {"user": ada})
+        await session.execute(text("UPDATE messages SET recipient_id = (SELECT id FROM recipients)"))
+    told = []
+    for account in (eve, ada):
+        await put(db, user_id=account, email=f"{account}@example.org")
+        clock.advance(hours=25)
+        await clock.settle()
+        told.append(await stored(exports, folder, await ask(db)))
+    assert "messages" not in told[0]
+    assert HERS not in json.dumps(told[0])
+    assert [one["id"] for one in told[1]["messages"]] == [str(sent)], "who has their id back has what they were sent"
 
 
 async def test_address_that_is_changed_after_it_was_asked_gets_nothing(db: Database, exports: Exports) -> None:

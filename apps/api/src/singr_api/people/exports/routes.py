@@ -50,9 +50,12 @@ async def export(session: TenantSession, services: Services, external_id: str) -
     wording, and inbox and digests have the type's text. Messages sent while your id belonged to another account are not
     included. The link is sent only to the person's own e-mail address, that of their account if they have one (409 if
     neither), in their language, and works for three days; after that, or when the person is erased, the file is
-    deleted. For 24 hours after the recipient was given another address or account, 429: whoever asks for an export must
-    not be able to read it. One export at a time per person: 429 until it is deleted, unless the link was not delivered,
-    or the person has had another address for 24 hours.
+    deleted. For 24 hours after the recipient was given another address or account, or was added again after being
+    removed, 429: whoever asks for an export must not be able to read it. For the same reason, messages that named an
+    address and no recipient are included only if it is the address that the link goes to, or the account's phone
+    number: not those to another number, device or address that you gave the recipient. One export at a time per
+    person: 429 until it is deleted, unless the link was not delivered, or the person has had another address for 24
+    hours.
     """
     _needs_objects(services)
     return Exporting(job_id=await ask_export(session, checked_id(external_id)))
@@ -68,10 +71,11 @@ async def export_me(services: Services, call: UserCall, query: MyQuery) -> Expor
     """Export everything that is kept about you.
 
     Your account (profile, organizations, invitations, sessions, devices, passkeys, factors, events, credentials and
-    messages sent to it), and what the organization that reaches you keeps: if there are several, name it. The link is
-    sent to your account's e-mail address, and works for three days. Requires a proof of presence at most 15 minutes
+    messages sent to it), and what the organization that reaches you keeps: if there are several, name it. Messages of
+    the organization that named only an address are included if it is your account's address or phone number. The link
+    is sent to your account's e-mail address, and works for three days. Requires a proof of presence at most 15 minutes
     old. One export at a time: 429 until it is deleted, and for 24 hours after the organization has linked the recipient
-    to your account.
+    to your account, or added it again.
     """
     _needs_objects(services)
     await services.accounts.reauthentication.require_recent(call.session_id)

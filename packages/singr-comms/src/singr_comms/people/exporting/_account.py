@@ -17,7 +17,7 @@ class AccountData(Protocol):
         """Where the account is written to; None where it is not in force any more."""
 
     async def addresses(self, user_id: UUID) -> Sequence[str]:
-        """Every address and number that the account has proved to be its own: messages to them are told."""
+        """Every address and number that the account has proved to be its own: messages to these alone are told."""
 
     def rows(self, user_id: UUID) -> AsyncIterator[tuple[str, Mapping[str, Any]]]:
         """All that is kept about it: rows, each with the name of its list; those of a list follow one another."""

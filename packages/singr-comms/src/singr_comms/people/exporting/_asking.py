@@ -91,8 +91,8 @@ class AddressChangedError(CommsError):
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(
-            "The e-mail address or account of this recipient was changed within the last 24 hours: the link would go"
-            " there. Ask again once these are over."
+            "The e-mail address or account of this recipient was changed within the last 24 hours, or they were put on"
+            " the list again: the link would go there. Ask again once these are over."
         )
         self.retry_after = retry_after
 
@@ -111,7 +111,7 @@ async def ask_export(session: TenantSession, external_id: str) -> UUID:
     Raises:
         RecipientNotFoundError: there is none.
         NoAddressError: they have no e-mail address.
-        AddressChangedError: the organization has changed it within 24 hours.
+        AddressChangedError: the organization has changed it within 24 hours, or put them again who had been taken off.
         ExportStandsError: there is one already.
     """
     row = await row_of(session, external_id)
@@ -134,7 +134,7 @@ async def ask_my_export(session: TenantSession, user_id: UUID) -> UUID:
         user_id: the account of whoever asks.
 
     Raises:
-        AddressChangedError: the organization has made this recipient theirs within 24 hours.
+        AddressChangedError: the organization has made this recipient theirs within 24 hours, or put them again.
         ExportStandsError: there is one already.
     """
     organization_id = session.organization_id

@@ -120,7 +120,7 @@ class Exports:
         if asked.state == "ready":  # the process ended before it could say so
             return "ready"
         head = {"format": 1, "made_at": clock.now(), "organization_id": organization_id}
-        rows = self._rows(export_id, organization_id, asked.recipient_id, asked.user_id)
+        rows = self._rows(export_id, organization_id, asked)
         try:
             await store.put_stream(key_of_export(export_id), document(head, rows), "application/json")
             link = await store.presign(key_of_export(export_id), HOURS * 3600)
@@ -176,12 +176,13 @@ class Exports:
         return outcome
 
     async def _rows(
-        self, export_id: UUID, organization_id: UUID, recipient_id: UUID | None, user_id: UUID | None
+        self, export_id: UUID, organization_id: UUID, asked: Any
     ) -> AsyncIterator[tuple[str, Mapping[str, Any]]]:
         reader = PersonRows(self._db, self._sealer, export_id)
-        addresses = () if user_id is None else await self._accounts.addresses(user_id)
+        user_id, whose = asked.user_id, asked.user_id or asked.account
+        addresses = None if whose is None else await self._accounts.addresses(whose)
         if organization_id != PLATFORM_ORGANIZATION_ID:
-            async for name, row in reader.of_recipient(organization_id, recipient_id, addresses):
+            async for name, row in reader.of_recipient(organization_id, asked.recipient_id, addresses):
                 worn = Wardrobe()
                 if name in WORN and wears(row["type"]):
                     worn = await self._brands.wardrobe(organization_id, row["at"])
@@ -189,7 +190,7 @@ class Exports:
         if user_id is not None:
             async for name, row in self._accounts.rows(user_id):
                 yield f"account_{name}", row
-            async for row in reader.of_account(organization_id, addresses):
+            async for row in reader.of_account(organization_id, addresses or ()):
                 yield "account_messages", self._opener.told(row)
 
     async def _told(self, export_id: UUID, organization_id: UUID, asked: Any, link: str) -> str:

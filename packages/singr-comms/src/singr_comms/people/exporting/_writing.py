@@ -8,7 +8,7 @@ import msgspec
 
 from singr_comms.notifications._rows import prints_of
 from singr_comms.people.exporting._tables import AT_ONCE, LISTS, TO_ADDRESS, Listed
-from singr_comms.people.privacy._prints import prints_of_person
+from singr_comms.people.privacy._prints import prints_of_email
 from singr_db import PLATFORM_ORGANIZATION_ID, Database, Sealer, sql_text
 from singr_db.tables import Recipient
 
@@ -77,14 +77,17 @@ class PersonRows:
         self._db, self._sealer, self._export_id = db, sealer, export_id
 
     async def of_recipient(
-        self, organization_id: UUID, recipient_id: UUID | None, addresses: Sequence[str]
+        self, organization_id: UUID, recipient_id: UUID | None, addresses: Sequence[str] | None
     ) -> AsyncIterator[tuple[str, Mapping[str, Any]]]:
         """Those of one organization.
+
+        What names an address alone is told of those that whoever reads the export has proved to be theirs. The
+        organization can give a recipient any number, device or, beside an account, e-mail address: somebody else's.
 
         Args:
             organization_id: the organization.
             recipient_id: by whom it reaches them, if it does.
-            addresses: more that are theirs.
+            addresses: all that their account has proved; None without one: the export goes to the e-mail address.
 
         Raises:
             WithdrawnError: they were erased meanwhile; nothing that was read of them may be kept.
@@ -105,14 +108,17 @@ class PersonRows:
         async for row in self._pages(organization_id, PLATFORM_ORGANIZATION_ID, TO_ADDRESS, values):
             yield row
 
-    async def _who(self, organization_id: UUID, recipient_id: UUID | None, addresses: Sequence[str]) -> dict[str, Any]:
-        prints = {one for address in addresses for one in prints_of(self._sealer, address)}
+    async def _who(
+        self, organization_id: UUID, recipient_id: UUID | None, addresses: Sequence[str] | None
+    ) -> dict[str, Any]:
+        prints = {one for address in addresses or () for one in prints_of(self._sealer, address)}
         ids: list[UUID] = []
         values: dict[str, Any] = {"organization_id": organization_id, "limit": AT_ONCE}
         async with self._db.tenant(organization_id) as session:
             row = None if recipient_id is None else await session.get(Recipient, recipient_id)
             if row is not None:
-                prints |= await prints_of_person(session, row, self._sealer)
+                if addresses is None:
+                    prints |= await prints_of_email(session, row, self._sealer)
                 former = values | {"external_id": row.external_id, "account": row.user_id or row.last_user_id}
                 ids = [row.id, *(await session.scalars(_FORMER, former)).all()]
             elif recipient_id is not None:

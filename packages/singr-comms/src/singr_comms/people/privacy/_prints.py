@@ -1,6 +1,7 @@
 """By which fingerprints what was sent to a person is found."""
 
-from typing import Any
+from collections.abc import Collection
+from typing import Any, TypeAlias
 
 from sqlalchemy import select
 
@@ -12,17 +13,29 @@ from singr_comms.notifications._rows import RECIPIENT, prints_of
 from singr_db import Sealer, SealError, TenantSession
 from singr_db.tables import PushDevice, Recipient
 
+_Kept: TypeAlias = tuple[Any, bytes | None, bytes | None]
+"""A channel, the fingerprint of an address of it, and the address, sealed."""
+
 
 async def prints_of_person(session: TenantSession, row: Recipient, sealer: Sealer) -> set[bytes]:
     """The fingerprints of a person's addresses: as they are stored and, where they can be opened, of every secret."""
     asked = select(PushDevice.token_hash, PushDevice.token_sealed).where(
         PushDevice.organization_id == session.organization_id, PushDevice.recipient_id == row.id
     )
-    kept: list[tuple[Any, bytes | None, bytes | None]] = [
+    kept: list[_Kept] = [
         (EMAIL, row.email_hash, row.email_sealed),
         (SMS, row.phone_hash, row.phone_sealed),
         *((PUSH, one.token_hash, one.token_sealed) for one in await session.execute(asked)),
     ]
+    return await _prints(session, row, sealer, kept)
+
+
+async def prints_of_email(session: TenantSession, row: Recipient, sealer: Sealer) -> set[bytes]:
+    """Those of their e-mail address alone, likewise."""
+    return await _prints(session, row, sealer, [(EMAIL, row.email_hash, row.email_sealed)])
+
+
+async def _prints(session: TenantSession, row: Recipient, sealer: Sealer, kept: Collection[_Kept]) -> set[bytes]:
     prints = {stored for _, stored, _ in kept if stored is not None}
     try:
         key = (await read_keys(session, sealer, {row.key_id})).get(row.key_id)

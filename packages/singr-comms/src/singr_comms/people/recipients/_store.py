@@ -96,16 +96,16 @@ _FORGET_TOKENS: Final = sql_text(
     roles=("tenant",),
 )
 # Where a link to somebody's data goes is changed by another account or, where there is none, another e-mail address.
-# Who was taken off the list and comes back has what they were sent before, and so what they were reached at before.
+# Who was taken off and comes back has what they were sent before, and nobody knows any more where: that is one, too.
 _WRITE: Final = sql_text(
     f"""
 UPDATE recipients AS r SET {VALUES}, updated_at = now(),
        last_user_id = coalesce(row.user_id, r.user_id, r.last_user_id),
        address_changed_at = CASE
-           WHEN former.created_at = now() AND (row.user_id IS NOT NULL OR NOT EXISTS (
-                SELECT FROM data_keys AS k
+           WHEN former.created_at = now() THEN (
+                SELECT max(clock_timestamp()) FROM data_keys AS k
                  WHERE k.organization_id = r.organization_id AND k.external_id = r.external_id
-                   AND k.recipient_id IS NOT NULL AND row.email_hash <> ALL (k.prints))) THEN NULL
+                   AND k.recipient_id IS NOT NULL AND k.user_id IS NOT DISTINCT FROM row.user_id)
            WHEN row.user_id IS DISTINCT FROM former.user_id
              OR row.user_id IS NULL AND row.email_hash IS DISTINCT FROM former.email_hash THEN clock_timestamp()
            ELSE former.address_changed_at END
