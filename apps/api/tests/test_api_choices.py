@@ -160,6 +160,29 @@ async def test_category_that_an_address_ended_is_off_on_its_readers_page_and_swi
     assert [tuple(row) for row in lifted] == [("category:requests", "recipient", False)]
 
 
+async def test_link_lifts_nothing_of_an_address_that_it_was_not_sent_to(
+    link: str, api: httpx.AsyncClient, db: Database, settings: Settings, site: str
+) -> None:
+    sealer = Sealer(settings.auth.secret)
+    assert (await api.post(f"/v1/unsubscribe/{link.rpartition('/')[2]}", data=ONE_CLICK)).status_code == 200
+    async with db.platform() as session:
+        whose = await session.scalar(text("SELECT id FROM recipients"))
+    mine = EmailEnvelope(to=EmailAddress("mine@example.org"), message=SONG, idempotency_token="one")
+    print_ = recipient_hash(sealer, "mine@example.org")
+    sent = UnsubscribeLinks(sealer, site).enclosed(mine, "song_request", ORGANIZATION, print_, whose).choices
+    path = str(sent).removeprefix(site)
+    page = (await api.get(path)).text
+    on = {"shown": "requests email", "on": "requests email"}
+    for answer in (page, (await api.post(path, data=on)).text):
+        assert 'name="shown" value="requests email"' not in answer
+        assert "for an address or number that may not be yours" in answer
+    assert await chosen(db) == [("requests", "email", True, "link")], "kept, as a choice"
+    async with db.platform() as session:
+        assert list(await session.scalars(text("SELECT lifted_at FROM suppressions"))) == [None]
+    theirs = (await api.get(f"/preferences/{link.rpartition('/')[2]}")).text
+    assert 'name="shown" value="requests email"' in theirs
+
+
 @pytest.mark.xdist_group("browser")
 @pytest.mark.timeout(180)
 async def test_whoever_is_signed_in_opens_their_page_in_their_language_and_chooses_as_themselves(

@@ -7,9 +7,12 @@ import pytest
 from api_callers import ORGANIZATION, OTHER
 from sqlalchemy import insert, select
 
-from singr_db import Database, new_id
+from singr_comms.notifications._rows import recipient_hash
+from singr_comms.notifications.sending._suppressions import suppress_by_reader
+from singr_config import Settings
+from singr_db import Database, Sealer, new_id
 from singr_db.operation_log import list_operations
-from singr_db.tables import Preference, Recipient
+from singr_db.tables import Preference, Recipient, User
 
 PATH, MINE, DEFAULTS = "/v1/preferences", "/v1/me/preferences", "/v1/preferences/defaults"
 JANE = {"recipient": "u-17"}
@@ -152,6 +155,30 @@ async def test_organization_switches_on_what_a_person_switched_off_with_a_note_a
     async with db.platform() as session:
         [line] = (await list_operations(session, limit=5, kind="preference.overrule")).items
     assert (line.reason, line.actor_kind) == ("They asked for it.", "credential")
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+async def test_member_lifts_what_was_unsubscribed_for_the_address_of_their_account_alone(
+    api_url: str, client: Any, callers: Any, someone: Any, db: Database, settings: Settings, is_own: Any
+) -> None:
+    person = await someone(member="customer_staff")
+    async with db.platform() as session:
+        own = str(await session.scalar(select(User.email).where(User.id == person.user_id)))
+    address = own if is_own else "jane@example.org"
+    print_ = recipient_hash(Sealer(settings.auth.secret), address)
+    desk = client(api_url, callers.own)
+    put = await desk.put("/v1/recipients/u-17", json={"user_id": str(person.user_id), "email": address})
+    assert put.status_code == 201, put.text
+    async with db.platform() as session:
+        whose = {"organization_id": ORGANIZATION, "recipient_hash": print_}
+        await suppress_by_reader(session, **whose, category="requests")
+    mine = {"params": {"organization_id": str(ORGANIZATION)}}
+    on = change(choice("category", "requests", "email", allowed=True))
+    shown = (await client(api_url, person).patch(MINE, **mine, **on)).json()
+    assert rules(shown)["email"] == ((True, "recipient:category+channel") if is_own else (False, "suppression"))
+    link = (await client(api_url, person).post(f"{MINE}/link", **mine)).json()["url"]
+    page = await client(api_url, person).get(f"/preferences/{link.rpartition('/')[2]}")
+    assert ("that may not be yours" in page.text) is not is_own
 
 
 def how_often(view: Any, category: str) -> dict[str, tuple[str | None, str | None]]:

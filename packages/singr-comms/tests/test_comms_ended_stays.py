@@ -13,6 +13,7 @@ from singr_comms.people import (
     NamedRecipient,
     PreferenceChoice,
     RecipientInput,
+    as_reader,
     change_preferences,
     erase_recipient,
     import_recipients,
@@ -41,11 +42,14 @@ async def put(both: Both, name: str, email: str | None = JANE, account: int | No
     await both.do(keep)
 
 
-async def choose(both: Both, name: str, *choices: PreferenceChoice, source: Any = "recipient") -> None:
+async def choose(
+    both: Both, name: str, *choices: PreferenceChoice, source: Any = "recipient", reads: Any = (JANE, PHONE)
+) -> None:
     async def change(session: Any) -> Any:
-        return (
-            await change_preferences(session, await preferences_holder(session, name), choices, source=source)
-        ).types
+        holder = await preferences_holder(session, name)
+        if source != "organization":
+            holder = as_reader(session, holder, reads, sealer=both.crowd.sealer)
+        return (await change_preferences(session, holder, choices, source=source)).types
 
     await both.do(change)
 
@@ -156,3 +160,46 @@ async def test_lists_that_are_taken_off_and_put_again_say_it_once(both: Both) ->
     async with both.crowd.db.platform() as session:
         rows = (await session.execute(text("SELECT channel, scope, reason, address_masked FROM suppressions"))).all()
     assert [tuple(row) for row in rows] == [("email", "category:general", "unsubscribed", "j***@example.org")]
+
+
+@pytest.mark.parametrize("source", ["recipient", "link"])
+@pytest.mark.parametrize("reads", [(), ("other@example.org",)])
+async def test_choices_of_who_has_not_shown_to_read_an_address_are_kept_and_lift_nothing_of_it(
+    both: Both, source: str, reads: tuple[str, ...]
+) -> None:
+    await put(both, "u-1", account=1)
+    await choose(both, "u-1", OFF, source="unsubscribe")
+    name = await _deleted(both)
+    for on in (ON, PreferenceChoice(scope="all", allowed=True)):
+        await choose(both, name, on, source=source, reads=reads)
+        assert (await rules(both, name))["email"] == (False, "suppression")
+    assert await told(both, name) == "opt_out"
+    await choose(both, name, ON, source=source, reads=(JANE.title(),))
+    assert (await rules(both, name))["email"] == (True, "recipient:category+channel")
+    assert await told(both, name) is None
+
+
+@pytest.mark.parametrize("taken_back", [True, None])
+@pytest.mark.parametrize(("said", "source"), [("unsubscribe", "recipient"), ("link", "link"), ("recipient", "link")])
+async def test_no_that_was_said_at_an_address_holds_for_it_whatever_somebody_else_chooses_for_the_recipient(
+    both: Both, said: str, source: str, taken_back: Any
+) -> None:
+    await put(both, "u-1", account=1)
+    await choose(both, "u-1", OFF, source=said)
+    on = PreferenceChoice(scope="category", name="general", channel="email", allowed=taken_back)
+    await choose(both, "u-1", on, source=source, reads=("other@example.org",))
+    assert (await rules(both, "u-1"))["email"] == (False, "suppression")
+    assert await told(both, "u-1") == "opt_out"
+    assert await told(both, "u-1", "sms") is None
+    await choose(both, "u-1", ON)
+    assert await told(both, "u-1") is None
+
+
+async def test_what_somebody_switched_off_signed_in_they_switch_on_signed_in_wherever_they_are_written_to(
+    both: Both,
+) -> None:
+    await put(both, "u-1", account=1)
+    for choice in (OFF, ON):
+        await choose(both, "u-1", choice, reads=())
+    assert (await rules(both, "u-1"))["email"] == (True, "recipient:category+channel")
+    assert await told(both, "u-1") is None

@@ -10,7 +10,16 @@ from sqlalchemy import select, union
 from singr_api.admission.call import UserCall
 from singr_api.http.problems import NOT_FOUND, FieldError, invalid, refused
 from singr_api.wiring.services import Services
-from singr_comms.people import MOST_CHOICES, ExternalId, FrequencyChoice, PreferenceChoice, RecipientNotFoundError
+from singr_comms.people import (
+    MOST_CHOICES,
+    ExternalId,
+    FrequencyChoice,
+    PreferenceChoice,
+    PreferencesHolder,
+    RecipientNotFoundError,
+    as_reader,
+)
+from singr_db import PlatformSession
 from singr_db.tables import Membership, Recipient
 
 _EMAIL_OFF: Final[dict[str, Any]] = {
@@ -120,6 +129,15 @@ def checked_id(external_id: str, *, new: bool = False) -> str:
             raise RecipientNotFoundError("external_id") from None
         message = "must be 1 to 128 letters, digits and . _ : @ + ~ = | -, and not `import`"
         raise invalid(FieldError("external_id", message, "path", "pattern")) from None
+
+
+async def reading_as_member(
+    services: Services, session: PlatformSession, holder: PreferencesHolder, user_id: UUID
+) -> PreferencesHolder:
+    """A recipient who chooses by their account: they read what goes to the account's own address."""
+    members = await services.directory.members(session, holder.organization_id, [user_id])
+    told = (each for one in members.values() for each in (one.email, one.phone) if each)
+    return as_reader(session, holder, told, sealer=services.sealer)
 
 
 async def my_organization(

@@ -27,6 +27,9 @@ _SAID: Final = {
         "ended": "You get no e-mail where its box is disabled below.",
         "ended_more": "You have unsubscribed, or mail to your address failed; your choices here do not change that."
         " Ask {sender} to write to you again.",
+        "elsewhere": "Some boxes below are disabled.",
+        "elsewhere_more": "Those messages were unsubscribed for an address or number that may not be yours. To switch"
+        " them on, use the link in a mail that was sent to that address, or ask {sender}.",
         "nothing": "There is currently nothing to choose here.",
         "often": "How often",
         "usual": "As usual",
@@ -67,6 +70,9 @@ _SAID: Final = {
         "ended": "Keine E-Mail, wo sich unten nichts ankreuzen lässt.",
         "ended_more": "Sie haben abbestellt, oder Ihre Adresse nahm nichts an: Was Sie hier speichern, ändert daran"
         " nichts. Bitten Sie {sender}, Ihnen wieder zu schreiben.",
+        "elsewhere": "Einiges lässt sich unten nicht ankreuzen.",
+        "elsewhere_more": "Es wurde für eine Adresse oder Nummer abbestellt, die vielleicht nicht Ihre ist. Um es"
+        " wieder zu erhalten, nehmen Sie den Link aus einer E-Mail an diese Adresse, oder bitten Sie {sender}.",
         "nothing": "Zurzeit gibt es hier nichts auszuwählen.",
         "often": "Wie oft",
         "usual": "Wie üblich",
@@ -108,6 +114,9 @@ _SAID: Final = {
         "ended": "لا بريد إلكتروني حيث لا يمكن التحديد أدناه.",
         "ended_more": "لقد ألغيتم اشتراككم، أو لم يقبل عنوانكم الرسائل: ما تحفظونه هنا لا يغير ذلك."
         " اطلبوا من {sender} أن يراسلكم من جديد.",
+        "elsewhere": "بعض الخانات أدناه معطلة.",
+        "elsewhere_more": "أُلغي الاشتراك فيها لعنوان أو رقم قد لا يكون لكم. لتفعيلها استخدموا الرابط في رسالة أُرسلت"
+        " إلى ذلك العنوان، أو اطلبوا ذلك من {sender}.",
         "nothing": "لا يوجد حاليًا ما يمكن اختياره هنا.",
         "often": "كم مرة",
         "usual": "كالمعتاد",

@@ -61,6 +61,10 @@ from singr_comms.people.exporting._job import (
 from singr_comms.people.exporting._withdrawing import (
     withdraw_account_exports,
 )
+from singr_comms.people.preferences._carrying import (
+    as_reader,
+    ended_by_others,
+)
 from singr_comms.people.preferences._frequency import (
     FREQUENCY_SQL,
     Frequency,
@@ -215,6 +219,7 @@ __all__ = [
     "TopicView",
     "TypePreference",
     "WriteExport",
+    "as_reader",
     "ask_export",
     "ask_my_export",
     "change_preferences",
@@ -222,6 +227,7 @@ __all__ = [
     "closes_sql",
     "decide",
     "end_by_link",
+    "ended_by_others",
     "erase_recipient",
     "follow_account",
     "frequency_of",

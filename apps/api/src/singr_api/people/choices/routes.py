@@ -11,6 +11,7 @@ from litestar import Response
 from singr_api.admission.browser import AnyRequest
 from singr_api.admission.call import AnonymousCall
 from singr_api.http.problems import INVALID, NOT_FOUND, FieldError, invalid
+from singr_api.people.shared import reading_as_member
 from singr_api.routing.route import Section
 from singr_api.wiring.reader_pages import BY_TOKEN, PAGE, reader_page
 from singr_api.wiring.reader_words import Words, words_for
@@ -26,6 +27,7 @@ from singr_comms.people import (
     PreferencesView,
     RecipientNotFoundError,
     change_preferences,
+    ended_by_others,
     mail_ended,
     may_wait,
     read_preferences,
@@ -35,7 +37,7 @@ from singr_db import PlatformSession
 
 _MOST_FIELDS: Final = 400
 _ASK: Final = """<h1>{choices}</h1>
-{was_saved}{was_ended}<p>{choose}
+{was_saved}{was_ended}{was_elsewhere}<p>{choose}
 {in_any_case}</p>
 <form method="post">
 {boxes}<button type="submit">{save}</button>
@@ -43,12 +45,16 @@ _ASK: Final = """<h1>{choices}</h1>
 """
 _SAVED: Final = '<p role="status"><strong>{saved}.</strong> {saved_more}</p>\n'
 _ENDED: Final = '<p role="note"><strong>{ended}</strong> {ended_more}</p>\n'
+_ELSEWHERE: Final = '<p role="note"><strong>{elsewhere}</strong> {elsewhere_more}</p>\n'
 _NOTHING: Final = "<p>{nothing}</p>\n"
 _USUAL: Final = "usual"
 """How often the sender says: nothing is chosen."""
 _DIGESTS: Final = ("daily", "weekly")
 _OFTEN: Final = ("immediate", *_DIGESTS)
-_WORDS: Final = ("choices", "choose", "in_any_case", "save", "saved", "saved_more", "ended", "ended_more", "nothing")
+_WORDS: Final = (
+    *("choices", "choose", "in_any_case", "save", "saved", "saved_more"),
+    *("ended", "ended_more", "elsewhere", "elsewhere_more", "nothing"),
+)
 
 pages = Section("Pages", problems=(NOT_FOUND,))
 
@@ -62,7 +68,7 @@ async def ask(request: AnyRequest, services: Services, session: PlatformSession,
     """
     reader, holder = await _reader(services, session, token)
     view = await read_preferences(session, holder)
-    return _page(request, services, reader, view, await _ended(session, reader, holder, view))
+    return _page(request, services, reader, view, await _locked(session, reader, holder, view))
 
 
 # The link's token is all it takes, so that pages of others can send nothing that its holder could not; a page that
@@ -82,8 +88,9 @@ async def save(
     """Save the choices made on the page.
 
     The body is the page's form. Fields left as they were shown stay unset, or as chosen before. A category that the
-    address was unsubscribed from is switched on again here. A person who has unsubscribed from everything gets no mail
-    for what is chosen here; the page says so.
+    address was unsubscribed from is switched on again here if the link was sent to that address, or if it is the
+    address of the account that requested the link. Otherwise the choice is stored, but the category stays off. A person
+    who has unsubscribed from everything gets no mail for what is chosen here. The page says so in both cases.
     """
     reader, holder = await _reader(services, session, token)
     view = await read_preferences(session, holder)
@@ -98,26 +105,43 @@ async def save(
             source="recipient" if reader.is_signed_in else "link",
         )
     saved = bool(form.shown or form.is_often)
-    return _page(request, services, reader, view, await _ended(session, reader, holder, view), saved=saved)
+    return _page(request, services, reader, view, await _locked(session, reader, holder, view), saved=saved)
 
 
 async def _reader(services: Services, session: PlatformSession, token: str) -> tuple[LinkReader, PreferencesHolder]:
     reader = await reader_of_link(session, services.sealer, token)
     if reader.holder is None:
         raise RecipientNotFoundError
-    return reader, reader.holder
+    if reader.user_id is None:
+        return reader, reader.holder
+    return reader, await reading_as_member(services, session, reader.holder, reader.user_id)
 
 
-async def _ended(
+class _Locked(msgspec.Struct, frozen=True):
+    """What stays off, whatever is chosen.
+
+    Attributes:
+        mail: categories of which no mail comes.
+        elsewhere: channels and categories that ended for an address that who chooses may not read.
+    """
+
+    mail: set[str]
+    elsewhere: frozenset[tuple[str, str]]
+
+    def holds(self, channel: str, category: str) -> bool:
+        return (channel, category) in self.elsewhere or (channel == "email" and category in self.mail)
+
+
+async def _locked(
     session: PlatformSession, reader: LinkReader, holder: PreferencesHolder, view: PreferencesView
-) -> set[str]:
-    """The categories of which no mail comes, whatever is chosen."""
+) -> _Locked:
     mails: dict[str, set[str]] = {}
     for one in view.types:
         if not one.mandatory and any(way.channel == "email" for way in one.channels):
             mails.setdefault(one.category, set()).add(one.type)
     held = await mail_ended(session, holder, reader.address_hash, set().union(*mails.values()))
-    return {category for category, types in mails.items() if types <= held}
+    ended = {category for category, types in mails.items() if types <= held}
+    return _Locked(ended, await ended_by_others(session, holder))
 
 
 class _Form(msgspec.Struct, frozen=True):
@@ -177,14 +201,14 @@ def _often(view: PreferencesView, form: _Form) -> Iterator[FrequencyChoice]:
             yield FrequencyChoice(scope="category", name=one.category, frequency=frequency)
 
 
-def _boxes(view: PreferencesView, ended: set[str], words: Words, *, is_mailed: bool) -> Iterator[str]:
+def _boxes(view: PreferencesView, locked: _Locked, words: Words, *, is_mailed: bool) -> Iterator[str]:
     often = {one.name: one.frequency for one in view.frequencies if one.scope == "category" and one.channel is None}
     for category in view.categories:
         yield f"<fieldset>\n<legend>{escape(words.heading(category.category))}</legend>\n"
         for one in category.channels:
             box = escape(f"{category.category} {one.channel}", quote=True)
             label = escape(words.channel(one.channel))
-            if one.channel == "email" and category.category in ended:
+            if locked.holds(one.channel, category.category):
                 yield f'<label class="choice"><input type="checkbox" disabled> {label}</label>\n'
                 continue
             yield f'<input type="hidden" name="shown" value="{box}">\n'
@@ -194,7 +218,7 @@ def _boxes(view: PreferencesView, ended: set[str], words: Words, *, is_mailed: b
             yield f'<label class="choice"><input type="checkbox" name="on" value="{box}"{checked}> {label}</label>\n'
         # Where no mail comes, no digest does.
         takes_mail = any(one.channel == "email" and one.allowed for one in category.channels)
-        if is_mailed and takes_mail and category.category not in ended and _waits(category):
+        if is_mailed and takes_mail and not locked.holds("email", category.category) and _waits(category):
             yield _select(category.category, often.get(category.category, _USUAL), words)
         yield "</fieldset>\n"
 
@@ -223,13 +247,15 @@ def _page(
     services: Services,
     reader: LinkReader,
     view: PreferencesView,
-    ended: set[str],
+    locked: _Locked,
     *,
     saved: bool = False,
 ) -> Response[bytes]:
     words = words_for(reader.locale, request.headers.get("accept-language"), reader.sender.locale)
-    content = _ASK.replace("{was_saved}", _SAVED if saved else "").replace("{was_ended}", _ENDED if ended else "")
-    boxes = "".join(_boxes(view, ended, words, is_mailed=reader.address_hash is not None))
+    content = _ASK.replace("{was_saved}", _SAVED if saved else "")
+    content = content.replace("{was_ended}", _ENDED if locked.mail else "")
+    content = content.replace("{was_elsewhere}", _ELSEWHERE if locked.elsewhere else "")
+    boxes = "".join(_boxes(view, locked, words, is_mailed=reader.address_hash is not None))
     content = content if boxes else content.replace("{boxes}", _NOTHING)
     for name in _WORDS:
         content = content.replace(f"{{{name}}}", words[name])

@@ -8,7 +8,14 @@ import msgspec
 from singr_api.admission.call import UserCall
 from singr_api.admission.policy import Access
 from singr_api.http.problems import NOT_FOUND
-from singr_api.people.shared import CHANGE, OFTEN, PREFERENCES, ChangePreferences, MyOrganizationQuery
+from singr_api.people.shared import (
+    CHANGE,
+    OFTEN,
+    PREFERENCES,
+    ChangePreferences,
+    MyOrganizationQuery,
+    reading_as_member,
+)
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
@@ -59,15 +66,20 @@ async def read(session: PlatformSession, call: UserCall, query: MyOrganizationQu
     },
 )
 async def change(
-    session: PlatformSession, call: UserCall, query: MyOrganizationQuery, body: ChangePreferences
+    services: Services, session: PlatformSession, call: UserCall, query: MyOrganizationQuery, body: ChangePreferences
 ) -> PreferencesView:
     """Change your notification preferences for an organization.
 
     Either all choices in the request are stored, or none. Choices that it does not name stay: a broader choice never
     removes a narrower one. `allowed: null` and `frequency: null` clear a choice. Switching something off also applies
     to messages already on their way; a frequency applies to what is decided from now on.
+
+    Switching on a category that your account's own address was unsubscribed from ends that. If the organization writes
+    to you at another address that was unsubscribed, the choice is stored, but the category stays off (`rule` is
+    `suppression`) until it is switched on from a mail to that address, or the organization lifts the suppression.
     """
     holder = await preferences_holder_of_user(session, query.organization_id, call.user_id)
+    holder = await reading_as_member(services, session, holder, call.user_id)
     return await change_preferences(session, holder, body.choices, frequencies=body.frequencies, source="recipient")
 
 

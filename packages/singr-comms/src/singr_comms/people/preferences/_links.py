@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 
@@ -17,6 +18,7 @@ from singr_comms.people.preferences._store import (
     PreferencesHolder,
     holder_by_address,
     keep_choices,
+    prints_of_reader,
 )
 from singr_comms.people.recipients._store import hold_recipient
 from singr_config.clock import clock
@@ -25,7 +27,8 @@ from singr_db import PlatformSession, Sealer, sql_text
 LASTS: Final = timedelta(hours=1)
 """So long somebody who is signed in may choose by their link."""
 _FIND: Final = sql_text("""
-SELECT id, external_id, locale, email_hash, user_id IS NULL AND last_user_id IS NOT NULL AS has_left FROM recipients
+SELECT id, external_id, locale, email_hash, user_id, user_id IS NULL AND last_user_id IS NOT NULL AS has_left
+  FROM recipients
  WHERE organization_id = :organization_id AND id = :recipient_id
 """)
 # They chose such a type by itself once, which would go on in spite of the click.
@@ -47,6 +50,7 @@ class LinkReader(msgspec.Struct, frozen=True, kw_only=True):
         category_names: what that is called, by language; empty where nobody said.
         address_hash: the fingerprint of the address that is meant; None where they have none.
         is_signed_in: the link is of somebody who was signed in, and of no mail.
+        user_id: their account; None of a link of a mail.
     """
 
     sender: Sender
@@ -56,6 +60,7 @@ class LinkReader(msgspec.Struct, frozen=True, kw_only=True):
     category_names: Mapping[str, str]
     address_hash: bytes | None
     is_signed_in: bool
+    user_id: UUID | None = None
 
 
 class PreferencesLink(msgspec.Struct, frozen=True):
@@ -74,7 +79,7 @@ async def reader_of_link(session: PlatformSession, sealer: Sealer, token: str) -
     """Who reads by a link; changes nothing.
 
     A link that names a recipient is theirs, whoever else has the address; one that names an address alone is of the one
-    recipient who has it.
+    recipient who has it. The holder reads the address that the mail went to, which may be the recipient's no more.
 
     Args:
         session: the caller's transaction.
@@ -89,8 +94,10 @@ async def reader_of_link(session: PlatformSession, sealer: Sealer, token: str) -
     row = await _row(session, sealer, link)
     if link.until is not None and row is not None and row.has_left:
         raise LinkOverError("this link has expired")
-    whose = {"organization_id": link.organization_id}
-    found = None if row is None else PreferencesHolder(recipient_id=row.id, external_id=row.external_id, **whose)
+    found = None
+    if row is not None:
+        whose = {"organization_id": link.organization_id, "recipient_id": row.id, "external_id": row.external_id}
+        found = PreferencesHolder(**whose, reads=await _reads(session, sealer, link))
     return LinkReader(
         sender=await sender_of(session, link),
         holder=found,
@@ -99,6 +106,7 @@ async def reader_of_link(session: PlatformSession, sealer: Sealer, token: str) -
         category_names=await read_category_names(session, link.category),
         address_hash=link.address_hash or (None if row is None else row.email_hash),
         is_signed_in=link.until is not None,
+        user_id=None if link.until is None or row is None else row.user_id,
     )
 
 
@@ -171,6 +179,14 @@ async def _end_category(session: PlatformSession, link: ReaderLink, category: st
         "types": [one.name for one in message_types if one.category == category],
     }
     await session.execute(_NARROWER, values)
+
+
+async def _reads(session: PlatformSession, sealer: Sealer, link: ReaderLink) -> frozenset[bytes]:
+    """The fingerprints of the address that a link's mail went to."""
+    if link.address_hash is None:
+        return frozenset()
+    others = await prints_of_reader(session, sealer, link.organization_id, link.address_hash)
+    return frozenset({link.address_hash, *others})
 
 
 async def _row(session: PlatformSession, sealer: Sealer, link: ReaderLink) -> Any:

@@ -87,7 +87,7 @@ class ChannelPreference(msgspec.Struct, frozen=True):
     Attributes:
         rule: what decides: `mandatory`; a choice of the `recipient:` or the `organization:` for `type+channel`,
             `category+channel`, `type`, `category`, `channel` or `all`; `type`, its own default; or `suppression`: the
-            address was unsubscribed from the category, until the recipient switches it on.
+            address was unsubscribed from the category, until whoever is known to read its mail switches it on.
         frequency: whether messages are sent at once (`immediate`) or collected in one mail per day or week; null if
             nobody chose, so that the sender decides, or if the type must not wait.
         frequency_rule: what decides the frequency: a choice of the `recipient:` or the `organization:`, as in `rule`.

@@ -14,7 +14,7 @@ from singr_comms.notifications._rows import RECIPIENT, prints_of
 from singr_comms.people._errors import RecipientNotFoundError
 from singr_comms.people._forms import in_form
 from singr_comms.people._memory import KeepsPeople
-from singr_comms.people.preferences._carrying import ended_for, lift_ended
+from singr_comms.people.preferences._carrying import ended_for, keep_from_others, lift_ended
 from singr_comms.people.preferences._checks import check_choices
 from singr_comms.people.preferences._frequency import Frequencies, Often, frequency_of, may_wait
 from singr_comms.people.preferences._model import (
@@ -103,11 +103,14 @@ class PreferencesHolder(msgspec.Struct, frozen=True, kw_only=True):
         organization_id: the organization.
         recipient_id: the recipient's row.
         external_id: the organization's own id of them.
+        reads: fingerprints of the addresses whose mail whoever chooses has shown to read (`as_reader`): what was
+            unsubscribed for these, they lift, and for no other.
     """
 
     organization_id: UUID
     recipient_id: UUID | None = None
     external_id: str | None = None
+    reads: frozenset[bytes] = frozenset()
 
 
 async def preferences_holder(session: TenantSession, external_id: str) -> PreferencesHolder:
@@ -142,7 +145,7 @@ async def holder_by_address(
     Raises:
         RecipientNotFoundError: the address is no recipient's of the organization, or that of several.
     """
-    prints = {named, *await _prints_of_reader(session, sealer, organization_id, named)}
+    prints = {named, *await prints_of_reader(session, sealer, organization_id, named)}
     return await _holder(session, _OF_ADDRESS, organization_id, sorted(prints))
 
 
@@ -179,7 +182,9 @@ async def change_preferences(
 
     What a person switched off themselves (any source but `organization`), an organization switches on or clears with a
     note alone, which is put down in the operation log; by their own no said once more, it stays theirs. What their
-    address was unsubscribed from by category (`rule` is `suppression`), they alone lift, by switching it on.
+    address was unsubscribed from by category (`rule` is `suppression`) is lifted by switching it on, if who does has
+    shown that they read what goes to it: by a link that was sent there (`reader_of_link`), or with `as_reader`. All
+    others' choices are kept as choices, and lift nothing.
 
     Args:
         session: the caller's transaction.
@@ -204,6 +209,7 @@ async def change_preferences(
         await check_overruled(session, holder, choices, own, note)
         choices = without_repeats(choices, own)
     elif holder.recipient_id is not None:
+        await keep_from_others(session, holder, choices, source)
         choices = await lift_ended(session, holder, choices)
     if isinstance(session, KeepsPeople):
         said = [((one.scope, one.name, one.channel), one.allowed) for one in choices]
@@ -263,7 +269,7 @@ async def _holder(
     return PreferencesHolder(organization_id=organization_id, recipient_id=row.id, external_id=row.external_id)
 
 
-async def _prints_of_reader(
+async def prints_of_reader(
     session: PlatformSession, sealer: Sealer, organization_id: UUID, named: bytes
 ) -> list[bytes]:
     """Every fingerprint of the address that has this one, where a mail that went to it can be opened."""
