@@ -1,5 +1,6 @@
 """What is particular to Mailjet: templates, own parts, bulk, sandbox."""
 
+import unicodedata
 from collections.abc import Callable
 from typing import Any
 
@@ -12,10 +13,12 @@ from singr_comms import (
     MailjetProvider,
     PermanentSendError,
     SendReceipt,
+    SongRequest,
     TransientError,
     Verification,
     render_email,
 )
+from singr_comms.rendering._brand import OrganizationBrand, Words
 from singr_config import Secret
 from singr_dev.simulators import MailjetSimulator
 
@@ -143,3 +146,22 @@ async def test_copy_of_a_message_that_must_not_repeat_is_dropped_where_that_is_a
 async def test_message_that_may_repeat_makes_no_campaign(mailjet: MailjetSimulator, build: Make) -> None:
     await build(deduplicate=True).send(VERIFICATION)
     assert not {"CustomCampaign", "DeduplicateCampaign"} & mailjet.received[0].message.keys()
+
+
+@pytest.mark.parametrize(("first", "second"), [("=", "?utf-8?q?=53?="), ("{", "{x}}"), ("[", "[x]]")])
+async def test_variables_side_by_side_in_a_subject_make_up_nothing_that_is_more_than_text(
+    mailjet: MailjetSimulator, build: Make, first: str, second: str
+) -> None:
+    words = Words(text="New: {link}", subject="{artist}{title}")
+    message = SongRequest(venue_name="V", artist=f"a{first}", title=second, link="https://singr.example/requests")
+    envelope = EmailEnvelope(
+        to=EmailAddress("jane@example.org"),
+        message=message,
+        idempotency_token="t",
+        brand=OrganizationBrand(words=words),
+    )
+    await build().send(envelope)
+    (received,) = mailjet.received
+    subject = received.message["Subject"]
+    assert unicodedata.normalize("NFKC", subject) == f"a{first}{second}"
+    assert f"{first}{second[0]}" not in subject

@@ -1,6 +1,7 @@
 """What is particular to Resend: keys that drop copies, errors by name, mailboxes as text."""
 
 from collections.abc import Callable
+from email.header import decode_header, make_header
 from typing import Any
 
 import httpx
@@ -20,8 +21,11 @@ from singr_comms import (
     UnknownOutcomeError,
     render_email,
 )
+from singr_comms.rendering._brand import OrganizationBrand
+from singr_comms.rendering._inert import inert
 from singr_config import Secret
 from singr_config.clock import clock
+from singr_config.text import unlinked
 from singr_dev.simulators import ResendSimulator
 
 Make = Callable[..., Any]
@@ -72,6 +76,27 @@ async def test_no_name_adds_a_recipient(simulator: ResendSimulator, provider: Re
     inner = to.removeprefix('"').removesuffix('" <jane@example.org>').replace("\\\\", "").replace('\\"', "")
     assert '"' not in inner
     assert "\\" not in inner
+
+
+@pytest.mark.parametrize(
+    "words", ["=?utf-8?q?=53=69=6E=67=72?=", "=?utf-8?b?4oCuY29t?=", "=\u200b?utf-8?q?=E2=80=AEmoc?="]
+)
+async def test_no_word_of_a_subject_or_a_name_is_one_that_a_reader_decodes(
+    simulator: ResendSimulator, provider: ResendProvider, words: str
+) -> None:
+    message = SongRequest(venue_name=words, artist=words, title=words, link="https://singr.example/requests")
+    brand = OrganizationBrand(sender=words)
+    envelope = EmailEnvelope(
+        to=EmailAddress("jane@example.org", words), message=message, idempotency_token="t", brand=brand
+    )
+    await provider.send(envelope)
+    sent = simulator.received[0].message
+    typed = inert(words).replace("=?", "\uff1d?")
+    assert unlinked(typed) in sent["subject"]
+    assert sent["to"] == [f'"{typed}" <jane@example.org>']
+    assert sent["from"] == f'"{typed}" <{SENDER.email}>'
+    for header in (sent["subject"], *sent["to"], sent["from"]):
+        assert str(make_header(decode_header(header))) == header
 
 
 # --- keys ------------------------------------------------------------------------------------------------------------

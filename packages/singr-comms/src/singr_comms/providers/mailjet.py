@@ -29,7 +29,7 @@ from singr_comms.messages import EmailMessage
 from singr_comms.models._message import checked, kind_of
 from singr_comms.providers._http import Answer, HttpCaller, TraceHeaders
 from singr_comms.providers._provider import Given, ProviderType
-from singr_comms.rendering._inert import inert, inert_variables, is_link
+from singr_comms.rendering._inert import WIDE_EQUALS, inert, inert_variables, is_link
 from singr_comms.rendering._templates import DEFAULT_BRAND
 from singr_config import BrandSettings, Secret
 
@@ -48,7 +48,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _FIELD_END: Final = re.compile(r"[.\[]")
 _PARSED: Final = ("{{", "{%", "[[")
 _BODIES: Final = frozenset({"TextPart", "HTMLPart"})
-_WIDE: Final = {"{": "\uff5b", "[": "\uff3b", "=": "\uff1d"}
+_WIDE: Final = {"{": "\uff5b", "[": "\uff3b", "=": WIDE_EQUALS}
 
 
 class MailjetProvider:
@@ -202,7 +202,7 @@ class MailjetProvider:
                 "Variables": template_variables(envelope.message, envelope.brand or self._brand),
             }
         rendered = render_envelope(msgspec.structs.replace(envelope, message=_tamed(envelope.message)), self._brand)
-        subject = headline(rendered.subject, envelope.meant_for and _tame(envelope.meant_for))
+        subject = _tame(headline(rendered.subject, envelope.meant_for))  # two variables side by side, too
         return message | {"Subject": subject, "TextPart": rendered.text, "HTMLPart": rendered.html}
 
     def _outcome(self, answer: Answer, entry: object) -> SendReceipt | SendError:

@@ -27,7 +27,7 @@ from singr_comms.channels.email import (
 from singr_comms.models._message import checked, kind_of
 from singr_comms.providers._http import Answer, Bearer, HttpCaller, TraceHeaders
 from singr_comms.providers._provider import Given, ProviderType
-from singr_comms.rendering._inert import inert
+from singr_comms.rendering._inert import inert, unencoded
 from singr_comms.rendering._templates import DEFAULT_BRAND
 from singr_config import BrandSettings, Secret
 from singr_config.clock import clock
@@ -136,7 +136,7 @@ class ResendProvider:
         return {
             "from": _mailbox(sender_of(envelope, self._sender)),
             "to": [_mailbox(envelope.to)],
-            "subject": headline(rendered.subject, envelope.meant_for),
+            "subject": unencoded(headline(rendered.subject, envelope.meant_for)),
             "html": rendered.html,
             "text": rendered.text,
             # What a callback about the mail brings back.
@@ -174,7 +174,7 @@ def _mailbox(address: EmailAddress) -> str:
     """A mailbox as RFC 5322 writes it, but for letters beyond ASCII, which Resend encodes."""
     if not address.name:
         return address.email
-    quoted = inert(address.name).replace("\\", "\\\\").replace('"', '\\"')
+    quoted = unencoded(inert(address.name)).replace("\\", "\\\\").replace('"', '\\"')
     if any(character < " " or "\x7f" <= character <= "\x9f" for character in quoted):
         raise PermanentSendError("unsafe_mail", "the mail was not handed over: a name is not plain text")
     return f'"{quoted}" <{address.email}>'

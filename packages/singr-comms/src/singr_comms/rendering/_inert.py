@@ -24,6 +24,8 @@ _BLANK: Final = frozenset(
 )
 _ASCII_END: Final = "\x7f"
 _PATTERNED: Final = (Amount, Code, LocalDay, LocalDateTime)
+WIDE_EQUALS: Final = "\uff1d"
+"""What looks like an equals sign, and begins no encoded word."""
 NAMELESS: Final = "(unnamed)"
 """What stands where nothing that can be seen was given."""
 
@@ -50,6 +52,17 @@ def inert(text: str, *, lines: bool = False) -> str:
             kept.append(character)
     shown = "".join(kept)
     return shown if has_visible(shown) else NAMELESS
+
+
+def unencoded(text: str) -> str:
+    """A line for a header that somebody else writes, with nothing that a reader would decode (RFC 2047).
+
+    An encoded word would bring back what `inert` took out. Its equals sign becomes the wide one, which looks alike.
+
+    >>> unencoded("=?utf-8?q?=E2=80=AEmoc?="), unencoded("1 + 1 = ?")
+    ('\uff1d?utf-8?q?=E2=80=AEmoc?=', '1 + 1 = ?')
+    """
+    return text.replace("=?", f"{WIDE_EQUALS}?")
 
 
 def inert_variables(message: Message, *, base_direction: str = "ltr") -> dict[str, object]:
