@@ -20,6 +20,9 @@ _VIRAMA: Final = 9
 _WORD: Final = re.compile(r"[^\W_]+")
 # "SingrTeam" and "Singr24" are read as two words.
 _BORDER: Final = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])|(?<=\d)(?=[^\W\d_])|(?<=[^\W\d_])(?=\d)")
+# Signs and digits that people write for letters, and that no table of letters has. A word of them that is none of ours
+# is not touched: what a name is read as otherwise goes on to count.
+_SIGNS: Final = str.maketrans({"|": "l", "$": "s", "5": "s", "9": "g"})
 
 
 class PublicNameError(PortableError, ValueError):
@@ -88,11 +91,13 @@ def _looks(word: str) -> frozenset[str]:
 
 def _readings(name: str, length: int) -> Iterator[str]:
     """Everything in a name that is read as one word, or as so many in a row."""
-    for text in {name, unicodedata.normalize("NFKC", name)}:  # "SINGR™" ends before its sign, and "ⓢingr" is a word
+    texts = {name, unicodedata.normalize("NFKC", name)}  # "SINGR™" ends before its sign, and "ⓢingr" is a word
+    for text in texts | {one.translate(_SIGNS) for one in texts}:
         bare = "".join(one for one in text if unicodedata.category(one)[0] != "M")
         chunks = ["".join(_WORD.findall(chunk)) for chunk in bare.split()]
         words = _WORD.findall(bare)
         parts = [part for word in words for part in _BORDER.split(word)]
+        yield "".join(words)  # "Sing r" is nobody's name, and "Sing R Us" may be
         yield from chunks
         yield from _spelled(words)
         for row in (chunks, words, parts):
