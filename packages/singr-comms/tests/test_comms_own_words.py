@@ -6,7 +6,7 @@ from singr_comms.catalogue import message_types
 from singr_comms.notifications import BrandingError, BrandingInput, OverrideInput, check_brand
 from singr_comms.notifications.branding._store import check_override
 from singr_comms.notifications.branding._wording import may_be_worded, not_open
-from singr_comms.rendering._own_words import names_site
+from singr_comms.rendering._own_words import _plain, names_site
 
 
 def check(text: str, channel: str = "email", subject: str | None = None) -> None:
@@ -108,6 +108,14 @@ def test_type_that_tells_more_than_a_text_can_keeps_its_words() -> None:
     assert may_be_worded(digest), "it looks like the organization's"
     with pytest.raises(BrandingError, match=r"tells more than a text can \(items\)"):
         check_override("digest", "email", "en", OverrideInput(text="Ready"))
+
+
+@pytest.mark.parametrize("sentence", ["\ufdfa", "\ufdfb"])
+def test_characters_that_are_sentences_are_not_written_out_and_are_letters_still(sentence: str) -> None:
+    assert len(_plain(sentence * 10_000)) <= 20_000
+    assert names_site(f"evil.{sentence}")
+    assert names_site(f"{sentence}.evil")
+    assert not names_site(f"Peace {sentence} here.")
 
 
 def test_all_other_types_of_organizations_may_be_worded() -> None:

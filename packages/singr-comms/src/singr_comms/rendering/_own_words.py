@@ -36,6 +36,8 @@ _SITE: Final = re.compile(
 # A variable could be the rest of a host, or a text the rest of a link's: a full stop may end a sentence behind one.
 _BESIDE: Final = re.compile(r"[./\\@]\{[a-z]|[A-Za-z0-9]\u3002\{[a-z]|[a-z0-9_]\}(?:[/\\@]|\.[\w{]|\u3002[A-Za-z0-9])")
 _UNBOUNDED: Final = 64
+# Two characters that are whole sentences, of 18 and 8: a text of them is checked by the letters at their ends alone.
+_SENTENCES: Final = {0xFDFA: "\u0635\u0645", 0xFDFB: "\u062c\u0647"}
 _DRAWN_BY_ITSELF: Final = frozenset("LNPSZ")
 
 
@@ -155,7 +157,7 @@ def names_site(line: str) -> bool:
 
 def _plain(text: str) -> str:
     """A text as a host is read (UTS #46): what looks alike is alike, what is drawn as nothing is not there."""
-    given = unicodedata.normalize("NFKC", text)
+    given = unicodedata.normalize("NFKC", text.translate(_SENTENCES))
     return "".join(one for one in given if unicodedata.category(one)[0] in _DRAWN_BY_ITSELF)
 
 
