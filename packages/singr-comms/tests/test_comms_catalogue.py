@@ -326,6 +326,12 @@ def test_words_that_cannot_be_rendered_are_told_by_trying_them_out(tmp_path: Pat
     [
         ("sms.txt", "{{ cod }}", r"pickup_code: its words for sms cannot be rendered \(UndefinedError: 'cod' is undef"),
         ("sms.txt", "{{ code", "pickup_code: its words for sms cannot be rendered"),
+        (
+            "sms.txt",
+            "{{ [1, 2]|random }}",
+            r"words for sms cannot be rendered \(TemplateAssertionError: No filter named 'ra",
+        ),
+        ("sms.txt", "{{ lipsum() }}", r"words for sms cannot be rendered \(UndefinedError: 'lipsum' is undefined"),
         ("sms.txt", " \n", "pickup_code: a text of it for sms says nothing"),
         ("sms.txt", "", "pickup_code: a text of it for sms says nothing"),
     ],

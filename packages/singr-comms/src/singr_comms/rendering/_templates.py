@@ -192,6 +192,8 @@ def environment() -> jinja2.Environment:
         auto_reload=False,
         cache_size=-1,
     )
+    # Drawn anew at each rendering: another try of a message would say something else. All else of Jinja's is pure.
+    del made.filters["random"], made.globals["lipsum"]
     made.filters |= {"plural": _plural, "sentence": sentence, "clock": clock, "paragraphs": split_paragraphs}
     made.filters |= {
         "money": money,
