@@ -33,6 +33,31 @@ async def put_into_inbox(db: Database, settings: Settings, recipient: str, title
         await add_to_inboxes(session, Sealer(settings.auth.secret), [push], organization_id=ORGANIZATION)
 
 
+@pytest.mark.parametrize("by", ["removal", "leaving", "put without the account"])
+async def test_device_that_somebody_registered_themselves_goes_with_them_and_the_organizations_stays(
+    api_url: str, client: Any, someone: Any, owner: httpx.AsyncClient, world: Any, by: str
+) -> None:
+    bob = await someone(member="customer_staff")
+    me = client(api_url, bob)
+    assert (await owner.put(AT, json={"user_id": str(bob.user_id)})).status_code == 201
+    given, own = ({"token": f"device-token:{name}123456789", "platform": "ios"} for name in ("0", "9"))
+    devices = f"{AT}/devices"
+    assert (await owner.post(devices, json=given, headers=world.key())).status_code == 201
+    assert (await me.post("/v1/me/push-devices", params=WHOSE, json=own)).status_code == 201
+    again = await owner.post(devices, json=own, headers=world.key())
+    assert again.status_code == 200, "said once more by the organization, it stays theirs"
+    assert len((await owner.get(devices)).json()["items"]) == 2
+    if by == "removal":
+        gone = await owner.delete(f"{MEMBERS}/members/{bob.user_id}", headers=world.key())
+    elif by == "leaving":
+        gone = await me.post(f"{MEMBERS}/leave", headers=world.key())
+    else:
+        gone = await owner.put(AT, json={})
+    assert gone.status_code in {200, 204}, gone.text
+    [left] = (await owner.get(devices)).json()["items"]
+    assert left["last_used_at"] < again.json()["last_used_at"], "the one that the organization gave"
+
+
 @pytest.mark.parametrize("by", ["removal", "leaving", "end of the account"])
 async def test_whose_membership_ends_is_not_told_by_their_account_any_more(
     api_url: str,

@@ -1,14 +1,24 @@
 """Devices that their provider says are dead get no more pushes, until they are registered again."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
+from comms_both import Accounts, Both
+from comms_crowds import Crowd
 from comms_queueing import ORGANIZATION, SEALER
 from sqlalchemy import text
 
 from singr_comms import MemoryEmailProvider, MemoryPushProvider, MemorySmsProvider, PermanentSendError, PlainPush
 from singr_comms.notifications import MessageSender, PushRequest, queue_message
-from singr_comms.people import DeviceInput, RecipientInput, put_recipient, recipient_named, register_device
+from singr_comms.people import (
+    DeviceInput,
+    RecipientInput,
+    list_devices,
+    put_recipient,
+    recipient_named,
+    register_device,
+)
 from singr_config import LimitSettings, Secret
 from singr_db import Database, Sealer
 from singr_db.tables import Organization
@@ -68,3 +78,34 @@ async def test_a_token_is_one_device_also_after_the_secret_was_changed(db: Datab
     async with db.platform() as session:
         owner = "SELECT r.external_id FROM push_devices d JOIN recipients r ON r.id = d.recipient_id"
         assert (await session.scalars(text(owner))).all() == ["u-2"]
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_device_that_somebody_registered_themselves_goes_with_their_account_and_others_stay(
+    bench: Any, first: Any
+) -> None:
+    both, left = Both(await Crowd.of(bench), bench), []
+    given, mine = (DeviceInput(token=f"device-token:{number}00000000{number}", platform="ios") for number in (1, 2))
+
+    async def put(session: Any, account: UUID | None = None) -> None:
+        them = RecipientInput(user_id=account)
+        await put_recipient(session, "u-1", them, sealer=both.crowd.sealer, directory=Accounts())
+
+    async def register(session: Any) -> None:
+        await put(session, UUID(int=1))
+        ways = [(given, False), (mine, first), (mine, not first)]
+        for device, is_own in ways:
+            person = await recipient_named(session, "u-1")
+            await register_device(session, person, device, sealer=both.crowd.sealer, is_own=is_own)
+
+    async def see(session: Any) -> list[str]:
+        left.append([one.token for one in await list_devices(session, await recipient_named(session, "u-1"))])
+        return left[-1]  # type: ignore[no-any-return] # as it was found
+
+    await both.do(register)
+    await both.do(lambda session: put(session, UUID(int=1)))
+    await both.do(see)
+    await both.do(put)
+    await both.do(see)
+    assert left[0] == left[1] == ["device …0002", "device …0001"]
+    assert left[2] == left[3] == ["device …0001"]

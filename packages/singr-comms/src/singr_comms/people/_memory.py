@@ -13,7 +13,6 @@ from singr_comms.channels.email import CHANNEL as EMAIL
 from singr_comms.channels.email import EmailAddress
 from singr_comms.channels.push import CHANNEL as PUSH
 from singr_comms.channels.sms import CHANNEL as SMS
-from singr_comms.models._locale import canonical_locale
 from singr_comms.notifications._rows import normalized
 from singr_comms.people._directory import Member
 from singr_comms.people._memory_inboxes import MemoryInboxes
@@ -22,8 +21,8 @@ from singr_comms.people.preferences._rule import Choice, Choices, ended_by
 from singr_comms.people.recipients._model import (
     DefaultDigestTime,
     NamedRecipient,
-    QuietHours,
     RecipientView,
+    as_kept,
 )
 from singr_db import new_id
 from singr_db.tables import PushDevice, Recipient
@@ -192,7 +191,7 @@ class MemoryPeople:
             own = {field: value for field, value in own.items() if getattr(one, field) is None}
             now = MemoryRecipient(
                 id=known.id if known else new_id(),
-                given=_as_kept(msgspec.structs.replace(one, **own)),
+                given=as_kept(msgspec.structs.replace(one, **own)),
                 last_user_id=one.user_id or account,
                 copied=tuple(copied[one.external_id]),
                 own_times=tuple(own),
@@ -201,6 +200,7 @@ class MemoryPeople:
             )
             if known is not None:
                 self._keep_ended(known, now.ways())
+                self._part(known, now.user_id)
             self.recipients[one.external_id] = now
             created += known is None
         return created
@@ -212,13 +212,21 @@ class MemoryPeople:
                 told: dict[str, Any] = {name: now and getattr(now, name) for name in known.copied}
                 told["user_id"] = now and known.user_id
                 given = msgspec.structs.replace(known.given, **told)
+                self._part(known, given.user_id)
                 kept = {"given": given, "copied": known.copied if now else (), "updated_at": self.now()}
                 self.recipients[known.external_id] = msgspec.structs.replace(known, **kept)
+
+    def _part(self, known: MemoryRecipient, user_id: UUID | None) -> None:
+        """Let devices that somebody registered themselves go with their account's tie."""
+        if known.user_id not in {None, user_id}:
+            self._devices = {
+                token: one for token, one in self._devices.items() if one.recipient_id != known.id or not one.is_own
+            }
 
     def set_times(self, external_id: str, times: Mapping[str, Any]) -> None:
         """Keep by which clock somebody lives, and what they want of it, by the names of recipients' fields."""
         known = self.recipients[external_id]
-        given = _as_kept(msgspec.structs.replace(known.given, **times))
+        given = as_kept(msgspec.structs.replace(known.given, **times))
         own = tuple(field for field, value in times.items() if value is not None)
         kept = msgspec.structs.replace(known, given=given, own_times=own, updated_at=self.now())
         self.recipients[external_id] = kept
@@ -277,7 +285,7 @@ class MemoryPeople:
             last_used_at=self.now(),
             off_at=None,
             off_reason=None,
-            **values,
+            **values | {"is_own": values["is_own"] or (theirs is not None and theirs.is_own)},
         )
         self._devices[token] = device  # the one used last is the last
         for old in list(self.tokens(recipient_id))[:-most]:
@@ -389,11 +397,3 @@ def _order(one: MemoryChoice | MemoryFrequency) -> tuple[tuple[bool, str | None]
 def is_another(account: UUID | None, before: UUID | None) -> bool:
     """Whether an id that was an account's last is given to another one."""
     return None not in {account, before} and account != before
-
-
-def _as_kept(one: NamedRecipient) -> NamedRecipient:
-    quiet = one.quiet_hours
-    if quiet is not None:
-        quiet = QuietHours(starts=quiet.starts, ends=quiet.ends, days=sorted(set(quiet.days)) if quiet.days else None)
-    locale = canonical_locale(one.locale) if one.locale else None
-    return msgspec.structs.replace(one, locale=locale, tags=sorted(set(one.tags)), quiet_hours=quiet)

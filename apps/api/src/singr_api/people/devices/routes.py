@@ -95,12 +95,13 @@ async def register_mine(services: Services, call: UserCall, query: MyQuery, body
     """Register your own device for push notifications.
 
     For one organization: the one that reaches you, or that you are a member of; if there are several, name it. A token
-    belongs to the person who registered it last.
+    belongs to the person who registered it last. The device is removed when you leave the organization, or when the
+    organization's recipient is no longer linked to your account.
     """
     organization_id = await my_organization(services, call, query.organization_id)
     async with undone_in_rehearsals(services.db.tenant(organization_id)) as session:
         person = await member_reached(session, call.user_id, sealer=services.sealer, directory=services.directory)
-        view, is_new = await register_device(session, person, body, sealer=services.sealer)
+        view, is_new = await register_device(session, person, body, sealer=services.sealer, is_own=True)
     return answer(view, status=201 if is_new else 200)
 
 

@@ -29,11 +29,14 @@ MOST_DEVICES: Final = 100
 _REGISTER: Final = sql_text(
     """
 INSERT INTO push_devices AS d (id, organization_id, recipient_id, token_sealed, token_hash, token_masked, platform,
-                               locale, time_zone)
-VALUES (:id, :organization_id, :recipient_id, :token_sealed, :token_hash, :token_masked, :platform, :locale, :time_zone)
+                               locale, time_zone, is_own)
+VALUES (:id, :organization_id, :recipient_id, :token_sealed, :token_hash, :token_masked, :platform, :locale, :time_zone,
+        :is_own)
 ON CONFLICT (organization_id, token_hash) DO UPDATE
    SET id = CASE WHEN d.recipient_id = excluded.recipient_id THEN d.id ELSE excluded.id END,
        created_at = CASE WHEN d.recipient_id = excluded.recipient_id THEN d.created_at ELSE now() END,
+       is_own = CASE WHEN d.recipient_id = excluded.recipient_id THEN d.is_own OR excluded.is_own
+                     ELSE excluded.is_own END,
        recipient_id = excluded.recipient_id, token_sealed = excluded.token_sealed, platform = excluded.platform,
        locale = excluded.locale, time_zone = excluded.time_zone, last_used_at = now(), off_at = NULL, off_reason = NULL
 RETURNING id
@@ -64,6 +67,11 @@ DELETE FROM push_devices WHERE id IN (
     SELECT id FROM push_devices WHERE organization_id = :organization_id AND recipient_id = :recipient_id
      ORDER BY last_used_at DESC, id DESC OFFSET :most)
 """,
+    roles=("tenant",),
+)
+# An account's tie that ends in this moment takes what is registered by then.
+_TIED: Final = sql_text(
+    "SELECT id FROM recipients WHERE id = :id AND user_id IS NOT NULL FOR SHARE",
     roles=("tenant",),
 )
 _REMOVE: Final = sql_text(
@@ -110,7 +118,7 @@ class DeviceView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def register_device(
-    session: TenantSession, recipient: Recipient, given: DeviceInput, *, sealer: Sealer
+    session: TenantSession, recipient: Recipient, given: DeviceInput, *, sealer: Sealer, is_own: bool = False
 ) -> tuple[DeviceView, bool]:
     """Let a person get pushes on a device; returns it, and whether it is new to them.
 
@@ -121,6 +129,8 @@ async def register_device(
         recipient: whose device it is.
         given: the device.
         sealer: opens the person's key.
+        is_own: the person registers it themselves, by their account: it goes when the recipient is theirs no more. Once
+            it is, nobody else makes it the organization's.
 
     Raises:
         PeopleError: a field has not its form, or the time zone is none.
@@ -137,28 +147,27 @@ async def register_device(
         "platform": given.platform,
         "locale": given.locale and canonical_locale(given.locale),
         "time_zone": given.time_zone,
+        "is_own": is_own,
     }
     if isinstance(session, KeepsPeople):
         kept, is_new = session.people.register(recipient.id, given.token, most=MOST_DEVICES, **told)
         return _view(kept), is_new
+    if is_own and await session.scalar(_TIED, {"id": recipient.id}) is None:
+        raise RecipientNotFoundError("organization_id")
     keys = await read_keys(session, sealer, {recipient.key_id})
     if recipient.key_id not in keys:
         raise RecipientNotFoundError("external_id")  # their key is lost
-    made = new_id()
+    made, current = new_id(), recipient_hash(sealer, given.token)
     values = {
         "id": made,
         "organization_id": session.organization_id,
         "recipient_id": recipient.id,
         "token_sealed": keys[recipient.key_id].seal(PUSH.encoded(given.token), context=RECIPIENT),
-        "token_hash": recipient_hash(sealer, given.token),
+        "token_hash": current,
         "token_masked": PUSH.masked(given.token),
         **told,
     }
-    hashes = prints_of(sealer, given.token)
-    if len(hashes) > 1:
-        renewed = {"organization_id": session.organization_id, "hashes": hashes, "current": values["token_hash"]}
-        await session.execute(_FORGET_COPIES, renewed)
-        await session.execute(_RENEW, renewed)
+    await _renew(session, prints_of(sealer, given.token), current)
     device_id = (await session.execute(_REGISTER, values)).scalar_one()
     which = {"organization_id": session.organization_id, "recipient_id": recipient.id, "most": MOST_DEVICES}
     await session.execute(_FORGET_MANY, which)
@@ -241,6 +250,14 @@ async def member_reached(session: TenantSession, user_id: UUID, *, sealer: Seale
     except PeopleError:  # no member, or somebody put them in this moment
         pass
     return await recipient_of_member(session, user_id)
+
+
+async def _renew(session: TenantSession, hashes: list[bytes], current: bytes) -> None:
+    """Find a token by its current fingerprint, where it is known by one of a former secret."""
+    if len(hashes) > 1:
+        renewed = {"organization_id": session.organization_id, "hashes": hashes, "current": current}
+        await session.execute(_FORGET_COPIES, renewed)
+        await session.execute(_RENEW, renewed)
 
 
 def _view(row: PushDevice) -> DeviceView:

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from singr_comms.models._fields import E164, EmailText, PersonName
+from singr_comms.models._locale import canonical_locale
 from singr_db.tables import Recipient
 
 MOST_AT_ONCE: Final = 1000
@@ -208,3 +209,12 @@ def times_of(row: Any) -> tuple[QuietHours | None, DigestTime | None]:
 def clock_text(moment: time) -> str:
     """A time of day as it is told."""
     return moment.strftime("%H:%M")
+
+
+def as_kept(one: NamedRecipient) -> NamedRecipient:
+    """A recipient as is kept of them: each tag and day once, in order, and the language as it is written."""
+    quiet = one.quiet_hours
+    if quiet is not None:
+        quiet = QuietHours(starts=quiet.starts, ends=quiet.ends, days=sorted(set(quiet.days)) if quiet.days else None)
+    locale = canonical_locale(one.locale) if one.locale else None
+    return msgspec.structs.replace(one, locale=locale, tags=sorted(set(one.tags)), quiet_hours=quiet)

@@ -124,7 +124,11 @@ class Recipient(Base):
 
 
 class PushDevice(Base):
-    """A device that a recipient gets pushes on; a token belongs to whoever registered it last."""
+    """A device that a recipient gets pushes on; a token belongs to whoever registered it last.
+
+    `is_own` says that a person registered it by their account: it goes when the recipient is the account's no more.
+    None is unknown, and goes as well.
+    """
 
     __tablename__ = "push_devices"
     __table_args__ = (
@@ -150,6 +154,7 @@ class PushDevice(Base):
     last_used_at: Mapped[CreatedAt]
     off_at: Mapped[datetime | None]
     off_reason: Mapped[str | None]
+    is_own: Mapped[bool | None]
 
 
 class Topic(Base):
