@@ -16,7 +16,7 @@ from singr_dev.stack import StateDirectory
 from singr_dev.stack._progress import Progress
 
 _NOT_RUNNING = 3
-_DOWN_SECONDS = 20.0
+_DOWN_SECONDS = 45.0
 _READY_SECONDS = 45.0
 
 

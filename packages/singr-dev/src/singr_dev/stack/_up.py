@@ -39,7 +39,8 @@ _WATCH_SECONDS = 0.2
 _ASK_SECONDS = 0.05
 _LEFT_SECONDS = 5.0
 _API_STOP_SECONDS = 2.5
-_WORKER_STOP_SECONDS = 4.0
+# Its own stop is over within 30 s, of which handlers have 25: with less, one at work would outlive its database.
+_WORKER_STOP_SECONDS = 32.0
 _PORTS = {
     "PORT": 3000,
     "WORKER_PORT": 3100,
