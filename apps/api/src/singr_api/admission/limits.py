@@ -109,6 +109,6 @@ class Limits:
         wait = max(1, math.ceil(decision.retry_after))
         raise Problem(
             RATE_LIMITED,
-            f"At most {quota} requests in {window} seconds ({policy}). Wait {wait} seconds.",
+            f"At most {quota} requests in {window} seconds ({policy}). Wait {wait} second{'' if wait == 1 else 's'}.",
             headers={name.decode(): value.decode() for name, value in headers} | {"retry-after": str(wait)},
         )
