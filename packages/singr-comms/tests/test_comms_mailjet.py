@@ -18,6 +18,7 @@ from singr_comms import (
     Verification,
     render_email,
 )
+from singr_comms.messages.digest import Digest, DigestItem
 from singr_comms.rendering._brand import OrganizationBrand, Words
 from singr_config import Secret
 from singr_dev.simulators import MailjetSimulator
@@ -67,6 +68,20 @@ async def test_own_parts_carry_the_token_and_the_id_is_kept(
         "TextPart": rendered.text,
         "HTMLPart": rendered.html,
     }
+
+
+async def test_tags_in_the_items_of_a_digest_are_shown_as_text(mailjet: MailjetSimulator, build: Make) -> None:
+    digest = Digest(
+        period="daily",
+        first_day="2026-11-28",
+        last_day="2026-11-28",
+        items=(DigestItem(title="Song [[live]]", body="=?utf-8?q?x?= {{var:x}}"),),
+        link="https://app.singrkaraoke.com/",
+    )
+    await build().send(EmailEnvelope(to=EmailAddress("jane@example.org"), message=digest, idempotency_token="d"))
+    (received,) = mailjet.received
+    assert "[[" not in str(received.message)
+    assert "live" in received.message["TextPart"]
 
 
 async def test_templates_get_the_variables_of_the_specification_and_no_tag(

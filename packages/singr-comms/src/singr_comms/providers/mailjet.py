@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 
 import httpx
 import msgspec
@@ -33,6 +33,7 @@ from singr_comms.rendering._inert import WIDE_EQUALS, inert, inert_variables, is
 from singr_comms.rendering._templates import DEFAULT_BRAND
 from singr_config import BrandSettings, Secret
 
+T = TypeVar("T")
 _NAME: Final = "mailjet"
 _PER_CALL: Final = 50
 # The sender is not validated, the account may not send or is blocked, the key is unknown, the template is not ours.
@@ -236,16 +237,22 @@ def _without_tags(name: str, value: str) -> str:
     return value.replace("'", "%27") if is_link(name) else value.translate(_NO_TAGS)
 
 
-def _tamed(message: EmailMessage) -> EmailMessage:
-    """The message with nothing in its texts that Mailjet, or a reader of its headers, would take for more than text."""
-    texts = {name: value for name, value in msgspec.structs.asdict(message).items() if isinstance(value, str)}
-    return msgspec.structs.replace(
-        message,
-        **{
-            name: value.replace("[[", "%5B%5B") if is_link(name) else _tame(inert(value))
-            for name, value in texts.items()
-        },
-    )
+def _tamed(told: T, name: str = "") -> T:
+    """The same with nothing in its texts that Mailjet, or a reader of its headers, would take for more than text.
+
+    Args:
+        told: a message, or what it holds under `name`: a text, a list, a struct of its own.
+        name: tells links from other texts.
+    """
+    tamed: Any = told
+    if isinstance(told, str):
+        tamed = told.replace("[[", "%5B%5B") if is_link(name) else _tame(inert(told))
+    elif isinstance(told, list | tuple):
+        tamed = type(told)(_tamed(one, name) for one in told)
+    elif isinstance(told, msgspec.Struct):
+        texts = {field: _tamed(getattr(told, field), field) for field in told.__struct_fields__}
+        tamed = msgspec.structs.replace(told, **texts)
+    return cast("T", tamed)
 
 
 def _judge(part: object, name: str = "") -> None:
