@@ -308,7 +308,7 @@ BREAKAGES = (
         "S21",
         "Text of users goes to Mailjet with its braces",
         (
-            Edit(MAILJET, "else _tame(inert(value))", "else inert(value)"),
+            Edit(MAILJET, "else _tame(inert(told))", "else inert(told)"),
             Edit(MAILJET, "        _judge(message)\n", "        pass\n"),
         ),
         f"{INERT_TESTS}::test_nothing_that_mailjet_would_interpret_leaves[{{{{var:x}}}}-template]",
