@@ -38,7 +38,7 @@ async def test_page_says_it_in_the_readers_language_else_the_organizations_else_
             async with db.tenant(ORGANIZATION) as session:
                 await put_branding(session, BrandingInput(name="Farm", color="#0a6640", locale=organization))
             async with db.platform() as session:
-                await session.execute(text("UPDATE brandings SET starts_at = now()"))
+                await session.execute(text("UPDATE brandings SET starts_at = now() - interval '1 second'"))
         for locale in ("de-AT", "ar", "en", None):
             async with db.platform() as session:
                 await session.execute(text("UPDATE recipients SET locale = :locale"), {"locale": locale})

@@ -87,7 +87,7 @@ async def test_page_and_stream_tell_items_in_the_organizations_own_words(
         own = OverrideInput(text="{text}", subject="Ours: {title}")
         await put_override(session, "plain", "push", "en", own)
     async with db.platform() as session:
-        await session.execute(text("UPDATE template_overrides SET starts_at = now()"))
+        await session.execute(text("UPDATE template_overrides SET starts_at = now() - interval '1 second'"))
     await mailbox.put(recipient, "One")
     assert await titles(client(api_url, ada), "open") == ["Ours: One"]
     async with following(ada, after=0) as events:

@@ -110,7 +110,7 @@ async def test_an_inbox_is_in_its_readers_language_as_it_is_read(crowd: Crowd) -
         if locale == "organization's":
             async with crowd.db.tenant(crowd.organization) as session:
                 await put_branding(session, BrandingInput(name="Farm", color="#0a6640", locale="de"))
-            await crowd.run("UPDATE brandings SET starts_at = now()")
+            await crowd.run("UPDATE brandings SET starts_at = now() - interval '1 second'")
         else:
             await crowd.run("UPDATE recipients SET locale = :locale", locale=locale)
         async with crowd.db.platform() as session:
