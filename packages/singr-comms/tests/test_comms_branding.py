@@ -219,6 +219,26 @@ async def test_an_organization_waits_for_no_others_brand_and_nobody_for_ever(
     assert (await brands.wardrobe(OTHER, message_id)).read_at is not None
 
 
+async def test_who_comes_in_the_moment_in_which_a_reading_ends_that_is_too_old_has_another(
+    db: Database, organization: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brands = Brands(db, brand=BrandSettings(), api_url="https://api.example")
+    message_id, anew = await made(db), Brands._read_anew
+    second = list[asyncio.Task[Any]]()
+
+    async def read(self: Brands, organization_id: UUID) -> Any:
+        found = await anew(self, organization_id)
+        if not second:
+            second.append(asyncio.create_task(brands.wardrobe(organization_id, message_id)))
+            return _worn.Wardrobe()  # of before the message
+        return found
+
+    monkeypatch.setattr(Brands, "_read_anew", read)
+    assert (await brands.wardrobe(organization, message_id)).read_at is None
+    assert (await second[0]).read_at is not None
+    assert (await brands.wardrobe(organization, message_id)).read_at is not None
+
+
 async def test_what_a_clock_ahead_made_is_read_for_once(db: Database, organization: UUID, clock: VirtualClock) -> None:
     brands = Brands(db, brand=BrandSettings(), api_url="https://api.example")
     now = int(clock.now().timestamp() * 1000)

@@ -9,6 +9,7 @@ from uuid import UUID
 import httpx
 import msgspec
 import pytest
+from comms_exports import NEWEST, kept_in
 from comms_queueing import ORGANIZATION, SEALER, SONG, all_rows, queued_for, sender_for
 from sqlalchemy import text
 
@@ -40,7 +41,7 @@ from singr_comms.people import (
 from singr_comms.people.exporting._job import key_of_export
 from singr_comms.people.exporting._opening import WITHHELD
 from singr_comms.people.inbox import InboxMessage, add_to_inboxes
-from singr_config import BrandSettings, ObjectStoreSettings, Secret
+from singr_config import BrandSettings, ObjectStoreSettings
 from singr_db import PLATFORM_ORGANIZATION_ID, Database, FolderObjectStore, ObjectNotFoundError, new_id
 from singr_db.tables import Organization
 from singr_dev._serving import listen
@@ -81,13 +82,7 @@ class Account:
 @pytest.fixture
 def settings(tmp_path: Path) -> Iterator[ObjectStoreSettings]:
     listener = listen()
-    wanted = ObjectStoreSettings(
-        endpoint=f"http://127.0.0.1:{listener.getsockname()[1]}",
-        access_key_id="test",
-        secret_access_key=Secret("test-secret"),
-        bucket="singr",
-        folder=str(tmp_path / "objects"),
-    )
+    wanted = kept_in(tmp_path / "objects", endpoint=f"http://127.0.0.1:{listener.getsockname()[1]}")
     with serving(application(FolderObjectStore(wanted)), listener=listener):
         yield wanted
 
@@ -130,7 +125,7 @@ async def ask(db: Database, external_id: str = "u-1") -> UUID:
 
 async def newest(db: Database) -> UUID:
     async with db.platform() as session:
-        found = await session.scalar(text("SELECT id FROM data_exports ORDER BY created_at DESC, id DESC LIMIT 1"))
+        found = await session.scalar(NEWEST)
     assert isinstance(found, UUID)
     return found
 

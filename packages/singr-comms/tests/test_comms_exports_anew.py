@@ -3,15 +3,13 @@
 from pathlib import Path
 
 import pytest
+from comms_exports import NEWEST, kept_in
 from comms_queueing import ORGANIZATION, SEALER
 from sqlalchemy import text
 
 from singr_comms.people import Exports, ExportStandsError, RecipientInput, ask_export, put_recipient
-from singr_config import ObjectStoreSettings, Secret
 from singr_db import Database
 from singr_db.tables import Organization
-
-NEWEST = text("SELECT id FROM data_exports")
 
 
 async def ask(db: Database) -> None:
@@ -38,12 +36,6 @@ async def test_export_whose_job_has_ended_unwritten_stands_in_nobodys_way(
         assert await session.scalar(NEWEST) != first
     with pytest.raises(ExportStandsError):
         await ask(db)
-    folder = ObjectStoreSettings(
-        endpoint="http://127.0.0.1:9",
-        access_key_id="test",
-        secret_access_key=Secret("test-secret"),
-        bucket="singr",
-        folder=str(tmp_path / "objects"),
-    )
+    folder = kept_in(tmp_path / "objects")
     outcome = await Exports(db, SEALER, folder).write(first, ORGANIZATION)
     assert outcome == "withdrawn", "an operator who has the former one tried again makes no second one of it"

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from comms_exports import NEWEST, kept_in
 from comms_members import Everybody
 from comms_queueing import ORGANIZATION, SEALER, SONG, all_rows, queued_for
 from sqlalchemy import text
@@ -25,7 +26,7 @@ from singr_comms.people import (
     remove_recipient,
 )
 from singr_comms.people.exporting._job import key_of_export
-from singr_config import ObjectStoreSettings, Secret
+from singr_config import ObjectStoreSettings
 from singr_db import Database, FolderObjectStore, new_id
 from singr_db.tables import Organization
 from singr_dev.clock import VirtualClock
@@ -33,7 +34,6 @@ from singr_dev.clock import VirtualClock
 HERS, THEIRS = "ada@example.org", "owner@example.org"
 PHONE, PROVED = "+15555550177", "+15555550178"
 ACCOUNT = UUID(int=7)
-NEWEST = text("SELECT id FROM data_exports ORDER BY created_at DESC, id DESC LIMIT 1")
 
 
 class Accounts:
@@ -52,13 +52,7 @@ class Accounts:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> ObjectStoreSettings:
-    return ObjectStoreSettings(
-        endpoint="http://127.0.0.1:9",
-        access_key_id="test",
-        secret_access_key=Secret("test-secret"),
-        bucket="singr",
-        folder=str(tmp_path / "objects"),
-    )
+    return kept_in(tmp_path / "objects")
 
 
 @pytest.fixture

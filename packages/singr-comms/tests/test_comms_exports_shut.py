@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from comms_exports import NEWEST, kept_in
 from comms_queueing import ORGANIZATION, SEALER, all_rows
 from loguru import logger
 from sqlalchemy import text
@@ -24,7 +25,6 @@ from singr_jobs import PermanentError, RetryLater
 
 ELSEWHERE = Sealer(Secret("e" * 40))
 PUSH = OrderReadyPush(farm_name="Hof", order_number="A-1", pickup_place="Markt", link="https://singr.example/requests")
-NEWEST = text("SELECT id FROM data_exports ORDER BY created_at DESC, id DESC LIMIT 1")
 _ALTER = "UPDATE inbox_items SET content_sealed = set_byte(content_sealed, 20, 255 - get_byte(content_sealed, 20))"
 
 
@@ -43,13 +43,7 @@ class Numbered:
 
 @pytest.fixture
 def store(tmp_path: Path) -> ObjectStoreSettings:
-    return ObjectStoreSettings(
-        endpoint="http://127.0.0.1:9",
-        access_key_id="test",
-        secret_access_key=Secret("test-secret"),
-        bucket="singr",
-        folder=str(tmp_path / "objects"),
-    )
+    return kept_in(tmp_path / "objects")
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from comms_exports import kept_in
 from comms_queueing import ORGANIZATION, SEALER
 from sqlalchemy import text
 
@@ -11,7 +12,7 @@ from singr_comms.notifications import BrandingInput, Picture, key_of_logo, put_b
 from singr_comms.people import Exports, RecipientInput, ask_export, put_recipient
 from singr_comms.people.chores._find_leftovers import FindLeftovers
 from singr_comms.people.exporting._job import key_of_export
-from singr_config import ObjectStoreSettings, Secret
+from singr_config import ObjectStoreSettings
 from singr_db import Database, FolderObjectStore, ObjectNotFoundError, ObjectStoreError, new_id, note_object
 from singr_db.tables import Organization
 from singr_dev.clock import VirtualClock
@@ -22,13 +23,7 @@ WAITING = "SELECT count(*) FROM jobs WHERE type = 'objects.remove_leftovers' AND
 
 @pytest.fixture
 def settings(tmp_path: Path) -> ObjectStoreSettings:
-    return ObjectStoreSettings(
-        endpoint="http://127.0.0.1:9",
-        access_key_id="test",
-        secret_access_key=Secret("test-secret"),
-        bucket="singr",
-        folder=str(tmp_path / "objects"),
-    )
+    return kept_in(tmp_path / "objects")
 
 
 @pytest.fixture

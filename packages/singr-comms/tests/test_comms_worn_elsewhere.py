@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from comms_crowds import Crowd
 from comms_digest_windows import digests, due, made, put, tell
+from comms_exports import kept_in
 from sqlalchemy import text
 
 from singr_comms import EmailAddress
@@ -25,7 +26,7 @@ from singr_comms.notifying import Target
 from singr_comms.people import Exports, ask_export
 from singr_comms.people.exporting._job import key_of_export
 from singr_comms.people.inbox import inbox_changes, list_inbox
-from singr_config import BrandSettings, ObjectStoreSettings, Secret
+from singr_config import BrandSettings
 from singr_db import FolderObjectStore
 
 IN_FORCE = "UPDATE template_overrides SET starts_at = now() WHERE starts_at > now()"
@@ -52,13 +53,7 @@ async def words(crowd: Crowd, channel: str, subject: str, locale: str = "de") ->
 
 async def exported(crowd: Crowd, folder: Path) -> Any:
     """Everything that an export tells of Ada."""
-    settings = ObjectStoreSettings(
-        endpoint="http://127.0.0.1:9",
-        access_key_id="test",
-        secret_access_key=Secret("test-secret"),
-        bucket="singr",
-        folder=str(folder),
-    )
+    settings = kept_in(folder)
     async with crowd.db.tenant(crowd.organization) as session:
         await ask_export(session, "ada")
     async with crowd.db.platform() as session:
