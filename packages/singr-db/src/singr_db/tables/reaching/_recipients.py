@@ -70,9 +70,8 @@ class Recipient(Base):
     account that it is, or was last: given to another, the id is another person's, with a row of their own. `user_id`
     ends with the membership. `address_changed_at` is when the organization last changed the account that they have, or
     the e-mail address of somebody without one, or put them again after they were taken off; None where they have what
-    they came with. `copied` names what came from
-    the account (`name`, `email`, `phone`; NULL: nobody wrote it down), `own_times` what they set themselves
-    (`time_zone`, `quiet_hours`, `digest`).
+    they came with. `copied` names what came from the account (`name`, `email`, `phone`; NULL: nobody wrote it down),
+    `own_times` what they set themselves (`time_zone`, `quiet_hours`, `digest`).
     """
 
     __tablename__ = "recipients"
