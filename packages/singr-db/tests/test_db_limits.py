@@ -222,3 +222,17 @@ async def test_a_limiter_whose_redis_says_nothing_meets_an_outage_as_the_network
         assert late.value.errno == errno.ETIMEDOUT
         assert is_outage(late.value)
         await client.aclose()
+
+
+async def test_a_task_that_is_cancelled_while_redis_says_nothing_ends_wherever_it_is():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        client = redis_client(RedisSettings(url=Secret(f"redis://127.0.0.1:{silent.getsockname()[1]}/0")), timeout=60.0)
+        for turns in range(30):  # of the event loop: connected after four, and everything sent after a dozen
+            asking = asyncio.create_task(client.ping())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            asking.cancel()
+            await asyncio.wait({asking}, timeout=10)
+            assert asking.cancelled(), turns
+            await client.connection_pool.disconnect()
+        await client.aclose()

@@ -47,7 +47,7 @@ _CLASSES: Final = (
 
 
 async def cancel_until_ended(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Cancel until it is taken: one that meets the client in the middle of a connection may get lost there."""
+    """Cancel until it is taken: `wait_for` of Python 3.11, by which libraries wait, may swallow a cancellation."""
     waiting = set(tasks)
     while waiting:
         for task in waiting:
@@ -63,13 +63,32 @@ def redis_client(settings: RedisSettings, *, timeout: float = 2.0) -> redis.asyn
     """
     if not settings.configured:
         return redis.asyncio.Redis(connection_pool=_Nowhere())
-    return redis.asyncio.Redis.from_url(
+    client = redis.asyncio.Redis.from_url(
         settings.url.reveal(),
         socket_timeout=timeout,
         socket_connect_timeout=timeout,
         retry=Retry(NoBackoff(), 0),
         protocol=2,
     )
+    pool = client.connection_pool
+    pool.connection_class = type("Connection", (_Cancelled, pool.connection_class), {})
+    return client
+
+
+class _Cancelled(redis.asyncio.connection.AbstractConnection):
+    """Sends by the client's `wait_for`, which in Python 3.11 swallows a cancellation that comes as the bytes have left.
+
+    A time limit would be lost that way, and a task that is to stop would go on.
+    """
+
+    async def send_packed_command(self, *command: Any, **options: Any) -> None:
+        """Send, and tell the task if it was cancelled meanwhile; nobody waits for the answer then."""
+        task = asyncio.current_task()
+        before = task.cancelling() if task else 0
+        await super().send_packed_command(*command, **options)
+        if task and task.cancelling() > before:
+            await self.disconnect(nowait=True)
+            raise asyncio.CancelledError
 
 
 class _Nowhere(redis.asyncio.ConnectionPool):
