@@ -10,6 +10,7 @@ from uuid import UUID
 
 from singr_db._partitions import Partition
 from singr_db._statements import sql
+from singr_db.retention._latest import Latest
 from singr_db.retention._letters import keep_logs_of_week
 from singr_db.retention._survivors import last_of_queues, wanted_now, watched
 from singr_db.retention._weeks import (
@@ -45,7 +46,9 @@ DELETE FROM {parent}_default WHERE ctid = ANY (ARRAY(
 )
 
 
-async def drop_week(connection: Connection, span: Partition, per_queue: int, values: dict[str, Any]) -> int:
+async def drop_week(
+    connection: Connection, span: Partition, per_queue: int, values: dict[str, Any], latest: Latest
+) -> int:
     """Move the week's survivors and let go of it; answers how many they were.
 
     Raises:
@@ -54,7 +57,7 @@ async def drop_week(connection: Connection, span: Partition, per_queue: int, val
     await refuse_to_wait(connection, _SAME_WEEK, span.start)
     async with looking():
         await watch(connection, span, watched(span))
-        last = await last_of_queues(connection, span, per_queue)
+        last = await last_of_queues(connection, span, per_queue, latest)
         _refuse_many(await wanted_now(connection, span, last, values))
         await keep_logs_of_week(connection, span)
     return await patiently(connection, _SAME_WEEK, span.start, partial(_move, connection, span, last, values))

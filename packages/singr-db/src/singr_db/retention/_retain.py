@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Final
@@ -14,9 +14,10 @@ from psycopg import AsyncConnection
 from singr_config import RetentionSettings
 from singr_db._statements import sql
 from singr_db.retention._dropping import clear_away, drop_week
+from singr_db.retention._latest import Latest
 from singr_db.retention._letters import keep_logs
 from singr_db.retention._rules import HAS_ENDED, WANTED, longest, times
-from singr_db.retention._survivors import NEWER, last_of_queues, wanted_now
+from singr_db.retention._survivors import last_of_queues, wanted_now
 from singr_db.retention._weeks import Connection, HeldUpError, weeks_of
 from singr_db.sessions._pool import PsycopgPool
 
@@ -38,9 +39,12 @@ _KEEP_TURN = sql(f"UPDATE job_gates SET held_until = {_UNTIL} WHERE name = %(tur
 _END_TURN = sql("UPDATE job_gates SET held_until = NULL WHERE name = %(turn)s")
 
 _NOW = sql("SELECT now()")
+_KEPT = sql(f"SELECT EXISTS (SELECT FROM jobs_default WHERE {HAS_ENDED})")  # noqa: S608 - a constant
 # Of what was kept: few, as a rule. Ids that callers of `enqueue` gave themselves may lie there too, of any time.
 _NO_LONGER_WANTED = sql(f"""
-WITH newer AS ({NEWER}), placed AS (
+WITH newer AS (
+    SELECT * FROM unnest(%(queues)s::text[], %(newer)s::bigint[]) AS newer(queue, jobs)
+), placed AS (
     SELECT id, queue, {WANTED} AS wanted,
            row_number() OVER (PARTITION BY queue ORDER BY created_at DESC, id DESC) AS place
       FROM jobs_default WHERE {HAS_ENDED}
@@ -135,19 +139,23 @@ async def retain(connection: Connection, settings: RetentionSettings, *, now: da
     held_up: list[str] = []
     moved = 0
     weeks = await weeks_of(connection, "jobs")
+    latest = Latest(connection, weeks)
     for span in weeks:
         if span.end + longest(settings) > now:
             break
         try:
-            moved += await drop_week(connection, span, settings.jobs_per_queue, values)
+            moved += await drop_week(connection, span, settings.jobs_per_queue, values, latest)
         except HeldUpError as error:
             held_up.append(f"{span.name}: {error}")
             continue
         dropped.append(span.name)
         await clear_away(connection, now)
-    deleted = await _delete_kept(connection, settings, values)
-    left = [span.start for span in weeks if span.name not in dropped]
-    return Report(tuple(dropped), moved, deleted, tuple(held_up), left[0] if left else None)
+    left = [span for span in weeks if span.name not in dropped]
+    deleted = 0
+    if await _has_kept(connection):
+        newer = await latest.of(left)
+        deleted = await _delete_kept(connection, settings.jobs_per_queue, values, newer)
+    return Report(tuple(dropped), moved, deleted, tuple(held_up), left[0].start if left else None)
 
 
 async def foresee(
@@ -156,11 +164,13 @@ async def foresee(
     """Say what `retain` would drop now, and when it drops the other weeks; changes nothing."""
     now = now or await server_time(connection)
     spans: list[Span] = []
-    for span in await weeks_of(connection, "jobs"):
+    weeks = await weeks_of(connection, "jobs")
+    latest = Latest(connection, weeks)
+    for span in weeks:
         goes_at = span.end + longest(settings)
         survivors: int | None = None
         if goes_at <= now:
-            last = await last_of_queues(connection, span, settings.jobs_per_queue)
+            last = await last_of_queues(connection, span, settings.jobs_per_queue, latest)
             survivors = len(await wanted_now(connection, span, last, times(settings, now)))
         spans.append(Span(span.name, goes_at, survivors))
     return tuple(spans)
@@ -174,11 +184,14 @@ async def server_time(connection: Connection) -> datetime:
     return moment
 
 
-async def _delete_kept(connection: Connection, settings: RetentionSettings, values: dict[str, Any]) -> int:
-    chosen = await connection.execute(
-        _NO_LONGER_WANTED,
-        {**values, "per_queue": settings.jobs_per_queue, "from": "00000000-0000-0000-0000-000000000000"},
-    )
+async def _has_kept(connection: Connection) -> bool:
+    row = await (await connection.execute(_KEPT)).fetchone()
+    return row is not None and bool(row[0])
+
+
+async def _delete_kept(connection: Connection, per_queue: int, values: dict[str, Any], newer: Mapping[str, int]) -> int:
+    of_queues = {"queues": [*newer], "newer": [*newer.values()], "per_queue": per_queue}
+    chosen = await connection.execute(_NO_LONGER_WANTED, {**values, **of_queues})
     ids = [job_id for (job_id,) in await chosen.fetchall()]
     deleted = 0
     for start in range(0, len(ids), _BITE):

@@ -5,18 +5,10 @@ from uuid import UUID
 
 from singr_db._partitions import Partition
 from singr_db._statements import sql
+from singr_db.retention._latest import Latest
 from singr_db.retention._rules import HAS_ENDED, WANTED
 from singr_db.retention._weeks import Connection
 
-# So many of the latest jobs are looked at to find out of which queues enough is there without the week. Where a queue
-# is so quiet that they do not tell, more of it is kept than was promised.
-_LATEST = 100_000
-NEWER = f"""
-SELECT queue, count(*) AS jobs FROM (
-    SELECT queue, status, finished_at FROM jobs
-     WHERE tableoid <> 'jobs_default'::regclass AND id >= %(from)s::uuid ORDER BY id DESC LIMIT {_LATEST}) AS latest
- WHERE {HAS_ENDED} GROUP BY queue"""  # noqa: S608 - constants
-_NEWER = sql(NEWER)
 # A message that waits for word of its job. What has not ended of messages is few, by an index of its own.
 _REFERRED = sql("""
 SELECT job_id FROM messages
@@ -24,15 +16,15 @@ SELECT job_id FROM messages
 """)
 
 
-async def last_of_queues(connection: Connection, span: Partition, per_queue: int) -> set[UUID]:
+async def last_of_queues(connection: Connection, span: Partition, per_queue: int, latest: Latest) -> set[UUID]:
     """The week's jobs that are among the last of their queue, of flows that have not ended, or waited for by messages.
 
     A flow that has ended is not without an end again, but where somebody queues a failed member of it again.
     """
-    newer = dict(await _rows(connection, _NEWER, {"from": span.upper}))
+    newer = await latest.after(span)
     last: set[UUID] = set()
     for (queue,) in await _rows(connection, f"SELECT DISTINCT queue FROM {span.name}"):  # noqa: S608 - see Partition.name
-        missing = per_queue - newer.get(queue, 0)
+        missing = per_queue - newer[queue]
         if missing > 0:
             statement = (
                 f"SELECT id FROM {span.name} WHERE queue = %(queue)s AND {HAS_ENDED}"  # noqa: S608 - see Partition.name
