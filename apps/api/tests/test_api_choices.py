@@ -286,4 +286,5 @@ async def test_one_click_on_a_recipients_mail_ends_its_category_and_offers_the_r
     everything = await api.post(path, data={"everything": "yes"})
     assert 'name="everything"' not in everything.text
     async with db.platform() as session:
-        assert list(await session.scalars(text("SELECT scope FROM suppressions"))) == ["marketing"]
+        scopes = list(await session.scalars(text("SELECT scope FROM suppressions ORDER BY id")))
+    assert scopes == ["category:requests", "marketing"], "of the address, too, whoever else has it"

@@ -1,4 +1,4 @@
-"""What people ended themselves goes on for their addresses when their row goes: in memory and in a database alike."""
+"""What people ended themselves holds for their addresses, also when their row goes: in memory as in a database."""
 
 from typing import Any
 from uuid import UUID
@@ -115,7 +115,7 @@ async def test_who_ended_a_category_and_is_put_again_gets_none_of_it_until_they_
 ) -> None:
     await put(both, "u-1", account=1)
     await choose(both, "u-1", OFF, source=source)
-    assert await told(both, "u-1") == "preference"
+    assert await told(both, "u-1") == "opt_out"
     name = await leave(both)
     assert await rules(both, name) == {"email": (False, "suppression"), "sms": (True, "type")}
     assert (await told(both, name), await told(both, name, "sms")) == ("opt_out", None)
@@ -124,6 +124,34 @@ async def test_who_ended_a_category_and_is_put_again_gets_none_of_it_until_they_
     await choose(both, name, ON)
     assert (await rules(both, name))["email"] == (True, "recipient:category+channel")
     assert await told(both, name) is None
+
+
+@pytest.mark.parametrize("source", ["unsubscribe", "link"])
+async def test_what_is_ended_by_a_link_holds_for_its_address_whichever_recipient_has_it(
+    both: Both, source: str
+) -> None:
+    await put(both, "u-1")
+    await put(both, "u-2", JANE.title())
+    await put(both, "u-3", "joe@example.org")
+    await choose(both, "u-1", OFF, source=source, reads=(JANE,))
+    assert (await rules(both, "u-1"))["email"] == (False, "recipient:category+channel")
+    assert await rules(both, "u-2") == {"email": (False, "suppression"), "sms": (True, "type")}
+    assert (await rules(both, "u-3"))["email"] == (True, "type")
+    assert [await told(both, name) for name in ("u-1", "u-2", "u-3")] == ["opt_out", "opt_out", None]
+    assert (await rules(both, "u-2", "song_request"))["email"] == (True, "type"), "another category"
+    await choose(both, "u-2", ON, reads=("joe@example.org",))
+    assert await told(both, "u-2") == "opt_out", "who does not read the address lifts nothing of it"
+    await choose(both, "u-2", ON, source=source, reads=(JANE,))
+    assert [await told(both, name) for name in ("u-1", "u-2")] == ["preference", None], "what u-1 chose is theirs"
+
+
+async def test_what_somebody_switches_off_signed_in_is_theirs_alone_and_types_end_for_no_address(both: Both) -> None:
+    await put(both, "u-1")
+    await put(both, "u-2")
+    await choose(both, "u-1", OFF)
+    await choose(both, "u-1", PreferenceChoice(scope="type", name="song_request", allowed=False), source="link")
+    assert await rules(both, "u-2") == dict.fromkeys(("email", "sms"), (True, "type"))
+    assert (await rules(both, "u-2", "song_request"))["email"] == (True, "type")
 
 
 async def test_everything_off_goes_on_by_category_for_both_addresses(both: Both) -> None:

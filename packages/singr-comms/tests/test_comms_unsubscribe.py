@@ -275,6 +275,9 @@ async def test_link_of_a_recipients_mail_is_theirs_though_others_have_the_addres
         for _ in range(2):
             await end_by_link(session, crowd.sealer, token)
         view = await read_preferences(session, holder)
+        second = PreferencesHolder(organization_id=crowd.organization, recipient_id=crowd.ids["u-2"])
+        told = {one.type: one for one in (await read_preferences(session, second)).types}["song_request"]
+    assert [(way.allowed, way.rule) for way in told.channels if way.channel == "email"] == [(False, "suppression")]
     assert {(one.scope, one.name, one.channel, one.allowed, one.source) for one in view.choices} == {
         ("category", "requests", "email", False, "unsubscribe"),
         ("type", "song_request", "email", False, "unsubscribe"),

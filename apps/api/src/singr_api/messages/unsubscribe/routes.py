@@ -72,8 +72,9 @@ async def end(
 
     One-click unsubscribe (RFC 8058): without cookies, sign-in, redirect or idempotency key; repeating it changes
     nothing. The body is the form `List-Unsubscribe=One-Click`, URL-encoded or multipart. It ends the category that the
-    link names: as a choice of the recipient, or, for an address without a recipient, by a suppression. Links from
-    before categories existed, and `everything=yes`, end everything that the organization sends in its own name.
+    link names for the address that the mail went to, whichever recipients have it, by a suppression, and for the
+    recipient of the mail also as a choice. Links from before categories existed, and `everything=yes`, end everything
+    that the organization sends in its own name.
     Messages about accounts and security are still sent.
     """
     reader = await reader_of_mail(session, services.sealer, token)

@@ -1,4 +1,4 @@
-"""What people ended themselves, once their row is gone: it holds for their addresses, until they switch it on again."""
+"""What people ended themselves: it holds for their addresses, also once their row is gone, until switched on again."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
@@ -19,6 +19,7 @@ from singr_db.batch import read_arrays
 
 H = TypeVar("H", bound=Any)
 _BOTH: Final = ("platform", "tenant")
+_BY_LINK: Final = frozenset({"link", "unsubscribe"})
 _CHOICES: Final = """
 SELECT r.external_id, r.email_hash, r.email_masked, r.phone_hash, r.phone_masked,
        p.scope, p.name, p.channel, p.allowed, p.source
@@ -103,25 +104,32 @@ async def keep_from_others(
     on = [one for one in choices if one.allowed is not False]
     if not on:
         return
-    is_memory = isinstance(session, KeepsPeople)
-    found: Iterable[Any] = (
-        session.people.choices(holder.recipient_id)
-        if isinstance(session, KeepsPeople)
-        else (await session.execute(_CHOSEN_BY, _whose(holder))).all()
-    )
-    theirs = [one for one in found if not is_memory or one.recipient_id is not None]
+    theirs = await _theirs(session, holder)
     said = [one for one in theirs if one.allowed or source != RECIPIENT or one.source != RECIPIENT]
     ended = {each for each in ended_by(said) if any(_switches(one, *each) for one in on)}
-    if isinstance(session, KeepsPeople):
-        ways = session.people.by_id()[holder.recipient_id].ways()
-        kept = ((channel, ways.get(channel), category) for channel, category in ended)
-        session.people.ended |= {
-            (channel, at, category): None for channel, at, category in kept if at and at.encode() not in holder.reads
-        }
+    await _suppress(session, holder, theirs, ended, lambda print_: print_ not in holder.reads)
+
+
+async def end_where_read(
+    session: TenantSession | PlatformSession, holder: Any, choices: Sequence[PreferenceChoice], source: Source
+) -> None:
+    """Suppress what was just switched off by a link, for the addresses that who did has shown to read.
+
+    They want none of it there, as whichever recipient of the organization it comes. Whoever is signed in speaks for
+    themselves alone; single types have no suppression.
+
+    Args:
+        session: the caller's transaction, which has kept the choices.
+        holder: who chose, and what they read.
+        choices: theirs.
+        source: by which way.
+    """
+    off = [one for one in choices if one.allowed is False and one.scope != "type"]
+    if not off or not holder.reads or source not in _BY_LINK:
         return
-    rows = _suppressing(theirs[0], ended, lambda _, print_: print_ not in holder.reads) if ended else []
-    if rows:
-        await session.execute(_KEEP, _whose(holder) | {"rows": msgspec.json.encode(rows).decode()})
+    theirs = await _theirs(session, holder)
+    ended = {each for each in ended_by(theirs) if any(_switches(one, *each) for one in off)}
+    await _suppress(session, holder, theirs, ended, lambda print_: print_ in holder.reads)
 
 
 def as_reader(session: TenantSession | PlatformSession, holder: H, addresses: Iterable[str], *, sealer: Sealer) -> H:
@@ -187,6 +195,33 @@ async def lift_ended(
     said = {(one.scope, one.name, one.channel) for one in choices}
     more = (rest for each in lifted for rest in _rest(on, *each))
     return [*choices, *(one for one in more if (one.scope, one.name, one.channel) not in said)]
+
+
+async def _theirs(session: TenantSession | PlatformSession, holder: Any) -> Sequence[Any]:
+    """A recipient's own choices, each with their addresses; none where they have no address."""
+    if isinstance(session, KeepsPeople):
+        return [one for one in session.people.choices(holder.recipient_id) if one.recipient_id is not None]
+    return (await session.execute(_CHOSEN_BY, _whose(holder))).all()
+
+
+async def _suppress(
+    session: TenantSession | PlatformSession,
+    holder: Any,
+    theirs: Sequence[Any],
+    ended: Collection[tuple[str, str]],
+    holds: Callable[[bytes], bool],
+) -> None:
+    """Suppress channels and categories for those addresses of a recipient whose fingerprint fits."""
+    if isinstance(session, KeepsPeople):
+        ways = session.people.by_id()[holder.recipient_id].ways()
+        kept = ((channel, ways.get(channel), category) for channel, category in ended)
+        session.people.ended |= {
+            (channel, at, category): None for channel, at, category in kept if at and holds(at.encode())
+        }
+        return
+    rows = _suppressing(theirs[0], ended, lambda _, print_: holds(print_)) if ended else []
+    if rows:
+        await session.execute(_KEEP, _whose(holder) | {"rows": msgspec.json.encode(rows).decode()})
 
 
 def _suppressing(

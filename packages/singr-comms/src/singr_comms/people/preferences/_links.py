@@ -11,7 +11,7 @@ from singr_comms.catalogue import message_types
 from singr_comms.notifications._reader_links import LinkOverError, ReaderLink, UnsubscribeLinkError, read_link, written
 from singr_comms.notifications._unsubscribing import Sender, end_for_address, sender_of
 from singr_comms.notifications.branding._category_names import read_category_names
-from singr_comms.notifications.sending._suppressions import mail_held_back, suppress_by_reader
+from singr_comms.notifications.sending._suppressions import mail_held_back
 from singr_comms.people._errors import RecipientNotFoundError
 from singr_comms.people.preferences._model import PreferenceChoice
 from singr_comms.people.preferences._store import (
@@ -132,8 +132,9 @@ async def mail_ended(
 async def end_by_link(session: PlatformSession, sealer: Sealer, token: str, *, everything: bool = False) -> None:
     """End what a link of a mail ends; again is as once.
 
-    The category that it names: by a choice of the recipient whom the mail went to; of an address that is nobody's, or
-    nobody's any more, by a suppression. A link without a category ends all that the organization sends in its own name.
+    The category that it names: for the address that the mail went to, whoever has it, by a suppression; and by a choice
+    of the recipient whom it went to, which goes with them to another address. A link without a category ends all that
+    the organization sends in its own name.
 
     Args:
         session: the caller's transaction.
@@ -145,13 +146,10 @@ async def end_by_link(session: PlatformSession, sealer: Sealer, token: str, *, e
         UnsubscribeLinkError: it is no link of a mail; nor is one of somebody who is signed in.
     """
     link = _of_mail(read_link(sealer, token))
-    row = None if link.recipient_id is None else await _row(session, sealer, link)
-    if link.address_hash is None and row is not None and row.email_hash is not None:
-        whose = {"organization_id": link.organization_id, "recipient_hash": row.email_hash}
-        await suppress_by_reader(session, **whose)
-    elif everything or link.category is None or row is None or not await hold_recipient(session, row.id):
-        await end_for_address(session, link, everything=everything)
-    else:
+    await end_for_address(session, link, everything=everything)
+    if everything or link.category is None or link.recipient_id is None:
+        return
+    if await hold_recipient(session, link.recipient_id) and await _row(session, sealer, link) is not None:
         await _end_category(session, link, link.category)
 
 

@@ -14,7 +14,7 @@ from singr_comms.notifications._rows import RECIPIENT, prints_of
 from singr_comms.people._errors import RecipientNotFoundError
 from singr_comms.people._forms import in_form
 from singr_comms.people._memory import KeepsPeople
-from singr_comms.people.preferences._carrying import ended_for, keep_from_others, lift_ended
+from singr_comms.people.preferences._carrying import end_where_read, ended_for, keep_from_others, lift_ended
 from singr_comms.people.preferences._checks import check_choices
 from singr_comms.people.preferences._frequency import Frequencies, Often, frequency_of, may_wait
 from singr_comms.people.preferences._model import (
@@ -184,7 +184,7 @@ async def change_preferences(
     note alone, which is put down in the operation log; by their own no said once more, it stays theirs. What their
     address was unsubscribed from by category (`rule` is `suppression`) is lifted by switching it on, if who does has
     shown that they read what goes to it: by a link that was sent there (`reader_of_link`), or with `as_reader`. All
-    others' choices are kept as choices, and lift nothing.
+    others' choices are kept as choices, and lift nothing. What is switched off by such a link is off for the address.
 
     Args:
         session: the caller's transaction.
@@ -216,10 +216,11 @@ async def change_preferences(
         often = [((one.scope, one.name, one.channel), one.frequency) for one in frequencies]
         session.people.choose(holder.recipient_id, said, source)
         session.people.choose_often(holder.recipient_id, often, source)
-        return await read_preferences(session, holder)
-    await keep_choices(session, holder, choices, source=source)
-    rows = [(new_id(), one.scope, one.name, one.channel, one.frequency) for one in frequencies]
-    await _write(session, _KEEP_OFTEN, holder, rows, source)
+    else:
+        await keep_choices(session, holder, choices, source=source)
+        rows = [(new_id(), one.scope, one.name, one.channel, one.frequency) for one in frequencies]
+        await _write(session, _KEEP_OFTEN, holder, rows, source)
+    await end_where_read(session, holder, choices, source)
     return await read_preferences(session, holder)
 
 
