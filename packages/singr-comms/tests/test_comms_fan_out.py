@@ -1,5 +1,6 @@
 """A notification reaches each recipient once by each channel, or says why it does not."""
 
+import asyncio
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,6 +8,7 @@ from uuid import UUID
 
 import pytest
 from comms_crowds import Crowd
+from comms_digest_windows import waits
 from sqlalchemy import text
 
 from singr_comms import PlainSms
@@ -19,11 +21,13 @@ from singr_comms.notifying import (
     NotificationStateError,
     Target,
     cancel_notification,
+    notify,
     pause_notification,
     read_notification,
     resume_notification,
 )
 from singr_comms.notifying.chores._see_notifications_off import SeeNotificationsOff
+from singr_comms.people import TopicInUseError, read_topic, remove_topic
 from singr_db import new_id
 from singr_jobs import PermanentError, Priority, Queue, RetryLater
 from singr_jobs.taking._claims import Claimant, take
@@ -170,6 +174,38 @@ async def test_tags_and_topics_reach_those_who_have_them_when_their_turn_comes(c
     await crowd.decide(members)
     assert [row.external_id for row in await crowd.messages(tagged)] == ["a", "b", "c"]
     assert [row.external_id for row in await crowd.messages(members)] == ["b", "d"]
+
+
+async def test_a_topic_whose_members_have_yet_to_be_reached_is_not_removed(crowd: Crowd) -> None:
+    await crowd.add("a")
+    await crowd.topic("farm-9", "a")
+    later = datetime.now(UTC) + timedelta(days=90)
+    waiting = await crowd.tell(PlainSms(text="1"), Audience(topic="farm-9"), send_at=later)
+    async with crowd.db.tenant(crowd.organization) as session:
+        with pytest.raises(TopicInUseError, match=str(waiting.id)) as caught:
+            await remove_topic(session, "farm-9")
+        assert caught.value.notification_ids == (waiting.id,)
+        assert (await read_topic(session, "farm-9")).members == 1
+        await cancel_notification(session, waiting.id)
+        await remove_topic(session, "farm-9")
+
+
+async def test_a_topic_is_not_removed_while_its_members_are_being_told(crowd: Crowd) -> None:
+    await crowd.add("a")
+    await crowd.topic("farm-9", "a")
+    async with crowd.db.tenant(crowd.organization) as telling:
+        sent = await notify(
+            telling, "plain", Audience(topic="farm-9"), sealer=crowd.sealer, data={"title": "A", "text": "B"}
+        )
+
+        async def remove() -> None:
+            async with crowd.db.tenant(crowd.organization) as session:
+                await remove_topic(session, "farm-9")
+
+        removing = asyncio.create_task(remove())
+        await waits(crowd, removing)
+    with pytest.raises(TopicInUseError, match=str(sent.id)):
+        await removing
 
 
 async def test_every_fault_is_told_at_once_by_its_path_and_nothing_is_stored(crowd: Crowd) -> None:

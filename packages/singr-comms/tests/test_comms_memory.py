@@ -31,6 +31,7 @@ from singr_comms.people import (
     RecipientInput,
     RecipientNotFoundError,
     TopicChange,
+    TopicInUseError,
     TopicNotFoundError,
     change_preferences,
     change_topic,
@@ -296,6 +297,11 @@ async def test_topics_have_members_until_these_or_the_topic_are_taken_away(outbo
         await notify(session, "plain", Audience(topic="farm-9"), sealer=SEALER, data=SAID, channels=["inbox"])
     assert [(message.recipient, message.status) for message in outbox.sent] == [("ada", "delivered")]
     async with outbox.tenant(ORGANIZATION) as session:
+        later = START + timedelta(days=1)
+        waiting = await notify(session, "plain", Audience(topic="farm-9"), sealer=SEALER, data=SAID, send_at=later)
+        with pytest.raises(TopicInUseError, match=str(waiting.id)):
+            await remove_topic(session, "farm-9")
+        await cancel_notification(session, waiting.id)
         await remove_topic(session, "farm-9")
         with pytest.raises(TopicNotFoundError):
             await read_topic(session, "farm-9")

@@ -276,6 +276,7 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
         *(FieldError(one.field, one.message, "body", one.code) for one in error.faults)
     ),
     people.RecipientNotFoundError: _nobody,
+    people.TopicInUseError: _says(problems.CONFLICT),
     people.TopicNotFoundError: _means(
         problems.NOT_FOUND, FieldError("key", "There is no such topic in this organization.", "path", "not_found")
     ),

@@ -14,8 +14,9 @@ SELECT id, external_id, user_id FROM recipients
 """,
     roles=("tenant",),
 )
+# Held, so that it is not removed before what is to reach its members is seen.
 TOPIC: Final = sql_text(
-    "SELECT id FROM topics WHERE organization_id = :organization_id AND key = :key", roles=("tenant",)
+    "SELECT id FROM topics WHERE organization_id = :organization_id AND key = :key FOR KEY SHARE", roles=("tenant",)
 )
 STORE: Final = sql_text(
     """

@@ -26,6 +26,7 @@ from singr_comms.people._errors import (
     PeopleError,
     PersonFault,
     RecipientNotFoundError,
+    TopicInUseError,
     TopicNotFoundError,
 )
 from singr_comms.people._jobs import (
@@ -214,6 +215,7 @@ __all__ = [
     "Tag",
     "TopicChange",
     "TopicChanged",
+    "TopicInUseError",
     "TopicKey",
     "TopicNotFoundError",
     "TopicView",

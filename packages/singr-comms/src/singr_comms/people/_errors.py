@@ -1,6 +1,8 @@
 """What can be wrong with people that are to be reached."""
 
+from collections.abc import Sequence
 from typing import Literal
+from uuid import UUID
 
 import msgspec
 
@@ -61,6 +63,19 @@ class DeviceNotFoundError(CommsError, LookupError):
 
     def __init__(self) -> None:
         super().__init__("this recipient has no such device")
+
+
+class TopicInUseError(CommsError):
+    """Notifications have yet to reach the members of a topic, which is to be removed.
+
+    Attributes:
+        notification_ids: which, the oldest first, ten at most.
+    """
+
+    def __init__(self, notification_ids: Sequence[UUID]) -> None:
+        ids = ", ".join(map(str, notification_ids))
+        super().__init__(f"notifications have yet to reach this topic's members; let them, or cancel them: {ids}")
+        self.notification_ids = tuple(notification_ids)
 
 
 class TopicNotFoundError(CommsError, LookupError):

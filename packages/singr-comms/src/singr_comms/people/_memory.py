@@ -134,6 +134,7 @@ class MemoryPeople:
         gone: who was taken off the list, by the ids that they had.
         erased: of these, who is forgotten.
         ended: channels, addresses and categories that these were unsubscribed from.
+        to_reach: notifications that have yet to reach a topic's members.
     """
 
     now: Callable[[], datetime]
@@ -147,6 +148,7 @@ class MemoryPeople:
     gone: dict[str, frozenset[UUID]] = field(default_factory=dict)
     erased: frozenset[UUID] = frozenset()
     ended: dict[tuple[str, str, str], None] = field(default_factory=dict)
+    to_reach: Callable[[UUID], Sequence[UUID]] = lambda _topic: ()
 
     def __post_init__(self) -> None:
         """Give them inboxes, by the same clock."""
@@ -370,9 +372,8 @@ class MemoryPeople:
 
     def lift_ended(self, recipient_id: UUID, lifted: Collection[tuple[str, str]]) -> None:
         """Let them get these again."""
-        ways = self.by_id()[recipient_id].ways()
         for channel, category in lifted:
-            self.ended.pop((channel, ways[channel], category), None)
+            self.ended.pop((channel, self.by_id()[recipient_id].ways()[channel], category), None)
 
     def chosen(self, recipient_id: UUID | None) -> Choices:
         """A recipient's choices or, without one, the organization's, as `decide` takes them."""

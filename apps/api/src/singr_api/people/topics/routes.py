@@ -6,7 +6,7 @@ import msgspec
 
 from singr_api.admission.policy import Access
 from singr_api.http.fields import OrganizationQuery
-from singr_api.http.problems import NOT_FOUND, FieldError, invalid
+from singr_api.http.problems import CONFLICT, NOT_FOUND, FieldError, invalid
 from singr_api.people.shared import DAILY
 from singr_api.people.topics.schemas import TopicPage, TopicsQuery
 from singr_api.routing.operations import Example
@@ -88,10 +88,13 @@ async def read(session: TenantSession, key: str) -> TopicView:
     return await read_topic(session, _checked(key))
 
 
-@topics.route(f"DELETE {_ONE}", "removeTopic", Answer("Deleted."), problems=(NOT_FOUND,), **_IN_PATH, **_CHANGES)
+@topics.route(
+    f"DELETE {_ONE}", "removeTopic", Answer("Deleted."), problems=(NOT_FOUND, CONFLICT), **_IN_PATH, **_CHANGES
+)
 async def remove(session: TenantSession, key: str) -> None:
     """Remove a topic.
 
-    Its members stay recipients.
+    Its members stay recipients. While a notification has yet to reach them the topic stays, too (409): let it reach
+    them, or cancel it.
     """
     await remove_topic(session, _checked(key))

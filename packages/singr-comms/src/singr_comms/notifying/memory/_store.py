@@ -55,6 +55,7 @@ class MemoryNotified:
     def __post_init__(self) -> None:
         """Give it windows for what is kept for digests."""
         self.digests = MemoryDigests(self.organization_id, self.people, self.now)
+        self.people.to_reach = self._to_reach
 
     def saved(self) -> Callable[[], None]:
         """What brings back what there is now."""
@@ -69,6 +70,10 @@ class MemoryNotified:
                 vars(self.all[key]).update(values)
 
         return restore
+
+    def _to_reach(self, topic_id: UUID) -> list[UUID]:
+        waiting = (one for one in self.all.values() if one.state in _OPEN)
+        return sorted(one.id for one in waiting if one.audience.get("topic_id") == str(topic_id))
 
     # --- as the statements do -----------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from msgspec import Meta
 from sqlalchemy import func, select
 
 from singr_comms.catalogue._given import is_name
-from singr_comms.people._errors import PeopleError, PersonFault, TopicNotFoundError
+from singr_comms.people._errors import PeopleError, PersonFault, TopicInUseError, TopicNotFoundError
 from singr_comms.people._forms import formed
 from singr_comms.people._memory import KeepsPeople
 from singr_comms.people.recipients._model import MOST_AT_ONCE, ExternalId
@@ -58,7 +58,18 @@ RETURNING recipient_id
 """,
     roles=("tenant",),
 )
-_REMOVE: Final = sql_text("DELETE FROM topics WHERE key = :key RETURNING id", roles=("tenant",))
+# Whoever tells its members in this moment holds it: what they stored is seen afterwards.
+_LOCKED: Final = sql_text("SELECT id FROM topics WHERE key = :key FOR UPDATE", roles=("tenant",))
+_TO_REACH: Final = sql_text(
+    """
+SELECT id FROM notifications
+ WHERE organization_id = :organization_id AND ended_at IS NULL AND state IN ('scheduled', 'deciding')
+   AND audience ->> 'topic_id' = CAST(CAST(:topic_id AS uuid) AS text)
+ ORDER BY id LIMIT 10
+""",
+    roles=("tenant",),
+)
+_REMOVE: Final = sql_text("DELETE FROM topics WHERE id = :topic_id", roles=("tenant",))
 
 
 class TopicView(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,16 +173,26 @@ async def remove_topic(session: TenantSession, key: str) -> None:
 
     Raises:
         TopicNotFoundError: there is none.
+        TopicInUseError: a notification has yet to reach its members: nobody would tell who was left out.
     """
     # One of the time when any key was taken is taken away, too.
     if not is_name(key):
         raise TopicNotFoundError
     if isinstance(session, KeepsPeople):
-        is_gone = session.people.topics.pop(key, None) is not None
-    else:
-        is_gone = (await session.execute(_REMOVE, {"key": key})).scalar() is not None
-    if not is_gone:
+        kept = session.people.topics.get(key)
+        if kept is None:
+            raise TopicNotFoundError
+        if waiting := session.people.to_reach(kept.id):
+            raise TopicInUseError(waiting)
+        del session.people.topics[key]
+        return
+    values = {"organization_id": session.organization_id, "key": key}
+    values["topic_id"] = await session.scalar(_LOCKED, values)
+    if values["topic_id"] is None:
         raise TopicNotFoundError
+    if found := (await session.scalars(_TO_REACH, values)).all():
+        raise TopicInUseError(found)
+    await session.execute(_REMOVE, values)
 
 
 async def _faults(session: TenantSession, change: TopicChange) -> AsyncIterator[PersonFault]:
