@@ -37,6 +37,8 @@ WITHOUT_END = (
     "messages AS m LEFT JOIN jobs AS j ON j.id = m.job_id WHERE m.status IN ('queued', 'dispatched')"
     " OR (m.status = 'unknown' AND j.status NOT IN ('completed', 'failed', 'cancelled'))"
 )
+# A provider has it in hand.
+CALLED = "message_attempts WHERE status = 'dispatched' AND now() - started_at BETWEEN '0.1 s' AND '0.4 s'"
 # It waits for its provider's own word, ten minutes.
 SETTLING = f"{_OPEN} AND m.status = 'unknown' AND j.run_at > now() + interval '1 minute'"
 
@@ -117,6 +119,12 @@ class Parts:
         for name in fallen:
             self._all[name][1]()
 
+    def kill_in_a_call(self) -> None:
+        """The providers, with a message in hand."""
+        until(lambda: self.site.count(CALLED) > 0, within=120, what=lambda: f"a call: {where(self.site)}")
+        self._kill("providers")
+        self._start_providers()
+
     def _kill(self, name: str) -> None:
         popen = self._processes[name].popen
         os.killpg(popen.pid, signal.SIGKILL)
@@ -176,12 +184,17 @@ def call(api: str, keys: list[str]) -> dict[str, str]:
 def under_kills(
     parts: Parts, calls: Sequence[Callable[[], dict[str, str]]], seconds: float, beside: ThreadPoolExecutor
 ) -> dict[str, str]:
-    """Make these calls one after another, evenly over that time, and kill something after each has begun."""
+    """Make these calls one after another, evenly over that time, and kill something after each has begun.
+
+    Chance may meet no message on its way; the last kill does.
+    """
     began, calling = time.monotonic(), []
     for number, one in enumerate(calls):
         calling.append(beside.submit(one))
         time.sleep(max(0.3, began + seconds * number / len(calls) - time.monotonic()))
-        parts.kill_some()  # in the main thread: a server lives no longer than the thread that started it
+        # In the main thread: a server lives no longer than the thread that started it.
+        kill = parts.kill_in_a_call if one is calls[-1] else parts.kill_some
+        kill()
     return {key: job_id for one in calling for key, job_id in one.result().items()}
 
 

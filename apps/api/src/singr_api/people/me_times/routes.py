@@ -36,8 +36,9 @@ async def read(session: PlatformSession, call: UserCall, query: MyOrganizationQu
 async def write(session: PlatformSession, call: UserCall, query: MyOrganizationQuery, body: OwnTimes) -> OwnTimes:
     """Set your quiet hours and digest times for an organization; fields left out are cleared.
 
-    In your own time zone. Pending digests move with it. Applies to what is decided or attempted from now on. They stay
-    when the organization replaces your record (`PUT /v1/recipients/{external_id}`); only a value that it sends wins.
+    In your own time zone. Pending digests move with it. Applies to what is decided or attempted from now on; a message
+    that quiet hours hold back already still waits until the time set for it. They stay when the organization replaces
+    your record (`PUT /v1/recipients/{external_id}`); only a value that it sends wins.
     """
     holder = await preferences_holder_of_user(session, query.organization_id, call.user_id)
     return await set_times(session, holder, body)
