@@ -70,6 +70,11 @@ def _field(location: problems.Location, name: str = "") -> Translate:
     return lambda error: invalid(FieldError(name or error.field, error.message, location, error.code))
 
 
+def _faults(error: Any) -> Problem:
+    """Fields of the body are not valid."""
+    return invalid(*(FieldError(one.field, one.message, "body", one.code) for one in error.faults))
+
+
 def _limited(error: accounts.GuardLimitedError) -> Problem:
     wait = max(1, error.retry_after)
     policy = {} if error.limit is None else {"ratelimit-policy": f'"guard";q={error.limit}'}
@@ -269,20 +274,14 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
     people.NoAddressError: lambda error: refused(
         problems.CONFLICT, FieldError("external_id", str(error), "path", "invalid"), str(error)
     ),
-    people.PeopleError: lambda error: invalid(
-        *(FieldError(one.field, one.message, "body", one.code) for one in error.faults)
-    ),
-    people.PreferenceError: lambda error: invalid(
-        *(FieldError(one.field, one.message, "body", one.code) for one in error.faults)
-    ),
+    people.PeopleError: _faults,
+    people.PreferenceError: _faults,
     people.RecipientNotFoundError: _nobody,
     people.TopicInUseError: _says(problems.CONFLICT),
     people.TopicNotFoundError: _means(
         problems.NOT_FOUND, FieldError("key", "There is no such topic in this organization.", "path", "not_found")
     ),
-    notifying.InvalidNotificationError: lambda error: invalid(
-        *(FieldError(one.field, one.message, "body", one.code) for one in error.faults)
-    ),
+    notifying.InvalidNotificationError: _faults,
     notifying.NotificationNotFoundError: _means(
         problems.NOT_FOUND,
         FieldError("notification_id", "There is no such notification in this organization.", "path", "not_found"),
@@ -292,9 +291,7 @@ _TRANSLATIONS: Final[dict[type[BaseException], Translate]] = {
         problems.NOT_FOUND,
         FieldError("provider", "No worker calls a provider of this name for this channel.", "path", "not_found"),
     ),
-    notifications.QuestionError: lambda error: invalid(
-        *(FieldError(one.field, one.message, "body", one.code) for one in error.faults)
-    ),
+    notifications.QuestionError: _faults,
     notifications.SuppressionNotFoundError: _means(
         problems.NOT_FOUND,
         FieldError(
