@@ -160,27 +160,27 @@ async def test_category_that_an_address_ended_is_off_on_its_readers_page_and_swi
     assert [tuple(row) for row in lifted] == [("category:requests", "recipient", False)]
 
 
-async def test_link_lifts_nothing_of_an_address_that_it_was_not_sent_to(
-    link: str, api: httpx.AsyncClient, db: Database, settings: Settings, site: str
+async def test_link_to_a_former_address_shows_and_changes_no_choices_and_ends_what_goes_there(
+    link: str, api: httpx.AsyncClient, db: Database, settings: Settings, site: str, world: Any
 ) -> None:
-    sealer = Sealer(settings.auth.secret)
-    assert (await api.post(f"/v1/unsubscribe/{link.rpartition('/')[2]}", data=ONE_CLICK)).status_code == 200
     async with db.platform() as session:
         whose = await session.scalar(text("SELECT id FROM recipients"))
-    mine = EmailEnvelope(to=EmailAddress("mine@example.org"), message=SONG, idempotency_token="one")
-    print_ = recipient_hash(sealer, "mine@example.org")
-    sent = UnsubscribeLinks(sealer, site).enclosed(mine, "song_request", ORGANIZATION, print_, whose).choices
-    path = str(sent).removeprefix(site)
-    page = (await api.get(path)).text
-    on = {"shown": "requests email", "on": "requests email"}
-    for answer in (page, (await api.post(path, data=on)).text):
-        assert 'name="shown" value="requests email"' not in answer
-        assert "for an address or number that may not be yours" in answer
-    assert await chosen(db) == [("requests", "email", True, "link")], "kept, as a choice"
+    former = EmailEnvelope(to=EmailAddress("former@example.org"), message=SONG, idempotency_token="one")
+    print_ = recipient_hash(Sealer(settings.auth.secret), "former@example.org")
+    links = UnsubscribeLinks(Sealer(settings.auth.secret), site)
+    token = str(links.enclosed(former, "song_request", ORGANIZATION, print_, whose).choices).rpartition("/")[2]
+    form = {"shown": ["requests push", "requests email"], "was": "requests push", "on": "requests email"}
+    for sent in ({"method": "GET"}, {"method": "POST", "data": form}):
+        told = world.problem(await api.request(url=f"/preferences/{token}", **sent), 404, "not-found")
+        assert [one["code"] for one in told["errors"]] == ["revoked"]
+        page = await api.request(url=f"/preferences/{token}", **sent, headers={"accept": "text/html"})
+        assert "This link was sent to an earlier address" in page.text
+    done = await api.post(f"/v1/unsubscribe/{token}", data=ONE_CLICK)
+    assert ("the address that your mail was sent to" in done.text, "/preferences/" in done.text) == (True, False)
+    assert await chosen(db) == []
     async with db.platform() as session:
-        assert list(await session.scalars(text("SELECT lifted_at FROM suppressions"))) == [None]
-    theirs = (await api.get(f"/preferences/{link.rpartition('/')[2]}")).text
-    assert 'name="shown" value="requests email"' in theirs
+        assert list(await session.scalars(text("SELECT address_hash FROM suppressions"))) == [print_]
+    assert 'name="was" value="requests email"' in (await api.get(f"/preferences/{link.rpartition('/')[2]}")).text
 
 
 @pytest.mark.xdist_group("browser")

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+import msgspec
 import pytest
 from comms_benches import SENDER
 from comms_crowds import Crowd
@@ -287,6 +288,50 @@ async def test_link_of_a_recipients_mail_is_theirs_though_others_have_the_addres
         await end_by_link(session, crowd.sealer, token)
         kept = await session.scalar(text("SELECT scope FROM suppressions"))
     assert kept == "category:requests", "their address is nobody's now, and gets none all the same"
+
+
+async def placed(crowd: Crowd, sealer: Sealer, email: str | None) -> None:
+    async with crowd.db.tenant(crowd.organization) as session:
+        view, _ = await put_recipient(session, "u-1", RecipientInput(email=email, locale="de"), sealer=sealer)
+    crowd.ids["u-1"] = view.id
+
+
+async def test_link_to_a_former_address_ends_what_goes_there_and_tells_and_changes_nothing_of_its_recipient(
+    crowd: Crowd,
+) -> None:
+    await placed(crowd, crowd.sealer, JANE.email)
+    print_ = recipient_hash(crowd.sealer, JANE.email)
+    link = ReaderLink(organization_id=crowd.organization, address_hash=print_, recipient_id=crowd.ids["u-1"])
+    token = written(crowd.sealer, msgspec.structs.replace(link, category="requests", channel="email"))
+    for now in ("new@example.org", None):
+        await placed(crowd, crowd.sealer, now)
+        async with crowd.db.platform() as session:
+            reader = await reader_of_link(session, crowd.sealer, token)
+            assert (reader.is_former, reader.holder, reader.locale) == (True, None, None)
+            await end_by_link(session, crowd.sealer, token)
+            whose = PreferencesHolder(organization_id=crowd.organization, recipient_id=crowd.ids["u-1"])
+            assert (await read_preferences(session, whose)).choices == ()
+            ended = (await session.execute(text("SELECT scope, address_hash FROM suppressions"))).all()
+        assert [tuple(row) for row in ended] == [("category:requests", print_)]
+
+
+async def test_what_is_ended_by_a_link_of_a_former_secret_is_shown_and_switched_on_again(crowd: Crowd) -> None:
+    await placed(crowd, crowd.sealer, JANE.email)
+    print_ = recipient_hash(crowd.sealer, JANE.email)
+    link = ReaderLink(organization_id=crowd.organization, address_hash=print_, recipient_id=crowd.ids["u-1"])
+    token = written(crowd.sealer, msgspec.structs.replace(link, category="requests", channel="email"))
+    rotated = Sealer(Secret("n" * 40), [Secret("o" * 40)])
+    await placed(crowd, rotated, JANE.email.title())
+    async with crowd.db.platform() as session:
+        await end_by_link(session, rotated, token)
+        found = await session.scalar(text("SELECT address_hash FROM suppressions"))
+        assert found == recipient_hash(rotated, JANE.email) != print_
+        reader = await reader_of_link(session, rotated, token)
+        assert reader.holder is not None
+        assert (reader.is_former, reader.holder.reads >= {found, print_}) == (False, True)
+        on = PreferenceChoice(scope="category", name="requests", channel="email", allowed=True)
+        await change_preferences(session, reader.holder, [on], source="link")
+        assert await session.scalar(text("SELECT count(*) FROM suppressions WHERE lifted_at IS NULL")) == 0
 
 
 async def test_link_leads_to_its_readers_choices_also_after_the_secret_has_changed(sending: Sending) -> None:

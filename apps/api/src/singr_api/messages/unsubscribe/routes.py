@@ -35,7 +35,7 @@ _CHOOSE: Final = """<p><a class="way" href="/preferences/{token}">{or_choose}</a
 """
 _DONE: Final = """<h1>{unsubscribed}</h1>
 <p role="status">{done}
-{security}</p>
+{done_where} {security}</p>
 """
 _MOST_FIELDS: Final = 20
 _MOST_BYTES: Final = 4096
@@ -74,8 +74,7 @@ async def end(
     nothing. The body is the form `List-Unsubscribe=One-Click`, URL-encoded or multipart. It ends the category that the
     link names for the address that the mail went to, whichever recipients have it, by a suppression, and for the
     recipient of the mail also as a choice. Links from before categories existed, and `everything=yes`, end everything
-    that the organization sends in its own name.
-    Messages about accounts and security are still sent.
+    that the organization sends in its own name. Messages about accounts and security are still sent.
     """
     reader = await reader_of_mail(session, services.sealer, token)
     asked = _form(call.body, request.headers.get("content-type", ""))
@@ -123,6 +122,6 @@ def _page(
 def _filled(content: str, words: Words, about: str) -> str:
     for name in ("ask", "done"):
         content = content.replace(f"{{{name}}}", words[f"{name}{about}"])
-    for name in ("unsubscribe", "unsubscribed", "everything", "security", "or_choose"):
+    for name in ("unsubscribe", "unsubscribed", "everything", "done_where", "security", "or_choose"):
         content = content.replace(f"{{{name}}}", words[name])
     return content

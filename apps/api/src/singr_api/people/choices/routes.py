@@ -10,7 +10,7 @@ from litestar import Response
 
 from singr_api.admission.browser import AnyRequest
 from singr_api.admission.call import AnonymousCall
-from singr_api.http.problems import INVALID, NOT_FOUND, FieldError, invalid
+from singr_api.http.problems import INVALID, NOT_FOUND, FieldError, invalid, refused
 from singr_api.people.shared import reading_as_member
 from singr_api.routing.route import Section
 from singr_api.wiring.reader_pages import BY_TOKEN, PAGE, reader_page
@@ -51,6 +51,12 @@ _USUAL: Final = "usual"
 """How often the sender says: nothing is chosen."""
 _DIGESTS: Final = ("daily", "weekly")
 _OFTEN: Final = ("immediate", *_DIGESTS)
+_FORMER: Final = FieldError(
+    "token",
+    "This link was sent to an address that its recipient no longer has: use the link in a newer mail.",
+    "path",
+    "revoked",
+)
 _WORDS: Final = (
     *("choices", "choose", "in_any_case", "save", "saved", "saved_more"),
     *("ended", "ended_more", "elsewhere", "elsewhere_more", "nothing"),
@@ -110,6 +116,8 @@ async def save(
 
 async def _reader(services: Services, session: PlatformSession, token: str) -> tuple[LinkReader, PreferencesHolder]:
     reader = await reader_of_link(session, services.sealer, token)
+    if reader.is_former:
+        raise refused(NOT_FOUND, _FORMER)
     if reader.holder is None:
         raise RecipientNotFoundError
     if reader.user_id is None:

@@ -20,6 +20,7 @@ from singr_comms.people.preferences._store import (
     keep_choices,
     prints_of_reader,
 )
+from singr_comms.people.privacy._prints import prints_of_email
 from singr_comms.people.recipients._store import hold_recipient
 from singr_config.clock import clock
 from singr_db import PlatformSession, Sealer, sql_text
@@ -27,7 +28,8 @@ from singr_db import PlatformSession, Sealer, sql_text
 LASTS: Final = timedelta(hours=1)
 """So long somebody who is signed in may choose by their link."""
 _FIND: Final = sql_text("""
-SELECT id, external_id, locale, email_hash, user_id, user_id IS NULL AND last_user_id IS NOT NULL AS has_left
+SELECT id, external_id, locale, email_hash, email_sealed, key_id, user_id,
+       user_id IS NULL AND last_user_id IS NOT NULL AS has_left
   FROM recipients
  WHERE organization_id = :organization_id AND id = :recipient_id
 """)
@@ -44,13 +46,16 @@ class LinkReader(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         sender: the organization, by its brand.
-        holder: whose choices they make; None of an address that is no recipient's, or that of several.
+        holder: whose choices they make; None of an address that is no recipient's, or that of several, and where
+            `is_former`.
         locale: their language, as far as it is known.
         category: what a click on the link ends; None: what the organization sends in its own name.
         category_names: what that is called, by language; empty where nobody said.
         address_hash: the fingerprint of the address that is meant; None where they have none.
         is_signed_in: the link is of somebody who was signed in, and of no mail.
         user_id: their account; None of a link of a mail.
+        is_former: the mail went to an address that its recipient has no more: the link ends what goes there, and tells
+            and changes nothing else.
     """
 
     sender: Sender
@@ -61,6 +66,7 @@ class LinkReader(msgspec.Struct, frozen=True, kw_only=True):
     address_hash: bytes | None
     is_signed_in: bool
     user_id: UUID | None = None
+    is_former: bool = False
 
 
 class PreferencesLink(msgspec.Struct, frozen=True):
@@ -78,8 +84,8 @@ class PreferencesLink(msgspec.Struct, frozen=True):
 async def reader_of_link(session: PlatformSession, sealer: Sealer, token: str) -> LinkReader:
     """Who reads by a link; changes nothing.
 
-    A link that names a recipient is theirs, whoever else has the address; one that names an address alone is of the one
-    recipient who has it. The holder reads the address that the mail went to, which may be the recipient's no more.
+    A link that names a recipient is theirs as long as they have the address that its mail went to, whoever else has it;
+    one that names an address alone is of the one recipient who has it. The holder reads that address.
 
     Args:
         session: the caller's transaction.
@@ -92,12 +98,14 @@ async def reader_of_link(session: PlatformSession, sealer: Sealer, token: str) -
     """
     link = read_link(sealer, token)
     row = await _row(session, sealer, link)
+    is_former = row is not None and not await _is_reached(session, sealer, link, row)
+    row = None if is_former else row
     if link.until is not None and row is not None and row.has_left:
         raise LinkOverError("this link has expired")
     found = None
     if row is not None:
         whose = {"organization_id": link.organization_id, "recipient_id": row.id, "external_id": row.external_id}
-        found = PreferencesHolder(**whose, reads=await _reads(session, sealer, link))
+        found = PreferencesHolder(**whose, reads=await _reads(session, sealer, link, row))
     return LinkReader(
         sender=await sender_of(session, link),
         holder=found,
@@ -107,6 +115,7 @@ async def reader_of_link(session: PlatformSession, sealer: Sealer, token: str) -
         address_hash=link.address_hash or (None if row is None else row.email_hash),
         is_signed_in=link.until is not None,
         user_id=None if link.until is None or row is None else row.user_id,
+        is_former=is_former,
     )
 
 
@@ -133,8 +142,8 @@ async def end_by_link(session: PlatformSession, sealer: Sealer, token: str, *, e
     """End what a link of a mail ends; again is as once.
 
     The category that it names: for the address that the mail went to, whoever has it, by a suppression; and by a choice
-    of the recipient whom it went to, which goes with them to another address. A link without a category ends all that
-    the organization sends in its own name.
+    of the recipient whom it went to, if they still have that address, which goes with them to another one. A link
+    without a category ends all that the organization sends in its own name.
 
     Args:
         session: the caller's transaction.
@@ -146,11 +155,15 @@ async def end_by_link(session: PlatformSession, sealer: Sealer, token: str, *, e
         UnsubscribeLinkError: it is no link of a mail; nor is one of somebody who is signed in.
     """
     link = _of_mail(read_link(sealer, token))
-    await end_for_address(session, link, everything=everything)
-    if everything or link.category is None or link.recipient_id is None:
+    whom = None if everything or link.category is None else link.recipient_id
+    row = await _row(session, sealer, link) if whom is not None and await hold_recipient(session, whom) else None
+    if link.category is None or row is None or not await _is_reached(session, sealer, link, row):
+        await end_for_address(session, link, everything=everything)
         return
-    if await hold_recipient(session, link.recipient_id) and await _row(session, sealer, link) is not None:
-        await _end_category(session, link, link.category)
+    # By the fingerprint that the row has: by that of a former secret nothing is shown, nor lifted.
+    link = msgspec.structs.replace(link, address_hash=row.email_hash)
+    await end_for_address(session, link, everything=False)
+    await _end_category(session, link, link.category)
 
 
 def link_for(sealer: Sealer, holder: PreferencesHolder) -> PreferencesLink:
@@ -166,7 +179,7 @@ def _of_mail(link: ReaderLink) -> ReaderLink:
     return link
 
 
-async def _end_category(session: PlatformSession, link: ReaderLink, category: str) -> None:
+async def _end_category(session: PlatformSession, link: ReaderLink, category: str | None) -> None:
     holder = PreferencesHolder(organization_id=link.organization_id, recipient_id=link.recipient_id)
     off = PreferenceChoice(scope="category", name=category, channel=link.channel, allowed=False)
     await keep_choices(session, holder, [off], source="unsubscribe")
@@ -179,12 +192,19 @@ async def _end_category(session: PlatformSession, link: ReaderLink, category: st
     await session.execute(_NARROWER, values)
 
 
-async def _reads(session: PlatformSession, sealer: Sealer, link: ReaderLink) -> frozenset[bytes]:
-    """The fingerprints of the address that a link's mail went to."""
+async def _reads(session: PlatformSession, sealer: Sealer, link: ReaderLink, row: Any) -> frozenset[bytes]:
+    """The fingerprints of the address that a link's mail went to, which is a recipient's."""
     if link.address_hash is None:
         return frozenset()
     others = await prints_of_reader(session, sealer, link.organization_id, link.address_hash)
-    return frozenset({link.address_hash, *others})
+    return frozenset({link.address_hash, *others, *await prints_of_email(session, row, sealer)})
+
+
+async def _is_reached(session: PlatformSession, sealer: Sealer, link: ReaderLink, row: Any) -> bool:
+    """Whether the mail of a link went to the address that its recipient has; so did each that names no recipient."""
+    if link.recipient_id is None or link.address_hash is None or link.address_hash == row.email_hash:
+        return True
+    return link.address_hash in await prints_of_email(session, row, sealer)
 
 
 async def _row(session: PlatformSession, sealer: Sealer, link: ReaderLink) -> Any:

@@ -10,7 +10,7 @@ from singr_comms.channels.push import CHANNEL as PUSH
 from singr_comms.channels.sms import CHANNEL as SMS
 from singr_comms.notifications._person_keys import read_keys
 from singr_comms.notifications._rows import RECIPIENT, prints_of
-from singr_db import Sealer, SealError, TenantSession
+from singr_db import PlatformSession, Sealer, SealError, TenantSession
 from singr_db.tables import PushDevice, Recipient
 
 _Kept: TypeAlias = tuple[Any, bytes | None, bytes | None]
@@ -30,12 +30,14 @@ async def prints_of_person(session: TenantSession, row: Recipient, sealer: Seale
     return await _prints(session, row, sealer, kept)
 
 
-async def prints_of_email(session: TenantSession, row: Recipient, sealer: Sealer) -> set[bytes]:
-    """Those of their e-mail address alone, likewise."""
+async def prints_of_email(session: TenantSession | PlatformSession, row: Any, sealer: Sealer) -> set[bytes]:
+    """Those of their e-mail address alone, likewise; `row` has its columns and `key_id`."""
     return await _prints(session, row, sealer, [(EMAIL, row.email_hash, row.email_sealed)])
 
 
-async def _prints(session: TenantSession, row: Recipient, sealer: Sealer, kept: Collection[_Kept]) -> set[bytes]:
+async def _prints(
+    session: TenantSession | PlatformSession, row: Any, sealer: Sealer, kept: Collection[_Kept]
+) -> set[bytes]:
     prints = {stored for _, stored, _ in kept if stored is not None}
     try:
         key = (await read_keys(session, sealer, {row.key_id})).get(row.key_id)
