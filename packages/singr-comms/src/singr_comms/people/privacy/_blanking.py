@@ -1,7 +1,7 @@
 """What is left of somebody after their key: blanked a thousand rows at a time, each in a transaction of its own."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -15,6 +15,8 @@ from singr_jobs import enqueue
 
 T = TypeVar("T")
 _AT_ONCE: Final = 1_000
+_LOOKED_UP: Final = 100_000
+_FIRST: Final = UUID(int=0)
 # Longer than any transaction of ours may last, so that what was decided before the person was gone has been written.
 _AGAIN: Final = timedelta(minutes=5)
 _ERASED: Final = '{"code": "erased", "message": "what was known of its recipient was erased"}'
@@ -22,10 +24,11 @@ _ERASED: Final = '{"code": "erased", "message": "what was known of its recipient
 # An address that somebody else has too is theirs.
 _SHARED: Final = """EXISTS (SELECT FROM recipients AS r WHERE r.organization_id = :organization_id
                               AND (r.email_hash = {hash} OR r.phone_hash = {hash}))"""
+_BITE: Final = "m.id = ANY(CAST(:ids AS uuid[])) AND m.id >= :first AND m.id <= :last"
 _BLANK: Final = f"""
 WITH theirs AS (
     SELECT id, key_id FROM messages AS m
-     WHERE organization_id = :organization_id AND {{whose}} LIMIT {_AT_ONCE} FOR UPDATE
+     WHERE {_BITE} AND organization_id = :organization_id AND recipient_masked <> 'erased' AND {{whose}} FOR UPDATE
 ), destroyed AS (
     UPDATE data_keys SET wrapped = NULL, destroyed_at = clock_timestamp(), external_id = NULL, recipient_id = NULL,
            prints = NULL
@@ -37,20 +40,30 @@ UPDATE messages AS m
        content_sealed = ''::bytea, updated_at = now(),
        status = CASE status WHEN 'queued' THEN 'suppressed' ELSE status END,
        error = CASE status WHEN 'queued' THEN CAST(:error AS jsonb) ELSE error END
-  FROM theirs WHERE m.id = theirs.id
+  FROM theirs WHERE m.id = theirs.id AND {_BITE}
 """  # noqa: S608 - constants
-_THEIRS: Final = sql_text(
-    _BLANK.format(whose="recipient_id = ANY(CAST(:recipient_ids AS uuid[])) AND recipient_masked <> 'erased'"),
-    roles=("tenant",),
-)
+_THEIRS: Final = sql_text(_BLANK.format(whose="recipient_id = ANY(CAST(:recipient_ids AS uuid[]))"), roles=("tenant",))
 # Of messages that named nobody, or whom nobody has on the list any more.
 _TO_ADDRESS: Final = sql_text(
     _BLANK.format(
-        whose=f"""recipient_hash = ANY(CAST(:hashes AS bytea[]))
-           AND recipient_masked <> 'erased'
-           AND NOT EXISTS (SELECT FROM recipients AS r WHERE r.id = m.recipient_id)
+        whose=f"""NOT EXISTS (SELECT FROM recipients AS r WHERE r.id = m.recipient_id)
            AND NOT {_SHARED.format(hash="m.recipient_hash")}"""
     ),
+    roles=("tenant",),
+)
+# Their ids are looked up before, so that no bite walks past what those before it have blanked; and all that there are
+# of somebody are sorted each time, as else PostgreSQL might go through everybody's by their ids.
+_LOOK_UP: Final = f"""
+WITH all_of_them AS MATERIALIZED (
+    SELECT id FROM messages WHERE organization_id = :organization_id AND id > :after AND {{which}}
+)
+SELECT id FROM all_of_them ORDER BY id LIMIT {_LOOKED_UP}"""  # noqa: S608 - a constant
+_OF_THEM: Final = sql_text(
+    _LOOK_UP.format(which="recipient_id = ANY(CAST(:recipient_ids AS uuid[])) AND recipient_masked <> 'erased'"),
+    roles=("tenant",),
+)
+_OF_ADDRESS: Final = sql_text(
+    _LOOK_UP.format(which="recipient_hash = ANY(CAST(:hashes AS bytea[])) AND recipient_masked <> 'erased'"),
     roles=("tenant",),
 )
 _WORDS: Final = sql_text(
@@ -97,15 +110,15 @@ UPDATE suppressions AS s SET address_masked = 'erased'
 )
 
 # What was blanked keeps its fingerprint until the second look, which by it finds what was told of it meanwhile.
-_ERASED_OF_THEM: Final = """
-organization_id = :organization_id AND recipient_masked = 'erased'
-   AND (recipient_id = ANY(CAST(:recipient_ids AS uuid[])) OR recipient_hash = ANY(CAST(:hashes AS bytea[])))"""
-_BLANKED: Final = sql_text(f"SELECT id FROM messages WHERE {_ERASED_OF_THEM}", roles=("tenant",))  # noqa: S608 - constants
+_BLANKED: Final = sql_text(
+    _LOOK_UP.format(
+        which="""recipient_masked = 'erased'
+       AND (recipient_id = ANY(CAST(:recipient_ids AS uuid[])) OR recipient_hash = ANY(CAST(:hashes AS bytea[])))"""
+    ),
+    roles=("tenant",),
+)
 _FORGET_HASHES: Final = sql_text(
-    f"""
-UPDATE messages SET recipient_hash = ''::bytea
- WHERE id IN (SELECT id FROM messages WHERE {_ERASED_OF_THEM} AND recipient_hash <> ''::bytea LIMIT {_AT_ONCE})
-""",  # noqa: S608 - constants
+    f"UPDATE messages AS m SET recipient_hash = ''::bytea WHERE {_BITE} AND recipient_hash <> ''::bytea",  # noqa: S608 - a constant
     roles=("tenant",),
 )
 # What their providers told of these, which holds their address for thirty days.
@@ -122,7 +135,7 @@ _CALLBACKS: Final = sql_text(
     """
 DELETE FROM webhooks_received AS w
  USING unnest(CAST(:ids AS uuid[]), CAST(:events AS bigint[])) AS theirs (id, events)
- WHERE w.id = theirs.id AND w.events <= theirs.events AND w.state <> 'received'
+ WHERE w.id = ANY(CAST(:ids AS uuid[])) AND w.id = theirs.id AND w.events <= theirs.events AND w.state <> 'received'
 """,
     roles=("platform",),
 )
@@ -153,12 +166,13 @@ class Blanking:
             "key_id": job.key_id if isinstance(job, EraseByKey) else None,
         }
         values["hashes"] = await self._hashes(job, values)
-        blanked = await self._in_bites(_THEIRS, values) + await self._in_bites(_TO_ADDRESS, values)
+        blanked = await self._in_bites(_THEIRS, _OF_THEM, values)
+        blanked += await self._in_bites(_TO_ADDRESS, _OF_ADDRESS, values)
         for statement in (_WORDS, _SAID, _TARGETS, _MASKS):
             await self._done(statement, values)
         await self._delete_callbacks(values)
         if job.is_last:
-            await self._in_bites(_FORGET_HASHES, values)
+            await self._in_bites(_FORGET_HASHES, _BLANKED, values)
             await self._done(_FORGET_PRINTS, values)
         else:
             async with self._db.tenant(organization_id) as session:
@@ -175,9 +189,7 @@ class Blanking:
     async def _delete_callbacks(self, values: dict[str, Any]) -> None:
         """Delete what was told of messages that are blanked, and of nothing else."""
         told: Counter[UUID] = Counter()
-        async with self._db.tenant(values["organization_id"]) as session:
-            blanked = (await session.scalars(_BLANKED, values)).all()
-        for ids in _bites(blanked):
+        async for ids in self._looked_up(_BLANKED, values):
             async with self._db.tenant(values["organization_id"]) as session:
                 told.update({row.webhook_id: row.events for row in await session.execute(_TOLD, {"ids": [*ids]})})
         for some in _bites([*told.items()]):
@@ -185,12 +197,20 @@ class Blanking:
             async with self._db.platform() as session:
                 await session.execute(_CALLBACKS, which)
 
-    async def _in_bites(self, statement: Any, values: dict[str, Any]) -> int:
-        done, some = 0, _AT_ONCE
-        while some == _AT_ONCE:
-            some = await self._done(statement, values)
-            done += some
+    async def _in_bites(self, statement: Any, which: Any, values: dict[str, Any]) -> int:
+        """Run a statement for the messages that another finds; returns how many it changed."""
+        done = 0
+        async for ids in self._looked_up(which, values):
+            done += await self._done(statement, {**values, "ids": [*ids], "first": ids[0], "last": ids[-1]})
         return done
+
+    async def _looked_up(self, which: Any, values: dict[str, Any]) -> AsyncIterator[Sequence[UUID]]:
+        found: Sequence[UUID] = [_FIRST] * _LOOKED_UP
+        while len(found) == _LOOKED_UP:
+            async with self._db.tenant(values["organization_id"]) as session:
+                found = (await session.scalars(which, {**values, "after": found[-1]})).all()
+            for ids in _bites(found):
+                yield ids
 
     async def _done(self, statement: Any, values: dict[str, Any]) -> int:
         async with self._db.tenant(values["organization_id"]) as session:
