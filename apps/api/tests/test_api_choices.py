@@ -213,6 +213,31 @@ async def test_whoever_is_signed_in_opens_their_page_in_their_language_and_choos
     assert over["errors"][0]["code"] == "expired"
 
 
+@pytest.mark.parametrize("leave", ["everywhere", "this one", "unused"])
+async def test_link_of_who_is_signed_in_opens_nothing_once_its_session_has_ended(
+    someone: Any, api: httpx.AsyncClient, db: Database, world: Any, leave: str
+) -> None:
+    ada = await someone(member="customer_owner")
+    await reached(db, ada.user_id, "de")
+    made = await api.post(LINK, params={"organization_id": str(ORGANIZATION)}, headers=ada.bearer)
+    path = f"/preferences/{made.json()['url'].rpartition('/')[2]}"
+    assert (await api.get(path)).status_code == 200
+    match leave:
+        case "everywhere":
+            left = await api.post("/v1/auth/sign-out-everywhere", headers=ada.bearer)
+        case "this one":
+            left = await api.delete(f"/v1/auth/sessions/{ada.session_id}", headers=ada.bearer)
+        case _:
+            left = None
+            async with db.platform() as session:
+                await session.execute(text("UPDATE auth_sessions SET idle_expires_at = now()"))
+    assert left is None or left.is_success, left.text
+    form = {"shown": "requests sms", "was": "requests sms"}
+    for answer in (await api.get(path), await api.post(path, data=form)):
+        assert [one["code"] for one in world.problem(answer, 404, "not-found")["errors"]] == ["expired"]
+    assert await chosen(db) == []
+
+
 async def test_page_is_limited_by_address_and_a_mail_programs_button_is_not(
     link: str, settings: Settings, serve_app: Any, world: Any
 ) -> None:

@@ -223,12 +223,16 @@ async def test_link_of_before_categories_and_whoever_wants_it_end_all_that_an_or
     assert await sending.send(PLAIN, OTHER) == "opt_out"
 
 
-async def test_links_by_which_somebody_is_signed_in_end_and_are_over(sending: Sending, clock: VirtualClock) -> None:
+@pytest.mark.parametrize("session_id", [None, UUID(int=7)])
+async def test_links_by_which_somebody_is_signed_in_end_and_are_over(
+    sending: Sending, clock: VirtualClock, session_id: UUID | None
+) -> None:
     holder = PreferencesHolder(organization_id=ORGANIZATION, recipient_id=OTHER)
-    link = link_for(SEALER, holder)
+    link = link_for(SEALER, holder, session_id=session_id)
     async with sending.db.platform() as session:
         found = await reader_of_link(session, SEALER, link.token)
         assert (found.holder, found.is_signed_in) == (None, True), "nobody has that id"
+        assert found.session_id == session_id
         for used in (reader_of_mail, end_by_link):
             with pytest.raises(UnsubscribeLinkError, match="signed in"):
                 await used(session, SEALER, link.token)

@@ -19,12 +19,13 @@ _CONTEXT: Final = "unsubscribe.email"
 _MARKETING: Final = b"\x01"  # organization, fingerprint of the address
 _CATEGORY: Final = b"\x02"  # organization, fingerprint of the address, recipient or none, category and channel
 _SIGNED_IN: Final = b"\x03"  # organization, recipient, end
+_IN_SESSION: Final = b"\x04"  # organization, recipient, end, session
 _MAC_BYTES: Final = 32
 _NOBODY: Final = UUID(int=0)
 _SHORTEST: Final = re.compile(r"[A-Za-z0-9_-]{100,400}")
 _END: Final = struct.Struct(">q")
 _ORGANIZATION, _ADDRESS, _PERSON, _NAMES = slice(1, 17), slice(17, 49), slice(49, 65), slice(65, None)
-_MEMBER, _UNTIL = slice(17, 33), slice(33, 41)
+_MEMBER, _UNTIL, _SESSION = slice(17, 33), slice(33, 41), slice(41, 57)
 
 
 class UnsubscribeLinkError(CommsError, LookupError):
@@ -45,6 +46,7 @@ class ReaderLink(msgspec.Struct, frozen=True, kw_only=True):
         category: what a click on it ends; None: what the organization sends in its own name.
         channel: by which way that goes.
         until: when it is over; None: never.
+        session_id: the session that it was requested in, which it ends with, where that is known.
     """
 
     organization_id: UUID
@@ -53,6 +55,7 @@ class ReaderLink(msgspec.Struct, frozen=True, kw_only=True):
     category: str | None = None
     channel: str | None = None
     until: datetime | None = None
+    session_id: UUID | None = None
 
 
 def written(sealer: Sealer, link: ReaderLink, *, key: int = 0) -> str:
@@ -94,7 +97,8 @@ def read_link(sealer: Sealer, token: str) -> ReaderLink:
 def _claims(link: ReaderLink) -> bytes:
     organization, person = link.organization_id.bytes, (link.recipient_id or _NOBODY).bytes
     if link.until is not None:
-        return _SIGNED_IN + organization + person + _END.pack(int(link.until.timestamp()))
+        said = organization + person + _END.pack(int(link.until.timestamp()))
+        return _SIGNED_IN + said if link.session_id is None else _IN_SESSION + said + link.session_id.bytes
     if link.address_hash is None:
         raise ValueError("a link without an end is of a mail, and names the address that it went to")
     if link.category is None:
@@ -117,8 +121,12 @@ def _said(claims: bytes) -> ReaderLink | None:
                 category=category,
                 channel=channel,
             )
-        case b"\x03":
+        case b"\x03" | b"\x04" as which:
             (end,) = _END.unpack(claims[_UNTIL])
-            person = UUID(bytes=claims[_MEMBER])
-            return ReaderLink(organization_id=organization, recipient_id=person, until=datetime.fromtimestamp(end, UTC))
+            return ReaderLink(
+                organization_id=organization,
+                recipient_id=UUID(bytes=claims[_MEMBER]),
+                until=datetime.fromtimestamp(end, UTC),
+                session_id=UUID(bytes=claims[_SESSION]) if which == _IN_SESSION else None,
+            )
     return None

@@ -16,7 +16,9 @@ from singr_api.routing.route import Section
 from singr_api.wiring.reader_pages import BY_TOKEN, PAGE, reader_page
 from singr_api.wiring.reader_words import Words, words_for
 from singr_api.wiring.services import Services
+from singr_auth.accounts import SessionEndedError
 from singr_comms.catalogue import message_types
+from singr_comms.notifications import LinkOverError
 from singr_comms.people import (
     CategoryPreference,
     Frequency,
@@ -122,6 +124,11 @@ async def _reader(services: Services, session: PlatformSession, token: str) -> t
         raise RecipientNotFoundError
     if reader.user_id is None:
         return reader, reader.holder
+    if reader.session_id is not None:
+        try:
+            await services.accounts.sessions.require_living(session, reader.user_id, reader.session_id)
+        except SessionEndedError as error:
+            raise LinkOverError("this link has expired") from error
     return reader, await reading_as_member(services, session, reader.holder, reader.user_id)
 
 

@@ -97,9 +97,10 @@ async def change(
 async def link(services: Services, session: PlatformSession, call: UserCall, query: MyOrganizationQuery) -> ChoicesLink:
     """Get a link to your preferences page.
 
-    Returns the address of a page in your language, valid for an hour: opening it in a browser needs no sign-in, cookie
-    or script, so an app can show it as it is. Choices made there count as if made here.
+    Returns the address of a page in your language, valid for an hour, and no longer than the session that requested it:
+    opening it in a browser needs no sign-in, cookie or script, so an app can show it as it is. Choices made there count
+    as if made here.
     """
     holder = await preferences_holder_of_user(session, query.organization_id, call.user_id)
-    made = link_for(services.sealer, holder)
+    made = link_for(services.sealer, holder, session_id=call.session_id)
     return ChoicesLink(f"{services.address.rstrip('/')}/preferences/{made.token}", made.expires_at)

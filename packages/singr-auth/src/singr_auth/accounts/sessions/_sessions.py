@@ -8,7 +8,7 @@ import msgspec
 
 from singr_auth import TokenError, TokenKind, parse_token
 from singr_auth.accounts._client import ClientInfo
-from singr_auth.accounts._errors import NotFoundError
+from singr_auth.accounts._errors import NotFoundError, SessionEndedError
 from singr_auth.accounts.audit._events import record_event
 from singr_auth.accounts.proofs._presence import require_whole
 from singr_auth.accounts.sessions._access_feed import note_sessions_ended
@@ -23,6 +23,12 @@ _LIST: Final = sql_text(
     FROM auth_sessions
     WHERE user_id = :user_id AND revoked_at IS NULL AND least(idle_expires_at, expires_at) > now()
     ORDER BY last_used_at DESC, id DESC LIMIT 200
+    """
+)
+_LIVING: Final = sql_text(
+    """
+    SELECT 1 FROM auth_sessions
+     WHERE id = :id AND user_id = :user_id AND revoked_at IS NULL AND least(idle_expires_at, expires_at) > now()
     """
 )
 _OF_TOKEN: Final = sql_text(
@@ -95,6 +101,15 @@ class Sessions:
         async with self._db.platform() as session:
             rows = (await session.execute(_LIST, {"user_id": user_id, "current": current})).mappings()
             return tuple(SessionView(**{**row, "methods": tuple(row["methods"])}) for row in rows)
+
+    async def require_living(self, session: PlatformSession, user_id: UUID, session_id: UUID) -> None:
+        """Return where a session of a user has not ended: for what outlives an access token, and ends with the session.
+
+        Raises:
+            SessionEndedError: it has, or is no session of theirs.
+        """
+        if await session.scalar(_LIVING, {"id": session_id, "user_id": user_id}) is None:
+            raise SessionEndedError
 
     async def revoke(self, user_id: UUID, session_id: UUID, client: ClientInfo, *, by: UUID | None = None) -> None:
         """End one session of a user, by its owner.

@@ -54,6 +54,8 @@ class LinkReader(msgspec.Struct, frozen=True, kw_only=True):
         address_hash: the fingerprint of the address that is meant; None where they have none.
         is_signed_in: the link is of somebody who was signed in, and of no mail.
         user_id: their account; None of a link of a mail.
+        session_id: the session that the link was requested in, where that is known: whoever serves the link finds out
+            whether it has ended, and opens nothing then.
         is_former: the mail went to an address that its recipient has no more: the link ends what goes there, and tells
             and changes nothing else.
     """
@@ -66,6 +68,7 @@ class LinkReader(msgspec.Struct, frozen=True, kw_only=True):
     address_hash: bytes | None
     is_signed_in: bool
     user_id: UUID | None = None
+    session_id: UUID | None = None
     is_former: bool = False
 
 
@@ -115,6 +118,7 @@ async def reader_of_link(session: PlatformSession, sealer: Sealer, token: str) -
         address_hash=link.address_hash or (None if row is None else row.email_hash),
         is_signed_in=link.until is not None,
         user_id=None if link.until is None or row is None else row.user_id,
+        session_id=link.session_id,
         is_former=is_former,
     )
 
@@ -166,10 +170,21 @@ async def end_by_link(session: PlatformSession, sealer: Sealer, token: str, *, e
     await _end_category(session, link, link.category)
 
 
-def link_for(sealer: Sealer, holder: PreferencesHolder) -> PreferencesLink:
-    """A link for a recipient who is signed in: it lasts an hour, and proves nothing else."""
+def link_for(sealer: Sealer, holder: PreferencesHolder, *, session_id: UUID | None = None) -> PreferencesLink:
+    """A link for a recipient who is signed in: it lasts an hour, and proves nothing else.
+
+    Args:
+        sealer: authenticates it.
+        holder: whose choices are made by it.
+        session_id: the session in which it is requested; `LinkReader` tells it to whoever serves the link.
+    """
     until = clock.now().replace(microsecond=0) + LASTS
-    link = ReaderLink(organization_id=holder.organization_id, recipient_id=holder.recipient_id, until=until)
+    link = ReaderLink(
+        organization_id=holder.organization_id,
+        recipient_id=holder.recipient_id,
+        until=until,
+        session_id=session_id,
+    )
     return PreferencesLink(written(sealer, link), until)
 
 
