@@ -11,7 +11,7 @@ from sqlalchemy import event, text
 from singr_comms import PlainSms
 from singr_comms.notifying import DigestLateness, InvalidNotificationError, Target, cancel_notification
 from singr_comms.notifying.chores._close_digests import CloseDigestsWhenDue
-from singr_comms.notifying.digests._lateness import LATE
+from singr_comms.notifying.chores._tell_lateness import LATE
 from singr_comms.notifying.digests._sql import PERSON
 from singr_comms.people import (
     DigestTime,

@@ -9,7 +9,7 @@ from loguru import logger
 from sqlalchemy import text
 
 from singr_comms.notifying import OverdueNotifications
-from singr_comms.notifying._overdue import OVERDUE
+from singr_comms.notifying.chores._tell_overdue import OVERDUE
 from singr_config.clock import clock
 from singr_db import first_id, new_id
 from singr_observability import build_metrics

@@ -13,8 +13,10 @@ import pytest
 from loguru import logger
 from psycopg.errors import AdminShutdown
 
-from singr_db import chores
-from singr_db.chores import Chore, DatabaseChore, chores_in
+from singr_config import DatabaseSettings, Secret
+from singr_db import Database, chores
+from singr_db.chores import Chore, DatabaseChore, build_chores, chores_in
+from singr_observability import build_metrics
 
 
 class Counting(Chore):
@@ -111,6 +113,29 @@ def test_a_chore_is_found_by_its_file_alone(tmp_path: Path, monkeypatch: pytest.
     found = chores_in(import_module("a_room_of_chores"))
     assert [kind.name for kind in found] == ["sweeping the floor"]
     for name in [name for name in sys.modules if name.startswith("a_room_of_chores")]:
+        monkeypatch.delitem(sys.modules, name)
+
+
+def test_a_chore_is_given_what_its_constructor_names_by_type_and_left_out_where_that_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = tmp_path / "a_measured_room"
+    room.mkdir()
+    (room / "__init__.py").touch()
+    (room / "_count_sheep.py").write_text(
+        "from singr_db import Database\nfrom singr_db.chores import Chore\nfrom singr_observability import Metrics\n\n"
+        "class CountSheep(Chore):\n    name = 'counting sheep'\n    every = 60.0\n\n"
+        "    def __init__(self, metrics: Metrics, db: Database) -> None:\n"
+        "        self.sheep, self.db = metrics.gauge('sheep', 'Those that were counted.'), db\n\n"
+        "    async def work(self):\n        pass\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module, metrics = import_module("a_measured_room"), build_metrics()
+    db = Database(DatabaseSettings(url=Secret("postgresql://h/d")), application_name="singr-tests")
+    assert build_chores([db], module) == []
+    [made] = build_chores([db, metrics], module)
+    assert (made.name, vars(made)["db"]) == ("counting sheep", db)
+    for name in [name for name in sys.modules if name.startswith("a_measured_room")]:
         monkeypatch.delitem(sys.modules, name)
 
 

@@ -7,8 +7,14 @@ import pytest
 from architecture.repository import ROOT, imports
 from sqlalchemy import text
 
+from singr_comms.notifications import MessageRetention
+from singr_comms.notifying import OverdueNotifications
 from singr_config import Secret, Settings
+from singr_db.chores import Switches, chore_kinds
+from singr_jobs import Retention
+from singr_observability import build_metrics
 from singr_platform import Parts, all_jobs, standing_work
+from singr_platform._standing_work import _ROOMS
 
 
 def test_building_the_parts_connects_to_nothing(settings: Settings) -> None:
@@ -35,6 +41,14 @@ def test_every_process_keeps_the_house_in_order(settings: Settings) -> None:
         "forgetting what signing in left": 3600.0,
     }
     assert one_of_each_package.items() <= chores.items()
+
+
+def test_a_worker_builds_every_chore_that_has_a_file_whatever_it_needs(settings: Settings) -> None:
+    """One whose constructor names a type that nobody hands over would be left out, and no one would know."""
+    db = Parts(settings, name="singr-tests").db
+    built = {type(chore) for chore in standing_work(db, build_metrics(), settings.retention)}
+    assert built == set(chore_kinds(*_ROOMS)) - {Switches}
+    assert {Retention, MessageRetention, OverdueNotifications} <= built
 
 
 @pytest.mark.parametrize("app", ["apps/api", "apps/worker"])

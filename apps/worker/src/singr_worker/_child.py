@@ -7,14 +7,12 @@ import signal
 import time
 from pathlib import Path
 
-from singr_comms.notifications import MessageRetention
-from singr_comms.notifying import DigestLateness, OverdueNotifications
 from singr_config import AppEnv, Settings
 from singr_db import CommitsHangError, Database
 from singr_db.chores import Switches
 from singr_db.limits import RateLimiter
 from singr_db.redis import redis_client, refusal_of
-from singr_jobs import IdleFlows, JobWorker, LetterKeeper, Retention
+from singr_jobs import JobWorker
 from singr_observability import (
     build_metrics,
     configure_logging,
@@ -69,15 +67,7 @@ async def _serve(
     ) as parts:
         worker, database = parts
         _spare_the_collector()
-        chores = [
-            *standing_work(database),
-            Retention(database, settings.retention, metrics),
-            MessageRetention(database, settings.retention, metrics),
-            DigestLateness(database, metrics),
-            OverdueNotifications(database, metrics),
-            LetterKeeper(database.psycopg, settings.retention),
-            IdleFlows(database, settings.retention),
-        ]
+        chores = standing_work(database, metrics, settings.retention)
         switches = Switches(database, [*chores, *worker.standing_work()], process=name)
         tasks = [
             asyncio.create_task(_beat(settings, worker, database, pipe, stop)),

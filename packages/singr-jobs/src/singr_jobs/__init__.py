@@ -54,10 +54,12 @@ if TYPE_CHECKING:
     from singr_jobs.bulk._asking import BulkRequest, act_in_bulk, list_bulk, preview_bulk, read_bulk, stop_bulk
     from singr_jobs.bulk._errors import BulkActionEndedError, BulkActionError, BulkActionNotFoundError
     from singr_jobs.bulk._views import BulkActionView, BulkFilter, BulkKind, BulkPreview, BulkState
+    from singr_jobs.chores._end_idle_flows import IdleFlows
+    from singr_jobs.chores._keep_letters import LetterKeeper
+    from singr_jobs.chores._retain_jobs import Retention
     from singr_jobs.dead._errors import DeadLetterNotFoundError, DeadLetterSettledError, UniqueKeyHeldError
     from singr_jobs.dead._filter import LetterFilter
     from singr_jobs.dead._finding import dead_letter_groups, dead_letters, read_dead_letter
-    from singr_jobs.dead._keeper import LetterKeeper
     from singr_jobs.dead._settling import discard, requeue
     from singr_jobs.dead._views import (
         DeadLetterDetail,
@@ -78,7 +80,6 @@ if TYPE_CHECKING:
     )
     from singr_jobs.explaining._explain import Explanation, WouldStart, explain
     from singr_jobs.flows._graph import list_members
-    from singr_jobs.flows._idle import IdleFlows
     from singr_jobs.flows._requests import FlowRequests, RequestedFlow
     from singr_jobs.flows._store import cancel_flow, close_flow, list_flows, read_flow
     from singr_jobs.intake._answers import Answer
@@ -97,7 +98,6 @@ if TYPE_CHECKING:
     )
     from singr_jobs.intake._waker import Waker
     from singr_jobs.keys._limits import LimitsUnknownError, TypeLimits, list_limits, set_limits
-    from singr_jobs.maintenance._retention import Retention
     from singr_jobs.rabbit import rabbit_carrier, rabbit_transport
     from singr_jobs.reading._logs import list_job_logs
     from singr_jobs.reading._queries import cancel_job, list_jobs, read_job
@@ -288,7 +288,7 @@ _LATER = {
     "Explanation": "singr_jobs.explaining._explain",
     "FlowRequests": "singr_jobs.flows._requests",
     "GroupCommit": "singr_db.batch",
-    "IdleFlows": "singr_jobs.flows._idle",
+    "IdleFlows": "singr_jobs.chores._end_idle_flows",
     "Ingestion": "singr_jobs.intake._ingest",
     "JobDetail": "singr_jobs.declare._views",
     "JobError": "singr_jobs.declare._views",
@@ -301,7 +301,7 @@ _LATER = {
     "KeyedRequest": "singr_jobs.intake._records",
     "LeasedLimiter": "singr_db.limits",
     "LetterFilter": "singr_jobs.dead._filter",
-    "LetterKeeper": "singr_jobs.dead._keeper",
+    "LetterKeeper": "singr_jobs.chores._keep_letters",
     "LimitCheck": "singr_db.limits",
     "LimitsUnknownError": "singr_jobs.keys._limits",
     "LogLine": "singr_jobs.declare._views",
@@ -309,7 +309,7 @@ _LATER = {
     "RateLimiter": "singr_db.limits",
     "ReasonError": "singr_db.operation_log",
     "RequestedFlow": "singr_jobs.flows._requests",
-    "Retention": "singr_jobs.maintenance._retention",
+    "Retention": "singr_jobs.chores._retain_jobs",
     "Submission": "singr_jobs.intake._ingest",
     "TicketTransport": "singr_jobs.taking._tickets",
     "TypeLimits": "singr_jobs.keys._limits",

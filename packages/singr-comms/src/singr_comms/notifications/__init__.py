@@ -91,6 +91,7 @@ from singr_comms.notifications.callbacks._subscriptions import SubscriptionView,
 from singr_comms.notifications.channels.email import EmailRequest, SendEmail
 from singr_comms.notifications.channels.push import PushRequest, SendPush
 from singr_comms.notifications.channels.sms import SendSms, SmsRequest
+from singr_comms.notifications.chores._retain_messages import MessageRetention
 from singr_comms.notifications.reading._counting import count_deliveries
 from singr_comms.notifications.reading._explain import Explainer
 from singr_comms.notifications.reading._question import (
@@ -114,7 +115,6 @@ from singr_comms.notifications.reading._statistics import (
     statistics_faults,
 )
 from singr_comms.notifications.reading._story import DeliveryDecision, DeliveryRequest, DeliveryResolution
-from singr_comms.notifications.retention._chore import MessageRetention
 from singr_comms.notifications.retention._foreseeing import foresee_messages
 from singr_comms.notifications.retention._turn import MessageReport
 from singr_comms.notifications.sending._sender import MessageSender

@@ -23,7 +23,6 @@ from singr_comms.notifying._fan_out import FanOut
 from singr_comms.notifying._job import FanOutNotification
 from singr_comms.notifying._jobs import jobs
 from singr_comms.notifying._notify import Notified, notify, store
-from singr_comms.notifying._overdue import OverdueNotifications
 from singr_comms.notifying._reading import (
     MessageCount,
     NotificationAudience,
@@ -46,7 +45,9 @@ from singr_comms.notifying._steering import (
     pause_notification,
     resume_notification,
 )
-from singr_comms.notifying.digests import ClosedDigests, DigestLateness, Digests, Period
+from singr_comms.notifying.chores._tell_lateness import DigestLateness
+from singr_comms.notifying.chores._tell_overdue import OverdueNotifications
+from singr_comms.notifying.digests import ClosedDigests, Digests, Period
 from singr_comms.notifying.job_types.email_digest import EmailDigest
 
 __all__ = [

@@ -2,12 +2,14 @@
 
 import asyncio
 import importlib
+import inspect
 import pkgutil
 import random
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from types import ModuleType
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final, get_type_hints
 
 from singr_db.chores._switch import Switch
 from singr_db.chores._trouble import Trouble
@@ -105,16 +107,42 @@ class DatabaseChore(Chore):
 
 
 def chores_in(*rooms: ModuleType) -> list[type[DatabaseChore]]:
-    """The chores that the modules of these packages define, in the order of their names; imports them all.
+    """The chores that the modules of these packages define and that need the database alone, in the order of names.
+
+    Imports them all.
 
     Args:
         rooms: packages, such as `singr_db.chores`.
     """
-    found: dict[str, type[DatabaseChore]] = {}
+    return [kind for kind in chore_kinds(*rooms) if issubclass(kind, DatabaseChore)]
+
+
+def chore_kinds(*rooms: ModuleType) -> list[type[Chore]]:
+    """All chores that the modules of these packages define, whatever they need, in the order of their names."""
+    found: dict[str, type[Chore]] = {}
     for room in rooms:
         for entry in pkgutil.iter_modules(room.__path__):
             module = importlib.import_module(f"{room.__name__}.{entry.name}")
             for kind in vars(module).values():
-                if isinstance(kind, type) and issubclass(kind, DatabaseChore) and kind.__module__ == module.__name__:
+                if isinstance(kind, type) and issubclass(kind, Chore) and kind.__module__ == module.__name__:
                     found[f"{module.__name__}.{kind.__name__}"] = kind
-    return [found[name] for name in sorted(found) if not getattr(found[name], "__abstractmethods__", None)]
+    return [kind for _, kind in sorted(found.items()) if not inspect.isabstract(kind) and hasattr(kind, "name")]
+
+
+def build_chores(parts: Iterable[object], *rooms: ModuleType) -> list[Chore]:
+    """Build those chores of some packages that need nothing but these parts.
+
+    A chore says what it needs by the types of its constructor's arguments, such as `Database` and `Metrics`.
+
+    Args:
+        parts: what there is, one of each type.
+        rooms: packages, as for `chores_in`.
+    """
+    known = {type(part): part for part in parts}
+    needed = ((kind, _needs(kind)) for kind in chore_kinds(*rooms))
+    return [kind(*map(known.__getitem__, needs)) for kind, needs in needed if known.keys() >= set(needs)]
+
+
+def _needs(kind: type[Chore]) -> list[Any]:
+    types = get_type_hints(kind.__init__)
+    return [types[name] for name in inspect.signature(kind).parameters]

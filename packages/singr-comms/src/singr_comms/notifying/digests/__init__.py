@@ -5,6 +5,5 @@ An item joins the window of its recipient, type and period that is open; a closi
 
 from singr_comms.notifying.digests._closing import ClosedDigests, Digests
 from singr_comms.notifying.digests._joining import JOINED, Period
-from singr_comms.notifying.digests._lateness import DigestLateness
 
-__all__ = ["JOINED", "ClosedDigests", "DigestLateness", "Digests", "Period"]
+__all__ = ["JOINED", "ClosedDigests", "Digests", "Period"]
