@@ -101,7 +101,7 @@ async def test_every_try_wears_what_was_in_force_when_the_message_was_made(
     for message_id in (before, during, after):
         await sender.send("email", message_id, organization_id=organization, is_last_attempt=False)
     plain, farm, other = (one.brand for one in provider.sent)
-    assert plain is None
+    assert (plain.name, plain.color) == ("Blue Note", BrandSettings().color)
     assert (farm.name, farm.sender, farm.footer, farm.words) == ("R&B Farm", "R&B Farm", "12 Creek Road", None)
     assert (other.name, other.words) == ("Other Farm", Words("Sing {title}!"))
     assert "Sing Waterloo!" in render_email(SONG, other).text
@@ -127,7 +127,7 @@ async def test_whoever_has_no_language_of_their_own_is_written_to_in_the_organiz
     assert [one.locale for one in provider.sent] == spoken, "French is nobody's here, and security the platform's"
 
 
-async def test_who_has_no_brand_any_more_looks_like_the_platform(
+async def test_who_has_no_brand_any_more_looks_like_the_platform_under_their_own_name(
     db: Database, organization: UUID, clock: VirtualClock
 ) -> None:
     provider = MemoryEmailProvider()
@@ -141,7 +141,8 @@ async def test_who_has_no_brand_any_more_looks_like_the_platform(
     bare = await made(db)
     for message_id in (worn, bare):
         await sender.send("email", message_id, organization_id=organization, is_last_attempt=False)
-    assert [one.brand is None for one in provider.sent] == [False, True]
+    looks = [(one.brand.name, one.brand.color, one.brand.footer) for one in provider.sent]
+    assert looks == [("R&B Farm", "#0a6640", "12 Creek Road"), ("Blue Note", BrandSettings().color, "")]
 
 
 async def test_what_an_organization_sends_reads_its_brand_once_for_many(

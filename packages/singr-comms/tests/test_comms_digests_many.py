@@ -29,8 +29,9 @@ async def tell_often(crowd: Crowd, title: str, count: int, *, ago: timedelta) ->
     await crowd.run(
         "WITH one AS (DELETE FROM digest_items WHERE notification_id IS NOT NULL RETURNING *)"
         " INSERT INTO digest_items (id, created_at, organization_id, window_id, recipient_id, kind, channel,"
-        " content_sealed) SELECT gen_random_uuid(), now() - CAST(:ago AS interval), organization_id, window_id,"
-        " recipient_id, kind, channel, content_sealed FROM one, generate_series(1, CAST(:count AS int))",
+        " content_sealed) SELECT CAST('019' || substr(gen_random_uuid()::text, 4) AS uuid),"
+        " now() - CAST(:ago AS interval), organization_id, window_id, recipient_id, kind, channel, content_sealed"
+        " FROM one, generate_series(1, CAST(:count AS int))",
         ago=ago,
         count=count,
     )

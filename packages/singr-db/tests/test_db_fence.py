@@ -31,6 +31,7 @@ from singr_db.tables import (
     JobWaiting,
     MessageEvent,
     Organization,
+    OrganizationName,
     Permission,
     RequestMark,
     RequestNonce,
@@ -45,12 +46,14 @@ from singr_db.tables import (
 
 # They are only added to.
 TRAILS = {"security_events", "operation_log"}
+# A trigger keeps them.
+NAMES = {"organization_names"}
 # Every other table with an organization.
 TENANT_TABLES = sorted(
     (
         mapper.class_
         for mapper in Base.registry.mappers
-        if "organization_id" in mapper.local_table.columns and mapper.local_table.name not in TRAILS
+        if "organization_id" in mapper.local_table.columns and mapper.local_table.name not in TRAILS | NAMES
     ),
     key=lambda model: model.__tablename__,  # the same in every process of a parallel run
 )
@@ -193,6 +196,11 @@ async def test_organization_sees_and_renames_itself_only(database: Database, org
         assert changed.rowcount == 1
     async with database.platform() as session:
         assert await session.scalar(select(Organization.name).where(Organization.id == theirs)) == "Test"
+    async with database.tenant(ours) as session:
+        assert (await session.scalars(select(OrganizationName.name))).all() == ["Test", "Renamed"]
+    for statement in (delete(OrganizationName), update(OrganizationName).values(name="Singr")):
+        await refused(database, ours, statement)
+    await refused(database, ours, insert(OrganizationName).values(organization_id=ours, name="x", starts_at=SOON))
 
 
 FORBIDDEN = (

@@ -217,3 +217,17 @@ def test_recipients_by_accounts_that_left_before_are_tied_to_none_and_others_as_
     with psycopg.connect(empty_url) as connection:
         found = connection.execute("SELECT last_user_id, user_id FROM recipients").fetchall()
     assert dict(found) == {member: member, left: None, elsewhere: elsewhere}
+
+
+def test_organizations_in_use_are_named_once_the_release_before_is_gone(empty_url: str):
+    upgrade(empty_url, "0089")
+    with psycopg.connect(empty_url) as connection:
+        connection.execute(
+            "INSERT INTO organizations (id, name, slug) VALUES (%s, 'Blue', 'blue')", [place := new_id()]
+        )
+    upgrade(empty_url)
+    names = "SELECT name, starts_at > now() + interval '50 minutes' FROM organization_names WHERE organization_id = %s"
+    with psycopg.connect(empty_url) as connection:
+        assert connection.execute(f"{names} ORDER BY id", [place]).fetchall() == [(None, False), ("Blue", True)]
+        connection.execute("UPDATE organizations SET name = 'Green' WHERE id = %s", [place])
+        assert connection.execute(f"{names} ORDER BY id DESC LIMIT 1", [place]).fetchone() == ("Green", False)

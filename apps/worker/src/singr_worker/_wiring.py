@@ -97,7 +97,8 @@ def _resources(settings: Settings, parts: Parts, metrics: Metrics, ends: AsyncEx
     )
     ends.push_async_callback(sender.close)
     accounts = OwnAccounts(parts.db, parts.sealer)
-    brands = Brands(parts.db, brand=settings.brand, api_url=settings.app.url_api)
+    own_names = settings.own_names
+    brands = Brands(parts.db, brand=settings.brand, api_url=settings.app.url_api, own_names=own_names)
     exports = Exports(
         parts.db, parts.sealer, settings.object_store, accounts=accounts, brand=settings.brand, brands=brands
     )
@@ -107,6 +108,6 @@ def _resources(settings: Settings, parts: Parts, metrics: Metrics, ends: AsyncEx
         MessageSender: sender,
         Webhooks: webhooks(settings, db=parts.db, sealer=parts.sealer, metrics=metrics, http=parts.http),
         Exports: exports,
-        Digests: Digests(parts.db, parts.sealer, settings.app, settings.brand, metrics=metrics),
+        Digests: Digests(parts.db, parts.sealer, settings.app, settings.brand, metrics=metrics, own_names=own_names),
         Metrics: metrics,
     }

@@ -108,7 +108,7 @@ class Services:
     @cached_property
     def brands(self) -> Brands:
         """Knows what organizations' messages wear."""
-        return Brands(self.db, brand=self.brand, api_url=self.address)
+        return Brands(self.db, brand=self.brand, api_url=self.address, own_names=self.own_names)
 
     @property
     def own_names(self) -> tuple[str, ...]:

@@ -53,7 +53,7 @@ def message_sender(
 
     Args:
         settings: `Settings`, or a struct of one's own with the sections for app, brand, limits and channels, as
-            `load_section` reads one.
+            `load_section` reads one; and `own_names`, where it has them.
         db: the database, opened by the caller.
         sealer: made from `AUTH_SECRET`; the same as in the process that queues.
         http: shared by all HTTP providers; the caller closes it.
@@ -79,7 +79,7 @@ def message_sender(
         metrics=metrics,
         api_url=api_url,
         last_look=last_look,
-        brands=Brands(db, brand=settings.brand, api_url=api_url),
+        brands=Brands(db, brand=settings.brand, api_url=api_url, own_names=getattr(settings, "own_names", ())),
         **providers,
     )
 

@@ -96,7 +96,7 @@ from singr_db.tables._sign_in import (
     SignInFailure,
 )
 from singr_db.tables._suppressions import AddressAnswer, Suppression, SuppressionReason, SuppressionScope
-from singr_db.tables.reaching._branding import Branding, TemplateOverride
+from singr_db.tables.reaching._branding import Branding, OrganizationName, TemplateOverride
 from singr_db.tables.reaching._digests import DigestDefault, DigestItem, DigestPeriod, DigestWindow
 from singr_db.tables.reaching._exports import DataExport, ExportState
 from singr_db.tables.reaching._inbox import InboxCounter, InboxItem
@@ -197,6 +197,7 @@ __all__ = [
     "OneTimeTokenKind",
     "Operation",
     "Organization",
+    "OrganizationName",
     "Overlap",
     "Passkey",
     "Permission",

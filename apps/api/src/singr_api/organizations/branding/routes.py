@@ -118,8 +118,8 @@ pictures = Section("Branding", access=Access.ANONYMOUS, unguessable=True)
 async def read(session: TenantSession, services: Services) -> Brand:
     """Read your organization's branding.
 
-    404 if it uses the platform's branding. Messages about accounts, and those concerning security, always use the
-    platform's.
+    404 if it has none: its messages then have the platform's look and your organization's name, and come from
+    `Blue Note via Singr`. Messages about accounts, and those concerning security, always use the platform's.
     """
     return _told(services, await read_branding(session))
 
@@ -149,7 +149,10 @@ async def put(session: TenantSession, services: Services, body: BrandingInput, l
 
 @branding.route("DELETE /v1/branding", "removeBranding", Answer("Deleted."), problems=(NOT_FOUND,), **_CHANGES)
 async def remove(session: TenantSession) -> None:
-    """Remove your organization's branding."""
+    """Remove your organization's branding.
+
+    Ten seconds later its messages have the platform's look and your organization's name.
+    """
     await remove_branding(session)
 
 

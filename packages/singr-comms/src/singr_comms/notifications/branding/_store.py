@@ -18,8 +18,9 @@ from singr_comms.catalogue._given import held, is_name
 from singr_comms.models._fields import Locale, LongText, PersonName
 from singr_comms.models._locale import canonical_locale
 from singr_comms.notifications.branding._images import Picture
+from singr_comms.notifications.branding._names import wrong_lines
 from singr_comms.notifications.branding._wording import not_open, wrong_words
-from singr_comms.rendering._own_words import names_site, variables_in
+from singr_comms.rendering._own_words import variables_in
 from singr_config.colors import LEAST_CONTRAST, contrast
 from singr_config.names import PublicNameError, check_public_name
 from singr_db import PlatformSession, TenantSession, new_id, sql_text
@@ -29,7 +30,6 @@ IN_FORCE_AFTER: Final = timedelta(seconds=10)
 VERSIONS: Final = 20
 _KEPT: Final = timedelta(days=180)
 _LONGEST_SUBJECT: Final = 200
-_ELSEWHERE: Final = ("[[", "{{", "=?")
 
 Color = Annotated[
     str, Meta(pattern=r"^#[0-9a-fA-F]{6}(?![\s\S])", description="# and six hexadecimal digits.", examples=["#0a6640"])
@@ -221,10 +221,7 @@ def _unreadable(given: BrandingInput, own_names: Collection[str]) -> Iterator[tu
         seen = f"white text on {given.color} has a contrast of {ratio:.2f}:1"
         yield "color", f"must be darker: {seen}, and {LEAST_CONTRAST}:1 is needed to read it (WCAG 2.2)"
     for field, text in (("name", given.name), ("footer", given.footer or "")):
-        if any(one in text for one in _ELSEWHERE):
-            yield field, "must not contain [[, {{ or =?, which some mail programs interpret"
-        if any(map(names_site, text.splitlines())):
-            yield field, "must not contain a web address: mails link to known sites only"
+        yield from ((field, wrong) for wrong in wrong_lines(text))
 
 
 def _misshapen(given: Any, kind: Any) -> Iterator[tuple[str, str]]:
@@ -300,7 +297,7 @@ async def is_logo(session: PlatformSession, logo_id: UUID) -> bool:
 
 
 async def remove_branding(session: TenantSession) -> None:
-    """Let an organization's messages look like the platform's; raises BrandingNotFoundError."""
+    """Let an organization's messages look like the platform's, under its own name; raises BrandingNotFoundError."""
     await read_branding(session)
     names = ("name", "color", "footer", "locale", "logo_id", "logo_type", "logo_width", "logo_height")
     await _put(session, _PUT, dict.fromkeys(names))

@@ -1,7 +1,7 @@
-"""What a message wears: the brand and words that were in force when it was made, so that every try says the same."""
+"""What a message wears: the brand, or name, and words that were in force when it was made, the same on every try."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -11,6 +11,7 @@ import msgspec
 from singr_comms.catalogue import Message, message_types
 from singr_comms.channels import CHANNELS
 from singr_comms.models._message import kind_of
+from singr_comms.notifications.branding._names import brand_by_name
 from singr_comms.notifications.branding._store import IN_FORCE_AFTER, VERSIONS
 from singr_comms.notifications.branding._wording import may_be_worded
 from singr_comms.rendering._brand import OrganizationBrand, Words
@@ -29,11 +30,22 @@ _MOST: Final = 2_000
 _PATIENCE: Final = 10.0
 _LOGO_SIDES: Final = (240, 48)
 
-_BRANDS: Final = sql_text(
+# Of brands the one that starts last is in force, of an organization's own names the one that was given last.
+_LOOKS: Final = sql_text(
     """
-SELECT name, color, footer, locale, logo_id, logo_width, logo_height, starts_at FROM (
-    SELECT * FROM brandings WHERE organization_id = :organization_id ORDER BY starts_at DESC, id DESC LIMIT :versions
-) AS newest ORDER BY starts_at, id
+(SELECT false AS is_bare, name, color, footer, locale, logo_id, logo_width, logo_height, starts_at, starts_at AS since,
+        id, 0 AS number
+   FROM brandings WHERE organization_id = :organization_id ORDER BY starts_at DESC, id DESC LIMIT :versions)
+ UNION ALL
+(SELECT true, name, NULL, NULL, NULL, NULL, NULL, NULL, starts_at, NULL, NULL, id
+   FROM organization_names WHERE organization_id = :organization_id ORDER BY id DESC LIMIT :versions)
+ ORDER BY is_bare, since, id, number
+""",
+    roles=("platform", "tenant"),
+)
+_LOCALE: Final = sql_text(
+    """
+SELECT locale FROM brandings WHERE organization_id = :organization_id ORDER BY starts_at DESC, id DESC LIMIT 1
 """,
     roles=("platform", "tenant"),
 )
@@ -59,14 +71,19 @@ class Wardrobe(msgspec.Struct, frozen=True):
     Args:
         brands: versions with when they start, oldest first; None where there was none from then on.
         words: versions of own words, likewise.
+        names: the organization's own, of which the first counts from ever on; None where messages wore none. They are
+            worn where there is no brand.
         read_at: when it was read.
-        otherwise: what is under words of an organization without a brand.
+        platform: what the platform wears, which is around a name, and under words where there is none.
+        own_names: what the platform itself writes as.
     """
 
     brands: tuple[tuple[datetime, OrganizationBrand | None], ...] = ()
     words: tuple[tuple[datetime, _Place, Words | None], ...] = ()
+    names: tuple[tuple[datetime, str | None], ...] = ()
     read_at: datetime | None = None
-    otherwise: OrganizationBrand = OrganizationBrand()
+    platform: OrganizationBrand = OrganizationBrand()
+    own_names: tuple[str, ...] = ()
 
     def holds(self, message_id: UUID) -> bool:
         """Whether what was read is all that there is for a message."""
@@ -80,7 +97,7 @@ class Wardrobe(msgspec.Struct, frozen=True):
 
     def dressed(self, envelope: Any, kind: str, channel: str, message_id: UUID) -> Any:
         """An envelope with what its message wears, the same on every try."""
-        if not (self.brands or self.words) or not hasattr(envelope, "brand"):
+        if not hasattr(envelope, "brand"):
             return envelope
         worn = self.worn(kind, channel, envelope.locale, made_at(message_id))
         return envelope if worn is None else msgspec.structs.replace(envelope, brand=worn)
@@ -97,15 +114,14 @@ class Wardrobe(msgspec.Struct, frozen=True):
             wanted: its reader's language; otherwise it is told in its organization's, as it would be sent.
         """
         kind = kind_of(message)
-        otherwise = self.locale(kind, made) if self.brands else None
-        lang = language_of(type(message), CHANNELS[channel].texts, *wanted, otherwise)
-        return self.worn(kind, channel, lang, made_at(made)) if self.brands or self.words else None, lang
+        lang = language_of(type(message), CHANNELS[channel].texts, *wanted, self.locale(kind, made))
+        return self.worn(kind, channel, lang, made_at(made)), lang
 
     def worn(self, kind: str, channel: str, locale: str | None, moment: datetime) -> OrganizationBrand | None:
         """What a message that was made at a moment wears; None: what the platform wears."""
-        if not (self.brands or self.words) or not wears(kind):
+        if not (self.brands or self.words or self.names) or not wears(kind):
             return None
-        brand = self._brand_at(moment)
+        brand = self._brand_at(moment) or self._named_at(moment, locale)
         words = None
         place = (kind, channel, locale or DEFAULT_LANGUAGE)
         for starts_at, at, said in self.words:
@@ -113,7 +129,7 @@ class Wardrobe(msgspec.Struct, frozen=True):
                 words = said
         if words is None:
             return brand
-        return msgspec.structs.replace(brand or self.otherwise, words=words)
+        return msgspec.structs.replace(brand or self.platform, words=words)
 
     def _brand_at(self, moment: datetime) -> OrganizationBrand | None:
         brand = None
@@ -121,6 +137,13 @@ class Wardrobe(msgspec.Struct, frozen=True):
             if starts_at <= moment:
                 brand = one
         return brand
+
+    def _named_at(self, moment: datetime, locale: str | None) -> OrganizationBrand | None:
+        name = self.names[0][1] if self.names else None
+        for starts_at, one in self.names:
+            if starts_at <= moment:
+                name = one
+        return None if name is None else brand_by_name(name, self.platform, self.own_names, locale)
 
 
 class Brands:
@@ -132,13 +155,15 @@ class Brands:
         db: the database.
         brand: the platform's, in place of what an organization has not.
         api_url: where logos are had (`APP_URL_API`).
+        own_names: what the platform itself writes as, beside its brand's name (`Settings.own_names`): an organization
+            without a brand that is called so is not named.
     """
 
-    def __init__(self, db: Database, *, brand: BrandSettings, api_url: str) -> None:
+    def __init__(self, db: Database, *, brand: BrandSettings, api_url: str, own_names: Collection[str] = ()) -> None:
         self._db = db
-        self._brand = brand
+        self._platform = OrganizationBrand(**msgspec.structs.asdict(brand))
+        self._own_names = tuple(dict.fromkeys((brand.name, *own_names)))
         self._logos = api_url.rstrip("/") + LOGOS
-        self._otherwise = OrganizationBrand(**msgspec.structs.asdict(brand))
         self._known: dict[UUID, Wardrobe] = {}
         self._reading: dict[UUID, asyncio.Task[Wardrobe]] = {}
 
@@ -201,9 +226,8 @@ class Brands:
         """The language of such a message to somebody who has none of their own: for previews."""
         if not wears(kind):
             return None
-        values = {"organization_id": session.organization_id, "versions": 1}
-        brand = (await session.execute(_BRANDS, values)).one_or_none()
-        return None if brand is None else brand.locale
+        locale: str | None = await session.scalar(_LOCALE, {"organization_id": session.organization_id})
+        return locale
 
     async def shown(
         self, session: TenantSession, kind: str, channel: str, locale: str | None
@@ -217,16 +241,18 @@ class Brands:
 
     async def _read(self, session: Any, organization_id: UUID, now: datetime) -> Wardrobe:
         ours = {"organization_id": organization_id}
-        brands = (await session.execute(_BRANDS, ours | {"versions": VERSIONS})).mappings().all()
+        looks = (await session.execute(_LOOKS, ours | {"versions": VERSIONS})).mappings().all()
         words = (await session.execute(_WORDS, ours)).all()
         return Wardrobe(
-            tuple((one["starts_at"], self._made(one)) for one in brands),
+            tuple((one["starts_at"], self._made(one)) for one in looks if not one["is_bare"]),
             tuple(
                 (one.starts_at, (one.type, one.channel, one.locale), one.text and Words(one.text, one.subject))
                 for one in words
             ),
+            tuple((one["starts_at"], one["name"]) for one in looks if one["is_bare"]),
             now,
-            self._otherwise,
+            self._platform,
+            self._own_names,
         )
 
     def _made(self, row: Mapping[str, Any]) -> OrganizationBrand | None:
@@ -238,7 +264,7 @@ class Brands:
             logo = {"logo": f"{self._logos}{row['logo_id']}", "logo_width": width, "logo_height": height}
         named = {"name": row["name"], "sender": row["name"], "color": row["color"], "footer": row["footer"] or ""}
         named["locale"] = row["locale"]
-        return OrganizationBrand(**msgspec.structs.asdict(self._brand) | named | logo)
+        return msgspec.structs.replace(self._platform, **named, **logo)
 
 
 class NoBrands:

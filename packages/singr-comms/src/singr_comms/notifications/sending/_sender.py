@@ -95,7 +95,7 @@ class MessageSender:
             long before it takes the first one for dead. Longer than any provider's deadline.
         api_url: where readers unsubscribe from what organizations send (`APP_URL_API`); None: nowhere.
         last_look: asked once more, as each attempt begins; `singr_comms.people.PreferencesLook`, where people choose.
-        brands: what organizations' messages wear; without it all look like the platform's.
+        brands: what organizations' messages wear; without it all come from the platform and look like it.
         providers: who sends, by channel: `email=…, sms=…`; each channel needs one. Of several, the first whose breaker
             is closed is called, and where it certainly did not take a message, the next one is, in the same try.
     """

@@ -1,7 +1,7 @@
 """Closing windows: one mail of what was kept for somebody, or none and why not; in one transaction."""
 
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -92,6 +92,7 @@ class Digests:
         sites: where all that happened can be seen.
         brand: in whose name items speak, in the own words of their organization where it has some.
         metrics: where it counts what is held; nowhere unless given.
+        own_names: as `Brands` takes them.
     """
 
     def __init__(
@@ -102,13 +103,15 @@ class Digests:
         brand: BrandSettings | None = None,
         *,
         metrics: Metrics | None = None,
+        own_names: Collection[str] = (),
     ) -> None:
         self._db = db
         self._metrics = metrics
         self._sealer = sealer
         self._link = Links(sites).account()
         self._brand = BrandSettings() if brand is None else brand
-        self._brands = Brands(db, brand=self._brand, api_url="")  # of what they wear, items show words alone
+        # of what they wear, items show words alone
+        self._brands = Brands(db, brand=self._brand, api_url="", own_names=own_names)
 
     async def close_due(self, organization_id: UUID) -> ClosedDigests:
         """Close the windows of an organization that are due, by some dozens a transaction, for some seconds."""

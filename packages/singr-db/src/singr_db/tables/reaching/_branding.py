@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from singr_db._ids import new_id
@@ -54,3 +54,18 @@ class TemplateOverride(Base):
     text: Mapped[str | None]
     starts_at: Mapped[datetime]
     created_at: Mapped[CreatedAt]
+
+
+class OrganizationName(Base):
+    """What an organization is called from a moment on, kept by a trigger on `organizations`.
+
+    Of several that have started, the one that was given last is in force. Without a name, messages wore none.
+    """
+
+    __tablename__ = "organization_names"
+    __table_args__ = (Index("ix_organization_names_organization_id_id", "organization_id", "id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"))
+    name: Mapped[str | None]
+    starts_at: Mapped[datetime]
