@@ -32,7 +32,7 @@ READY = {
         "farm_name": "Willow",
         "order_number": "A-1",
         "pickup_place": "Hall",
-        "link": "https://singr.example/1?a=b&c=d",
+        "link": "https://singrkaraoke.com/1?a=b&c=d",
     },
 }
 
@@ -144,9 +144,9 @@ async def test_own_words_are_said_in_their_language_alone(owner: Any, world: Any
     assert "pickup_until" in put.json()["variables"]
     mail = await shown(owner)
     assert mail["subject"] == "Ready: A-1"
-    assert mail["text"].startswith("Hi Jane,\n\n<b>now</b> at Hall\nhttps://singr.example/1?a=b&c=d\n")
+    assert mail["text"].startswith("Hi Jane,\n\n<b>now</b> at Hall\nhttps://singrkaraoke.com/1?a=b&c=d\n")
     assert "&lt;b&gt;now&lt;/b&gt; at Hall<br>" in mail["html"]
-    assert 'href="https://singr.example/1?a=b&amp;c=d"' in mail["html"]
+    assert 'href="https://singrkaraoke.com/1?a=b&amp;c=d"' in mail["html"]
     german = (await owner.post("/v1/notifications/preview", json=READY | {"locale": "de"})).json()
     assert "Hi Jane" not in german["text"]
     assert [one["locale"] for one in (await owner.get("/v1/template-overrides")).json()["items"]] == ["en"]

@@ -9,7 +9,7 @@ DATA = {
     "farm_name": "Willow <Creek> Farm",
     "order_number": "A-1042",
     "pickup_place": "Market Hall",
-    "link": "https://singr.example/orders/1042",
+    "link": "https://singrkaraoke.com/orders/1042",
 }
 READY: dict[str, Any] = {"type": "order_ready", "channel": "sms", "data": DATA}
 
@@ -70,6 +70,24 @@ async def test_what_cannot_be_shown_is_refused_by_its_field(
 ) -> None:
     errors = world.problem(await owner.post(AT, json=READY | changes), 422, "invalid")["errors"]
     assert [one["field"] for one in errors] == [field]
+
+
+@pytest.mark.parametrize("link", ["https://evil.example/x", "https://singr.example.evil.example/x"])
+async def test_what_could_not_be_sent_is_not_shown_and_refused_in_the_same_words(
+    owner: Any, world: Any, link: str
+) -> None:
+    data = DATA | {"link": link, "farm_name": "\u3164"}
+    sent = {"type": "order_ready", "channels": ["sms"], "to": {"all": True}, "data": data}
+    shown = await owner.post(AT, json=READY | {"data": data})
+    told = [
+        world.problem(answer, 422, "invalid")["errors"]
+        for answer in (shown, await owner.post("/v1/notifications", json=sent, headers=world.key()))
+    ]
+    assert [(one["field"], one["code"]) for one in told[0]] == [
+        ("data.link", "forbidden"),
+        ("data.farm_name", "malformed"),
+    ]
+    assert told[0] == told[1]
 
 
 async def test_language_that_a_type_has_no_words_in_is_english_and_says_so(owner: Any) -> None:

@@ -8,6 +8,7 @@ from comms_crowds import Crowd
 from sqlalchemy import text
 
 from singr_comms import PlainSms
+from singr_comms.notifications import MessageIntake
 from singr_comms.notifying import Audience, InvalidNotificationError, Target, list_notifications, notify
 from singr_comms.testing import MemoryNotifications
 from singr_jobs import Priority
@@ -56,6 +57,21 @@ async def test_every_fault_in_each_item_of_a_variable_is_told_by_its_path(crowd:
     ]
     found = await faults(crowd, "digest", EVERYBODY, data=data | {"items": [{"title": "\ud800"}]})
     assert found == [("data.items", "invalid")]  # what cannot be written as JSON has no path in it
+
+
+async def test_what_others_wrote_is_held_to_what_organizations_may_say_and_own_words_are_not(crowd: Crowd) -> None:
+    known = MessageIntake(crowd.sealer, link_origins=["https://singr.example"])
+    data = {"venue_name": "Blue", "artist": "Abba", "title": "Waterloo", "link": "https://elsewhere.example/x"}
+    own = Target(phone="+15555550199", data={"link": "https://singr.example.elsewhere.example/"})
+    asked: dict[str, Any] = {"to": [Target(phone="+15555550198"), own], "data": data, "channels": ["sms"]}
+    found = await faults(crowd, "song_request", intake=known, **asked)
+    assert found == [("data.link", "forbidden"), ("to[1].data.link", "forbidden")]
+    reserved = await faults(crowd, "two_factor_code", EVERYBODY, intake=known, data={}, channels=["email"])
+    assert reserved == [("type", "forbidden")]
+    async with MemoryNotifications().tenant(crowd.organization) as session:
+        with pytest.raises(InvalidNotificationError, match="MESSAGE_LINK_ORIGINS"):
+            await notify(session, "song_request", sealer=crowd.sealer, intake=known, **asked)
+        await notify(session, "song_request", sealer=crowd.sealer, **asked)
 
 
 async def test_what_no_database_keeps_is_a_fault_of_its_field(crowd: Crowd) -> None:

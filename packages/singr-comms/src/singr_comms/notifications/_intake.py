@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import Any, Final, get_args
+from typing import Any, Final, Literal, get_args
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -90,6 +90,16 @@ class MessageIntake:
                     variable,
                     "must lead to an address of the platform; its operator can list others in MESSAGE_LINK_ORIGINS",
                 )
+
+    def refusals(self, channel: str, message: Message) -> Iterator[tuple[str, str, Literal["forbidden", "malformed"]]]:
+        """What an organization is refused in a message of its own: the variable, what would be right, and a code.
+
+        Asked wherever it says something: a job, a notification, a preview.
+        """
+        for field, wrong in self.reserved(channel, message):
+            yield field, wrong, "forbidden"
+        for field, wrong in self.check_names(message):
+            yield field, wrong, "malformed"
 
     def reserved_type(self, declared: MessageType) -> str | None:
         """Why an organization may not send messages of a type, whatever they say; None where it may."""

@@ -66,6 +66,7 @@ async def notify(
     replace: bool = False,
     per_minute: int | None = None,
     digest: Period | None = None,
+    intake: MessageIntake | None = None,
 ) -> Notified:
     """Tell people something, in the caller's transaction: they are told exactly when that commits.
 
@@ -89,6 +90,8 @@ async def notify(
         per_minute: so many recipients at most are decided in a minute, for campaigns; of a topic, tags or all.
         digest: keep it for each recipient's next digest of this period, which comes by mail, in place of sending it. An
             inbox gets it at once, and what is read there, or no longer wanted, is left out of the digest.
+        intake: refuses, as over HTTP, what no organization may say, such as links to unknown sites: for what somebody
+            outside of your code has written. None: your code says it.
 
     Raises:
         InvalidNotificationError: with everything that is wrong; nothing was stored.
@@ -113,7 +116,7 @@ async def notify(
         per_minute=per_minute,
         digest=digest,
     )
-    return await store(session, asked, sealer=sealer, allow_test=True)
+    return await store(session, asked, sealer=sealer, allow_test=True, intake=intake)
 
 
 async def store(

@@ -64,7 +64,8 @@ previews = Section("Notifications", access=Access.CALLER, scope="notifications:r
 async def show(request: AnyRequest, services: Services, call: Call, body: AskPreview) -> Response[bytes]:
     """Preview a message.
 
-    Nothing is sent or stored. Invalid variables are reported at `data.NAME`, all at once. The preview uses your
+    Nothing is sent or stored. Invalid variables are reported at `data.NAME`, all at once, and so are links that your
+    organization could not send. The preview uses your
     organization's branding and texts as they will be once all pending changes are in force. `fell_back` says that the
     type has no text in the requested language. With `Accept: text/html` the response is the HTML page of the e-mail, or
     the text of another message on a page.
@@ -80,11 +81,21 @@ async def _shown(services: Services, organization_id: UUID | None, body: AskPrev
     message = _message(body)
     if organization_id is None:
         return preview(message, locale=body.locale, brand=services.brand)
+    _require_allowed(services, body.channel, message)
     async with services.db.tenant(organization_id) as session:
         wanted = body.locale or await services.brands.locale(session, body.type)
         shown = preview(message, locale=wanted, brand=services.brand)
         brand = await services.brands.shown(session, body.type, body.channel, shown.locale)
     return shown if brand is None else preview(message, locale=wanted, brand=brand)
+
+
+def _require_allowed(services: Services, channel: str, message: Message) -> None:
+    """Return where an organization could send this; what only the platform sends may be looked at all the same."""
+    if message.speaks_for != "organization":
+        return
+    refusals = list(services.message_intake.refusals(channel, message))
+    if refusals:
+        raise invalid(*(FieldError(f"data.{name}", words, "body", code) for name, words, code in refusals))
 
 
 def _message(body: AskPreview) -> Message:

@@ -98,10 +98,8 @@ def look_at(
 
 
 def _reserved(intake: MessageIntake, ordinal: int, channel: str, message: Message) -> Iterator[NotificationFault]:
-    for name, wrong in intake.reserved(SHOWS.get(channel, channel), message):
-        yield NotificationFault(f"{place_of(ordinal)}.{name}", wrong, "forbidden")
-    for name, wrong in intake.check_names(message):
-        yield NotificationFault(f"{place_of(ordinal)}.{name}", wrong, "malformed")
+    for name, wrong, code in intake.refusals(SHOWS.get(channel, channel), message):
+        yield NotificationFault(f"{place_of(ordinal)}.{name}", wrong, code)
 
 
 def _usual(declared: MessageType | None) -> Sequence[str]:
