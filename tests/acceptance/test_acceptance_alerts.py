@@ -84,6 +84,7 @@ def test_a_rule_asks_for_what_is_there(series: dict[str, list[Labels]], rule: di
 def test_what_every_worker_exports_alike_is_not_added_up(rule: dict[str, Any]) -> None:
     gauges = "queue_depth jobs_unknown sweeper_lag_seconds provider_refused retention_held_up vacuum_held_seconds"
     gauges += " schedules_late_seconds messages_held_up digests_late_seconds notifications_overdue"
+    gauges += " standing_work_paused_seconds"
     for gauge in (f"singr_{name}" for name in gauges.split()):
         assert not re.search(rf"(sum|count)[^(]*\([^)]*\b{gauge}\b", rule["expr"])
 

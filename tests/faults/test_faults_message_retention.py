@@ -19,6 +19,7 @@ from singr_config import RetentionSettings
 from singr_config.clock import clock
 from singr_db import Database, ensure_partitions, first_id
 from singr_db.retention import retaining
+from singr_jobs.chores._tell_retention import TellRetention
 from singr_observability import build_metrics
 
 ORGANIZATION = UUID("01920000-0000-7000-8000-0000000000aa")
@@ -372,6 +373,7 @@ async def test_what_a_turn_did_is_told_in_metrics_and_one_process_does_it(shelf:
     await shelf.message(made=made)
     report = await MessageRetention(db, settings, metrics).work()
     assert report is not None
+    await TellRetention(db.psycopg, metrics).work()
     rendered = cast("dict[str, dict[str, Any]]", metrics.render_json())
     told = {name: family["values"][0].get("value") for name, family in rendered.items() if family["values"]}
     assert told["singr_messages_weeks_dropped"] == len(report.dropped) >= 1

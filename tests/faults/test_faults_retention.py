@@ -15,6 +15,7 @@ from singr_db import Database, ensure_partitions
 from singr_db._partitions import first_id
 from singr_db.retention import Report, foresee, retain, retaining
 from singr_jobs import JobNotFoundError, Retention, list_jobs, read_job
+from singr_jobs.chores._tell_retention import TellRetention
 from singr_observability import Metrics, build_metrics
 
 ORGANIZATION = UUID("01920000-0000-7000-8000-0000000000aa")
@@ -307,6 +308,7 @@ async def test_what_a_turn_did_is_told_in_metrics(shelf: Shelf, db: Database) ->
     report = await Retention(db, ONE, metrics).work()
     assert report is not None
     assert await shelf.there() == {kept} != {gone}
+    await TellRetention(db.psycopg, metrics).work()
     told = {sample["name"]: sample for sample in samples(metrics)}
     assert told["singr_retention_dropped"]["value"] == len(report.dropped) >= 1
     assert told["singr_retention_moved"]["value"] == 1

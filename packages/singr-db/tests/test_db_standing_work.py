@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from sqlalchemy import text
@@ -23,6 +23,7 @@ from singr_db.standing_work import (
     resume_standing_work,
     run_standing_work,
 )
+from singr_observability import build_metrics
 
 
 class Sweeping(Chore):
@@ -99,6 +100,29 @@ async def test_why_a_turn_failed_is_told_in_words_and_without_what_follows_the_f
     [one] = await seen(db)
     assert one.error == "ValueError: the broom is gone"
     assert one.failed_at is not None
+
+
+async def test_for_how_long_work_is_paused_is_told_from_the_start_and_until_it_is_resumed(db: Database) -> None:
+    chore, metrics = Sweeping(), build_metrics()
+    switches = Switches(db, [chore], process="one:1", metrics=metrics)
+
+    def told() -> float:
+        rendered: Any = metrics.render_json()
+        [one] = rendered["singr_standing_work_paused_seconds"]["values"]
+        assert one["labels"] == {"work": "floor.sweep"}
+        return float(one["value"])
+
+    assert told() == 0.0
+    await switches.work()
+    await pause(db)
+    async with db.platform() as session:
+        await session.execute(text("UPDATE standing_work SET paused_at = now() - interval '2 hours'"))
+    await switches.work()
+    assert 7_200 <= told() < 7_300
+    async with db.platform() as session:
+        await resume_standing_work(session, "floor.sweep")
+    await switches.work()
+    assert told() == 0.0
 
 
 async def test_what_must_never_be_paused_is_not_seen(db: Database) -> None:

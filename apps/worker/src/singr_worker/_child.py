@@ -68,7 +68,7 @@ async def _serve(
         worker, database = parts
         _spare_the_collector()
         chores = standing_work(database, metrics, settings.retention)
-        switches = Switches(database, [*chores, *worker.standing_work()], process=name)
+        switches = Switches(database, [*chores, *worker.standing_work()], process=name, metrics=metrics)
         tasks = [
             asyncio.create_task(_beat(settings, worker, database, pipe, stop)),
             *(asyncio.create_task(chore.run()) for chore in [switches, *chores]),

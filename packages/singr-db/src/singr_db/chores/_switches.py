@@ -9,6 +9,7 @@ from singr_db._statements import sql_text
 from singr_db.chores._chore import Chore
 from singr_db.chores._switch import Asked, Switch
 from singr_db.sessions._database import Database
+from singr_observability import Metrics
 
 # A turn that ended after it was asked for has done what was asked.
 _LOOK = sql_text("""
@@ -24,7 +25,8 @@ WITH told AS (
        seconds = excluded.seconds, next_at = excluded.next_at, failed_at = excluded.failed_at, error = excluded.error,
        seen_at = now()
 )
-SELECT name, paused_at IS NOT NULL AS paused, asked_at, extract(epoch FROM now() - asked_at)::float8 AS asked_ago,
+SELECT name, extract(epoch FROM now() - paused_at)::float8 AS paused_for,
+       asked_at, extract(epoch FROM now() - asked_at)::float8 AS asked_ago,
        EXISTS (SELECT FROM standing_turns AS turn WHERE turn.name = work.name AND turn.began_at >= work.asked_at) AS had
   FROM standing_work AS work
 """)
@@ -37,17 +39,22 @@ class Switches(Chore):
         db: open for as long as it runs.
         chores: those that run in this process; the ones that have no `seen_as` are left alone.
         process: this process's name, as on its tickets.
+        metrics: where it is told for how long each has been paused, 0 while it is not; nowhere unless given.
     """
 
     name: ClassVar = "hearing of standing work"
     every = 10.0
 
-    def __init__(self, db: Database, chores: Iterable[Chore], *, process: str) -> None:
+    def __init__(self, db: Database, chores: Iterable[Chore], *, process: str, metrics: Metrics | None = None) -> None:
         self._db = db
         self._process = process
         self._chores = {chore.seen_as: chore for chore in chores if chore.seen_as is not None}
         for chore in self._chores.values():
             chore.switch = Switch()
+        gauge = None if metrics is None else metrics.standing_work_paused
+        self._paused = {} if gauge is None else {name: gauge.labels(name) for name in self._chores}
+        for one in self._paused.values():
+            one.set(0.0)
 
     async def work(self) -> None:
         """Tell of turns that ended, and hear what is paused or asked for."""
@@ -65,13 +72,15 @@ class Switches(Chore):
                 switch.changed = True
             raise
         for name, switch in switches.items():
-            paused, asked = heard.get(name, (False, None))
-            switch.heard(asked, paused=paused)
+            paused_for, asked = heard.get(name, (None, None))
+            switch.heard(asked, paused=paused_for is not None)
+            if name in self._paused:
+                self._paused[name].set(paused_for or 0.0)
 
-    async def _look(self, told: list[dict[str, Any]]) -> dict[str, tuple[bool, Asked | None]]:
+    async def _look(self, told: list[dict[str, Any]]) -> dict[str, tuple[float | None, Asked | None]]:
         async with self._db.platform() as session:
             values = {"turns": msgspec.json.encode(told).decode(), "process": self._process}
-            return {row.name: (row.paused, _asked(row)) for row in await session.execute(_LOOK, values)}
+            return {row.name: (row.paused_for, _asked(row)) for row in await session.execute(_LOOK, values)}
 
 
 def _asked(row: Any) -> Asked | None:

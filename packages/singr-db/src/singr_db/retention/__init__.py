@@ -5,6 +5,7 @@ Of jobs, here; whoever has other tables by weeks lets go of theirs by the same m
 
 from singr_db._partitions import parse_partition
 from singr_db.retention._retain import Report, Span, foresee, retain, retaining, server_time
+from singr_db.retention._turns import Turn, last_turns, note_turn
 from singr_db.retention._weeks import (
     Connection,
     HeldUpError,
@@ -24,11 +25,14 @@ __all__ = [
     "HeldUpError",
     "Report",
     "Span",
+    "Turn",
     "alone",
     "drop_gone",
     "foresee",
+    "last_turns",
     "let_go",
     "looking",
+    "note_turn",
     "parse_partition",
     "patiently",
     "refuse_to_wait",

@@ -217,6 +217,7 @@ __all__ = [
     "RequestKey",
     "RequestMark",
     "RequestNonce",
+    "RetentionTurn",
     "Role",
     "RolePermission",
     "Schedule",

@@ -246,6 +246,17 @@ class DroppedPartition(Base):
     cleared_at: Mapped[datetime | None]
 
 
+class RetentionTurn(Base):
+    """How the last turn of retention ended, of jobs or of messages, in whichever process that was."""
+
+    __tablename__ = "retention_turns"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    ended_at: Mapped[datetime]
+    seconds: Mapped[float]
+    held_up: Mapped[int]
+
+
 class RequestKey(Base):
     """A used Idempotency-Key by its mark, and its first answer, or what that is built from.
 

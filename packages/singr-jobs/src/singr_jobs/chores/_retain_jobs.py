@@ -4,10 +4,9 @@ import time
 from typing import ClassVar
 
 from singr_config import RetentionSettings
-from singr_config.clock import clock
 from singr_db import Database
 from singr_db.chores import Chore
-from singr_db.retention import Report, retain, retaining
+from singr_db.retention import Report, Turn, note_turn, retain, retaining
 from singr_observability import Metrics, get_logger
 
 _log = get_logger("jobs.retention")
@@ -34,17 +33,15 @@ class Retention(Chore):
             if connection is None:
                 return None
             report = await retain(connection, self._settings)
-        self._tell(report, time.monotonic() - began)
+            seconds = time.monotonic() - began
+            await note_turn(connection, "jobs", Turn(seconds, len(report.held_up)))
+        self._tell(report, seconds)
         return report
 
     def _tell(self, report: Report, seconds: float) -> None:
         self._metrics.retention_dropped.inc(len(report.dropped))
         self._metrics.retention_moved.inc(report.moved)
         self._metrics.retention_deleted.inc(report.deleted)
-        self._metrics.retention_held_up.set(len(report.held_up))
-        self._metrics.retention_seconds.set(seconds)
-        if report.oldest is not None:
-            self._metrics.jobs_oldest_week.set((clock.now() - report.oldest).total_seconds())
         if report.dropped or report.deleted:
             _log.info(
                 "dropped {} in {:.1f} s; {} jobs of it are kept, {} that were kept before are gone",

@@ -48,7 +48,7 @@ class Metrics:
         self._declare()
         self._declare_notifications()
         self._declare_jobs()
-        self._declare_retention()
+        self._declare_standing_work()
         forks.add(self)
         if self._files is not None:
             atexit.register(self.close)
@@ -154,7 +154,12 @@ class Metrics:
         )
         self.sweeper_lag = self.gauge("singr_sweeper_lag_seconds", "How late the sweeper found the oldest lost lease.")
 
-    def _declare_retention(self) -> None:
+    def _declare_standing_work(self) -> None:
+        self.standing_work_paused = self.gauge(
+            "singr_standing_work_paused_seconds",
+            "For how long standing work has been paused, 0 while it is not.",
+            ("work",),
+        )
         self.retention_dropped = self.counter("singr_retention_dropped", "Weeks of jobs that were dropped.")
         self.retention_moved = self.counter("singr_retention_moved", "Jobs that outlived a week that was dropped.")
         self.retention_deleted = self.counter(

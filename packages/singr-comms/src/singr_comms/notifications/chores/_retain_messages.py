@@ -8,10 +8,9 @@ from singr_comms.notifications.retention._notifications import Forgotten
 from singr_comms.notifications.retention._times import Times
 from singr_comms.notifications.retention._turn import TURN, MessageReport, retain_messages
 from singr_config import RetentionSettings
-from singr_config.clock import clock
 from singr_db import Database
 from singr_db.chores import Chore
-from singr_db.retention import retaining
+from singr_db.retention import Turn, note_turn, retaining
 from singr_observability import Metrics, get_logger
 
 _log = get_logger("comms.retention")
@@ -46,8 +45,10 @@ class MessageRetention(Chore):
             if connection is None:
                 return None
             report = await retain_messages(connection, times, forgotten=self._forgotten)
+            seconds = time.monotonic() - began
+            await note_turn(connection, "messages", Turn(seconds, len(report.held_up)))
         self._count(report)
-        self._tell(report, times, time.monotonic() - began)
+        self._tell(report, times, seconds)
         return report
 
     def _count(self, report: MessageReport) -> None:
@@ -55,9 +56,6 @@ class MessageRetention(Chore):
         self._metrics.messages_moved.inc(report.moved)
         self._metrics.messages_deleted.inc(report.deleted)
         self._metrics.messages_blanked.inc(report.blanked)
-        self._metrics.messages_held_up.set(len(report.held_up))
-        if report.oldest is not None:
-            self._metrics.messages_oldest_week.set((clock.now() - report.oldest).total_seconds())
 
     def _tell(self, report: MessageReport, times: Times, seconds: float) -> None:
         if report.dropped or report.deleted or report.blanked or report.notifications:
