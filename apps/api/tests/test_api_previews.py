@@ -90,6 +90,21 @@ async def test_what_could_not_be_sent_is_not_shown_and_refused_in_the_same_words
     assert told[0] == told[1]
 
 
+async def test_span_that_ends_before_it_begins_is_refused_wherever_it_is_said(owner: Any, world: Any) -> None:
+    days = {"first_day": "2026-11-28", "last_day": "2026-11-27"}
+    data = {"period": "daily", **days, "link": "https://singrkaraoke.com/x", "items": [{"title": "New"}]}
+    mail = {"to": {"email": "jane@example.org"}, "message": {"kind": "digest", **data}}
+    told = {"type": "digest", "to": {"all": True}, "data": data}
+    for path, body, field in (
+        (AT, {"type": "digest", "channel": "email", "data": data}, "data.first_day"),
+        ("/v1/notifications", told, "data.first_day"),
+        ("/v1/jobs", {"type": "email.send", "payload": mail}, "payload.message.first_day"),
+    ):
+        answer = await owner.post(path, json=body, headers={} if path == AT else world.key())
+        [error] = world.problem(answer, 422, "invalid")["errors"]
+        assert (error["field"], error["message"]) == (field, "must not be after last_day")
+
+
 async def test_language_that_a_type_has_no_words_in_is_english_and_says_so(owner: Any) -> None:
     shown = (await owner.post(AT, json=READY | {"locale": "xx"})).json()
     assert (shown["locale"], shown["fell_back"]) == ("en", True)

@@ -3,11 +3,12 @@
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
+import msgspec
 import pytest
 from comms_crowds import Crowd
 from sqlalchemy import text
 
-from singr_comms import PlainSms
+from singr_comms import InvalidDataError, InvalidMessageError, PlainSms, message_from
 from singr_comms.notifications import MessageIntake
 from singr_comms.notifying import Audience, InvalidNotificationError, Target, list_notifications, notify
 from singr_comms.testing import MemoryNotifications
@@ -57,6 +58,21 @@ async def test_every_fault_in_each_item_of_a_variable_is_told_by_its_path(crowd:
     ]
     found = await faults(crowd, "digest", EVERYBODY, data=data | {"items": [{"title": "\ud800"}]})
     assert found == [("data.items", "invalid")]  # what cannot be written as JSON has no path in it
+
+
+async def test_span_of_a_digest_that_ends_before_it_begins_is_told_with_both_of_its_days(crowd: Crowd) -> None:
+    days = {"first_day": "2026-11-28", "last_day": "2026-11-27"}
+    data = {"period": "daily", **days, "link": "https://singr.example/", "items": [{"title": "New"}]}
+    with pytest.raises(InvalidNotificationError) as caught:
+        await crowd.tell("digest", EVERYBODY, data=data)
+    assert [(one.field, one.message) for one in caught.value.faults] == [
+        ("data.first_day", "must not be after last_day")
+    ]
+    with pytest.raises(InvalidDataError) as wrong:
+        message_from("digest", "email", data)
+    assert wrong.value.faults == {"first_day": "must not be after last_day"}
+    with pytest.raises(InvalidMessageError, match="first_day: must not be after last_day"):
+        msgspec.structs.replace(message_from("digest", "email", data | {"last_day": "2026-11-28"}), **days)
 
 
 async def test_what_others_wrote_is_held_to_what_organizations_may_say_and_own_words_are_not(crowd: Crowd) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 import msgspec
 
-from singr_comms._errors import CommsError
+from singr_comms._errors import CommsError, InvalidMessageError
 from singr_comms.models._fields import RULES
 from singr_comms.models._message import Message, invalid_message
 
@@ -54,7 +54,10 @@ def filled(model: type[Message], data: Mapping[str, Any]) -> Message:
             values[name] = msgspec.convert(data[name], field.type)
     if faults:
         raise InvalidDataError(faults)
-    return model(**values)
+    try:
+        return model(**values)
+    except InvalidMessageError as error:  # a rule of its own, over several variables
+        raise InvalidDataError({error.field: error.message}) from None
 
 
 def faults_in(value: Any, kind: Any, path: str, *, builtin_types: tuple[type, ...] | None = None) -> dict[str, str]:

@@ -101,8 +101,10 @@ def _unwritable(value: object) -> str:
 
 
 def invalid_message(error: msgspec.ValidationError) -> InvalidMessageError:
-    """Turn a msgspec error into ours: the path becomes the field."""
+    """Turn a msgspec error into ours: the path becomes the field, with the one that a message's own rule names."""
     text, _, path = str(error).partition(" - at `$")
+    if isinstance(error.__cause__, InvalidMessageError):
+        return _within(error.__cause__, path.rstrip("`").lstrip("."))
     _, expected, pattern = text.partition("matching regex ")
     if expected:
         known = (rule for known, rule in RULES.items() if pattern in {f"'{known}'", f'"{known}"', repr(known)})

@@ -12,6 +12,7 @@ from singr_api.http.body import join_path
 from singr_api.http.codes import FieldCode, RuleError
 from singr_api.http.form.annotations import NOTHING, bare_of, describe, is_choice, members_of, stand_in
 from singr_api.http.problems import FieldError, Location
+from singr_comms import InvalidMessageError
 
 MOST_ERRORS: Final = 50
 """So many faults are told of a request's form, and then nothing of the rest."""
@@ -151,7 +152,9 @@ class Walk:
             msgspec.convert(value, annotation)
         except msgspec.ValidationError as error:
             cause = error.__cause__
-            if isinstance(cause, ValueError):  # by a rule that the type itself states in words
+            if isinstance(cause, InvalidMessageError) and cause.field:
+                self.add((*path, cause.field), "invalid", cause.message)
+            elif isinstance(cause, ValueError):  # by a rule that the type itself states in words
                 self.add(path, cause.code if isinstance(cause, RuleError) else "invalid", words(error))
             else:
                 self.add(path, _code(error), f"must be {describe(annotation)}{_hint(value, error)}")

@@ -4,6 +4,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from singr_comms._errors import InvalidMessageError
 from singr_comms.catalogue import (
     EXAMPLE_LINK,
     Count,
@@ -33,7 +34,7 @@ class DigestItem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Digest(Message, tag="digest", frozen=True, kw_only=True):
-    """The events of a day or a week: up to 50 items, and how many more there were."""
+    """The events of a day or a week: up to 50 items, and how many more there were. No day comes before the first."""
 
     user_name: PersonName | None = None
     period: Literal["daily", "weekly"]
@@ -42,6 +43,11 @@ class Digest(Message, tag="digest", frozen=True, kw_only=True):
     items: Annotated[tuple[DigestItem, ...], msgspec.Meta(min_length=1, max_length=MOST)]
     link: HttpUrl
     more: Count = 0
+
+    def __post_init__(self) -> None:
+        """Refuse a span that ends before it begins; days are written so that text compares as they do."""
+        if str(self.first_day) > str(self.last_day):  # what is no day is told as that
+            raise InvalidMessageError("first_day", "must not be after last_day")
 
 
 MESSAGE_TYPE: Final = MessageType(

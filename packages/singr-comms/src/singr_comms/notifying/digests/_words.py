@@ -49,12 +49,14 @@ def digest_of(
     shown = [item for row in rows[:MOST] if (item := _item(row, opened(row), dressed)) is not None]
     if not shown:
         return None
+    # A clock that was set back may have given a later item the earlier time.
+    first_day, last_day = sorted((_day(rows[0].created_at, place), _day(last_at or rows[-1].created_at, place)))
     return checked(
         Digest(
             user_name=name,
             period=period,
-            first_day=_day(rows[0].created_at, place),
-            last_day=_day(last_at or rows[-1].created_at, place),
+            first_day=first_day,
+            last_day=last_day,
             items=tuple(shown),
             link=link,
             more=len(rows) - len(shown) + more,
