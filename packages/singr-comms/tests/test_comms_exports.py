@@ -58,7 +58,8 @@ WITH kept AS (
     VALUES (gen_random_uuid(), :organization, :recipient, 'plain', 'daily', now()) RETURNING id
 )
 INSERT INTO digest_items (id, organization_id, recipient_id, window_id, kind, channel, content_sealed)
-SELECT gen_random_uuid(), :organization, :recipient, id, 'plain', 'sms', :sealed FROM kept
+SELECT CAST('019' || substr(gen_random_uuid()::text, 4) AS uuid), :organization, :recipient, id, 'plain', 'sms', :sealed
+  FROM kept
 """
 _TO_HER = "UPDATE messages SET recipient_id = :recipient, locale = 'de' WHERE id = :id"
 

@@ -231,3 +231,28 @@ def test_organizations_in_use_are_named_once_the_release_before_is_gone(empty_ur
         assert connection.execute(f"{names} ORDER BY id", [place]).fetchall() == [(None, False), ("Blue", True)]
         connection.execute("UPDATE organizations SET name = 'Green' WHERE id = %s", [place])
         assert connection.execute(f"{names} ORDER BY id DESC LIMIT 1", [place]).fetchone() == ("Green", False)
+
+
+def test_inboxes_in_use_stay_their_accounts_and_of_others_nothing_is_proved(empty_url: str):
+    tied, nobodys = new_id(), new_id()
+    upgrade(empty_url, "0090")
+    with psycopg.connect(empty_url) as connection:
+        connection.execute(
+            "INSERT INTO organizations (id, name, slug) VALUES (%s, 'Blue', 'blue')", [place := new_id()]
+        )
+        for recipient, account in ((tied, new_id()), (nobodys, None)):
+            connection.execute(
+                "INSERT INTO recipients (id, organization_id, external_id, user_id, key_id)"
+                " VALUES (%s, %s, %s, %s, %s)",
+                [recipient, place, str(recipient), account, new_id()],
+            )
+            connection.execute(
+                "INSERT INTO inbox_counters (recipient_id, organization_id, unread, position) VALUES (%s, %s, 1, 1)",
+                [recipient, place],
+            )
+    upgrade(empty_url)
+    kept = "SELECT recipient_id, unread, hidden_through, left_at FROM inbox_counters"
+    with psycopg.connect(empty_url) as connection:
+        assert set(connection.execute(kept).fetchall()) == {(tied, 1, 0, None), (nobodys, 1, 0, -1)}
+        connection.execute("UPDATE recipients SET user_id = gen_random_uuid() WHERE user_id IS NULL")
+        assert (nobodys, 0, 1, -1) in set(connection.execute(kept).fetchall())

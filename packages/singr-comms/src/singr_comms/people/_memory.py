@@ -4,113 +4,29 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Any, Final, Protocol, TypeVar, runtime_checkable
 from uuid import UUID
 
 import msgspec
 
 from singr_comms.channels.email import CHANNEL as EMAIL
-from singr_comms.channels.email import EmailAddress
 from singr_comms.channels.push import CHANNEL as PUSH
-from singr_comms.channels.sms import CHANNEL as SMS
 from singr_comms.notifications._rows import normalized
 from singr_comms.people._directory import Member
 from singr_comms.people._memory_inboxes import MemoryInboxes
+from singr_comms.people._memory_rows import MemoryChoice, MemoryFrequency, MemoryRecipient, MemoryTopic
 from singr_comms.people.preferences._frequency import Frequencies, Frequency
 from singr_comms.people.preferences._rule import Choice, Choices, ended_by
 from singr_comms.people.recipients._model import (
     DefaultDigestTime,
     NamedRecipient,
-    RecipientView,
     as_kept,
 )
 from singr_db import new_id
 from singr_db.tables import PushDevice, Recipient
 
 _TABLES: Final = ("recipients", "topics", "_devices", "_choices", "_frequencies", "gone", "ended")
-
-
-class MemoryRecipient(msgspec.Struct, frozen=True, kw_only=True):
-    """A person, by the names of the table's columns where these are the same."""
-
-    id: UUID
-    given: NamedRecipient
-    last_user_id: UUID | None = None
-    copied: tuple[str, ...] = ()
-    own_times: tuple[str, ...] = ()
-    created_at: datetime
-    updated_at: datetime
-
-    @property
-    def external_id(self) -> str:
-        """The organization's own id of them."""
-        return self.given.external_id
-
-    @property
-    def user_id(self) -> UUID | None:
-        """Their account."""
-        return self.given.user_id
-
-    def view(self) -> RecipientView:
-        """As they are told."""
-        one, email = self.given, self.address(EMAIL.name)
-        return RecipientView(
-            id=self.id,
-            external_id=one.external_id,
-            user_id=one.user_id,
-            name=one.name,
-            email=email and EMAIL.masked(email),
-            phone=one.phone and SMS.masked(one.phone),
-            locale=one.locale,
-            time_zone=one.time_zone,
-            tags=tuple(one.tags),
-            quiet_hours=one.quiet_hours,
-            digest=one.digest,
-            created_at=self.created_at,
-            updated_at=self.updated_at,
-        )
-
-    def address(self, channel: str) -> Any:
-        """Where they are reached by a channel other than push; None where they are not."""
-        if channel == EMAIL.name:
-            return EmailAddress(self.given.email, self.given.name) if self.given.email else None
-        return self.given.phone if channel == SMS.name else None
-
-    def ways(self) -> dict[str, str]:
-        """The addresses that they have, as they are compared, by channel."""
-        reached = {one.name: (one, self.address(one.name)) for one in (EMAIL, SMS)}
-        return {name: normalized(one.address(to)) for name, (one, to) in reached.items() if to is not None}
-
-
-class MemoryTopic(msgspec.Struct, frozen=True, kw_only=True):
-    """A topic, with the ids of its members."""
-
-    id: UUID
-    members: frozenset[UUID]
-    created_at: datetime
-
-
-class _Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """What choices of both kinds have, by the names of the tables' columns."""
-
-    recipient_id: UUID | None
-    scope: str
-    name: str | None
-    channel: str | None
-    source: str
-    updated_at: datetime
-
-
-class MemoryChoice(_Kept, frozen=True, kw_only=True):
-    """A choice of what is wanted."""
-
-    allowed: bool
-
-
-class MemoryFrequency(_Kept, frozen=True, kw_only=True):
-    """A choice of how often."""
-
-    frequency: Frequency
 
 
 K = TypeVar("K", MemoryChoice, MemoryFrequency)
@@ -181,7 +97,12 @@ class MemoryPeople:
         others = (one for one in self.recipients.values() if one.external_id not in ids)
         return {one.user_id for one in others if one.user_id in users and one.user_id is not None}
 
-    def put(self, given: Sequence[NamedRecipient], copied: Mapping[str, Collection[str]]) -> int:
+    def put(
+        self,
+        given: Sequence[NamedRecipient],
+        copied: Mapping[str, Collection[str]],
+        members: Mapping[UUID, Member] = MappingProxyType({}),
+    ) -> int:
         """Keep them, with what of each came from their account; returns how many are new."""
         created = 0
         for one in given:
@@ -197,12 +118,14 @@ class MemoryPeople:
                 last_user_id=one.user_id or account,
                 copied=tuple(copied[one.external_id]),
                 own_times=tuple(own),
+                has_first_address=known is None or _keeps_address(known, one),
                 created_at=known.created_at if known else self.now(),
                 updated_at=self.now(),
             )
             if known is not None:
                 self._keep_ended(known, now.ways())
                 self._part(known, now.user_id)
+                self._tie(known, now.user_id, members)
             self.recipients[one.external_id] = now
             created += known is None
         return created
@@ -218,9 +141,23 @@ class MemoryPeople:
                 kept = {"given": given, "copied": known.copied if now else (), "updated_at": self.now()}
                 self.recipients[known.external_id] = msgspec.structs.replace(known, **kept)
 
+    def _tie(self, known: MemoryRecipient, user_id: UUID | None, members: Mapping[UUID, Member]) -> None:
+        """Let an account that somebody gets see what it may of their inbox."""
+        if user_id is None or user_id == known.user_id:
+            return
+        email = members[user_id].email if user_id in members else None
+        is_proved = (
+            known.last_user_id is None
+            and known.has_first_address
+            and email is not None
+            and known.ways().get(EMAIL.name) == normalized(email)
+        )
+        self.inboxes.tie(known.id, is_again=known.last_user_id == user_id, is_proved=is_proved)
+
     def _part(self, known: MemoryRecipient, user_id: UUID | None) -> None:
-        """Let devices that somebody registered themselves go with their account's tie."""
+        """Let devices that somebody registered themselves go with their account's tie, and note where it ended."""
         if known.user_id not in {None, user_id}:
+            self.inboxes.leave(known.id)
             self._devices = {
                 token: one for token, one in self._devices.items() if one.recipient_id != known.id or not one.is_own
             }
@@ -389,6 +326,12 @@ def _pass_on(kept: dict[tuple[UUID | None, Choice], K], former: UUID, heir: UUID
     for (whose, where), one in list(kept.items()):
         if whose == former and one.source == "organization":
             kept[heir, where] = msgspec.structs.replace(one, recipient_id=heir)
+
+
+def _keeps_address(known: MemoryRecipient, given: NamedRecipient) -> bool:
+    """Whether somebody has had one address, and nobody's account, from the first."""
+    now = given.email and normalized(given.email)
+    return known.has_first_address and known.last_user_id is None and known.ways().get(EMAIL.name) == now
 
 
 def _order(one: MemoryChoice | MemoryFrequency) -> tuple[tuple[bool, str | None], ...]:

@@ -11,6 +11,8 @@ from singr_comms.models._message import Message, kind_of
 from singr_db import new_id
 from singr_db.pages import Page, check_limit, decode_cursor, page_of
 
+# So far that whoever follows an inbox by its positions reads it anew.
+_AHEAD: Final = 1_000
 _STATES: Final[dict[str, Callable[["MemoryItem"], bool]]] = {
     "archived": lambda one: one.archived_at is not None,
     "snoozed": lambda one: one.snoozed_until is not None and one.archived_at is None,
@@ -53,18 +55,22 @@ class MemoryInboxes:
         now: the time.
         items: of all people, in the order in which they came.
         positions: where each inbox stands.
+        hidden: up to which position its items are in none any more: they came before the account that has it.
+        left: where it stood as the last account's tie ended.
     """
 
     now: Callable[[], datetime]
     items: dict[UUID, MemoryItem] = field(default_factory=dict)
     positions: dict[UUID, int] = field(default_factory=dict)
+    hidden: dict[UUID, int] = field(default_factory=dict)
+    left: dict[UUID, int] = field(default_factory=dict)
 
     def saved(self) -> Callable[[], None]:
         """What brings back what there is now."""
-        items, positions = dict(self.items), dict(self.positions)
+        tables = {name: dict(getattr(self, name)) for name in ("items", "positions", "hidden", "left")}
 
         def restore() -> None:
-            self.items, self.positions = dict(items), dict(positions)
+            vars(self).update({name: dict(table) for name, table in tables.items()})
 
         return restore
 
@@ -84,11 +90,31 @@ class MemoryInboxes:
     def remove(self, recipient_id: UUID) -> None:
         """Take somebody's away."""
         self.items = {one.id: one for one in self.items.values() if one.recipient_id != recipient_id}
-        self.positions.pop(recipient_id, None)
+        for table in (self.positions, self.hidden, self.left):
+            table.pop(recipient_id, None)
+
+    def tie(self, recipient_id: UUID, *, is_again: bool, is_proved: bool) -> None:
+        """Let an account have it, which sees what comes from now on, and the rest where it is proved to be theirs.
+
+        One that comes back (`is_again`) finds all as it left it, unless something came or changed meanwhile.
+        """
+        stands = self.positions.get(recipient_id, 0)
+        if is_proved or (is_again and self.left.get(recipient_id) == stands):
+            return
+        self.hidden[recipient_id] = stands
+        self.positions[recipient_id] = stands + _AHEAD
+        for one in [one for one in self.items.values() if one.recipient_id == recipient_id]:
+            self.items[one.id] = replace(one, snoozed_until=None)
+
+    def leave(self, recipient_id: UUID) -> None:
+        """Note where it stands as it is an account's no more."""
+        self.left[recipient_id] = self.positions.get(recipient_id, 0)
 
     def of(self, recipient_id: UUID) -> list[MemoryItem]:
         """Somebody's items, oldest first."""
-        return sorted((one for one in self.items.values() if one.recipient_id == recipient_id), key=attrgetter("id"))
+        hidden = self.hidden.get(recipient_id, 0)
+        theirs = (one for one in self.items.values() if one.recipient_id == recipient_id and one.position > hidden)
+        return sorted(theirs, key=attrgetter("id"))
 
     def counts(self, recipient_id: UUID) -> tuple[int, int, int]:
         """How many are unread and unseen, and where it stands."""

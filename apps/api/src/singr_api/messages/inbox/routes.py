@@ -48,7 +48,8 @@ _MOST_STREAMS: Final = 5_000
 async def index(session: PlatformSession, services: Services, call: UserCall, query: InboxQuery) -> InboxPage:
     """List your inbox.
 
-    Newest first, with the number of new items, and the position from which the stream continues.
+    Newest first, with the number of new items, and the position from which the stream continues. What arrived before
+    the organization linked your account is not shown, unless it was sent to your own verified address.
     """
     recipient_id = await inbox_of(session, organization_id=query.organization_id, user_id=call.user_id)
     counts = await count_inbox(session, recipient_id)

@@ -79,6 +79,10 @@ async def put(session: TenantSession, services: Services, external_id: str, body
     When the account's membership ends, `user_id` becomes null: the person stays, with inbox and history, and nothing is
     told by the account any more. Leave `user_id` out from then on; naming it is refused (422).
 
+    A newly linked account sees in its inbox what arrives from then on. Earlier items are shown only if the person has
+    had the account's own verified address since they were created, or if the account was linked before and nothing has
+    arrived since.
+
     Changing the account makes this another person, with a new `id`: the devices, inbox and choices of the previous
     person are deleted, while topics and what the organization chose for the external id stay.
     """

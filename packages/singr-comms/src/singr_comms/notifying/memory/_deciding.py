@@ -18,7 +18,8 @@ from singr_comms.notifying.checking import EVERYBODY
 from singr_comms.notifying.digests._joining import Period
 from singr_comms.notifying.memory._judging import Judging
 from singr_comms.notifying.memory._model import MemoryMessage, MemoryNotification, Suppressed
-from singr_comms.people._memory import MemoryPeople, MemoryRecipient
+from singr_comms.people._memory import MemoryPeople
+from singr_comms.people._memory_rows import MemoryRecipient
 from singr_db import new_id
 
 

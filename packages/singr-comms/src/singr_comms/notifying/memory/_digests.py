@@ -14,7 +14,8 @@ from singr_comms.notifying.digests._joining import Period
 from singr_comms.notifying.digests._words import digest_of
 from singr_comms.notifying.memory._judging import Judging, closes_of
 from singr_comms.notifying.memory._model import MemoryMessage
-from singr_comms.people._memory import MemoryPeople, MemoryRecipient
+from singr_comms.people._memory import MemoryPeople
+from singr_comms.people._memory_rows import MemoryRecipient
 from singr_comms.rendering._templates import DEFAULT_BRAND
 from singr_db import new_id
 

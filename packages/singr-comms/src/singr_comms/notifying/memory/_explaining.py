@@ -17,7 +17,7 @@ from singr_comms.notifying._words import NOWHERE, UNKNOWN, WORDS, inbox_told, ke
 from singr_comms.notifying.memory._judging import Judging
 from singr_comms.notifying.memory._room import Counted
 from singr_comms.notifying.memory._store import MemoryNotified
-from singr_comms.people._memory import MemoryRecipient
+from singr_comms.people._memory_rows import MemoryRecipient
 from singr_jobs import Priority
 
 _PROVIDER: Final = "memory"

@@ -17,7 +17,8 @@ from singr_comms.notifying._words import STOPS
 from singr_comms.notifying.digests._joining import Period
 from singr_comms.notifying.memory._model import MemoryMessage, Suppressed
 from singr_comms.people import Decision, Often, decide, frequency_of, may_wait
-from singr_comms.people._memory import MemoryPeople, MemoryRecipient
+from singr_comms.people._memory import MemoryPeople
+from singr_comms.people._memory_rows import MemoryRecipient
 from singr_comms.people.times._clock import digest_closes, quiet_until
 from singr_jobs import Priority
 

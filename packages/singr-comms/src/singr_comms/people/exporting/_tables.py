@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import TextClause
 
 from singr_comms.notifications.branding._worn import ORGANIZATION_LOCALE_SQL, READER_LOCALE_SQL
+from singr_comms.people.inbox._tying import SHOWN
 from singr_db import sql_text
 
 AT_ONCE: Final = 200
@@ -137,7 +138,7 @@ LISTS: Final = (
         ("inbox_items",),
         f"""kind AS type, 'push' AS channel, {_LOCALE.format("recipient_id")} AS locale, content_sealed,
            NULL::bytea AS key_wrapped, notification_id, created_at, seen_at, read_at, archived_at, snoozed_until""",
-        f"inbox_items WHERE {_THEIRS}",
+        f"inbox_items WHERE {_THEIRS} AND {SHOWN.format('inbox_items.recipient_id')}",
         "id",
     ),
     _listed(

@@ -24,7 +24,7 @@ from singr_comms.rendering._templates import DEFAULT_BRAND
 from singr_db import PlatformSession, Sealer, SealError, TenantSession, new_id, sql_text
 from singr_db.batch import read_arrays
 from singr_db.pages import Page, fetch_page
-from singr_db.tables import InboxItem
+from singr_db.tables import InboxCounter, InboxItem
 
 InboxState: TypeAlias = Literal["open", "unread", "archived", "snoozed"]
 _COLUMNS: Final = {
@@ -242,7 +242,7 @@ async def list_inbox(
         kept = session.people.inboxes.page(recipient_id, state, limit=limit, cursor=cursor)
         views = await _views(session, sealer, recipient_id, kept.items, brands)
         return Page(views, kept.next_cursor)
-    statement = select(InboxItem).where(InboxItem.recipient_id == recipient_id, *_in_state(state))
+    statement = select(InboxItem).where(*_theirs(recipient_id), *_in_state(state))
     page = await fetch_page(session, statement, key=InboxItem.id, limit=limit, cursor=cursor)
     return Page(await _views(session, sealer, recipient_id, page.items, brands), page.next_cursor)
 
@@ -269,7 +269,7 @@ async def inbox_changes(
     if isinstance(session, KeepsPeople):
         kept = session.people.inboxes.changes(recipient_id, after=after, limit=limit)
         return [*await _views(session, sealer, recipient_id, kept, brands)]
-    changed = (InboxItem.recipient_id == recipient_id, InboxItem.position > after)
+    changed = (*_theirs(recipient_id), InboxItem.position > after)
     rows = await session.scalars(select(InboxItem).where(*changed).order_by(InboxItem.position).limit(limit))
     return [*await _views(session, sealer, recipient_id, rows.all(), brands)]
 
@@ -330,6 +330,12 @@ def _words(
     except (SealError, msgspec.MsgspecError, InvalidMessageError):
         return None, None, None
     return rendered.title, rendered.body, rendered.link
+
+
+def _theirs(recipient_id: UUID) -> Sequence[ColumnElement[bool]]:
+    """All that is in an inbox: what came before an account had it is hidden."""
+    shown = select(InboxCounter.hidden_through).where(InboxCounter.recipient_id == recipient_id).scalar_subquery()
+    return InboxItem.recipient_id == recipient_id, InboxItem.position > shown
 
 
 def _in_state(state: InboxState) -> Sequence[ColumnElement[bool]]:

@@ -13,6 +13,7 @@ from singr_comms.people._memory import KeepsPeople
 from singr_comms.people.inbox._checks import InboxMark, check_mark
 from singr_comms.people.inbox._items import InboxCounts
 from singr_comms.people.inbox._news import note_news
+from singr_comms.people.inbox._tying import RECOUNTED, SHOWN
 from singr_config.clock import clock
 from singr_db import PlatformSession, TenantSession, first_id, sql_text
 
@@ -43,7 +44,7 @@ _MARK: Final[Mapping[str, TextClause]] = MappingProxyType(
             f"""
 UPDATE inbox_items AS item SET {sets}, position = :position + picked.number
   FROM (SELECT id, row_number() OVER (ORDER BY id) AS number FROM inbox_items
-         WHERE recipient_id = :recipient_id AND {where}
+         WHERE recipient_id = :recipient_id AND {SHOWN.format(":recipient_id")} AND {where}
            AND (id = ANY (CAST(:ids AS uuid[])) OR created_at <= CAST(:before AS timestamptz))) AS picked
  WHERE item.id = picked.id
 """,  # noqa: S608 - constants
@@ -53,16 +54,11 @@ UPDATE inbox_items AS item SET {sets}, position = :position + picked.number
     }
 )
 _RECOUNT: Final = sql_text(
-    """
-UPDATE inbox_counters AS counter
-   SET position = :position,
-       unread = (SELECT count(*) FROM inbox_items WHERE recipient_id = counter.recipient_id
-                    AND read_at IS NULL AND archived_at IS NULL AND snoozed_until IS NULL),
-       unseen = (SELECT count(*) FROM inbox_items WHERE recipient_id = counter.recipient_id
-                    AND seen_at IS NULL AND archived_at IS NULL AND snoozed_until IS NULL)
+    f"""
+UPDATE inbox_counters AS counter SET position = :position, {RECOUNTED.format(hidden="counter.hidden_through")}
  WHERE recipient_id = :recipient_id
 RETURNING unread, unseen, position
-""",
+""",  # noqa: S608 - constants
     roles=_ROLES,
 )
 _DUE: Final = sql_text("""

@@ -10,7 +10,8 @@ from singr_comms.channels import CHANNELS
 from singr_comms.notifications._reachable import ways_to_write
 from singr_comms.notifications._rows import normalized
 from singr_comms.notifications.reading._statistics import DeliveryStatistics, statistics_of
-from singr_comms.people._memory import MemoryPeople, MemoryRecipient
+from singr_comms.people._memory import MemoryPeople
+from singr_comms.people._memory_rows import MemoryRecipient
 
 _PROVIDER = "memory"
 

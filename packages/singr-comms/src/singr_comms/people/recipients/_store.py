@@ -1,6 +1,6 @@
 """Recipients: put, imported, read, listed and taken off, in the caller's transaction."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,28 +13,21 @@ from singr_comms.catalogue._given import is_name
 from singr_comms.models._locale import canonical_locale
 from singr_comms.notifications._person_keys import read_keys
 from singr_comms.notifications._rows import prints_of
-from singr_comms.people._directory import Directory, NoDirectory
-from singr_comms.people._errors import PeopleError, PersonFault, RecipientNotFoundError
-from singr_comms.people._forms import in_form
+from singr_comms.people._directory import Directory
+from singr_comms.people._errors import PeopleError, RecipientNotFoundError
 from singr_comms.people._memory import KeepsPeople, is_another
+from singr_comms.people.inbox._tying import hold_inboxes, show_inboxes
+from singr_comms.people.recipients._checking import checked, members_of, proved
 from singr_comms.people.recipients._checks import (
-    ZONES,
-    account_of,
     check_filter,
     check_list,
     check_person,
     copied_of,
-    faults_of,
-    filled,
-    strangers,
     taken,
-    twice,
 )
 from singr_comms.people.recipients._leaving import (
-    former_accounts,
     give_up,
     leave_addresses,
-    other_accounts,
     step_aside,
 )
 from singr_comms.people.recipients._model import (
@@ -70,7 +63,8 @@ SELECT id, :organization_id, wrapped FROM {read_arrays({"id": "uuid", "wrapped":
     roles=("tenant",),
 )
 _LOCKED: Final = sql_text(
-    "SELECT id, external_id, key_id, coalesce(user_id, last_user_id) AS account FROM recipients"
+    "SELECT id, external_id, key_id, user_id, coalesce(user_id, last_user_id) AS account, email_hash,"
+    " address_changed_at FROM recipients"
     " WHERE external_id = ANY(CAST(:ids AS text[])) ORDER BY external_id FOR NO KEY UPDATE",
     roles=("tenant",),
 )
@@ -135,6 +129,10 @@ async def put_recipient(
     digests and what they chose themselves are let go, and a notification that named them and is not decided yet tells
     nobody; the topics that the id is a member of stay, and so do the choices that the organization made for it.
     Without an account for a while, it is the same person's if that account comes back.
+
+    An account that an id is given to sees of its inbox what comes from then on. What came before is shown to it only
+    where the id was no account's yet and has had the account's own address, as the directory proves it, from the first;
+    and to an account that comes back, where nothing came meanwhile.
 
     Time zone, quiet hours and digest time that somebody set themselves (`set_times`) stay where they are not given;
     each that is given is the organization's from then on.
@@ -288,17 +286,20 @@ async def _keep(
     paths: Sequence[str],
 ) -> int:
     """Write all of them; returns how many are new."""
-    complete = await _checked(session, given, directory, allow_test=allow_test, paths=paths)
+    members = await members_of(session, given, directory)
+    complete = await checked(session, given, members, allow_test=allow_test, paths=paths)
     copied = {was.external_id: copied_of(was, one) for was, one in zip(given, complete, strict=True)}
     if isinstance(session, KeepsPeople):
-        return session.people.put(complete, copied)
-    created, keys = await _held(session, {one.external_id: one.user_id for one in complete}, sealer)
+        return session.people.put(complete, copied, members)
+    created, keys, ties = await _held(session, complete, sealer)
     await leave_addresses(session, complete if created < len(complete) else (), sealer)
     rows = [written(one, copied[one.external_id], keys[one.external_id], sealer) for one in complete]
     values = {"rows": msgspec.json.encode(rows).decode()}
     try:
         async with session.begin_nested():
+            await hold_inboxes(session, [row.id for row in ties])
             told = await session.execute(_WRITE, values)
+            await show_inboxes(session, [row.id for row in ties], proved(ties, complete, members, sealer))
             # Of the others they stay, as they do where the organization's default is another by now.
             if moved := [row.external_id for row in told if row.has_other_times]:
                 await move_digests(session, moved, organization_id=session.organization_id)
@@ -310,15 +311,10 @@ async def _keep(
 
 
 async def _held(
-    session: TenantSession, accounts: Mapping[str, UUID | None], sealer: Sealer
-) -> tuple[int, dict[str, PersonKey]]:
-    """Make who is missing, and hold all; returns how many were, and everybody's key.
-
-    Args:
-        session: the caller's transaction.
-        accounts: whose account each id is to be.
-        sealer: wraps keys.
-    """
+    session: TenantSession, given: Sequence[NamedRecipient], sealer: Sealer
+) -> tuple[int, dict[str, PersonKey], list[Any]]:
+    """Make who is missing, and hold all; returns how many were, everybody's key, and who is to get another account."""
+    accounts = {one.external_id: one.user_id for one in given}
     ids = list(accounts)
     created = 0
     rows: Sequence[Any] = ()
@@ -337,7 +333,8 @@ async def _held(
         await _keep_keys(session, lost.values(), sealer)
         await session.execute(_GIVE_KEYS, _rows(session, [(one, key.id) for one, key in lost.items()]))
         await session.execute(_FORGET_TOKENS, {"organization_id": session.organization_id, "ids": list(lost)})
-    return created, {row.external_id: lost.get(row.id) or known[row.key_id] for row in rows}
+    ties = [row for row in rows if accounts[row.external_id] not in {None, row.user_id}]
+    return created, {row.external_id: lost.get(row.id) or known[row.key_id] for row in rows}, ties
 
 
 async def _made(session: TenantSession, missing: list[str], sealer: Sealer) -> int:
@@ -359,41 +356,6 @@ async def _missing(session: TenantSession, ids: list[str]) -> list[str]:
     )
     there = set((await session.scalars(asked)).all())
     return sorted(set(ids) - there)
-
-
-async def _checked(
-    session: TenantSession,
-    given: Sequence[NamedRecipient],
-    directory: Directory | None,
-    *,
-    allow_test: bool,
-    paths: Sequence[str],
-) -> list[NamedRecipient]:
-    """All of them with what their accounts say, where nothing is wrong with any; raises PeopleError."""
-    itself = {place: list(faults_of(one, allow_test=allow_test)) for place, one in enumerate(given)}
-    sound = [
-        one for place, one in enumerate(given) if not {"user_id", "external_id"} & {at.field for at in itself[place]}
-    ]
-    users = [one.user_id for one in sound if one.user_id is not None]
-    known = directory or NoDirectory()
-    members = await known.members(session, session.organization_id, users) if users else {}
-    left = (
-        await former_accounts(session, [one.external_id for one in sound]) if len(members) < len(set(users)) else set()
-    )
-    found = [*twice(given), *strangers(given, members, left)]
-    for place, one in enumerate(given):
-        found += [(place, fault) for fault in itself[place]]
-        if "time_zone" in {at.field for at in itself[place]} or one.time_zone is None:
-            continue
-        if wrong := await ZONES.wrong(session, one.time_zone):
-            found.append((place, PersonFault("time_zone", wrong, "unknown_value")))
-    faults = [PersonFault(paths[place] + fault.field, fault.message, fault.code) for place, fault in found]
-    others = await other_accounts(session, users, [one.external_id for one in sound]) if users else set()
-    faults += [taken(path) for path, one in zip(paths, given, strict=True) if account_of(one) in others]
-    if faults:
-        raise PeopleError(*faults)
-    whole = [in_form(one, NamedRecipient) for one in given]
-    return [filled(one, members.get(one.user_id) if one.user_id else None) for one in whole]
 
 
 def _rows(session: TenantSession, rows: Sequence[Any]) -> dict[str, Any]:

@@ -15,7 +15,9 @@ _OPEN = "archived_at IS NULL AND snoozed_until IS NULL"
 class InboxCounter(Base):
     """Where one person's inbox stands: whoever changes it holds this row, so that its counts are those of its items.
 
-    `position` grows with every change of an item, in the order of commits.
+    `position` grows with every change of an item, in the order of commits. Items up to `hidden_through` are in the
+    inbox no more: they came before the account that has it. `left_at` is the position at which the last account's tie
+    ended; -1 where nobody knows whether there was one.
     """
 
     __tablename__ = "inbox_counters"
@@ -31,6 +33,8 @@ class InboxCounter(Base):
     unread: Mapped[int] = mapped_column(server_default=text("0"))
     unseen: Mapped[int] = mapped_column(server_default=text("0"))
     position: Mapped[int] = mapped_column(BigInteger(), server_default=text("0"))
+    hidden_through: Mapped[int] = mapped_column(BigInteger(), server_default=text("0"))
+    left_at: Mapped[int | None] = mapped_column(BigInteger())
 
 
 class InboxItem(Base):
