@@ -235,7 +235,7 @@ def test_organizations_in_use_are_named_once_the_release_before_is_gone(empty_ur
 
 def test_inboxes_in_use_stay_their_accounts_and_of_others_nothing_is_proved(empty_url: str):
     tied, nobodys = new_id(), new_id()
-    upgrade(empty_url, "0090")
+    upgrade(empty_url, "0094")
     with psycopg.connect(empty_url) as connection:
         connection.execute(
             "INSERT INTO organizations (id, name, slug) VALUES (%s, 'Blue', 'blue')", [place := new_id()]

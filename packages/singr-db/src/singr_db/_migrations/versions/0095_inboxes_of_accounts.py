@@ -4,8 +4,8 @@ from alembic import op
 
 from singr_db.schema._locks import lock_patiently
 
-revision = "0091"
-down_revision = "0090"
+revision = "0095"
+down_revision = "0094"
 branch_labels = None
 depends_on = None
 
