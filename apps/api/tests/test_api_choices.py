@@ -48,12 +48,29 @@ async def reached(db: Database, user_id: Any, locale: str) -> None:
         await session.execute(insert(Recipient).values(user_id=user_id, locale=locale, **row))
 
 
+# WCAG 2.2, 1.4.11: what tells a control from what is around it has a contrast of 3 at least.
+EDGES = """(() => {
+  const light = (css) => {
+    const parts = css.match(/[\\d.]+/g).slice(0, 3).map((part) => part / 255);
+    const [red, green, blue] = parts.map((one) => (one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  const card = light(getComputedStyle(document.querySelector("main")).backgroundColor);
+  return [...document.querySelectorAll("[type=checkbox], select")].map((one) => {
+    const edge = light(getComputedStyle(one).borderTopColor);
+    return (Math.max(edge, card) + 0.05) / (Math.min(edge, card) + 0.05);
+  });
+})()"""
+
+
 async def looks(tab: Tab, width: int, scheme: str) -> None:
-    """Show the page on a screen; nothing of it stands out at the side."""
+    """Show the page on a screen: nothing of it stands out at the side, and what is off is seen as what is on."""
     screen = {"width": width, "height": 700, "deviceScaleFactor": 1, "mobile": False}
     await tab.page.command("Emulation.setDeviceMetricsOverride", **screen)
     await tab.page.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
     assert await tab.run("document.documentElement.scrollWidth") <= width
+    edges = await tab.run(EDGES)
+    assert min(edges) >= 3
 
 
 async def chosen(db: Database) -> list[tuple[Any, ...]]:
@@ -70,16 +87,12 @@ async def test_reader_switches_one_thing_off_and_nothing_else_is_chosen(link: st
     assert await tab.run("document.querySelectorAll('script').length") == 0
     assert await chosen(db) == []
     for width, scheme in ((320, "light"), (320, "dark"), (800, "dark")):
-        screen = {"width": width, "height": 700, "deviceScaleFactor": 1, "mobile": False}
-        await tab.page.command("Emulation.setDeviceMetricsOverride", **screen)
-        await tab.page.command(
-            "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}]
-        )
-        assert await tab.run("document.documentElement.scrollWidth") <= width
+        await looks(tab, width, scheme)
     assert await tab.run(
         "[...document.querySelectorAll('[type=checkbox], select')].every(one => one.labels.length == 1)"
     )
-    await tab.run("document.querySelector('[type=checkbox][value=\\'requests sms\\']').click()")
+    await tab.click("[type=checkbox][value=\\'requests sms\\']")
+    await looks(tab, 320, "dark")
     await tab.run("document.querySelector('button').click()")
     await tab.until("document.title.startsWith('Saved')")
     assert await tab.run("document.querySelector('[role=status]').innerText.startsWith('Saved.')")

@@ -74,6 +74,19 @@ async def test_link_that_was_encoded_on_its_way_works(api: httpx.AsyncClient, ca
     assert page.status_code == 200
 
 
+@pytest.mark.parametrize("at", PLACES)
+async def test_form_that_is_too_large_is_told_of_on_a_page_that_sends_nobody_back_later(
+    api: httpx.AsyncClient, callers: Any, world: Any, link: str, at: str
+) -> None:
+    too_large = {"content": b"shown=" + b"a" * 2_000_000}
+    for language, says in (("en", "Nothing was saved"), ("de", "Nichts wurde gespeichert"), ("ar", "لم يُحفظ شيء")):
+        form = {"accept": BROWSER, "accept-language": language, "content-type": "application/x-www-form-urlencoded"}
+        page = await api.post(at + link, headers=form, **too_large)
+        assert (page.status_code, page.headers["content-type"]) == (413, "text/html; charset=utf-8")
+        assert f"<h1>{says}</h1>" in page.text
+    world.problem(await api.post(at + link, **too_large), 413, "body-too-large")
+
+
 async def test_form_that_arrives_incomplete_is_told_of_on_a_page(
     api: httpx.AsyncClient, callers: Any, link: str
 ) -> None:

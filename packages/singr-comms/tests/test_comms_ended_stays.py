@@ -8,6 +8,7 @@ from comms_both import Accounts, Both
 from comms_crowds import Crowd
 from sqlalchemy import text
 
+from singr_comms.channels import in_order
 from singr_comms.notifying import Target
 from singr_comms.people import (
     NamedRecipient,
@@ -124,6 +125,16 @@ async def test_who_ended_a_category_and_is_put_again_gets_none_of_it_until_they_
     await choose(both, name, ON)
     assert (await rules(both, name))["email"] == (True, "recipient:category+channel")
     assert await told(both, name) is None
+
+
+async def test_channels_are_told_in_one_order_whatever_types_a_category_has(both: Both) -> None:
+    await put(both, "u-1")
+    async with both.crowd.db.tenant(both.crowd.organization) as session:
+        view = await read_preferences(session, await preferences_holder(session, "u-1"))
+    told = {tuple(way.channel for way in one.channels) for one in (*view.categories, *view.types)}
+    assert ("email", "sms", "push", "inbox") in told
+    assert told == {in_order(ways) for ways in told}
+    assert in_order(["inbox", "push", "email", "push"]) == ("email", "push", "inbox")
 
 
 @pytest.mark.parametrize("source", ["unsubscribe", "link"])

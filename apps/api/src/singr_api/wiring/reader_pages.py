@@ -31,6 +31,8 @@ _TOKEN: Final[dict[str, Any]] = {
     "examples": ["A" * 108],
 }
 _NAMED: Final = re.compile(r"\{([a-z]+)\}")
+_NOT_FOUND: Final = 404
+_NO_FORM: Final = frozenset({400, 413, 415, 422})  # broken, too large, packed in another way, or another one
 _LOST: Final = {"expired": "expired", "revoked": "former"}
 _PAGES: Final = ("/preferences/", "/v1/unsubscribe/")
 PAGE: Final = Answer("The page.", media="text/html")
@@ -94,7 +96,7 @@ def fault_page(services: Services, scope: Scope, status: int, code: str) -> tupl
     if not is_page or preferred(headers.get("accept", ""), (_PROBLEM, "text/html")) == _PROBLEM:
         return None
     words = words_for(None, headers.get("accept-language"))
-    why = {404: _LOST.get(code, "no_link"), 422: "no_form"}.get(status, "later")
+    why = "no_form" if status in _NO_FORM else _LOST.get(code, "no_link") if status == _NOT_FOUND else "later"
     content = f'<h1>{words[why]}</h1>\n<p role="alert">{words[f"{why}_more"]}</p>\n'
     page = reader_page(services, words, words[why], content, Sender())
     return page_headers(services.brand), page.content

@@ -50,7 +50,7 @@ _SAID: Final = {
         "former": "This link was sent to an earlier address",
         "former_more": "It opens nothing of the address that you have now: use the link in a newer mail.",
         "no_form": "Nothing was saved",
-        "no_form_more": "What arrived here was incomplete. Open the link in the mail again, and try once more.",
+        "no_form_more": "What arrived here is not what this page sends. Open its link again, and try once more.",
         "later": "Please try again later",
         "later_more": "This does not work right now. Your link stays valid.",
     },
@@ -97,8 +97,8 @@ _SAID: Final = {
         "former": "Dieser Link ging an eine frühere Adresse",
         "former_more": "Zu Ihrer jetzigen Adresse öffnet er nichts: Nehmen Sie den Link aus einer neueren E-Mail.",
         "no_form": "Nichts wurde gespeichert",
-        "no_form_more": "Was hier ankam, war unvollständig. Öffnen Sie den Link in der E-Mail noch einmal, und"
-        " versuchen Sie es erneut.",
+        "no_form_more": "Was hier ankam, ist nicht das, was diese Seite sendet. Öffnen Sie ihren Link noch einmal,"
+        " und versuchen Sie es erneut.",
         "later": "Bitte versuchen Sie es später noch einmal",
         "later_more": "Das geht gerade nicht. Ihr Link bleibt gültig.",
     },
@@ -143,8 +143,7 @@ _SAID: Final = {
         "former": "أُرسل هذا الرابط إلى عنوان سابق",
         "former_more": "لا يفتح شيئًا من عنوانكم الحالي: استخدموا الرابط في رسالة أحدث.",
         "no_form": "لم يُحفظ شيء",
-        "no_form_more": "ما وصل إلى هنا غير كامل. افتحوا الرابط في رسالة البريد الإلكتروني مرة أخرى،"
-        " ثم أعيدوا المحاولة.",
+        "no_form_more": "ما وصل إلى هنا ليس ما ترسله هذه الصفحة. افتحوا رابطها مرة أخرى، ثم أعيدوا المحاولة.",
         "later": "يُرجى إعادة المحاولة لاحقًا",
         "later_more": "لا يمكن ذلك الآن. يبقى رابطكم صالحًا.",
     },

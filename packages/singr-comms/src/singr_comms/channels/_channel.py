@@ -18,6 +18,10 @@ LONGEST_CALL: Final = 18.0
 older than this has nobody waiting for its answer."""
 
 
+LAST: Final = 1000
+"""Behind all that say where they stand."""
+
+
 class SendReceipt(msgspec.Struct, frozen=True):
     """A provider took a message over.
 
@@ -126,6 +130,7 @@ class Channel(ABC, Generic[_To, _Envelope]):
         texts: the files with words that a message type needs for it.
         recipient: what recipients are, as msgspec decodes them.
         such_as: one of their addresses, for people.
+        listed: where it stands among the channels that people choose; whichever says nothing comes after, by name.
         envelope: one message on its way to a provider: a struct of `to`, `message`, `idempotency_token` and `locale`.
     """
 
@@ -134,6 +139,7 @@ class Channel(ABC, Generic[_To, _Envelope]):
     texts: ClassVar[tuple[str, ...]]
     recipient: ClassVar[Any]
     such_as: ClassVar[str] = "an address"
+    listed: ClassVar[int] = LAST
     envelope: Callable[..., _Envelope]
 
     def __init__(self) -> None:

@@ -121,6 +121,7 @@ class Email(Channel[EmailAddress, EmailEnvelope]):
     """E-mail: an address with a name, a subject, a text and a page."""
 
     name = "email"
+    listed = 1
     said = "e-mail"
     texts = ("email.subject.txt", "email.txt", "email.html")
     recipient = EmailAddress

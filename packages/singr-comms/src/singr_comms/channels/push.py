@@ -77,6 +77,7 @@ class Push(Channel[str, PushEnvelope]):
     """Push notifications: the token of a device, a title and a text."""
 
     name = "push"
+    listed = 3
     said = "push"
     texts = ("push.title.txt", "push.txt")
     recipient = DeviceToken

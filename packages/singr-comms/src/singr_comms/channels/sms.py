@@ -52,6 +52,7 @@ class Sms(Channel[str, SmsEnvelope]):
     """Text messages: a phone number and a text."""
 
     name = "sms"
+    listed = 2
     said = "SMS"
     texts = ("sms.txt",)
     recipient = E164

@@ -224,7 +224,7 @@ def _boxes(view: PreferencesView, locked: _Locked, words: Words, *, is_mailed: b
             box = escape(f"{category.category} {one.channel}", quote=True)
             label = escape(words.channel(one.channel))
             if locked.holds(one.channel, category.category):
-                yield f'<label class="choice"><input type="checkbox" disabled> {label}</label>\n'
+                yield f'<label class="choice shut"><input type="checkbox" disabled> {label}</label>\n'
                 continue
             yield f'<input type="hidden" name="shown" value="{box}">\n'
             if one.allowed:

@@ -8,6 +8,7 @@ import msgspec
 
 from singr_comms.catalogue import MessageType, message_types
 from singr_comms.catalogue._given import is_name
+from singr_comms.channels import in_order
 from singr_comms.channels.email import CHANNEL as EMAIL
 from singr_comms.notifications._person_keys import open_sealed
 from singr_comms.notifications._rows import RECIPIENT, prints_of
@@ -358,7 +359,7 @@ def _by_type(chosen: _Chosen, one: MessageType) -> TypePreference:
             mandatory=one.mandatory,
             type_allows=not one.opt_in,
         )
-        for channel in one.ways
+        for channel in in_order(one.ways)
     )
     return TypePreference(one.name, one.category, one.mandatory, channels)
 
@@ -375,6 +376,6 @@ def _by_category(chosen: _Chosen, types: Sequence[MessageType]) -> Iterable[Cate
                 waits=any(may_wait(one, way) for one in of_it),
                 type_allows=not all(one.opt_in for one in of_it),
             )
-            for way in dict.fromkeys(channel for one in of_it for channel in one.ways)
+            for way in in_order(channel for one in of_it for channel in one.ways)
         )
         yield CategoryPreference(category, channels)
