@@ -1,6 +1,5 @@
 """Windows of digests in tests: filled, due, closed, and what came of them."""
 
-import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -89,16 +88,3 @@ async def rotated(crowd: Crowd, *, of: str = "true") -> None:
 async def rows(crowd: Crowd, statement: str) -> list[Any]:
     async with crowd.db.platform() as session:
         return list((await session.execute(text(statement))).all())
-
-
-async def waits(crowd: Crowd, task: asyncio.Task[Any]) -> None:
-    """Return once it waits for what somebody else holds."""
-    await all_stand(crowd, [task])
-    assert not task.done()
-
-
-async def all_stand(crowd: Crowd, tasks: list[asyncio.Task[Any]]) -> None:
-    """Return once each of them is done, or waits for what somebody else holds."""
-    asked = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    while len(await rows(crowd, asked)) < sum(not task.done() for task in tasks):  # noqa: ASYNC110 — PostgreSQL tells
-        await asyncio.sleep(0.01)

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 from comms_crowds import Crowd, KilledError, dying
-from comms_digest_windows import all_stand, digests, due, made, put, rows, tell, waits
+from comms_digest_windows import digests, due, made, put, rows, tell
+from comms_waiting import all_stand, waits
 from sqlalchemy import text
 
 from singr_comms.notifying import cancel_notification
@@ -25,7 +26,7 @@ async def test_what_comes_while_a_window_closes_opens_the_next_one(crowd: Crowd)
     async with crowd.db.platform() as session:  # somebody closes it, and has not committed
         await session.execute(text("UPDATE digest_windows SET closed_at = now()"))
         late = asyncio.create_task(tell(crowd, "pears"))
-        await waits(crowd, late)
+        await waits(crowd.db, late)
     await late
     items = await rows(
         crowd,
@@ -51,7 +52,7 @@ async def test_many_workers_close_each_window_once(crowd: Crowd) -> None:
     async with crowd.db.platform() as session:
         await session.execute(text("LOCK TABLE digest_items IN SHARE MODE"))
         closing = [asyncio.create_task(digests(crowd).close_due(crowd.organization)) for _ in range(4)]
-        await all_stand(crowd, closing)
+        await all_stand(crowd.db, closing)
     done = await asyncio.gather(*closing)
     assert sum(one.closed for one in done) == 31
     assert sum(one.mails for one in done) == 31
@@ -85,7 +86,7 @@ async def test_what_is_cancelled_while_a_digest_is_made_is_not_in_it(crowd: Crow
     async with crowd.db.tenant(crowd.organization) as session:
         assert (await cancel_notification(session, told.id)).stopped == 1
         closing = asyncio.create_task(digests(crowd).close_due(crowd.organization))
-        await waits(crowd, closing)
+        await waits(crowd.db, closing)
     assert (await closing).mails == 1
     assert await made(crowd) == [("queued", None, ["pears"], 0)]
 

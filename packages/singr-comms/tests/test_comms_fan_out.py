@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 from comms_crowds import Crowd
-from comms_digest_windows import waits
+from comms_waiting import waits
 from sqlalchemy import text
 
 from singr_comms import PlainSms
@@ -203,7 +203,7 @@ async def test_a_topic_is_not_removed_while_its_members_are_being_told(crowd: Cr
                 await remove_topic(session, "farm-9")
 
         removing = asyncio.create_task(remove())
-        await waits(crowd, removing)
+        await waits(crowd.db, removing)
     with pytest.raises(TopicInUseError, match=str(sent.id)):
         await removing
 

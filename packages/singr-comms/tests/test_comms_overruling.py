@@ -1,10 +1,12 @@
 """What people switched off themselves: an organization switches it on with a note alone, as a suppression is lifted."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from comms_queueing import ORGANIZATION, SEALER
+from comms_waiting import all_stand
 
 from singr_comms.people import (
     PreferenceChoice,
@@ -90,6 +92,24 @@ async def test_own_no_said_once_more_by_an_organization_stays_the_persons(off: C
         assert ("category", "requests", "email", True, "recipient") in await choose(session, ON, source="recipient")
         assert ("category", "requests", "email", False, "organization") in await choose(session, OFF)
         assert ("category", "requests", "email", True, "organization") in await choose(session, ON)
+
+
+async def test_a_no_that_is_being_said_is_not_overruled_without_a_note(blue_note: None, db: Database) -> None:
+    async with db.tenant(ORGANIZATION) as session:
+        await put_recipient(session, "u-1", RecipientInput(email="jane@example.org"), sealer=SEALER)
+
+    async def overrule() -> None:
+        async with db.tenant(ORGANIZATION) as session:
+            await choose(session, ON)
+
+    async with db.tenant(ORGANIZATION) as session:
+        await choose(session, OFF, source="recipient")
+        overruling = asyncio.create_task(overrule())
+        await all_stand(db, [overruling])
+    with pytest.raises(PreferenceError):
+        await overruling
+    async with db.tenant(ORGANIZATION) as session:
+        assert await choose(session) == {("category", "requests", "email", False, "recipient")}
 
 
 async def test_overruling_is_put_down_with_what_it_overruled(blue_note: None, db: Database) -> None:

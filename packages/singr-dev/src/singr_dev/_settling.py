@@ -1,6 +1,7 @@
 """Run what is due: a worker of this process, for as long as there is something."""
 
 import asyncio
+import math
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Final
@@ -79,16 +80,21 @@ async def _queues(db: Database, types: Jobs) -> dict[Queue, QueueOptions]:
         return {queue: QueueOptions() for queue in sorted(ours)}
 
 
-async def _due(db: Database) -> list[str]:
+async def _due(db: Database) -> dict[str, int]:
     async with db.platform() as session:
-        return [f"{count} of {name}" for name, count in await session.execute(_DUE)]
+        return dict((await session.execute(_DUE)).tuples().all())
 
 
 async def _until_nothing_is_due(db: Database, running: "asyncio.Task[None]") -> None:
-    due: list[str] = []
+    due: dict[str, int] = {}
+    fewest = math.inf
     try:
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            while not running.done() and (due := await _due(db)):  # noqa: ASYNC110 — other processes may do it
+        async with asyncio.timeout(None) as patience:
+            while not running.done() and (due := await _due(db)):
+                if (left := sum(due.values())) < fewest:
+                    fewest = left
+                    patience.reschedule(asyncio.get_running_loop().time() + _PATIENCE_SECONDS)
                 await asyncio.sleep(_LOOK_SECONDS)
     except TimeoutError:
-        raise DevError(f"due still after {_PATIENCE_SECONDS:.0f} s: {', '.join(due)}") from None
+        told = ", ".join(f"{count} of {name}" for name, count in due.items())
+        raise DevError(f"due still, and no fewer for {_PATIENCE_SECONDS:.0f} s: {told}") from None

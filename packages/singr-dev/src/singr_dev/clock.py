@@ -167,7 +167,7 @@ class VirtualClock:
             resources: what their handlers need; for Singr's own, made of the test's settings.
 
         Raises:
-            DevError: something is due still after half a minute.
+            DevError: something is due still, and for half a minute it became no less.
         """
         from singr_dev._settling import settle  # noqa: PLC0415 — brings the job system
 

@@ -160,7 +160,7 @@ async def end_by_link(session: PlatformSession, sealer: Sealer, token: str, *, e
     """
     link = _of_mail(read_link(sealer, token))
     whom = None if everything or link.category is None else link.recipient_id
-    row = await _row(session, sealer, link) if whom is not None and await hold_recipient(session, whom) else None
+    row = await _row(session, sealer, link) if whom and await hold_recipient(session, whom, alone=True) else None
     if link.category is None or row is None or not await _is_reached(session, sealer, link, row):
         await end_for_address(session, link, everything=everything)
         return

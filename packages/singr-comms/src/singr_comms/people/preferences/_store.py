@@ -202,7 +202,7 @@ async def change_preferences(
     """
     holder = in_form(holder, PreferencesHolder, "holder")
     check_choices(choices, frequencies, source)
-    if holder.recipient_id is not None and not await hold_recipient(session, holder.recipient_id):
+    if holder.recipient_id is not None and not await hold_recipient(session, holder.recipient_id, alone=True):
         raise RecipientNotFoundError
     if source == ORGANIZATION and holder.recipient_id is not None and choices:
         kept = await _rows(session, holder, "allowed")

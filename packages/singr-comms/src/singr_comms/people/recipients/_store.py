@@ -110,6 +110,9 @@ RETURNING r.external_id, (r.time_zone, r.digest_at, r.digest_weekday)
     roles=("tenant",),
 )
 _HOLD: Final = sql_text("SELECT id FROM recipients WHERE id = :id FOR KEY SHARE", roles=("platform", "tenant"))
+_HOLD_ALONE: Final = sql_text(
+    "SELECT id FROM recipients WHERE id = :id FOR NO KEY UPDATE", roles=("platform", "tenant")
+)
 _GIVEN: Final = RecipientInput.__struct_fields__
 
 
@@ -264,11 +267,17 @@ async def row_of(session: TenantSession, external_id: str) -> Recipient:
     return row
 
 
-async def hold_recipient(session: TenantSession | PlatformSession, recipient_id: UUID) -> bool:
-    """Keep a person there until the caller's transaction ends; False where they are gone."""
+async def hold_recipient(session: TenantSession | PlatformSession, recipient_id: UUID, *, alone: bool = False) -> bool:
+    """Keep a person there until the caller's transaction ends; False where they are gone.
+
+    Args:
+        session: the caller's transaction.
+        recipient_id: who.
+        alone: until then nobody else holds them alone: what is read of theirs now is what the change is made to.
+    """
     if isinstance(session, KeepsPeople):
         return recipient_id in session.people.by_id()
-    return await session.scalar(_HOLD, {"id": recipient_id}) is not None
+    return await session.scalar(_HOLD_ALONE if alone else _HOLD, {"id": recipient_id}) is not None
 
 
 async def _views(session: TenantSession, rows: Collection[Recipient], sealer: Sealer) -> list[RecipientView]:
