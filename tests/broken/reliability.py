@@ -38,7 +38,7 @@ R14 = f"{WORKER_TESTS}::test_several_dispatchers_and_sweepers_claim_no_job_twice
 
 LIMITS_CLOSED = Edit(
     LIMITS,
-    """            _log.warning("rate limits are open while Redis is away: {}", type(error).__name__)
+    """            self._tell(type(error).__name__)
             return headers""",
     """            raise Problem(RATE_LIMITED, "Wait.", headers={"retry-after": "1"}) from error""",
 )

@@ -144,3 +144,23 @@ async def test_probe_is_heard_as_nothing(settings, waker):
         await listen()
     assert heard == [frozenset(Queue.declared()), frozenset(), frozenset({Queue.EMAIL})]
     assert misheard == []
+
+
+async def test_that_wake_ups_are_back_is_said_after_every_outage(settings, faulty, said):
+    """It was said after a refusal only: of an outage the log had the beginning and no end."""
+    proxy = faulty(settings.redis.url.reveal())
+    client = redis_client(RedisSettings(url=Secret(proxy.url)))
+    waker = Waker(client)
+    hears = waker.listen(cancelled=lambda _: None)
+    async with asyncio.timeout(30):
+        await anext(hears)
+        for _ in range(2):
+            proxy.refuse()
+            again = asyncio.ensure_future(anext(hears))
+            while not said or "are away" not in said[-1]:  # noqa: ASYNC110 - the log sets no event
+                await asyncio.sleep(0.01)
+            proxy.restore()
+            await again
+            assert "wake-ups are back" in said[-1]
+    await hears.aclose()
+    await client.aclose()

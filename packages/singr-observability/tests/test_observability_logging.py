@@ -12,6 +12,7 @@ import textwrap
 import threading
 import time
 from datetime import datetime
+from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
@@ -28,6 +29,7 @@ from singr_observability import (
     new_correlation_id,
     run_in_thread,
 )
+from singr_observability.logs import _repeats
 
 CANARY = "sk_live_c4n4ryV4lue"
 JOB = UUID("01920000-0000-7000-8000-000000000001")
@@ -110,6 +112,28 @@ def test_standard_library_loggers_take_the_same_way(log, name: str):
     (line,) = log.lines
     assert (line["module"], line["level"], line["correlation_id"]) == (name, "warn", "req-3")
     assert line["message"] == "half 5 token=[REDACTED]"
+
+
+def test_what_a_library_says_at_each_try_is_written_once_a_minute_and_another_reason_at_once(log, monkeypatch):
+    """Half a minute without PostgreSQL or Redis was hundreds of lines of each process."""
+    now = [1000.0]
+    monkeypatch.setattr(_repeats, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    for second in range(70):
+        now[0] += 1
+        why = "the system is shutting down" if second < 2 else f"no such file, {second} s"
+        logging.getLogger("psycopg.pool").warning("error connecting in %r: %s", "vm:1", why)
+        for queue in ("sms", "push"):
+            logging.getLogger(f"dramatiq.worker.ConsumerThread({queue})").critical("connection error: %s", "Error 2")
+        logging.getLogger("somebody.s").warning("imported %d rows", second)
+    told = [line["message"] for line in log.lines if line["module"] != "somebody.s"]
+    assert told == [
+        "error connecting in 'vm:1': the system is shutting down",
+        "connection error: Error 2",
+        "error connecting in 'vm:1': no such file, 2 s",
+        "connection error: Error 2 (119 times more before)",
+        "error connecting in 'vm:1': no such file, 62 s (59 times more before)",
+    ]
+    assert len(log.lines) == len(told) + 70
 
 
 def test_statements_and_access_lines_of_others_stay_quiet_at_info(log):

@@ -67,6 +67,7 @@ class Limits:
             "failed-sign-in": RateLimit(failures, WINDOW_SECONDS),
         }
         self._away_until = 0.0
+        self._is_away = False
 
     async def caller(self, principal: Principal, *, asking: bool = False) -> Headers:
         """Count a request of a service, or of a person who acts for an organization or the platform, and of its tenant.
@@ -100,8 +101,9 @@ class Limits:
             decision = await self._limiter.check(f"{policy}:{subject}", limit=quota, window=window)
         except (redis.RedisError, OSError, TimeoutError) as error:
             self._away_until = time.monotonic() + _AWAY_SECONDS
-            _log.warning("rate limits are open while Redis is away: {}", type(error).__name__)
+            self._tell(type(error).__name__)
             return headers
+        self._tell(None)
         state = f'"{policy}";r={decision.remaining};t={math.ceil(decision.reset_after)}'
         headers.append((b"ratelimit", state.encode()))
         if decision.allowed:
@@ -112,3 +114,11 @@ class Limits:
             f"At most {quota} requests in {window} seconds ({policy}). Wait {wait} second{'' if wait == 1 else 's'}.",
             headers={name.decode(): value.decode() for name, value in headers} | {"retry-after": str(wait)},
         )
+
+    def _tell(self, why: str | None) -> None:
+        """Say when Redis goes away, and when it is back; not at each request in between."""
+        if why is not None and not self._is_away:
+            _log.warning("rate limits are open while Redis is away: {}", why)
+        elif why is None and self._is_away:
+            _log.info("rate limits count again")
+        self._is_away = why is not None

@@ -16,6 +16,9 @@ from psycopg_pool import AsyncConnectionPool
 from singr_db.sessions._connection import json_text, json_value
 from singr_db.sessions._signs_of_life import SignsOfLife
 from singr_db.sessions._times import read_every_time
+from singr_observability import get_logger
+
+_log = get_logger("db.pool")
 
 # Seconds for which a connection to a server that takes no writes is kept, for what only reads.
 _READ_ONLY_FOR = 1.0
@@ -75,6 +78,22 @@ class PsycopgPool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
         return _reports_read_only(connection) and time.monotonic() - made_at > _READ_ONLY_FOR
 
 
+class _Reach:
+    """Says when a pool that could not connect for a while does again: why it could not, psycopg's own log says."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._is_lost = False
+
+    def lost(self, _: object) -> None:
+        self._is_lost = True
+
+    def found(self) -> None:
+        if self._is_lost:
+            self._is_lost = False
+            _log.info("pool {!r} reaches the database again", self._name)
+
+
 def build_pool(
     parameters: dict[str, Any], *, first: str, size: int, name: str, life: SignsOfLife | None = None
 ) -> PsycopgPool:
@@ -87,11 +106,13 @@ def build_pool(
     it cut off.
     """
     made_at: WeakKeyDictionary[AsyncConnection[TupleRow], float] = WeakKeyDictionary()
+    reach = _Reach(name)
 
     async def configure(connection: AsyncConnection[TupleRow]) -> None:
         made_at[connection] = time.monotonic()
         if life is not None:
             life.know(connection)
+        reach.found()
         read_every_time(connection)
         set_json_dumps(json_text, connection)
         set_json_loads(json_value, connection)
@@ -117,6 +138,7 @@ def build_pool(
         # Short, so that the wait between two attempts stays short: a later checkout begins anew.
         reconnect_timeout=5.0,
         num_workers=2,
+        reconnect_failed=reach.lost,
     )
     pool.parameters, pool.first, pool.made_at = parameters, first, made_at
     if life is not None:

@@ -47,6 +47,7 @@ class Waker:
         self._carrier = RedisCarrier(carrier) if isinstance(carrier, redis.asyncio.Redis) else carrier
         self._words: set[str] = set()
         self._task: asyncio.Task[None] | None = None
+        self._is_away = False
 
     async def probe(self) -> None:
         """Say nothing, which nobody hears; raises redis.RedisError or OSError where words do not get through."""
@@ -112,15 +113,15 @@ class Waker:
                 await asyncio.sleep(RECONNECT.compute(failures))
 
     def _hears_again(self) -> None:
-        if self.refusal is not None:
+        if self._is_away:
             _log.info("wake-ups are back")
-            self.refusal = None
+        self._is_away, self.refusal = False, None
 
     def _unheard(self, error: Exception, *, first: bool) -> None:
         why = self._carrier.refusal(error)
         if first or (why is not None and why != self.refusal):
             _log.warning("wake-ups are away, polling instead: {}", why or type(error).__name__)
-        self.refusal = why
+        self._is_away, self.refusal = True, why
 
     async def close(self) -> None:
         """Wait for the word on its way, if any, and close the carrier."""

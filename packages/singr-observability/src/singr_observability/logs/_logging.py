@@ -13,6 +13,7 @@ from loguru import logger as _loguru
 
 from singr_observability.logs._exceptions import describe_exception
 from singr_observability.logs._lines import AccessLine, declare_line, encode_json, encode_pretty
+from singr_observability.logs._repeats import Repeats
 from singr_observability.logs._writer import LineWriter
 from singr_observability.redaction._redaction import are_safe, is_open_key, redact_item, redact_text
 from singr_observability.tracing._correlation import correlation_fields, correlation_id
@@ -273,6 +274,10 @@ def _remove_default_handler() -> None:
 class _IntoLoguru(logging.Handler):
     """Hands the standard library's records to loguru, so that every line takes one way."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._repeats = Repeats()
+
     def emit(self, record: logging.LogRecord) -> None:
         """Log one record under its logger's name."""
         error = record.exc_info[1] if record.exc_info else None
@@ -282,8 +287,10 @@ class _IntoLoguru(logging.Handler):
             message = record.getMessage()
         except Exception:  # noqa: BLE001 - a record whose arguments do not fit its text is still worth its text
             message = str(record.msg)
+        if (told := self._repeats.of(record, message)) is None:
+            return
         level = _LOGURU_NAMES[_level_name(record.levelno)]
-        _loguru.bind(module=record.name).opt(exception=error).log(level, message)
+        _loguru.bind(module=record.name).opt(exception=error).log(level, told)
 
 
 def _take_over_standard_logging(level: int) -> logging.Handler:
