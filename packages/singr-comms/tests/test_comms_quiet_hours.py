@@ -200,6 +200,34 @@ async def test_what_waits_says_until_when(crowd: Crowd) -> None:
             assert "is paused" in detail.decision.in_words
 
 
+async def test_what_is_held_again_says_until_when_with_no_second_more(crowd: Crowd) -> None:
+    told = await crowd.tell(PlainSms(text="Come on."), [Target(recipient="ada")])
+    await crowd.decide(told)
+    [row] = await crowd.messages(told)
+    ends = "(SELECT quiet_until(now(), time_zone, quiet_from, quiet_to, quiet_days) FROM recipients WHERE id = :ada)"
+    due = f"UPDATE jobs SET run_at = {ends} + interval '166 milliseconds', error = '{{\"code\": \"quiet_hours\"}}'"
+    await crowd.run(f"{due} WHERE type = 'sms.send'", ada=crowd.ids["ada"])
+    async with crowd.db.tenant(crowd.organization) as session:
+        until = await session.scalar(text(f"SELECT {ends}"), {"ada": crowd.ids["ada"]})
+        detail = await Deliveries(crowd.sealer).read(session, row.id)
+    assert detail is not None
+    assert (detail.decision.outcome, detail.decision.rule, detail.decision.until) == ("held", "quiet_hours", until)
+    await sleeps(crowd, hours=-1)  # it is asked again as it is due, and not before
+    async with crowd.db.tenant(crowd.organization) as session:
+        detail = await Deliveries(crowd.sealer).read(session, row.id)
+    assert detail is not None
+    assert detail.request is not None
+    assert (detail.decision.outcome, detail.decision.until) == ("held", detail.request.due_at)
+    assert (await explained(crowd, "plain")).outcome == "sent"
+
+
+async def test_explain_names_the_time_until_which_it_would_wait(crowd: Crowd) -> None:
+    for type_ in ("plain", "new_review"):
+        told = await explained(crowd, type_)
+        [reason] = told.reasons
+        assert f"{reason.until:%Y-%m-%d %H:%M} UTC." in told.in_words
+
+
 @pytest.mark.parametrize(
     ("type_", "outcome", "code"),
     [

@@ -1,7 +1,7 @@
 """Why somebody gets nothing by a channel: what each code means, in the same words as when an attempt says so."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
 import msgspec
@@ -76,7 +76,7 @@ def inbox_told(
 
 def kept_for(row: Any) -> SendingReason:
     """What somebody waits for who has chosen one mail a day or a week."""
-    words = f"it is kept for their {row.period} digest, as was chosen, which is closed then"
+    words = f"it is kept for their {row.period} digest, as was chosen, which is closed at {_at(row.digest_at)}"
     return SendingReason(code="digested", in_words=words, rule=row.period_rule, until=row.digest_at)
 
 
@@ -86,12 +86,17 @@ def quiet_for(
     """What quiet hours do to a message, as the decision has it: stop it, or what it waits for."""
     declared = message_types.named(kind)
     if declared is not None and declared.quiet == "digest" and row.is_mailed:
-        words = "its recipient's quiet hours have begun, and it is kept for their digest, which is closed then"
+        words = "its recipient's quiet hours have begun, and it is kept for their digest, which is closed at"
+        words = f"{words} {_at(row.digest_at)}"
         return (), SendingReason(code="digested", in_words=words, until=row.digest_at)
     if declared is not None and until >= moment + timedelta(seconds=declared.time_to_live):
         return (SendingReason(code=OVER.code, in_words=WORDS[QUIETLY_OVER]),), None
-    words = "its recipient's quiet hours last until then"
+    words = f"its recipient's quiet hours last until {_at(until)}"
     return (), SendingReason(code=UNQUIET.code, in_words=words, until=until)
+
+
+def _at(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def reason_of(refused: Refused) -> SendingReason:

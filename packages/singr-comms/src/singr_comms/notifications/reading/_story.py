@@ -25,14 +25,18 @@ SELECT id AS job_id, type, queue, reference, flow_id, created_by AS asked_by, cr
 """,
     roles=("tenant", "platform"),
 )
-# A job that waits longer than its reader's quiet hours last waits for something else.
+# A job that waits longer than its reader's quiet hours last waits for something else. One that was held as it was tried
+# is due at their end, give or take the time that took; what its reader has changed since is found out then.
 _QUIET: Final = sql_text(
     """
-SELECT j.run_at FROM jobs AS j JOIN recipients AS r ON r.id = CAST(:recipient_id AS uuid)
+SELECT CASE WHEN abs(extract(epoch FROM j.run_at - quiet.until)) < 60 THEN quiet.until
+            ELSE greatest(j.run_at, quiet.until) END AS until
+  FROM jobs AS j JOIN recipients AS r ON r.id = CAST(:recipient_id AS uuid)
+ CROSS JOIN quiet_until(now(), r.time_zone, r.quiet_from, r.quiet_to, r.quiet_days) AS quiet (until)
  WHERE j.id = :job_id AND j.organization_id = :organization_id AND r.organization_id = :organization_id
    AND j.status = 'pending' AND j.run_at > now()
    AND NOT EXISTS (SELECT FROM notifications AS n WHERE n.id = CAST(:notification_id AS uuid) AND n.priority = 0)
-   AND j.run_at <= quiet_until(now(), r.time_zone, r.quiet_from, r.quiet_to, r.quiet_days)
+   AND (j.error ->> 'code' = 'quiet_hours' OR j.run_at <= quiet.until + interval '1 minute')
 """,
     roles=("tenant", "platform"),
 )
@@ -91,7 +95,7 @@ class DeliveryDecision(msgspec.Struct, frozen=True, kw_only=True):
             `recipient:category+channel` or `mandatory`; null if it belongs to no notification to a recipient.
         in_words: the same, for people.
         suppression: the suppression that stopped it, as it is now; null if something else did, or it no longer exists.
-        until: when the quiet hours end that hold it back.
+        until: when the quiet hours end that hold it back, or whether they do is asked again.
     """
 
     outcome: Literal["let_go", "stopped", "pending", "held"]
@@ -143,15 +147,15 @@ async def decision_on(session: Session, row: Message) -> DeliveryDecision:
     if await _is_paused(session, row):
         words = "Its notification is paused: it waits until that is resumed, and whether it may go is asked then."
         return DeliveryDecision(outcome="held", rule="paused", choice=choice, in_words=words, suppression=None)
-    if row.attempts:
-        words = "When its last attempt began, no suppression held for its address; its limits had let it go before."
-        words = words if row.recipient_id is None else f"{words} Its recipient was there, and had it on."
-        return DeliveryDecision(outcome="let_go", rule=None, choice=choice, in_words=words, suppression=None)
     if (until := await _quiet_until(session, row)) is not None:
         words = "It waits for its recipient's quiet hours to end; whether it may go is asked then."
         return DeliveryDecision(
             outcome="held", rule="quiet_hours", choice=choice, in_words=words, suppression=None, until=until
         )
+    if row.attempts:
+        words = "When its last attempt began, no suppression held for its address; its limits had let it go before."
+        words = words if row.recipient_id is None else f"{words} Its recipient was there, and had it on."
+        return DeliveryDecision(outcome="let_go", rule=None, choice=choice, in_words=words, suppression=None)
     words = "No attempt has begun yet: suppressions and limits are asked then."
     words = words if row.recipient_id is None else f"{words} So is what its recipient chose, once more."
     return DeliveryDecision(outcome="pending", rule=None, choice=choice, in_words=words, suppression=None)
