@@ -3,8 +3,9 @@
 import pytest
 
 from singr_comms.catalogue import EXAMPLE_LINK, Message
+from singr_comms.channels import CHANNELS
 from singr_comms.messages.campaign import Campaign
-from singr_comms.messages.plain import PlainEmail
+from singr_comms.messages.plain import PlainEmail, PlainPush, PlainSms
 from singr_comms.rendering._brand import OrganizationBrand, Words
 from singr_comms.rendering._paragraphs import MOST_PARAGRAPHS
 from singr_comms.rendering._templates import DEFAULT_BRAND, render
@@ -36,6 +37,43 @@ def test_an_organizations_own_words_of_many_paragraphs_cost_little_for_each() ->
     [html] = render(PlainEmail(title="x", text="y"), brand, "email.html")
     assert html.count("<p ") <= MOST_PARAGRAPHS
     assert html.count("a<br>") > 3_000, "nothing of it is lost"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        Words("{text}" * 1_600),
+        Words("{text}\n\n" * 1_200, "{title}"),
+        Words("{link} " * 1_400),
+        Words("x", "{text}" * 30),
+    ],
+)
+@pytest.mark.parametrize("channel", ["email", "push", "sms"])
+def test_kept_words_that_come_out_too_long_give_way_to_those_of_the_type(words: Words, channel: str) -> None:
+    link = f"https://singr.example/{'x' * 480}"
+    message = {
+        "email": PlainEmail(title="<" * 200, text="<\n" * 5_000, link=link),
+        "push": PlainPush(title="<" * 200, text="<\n" * 200, link=link),
+        "sms": PlainSms(text="<\n" * 800),
+    }[channel]
+    if channel == "sms":
+        words = Words("{text}" * 40, words.subject)
+    texts = CHANNELS[channel].texts
+    assert render(message, OrganizationBrand(words=words), *texts) == render(message, OrganizationBrand(), *texts)
+
+
+def test_kept_words_are_worn_by_each_message_that_they_are_not_too_long_with() -> None:
+    brand = OrganizationBrand(words=Words("{text}\n" * 100, "{text}"))
+    subject, text, _ = render(PlainEmail(title="x", text="Hello"), brand, *CHANNELS["email"].texts)
+    assert (subject, text.count("Hello")) == ("Hello", 100)
+
+
+@pytest.mark.parametrize("text", ["<\n" * 5_000, "<" * 10_000, "ﷺ" * 10_000])
+def test_no_words_make_a_mail_of_more_than_a_quarter_of_a_megabyte(text: str) -> None:
+    brand = OrganizationBrand(words=Words("{text}" + "<" * 9_700, "{title}" * 5))
+    texts = render(PlainEmail(title="<" * 200, text=text), brand, *CHANNELS["email"].texts)
+    assert "<<<" in texts[1]
+    assert sum(len(one.encode()) for one in texts) < 256_000
 
 
 def test_a_blank_line_begins_a_paragraph_and_each_line_stays_a_line() -> None:

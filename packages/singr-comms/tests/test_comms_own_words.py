@@ -102,6 +102,35 @@ def test_sms_stays_short_with_the_longest_variables_too() -> None:
         check("{farm_name} " * 17, "sms")
 
 
+@pytest.mark.parametrize(
+    ("channel", "words", "field"),
+    [
+        ("email", {"text": "{text}" * 1_600}, "text"),
+        ("email", {"text": "{text}{text}{text}"}, "text"),
+        ("email", {"text": "x", "subject": "{text}"}, "subject"),
+        ("email", {"text": "{title} " * 100}, "text"),
+        ("push", {"text": "{text}" * 5}, "text"),
+        ("push", {"text": "x", "subject": "{text}" * 3}, "subject"),
+    ],
+)
+def test_words_on_every_channel_are_bounded_by_what_they_come_out_at(
+    channel: str, words: dict[str, str], field: str
+) -> None:
+    with pytest.raises(BrandingError, match=rf"^{field} must be at most [\d,]+ characters with the longest variables"):
+        check_override("plain", channel, "en", OverrideInput(**words))
+
+
+def test_words_around_the_longest_variables_are_taken() -> None:
+    around = OverrideInput(text="x" * 7_000 + "\n{text}\n{link}", subject="{title}, {title}")
+    check_override("plain", "email", "en", around)
+    check_override("plain", "push", "en", OverrideInput(text="x" * 300 + "{text} {title}", subject="{title}: {text}"))
+
+
+def test_error_about_the_length_names_the_variable_that_makes_it() -> None:
+    with pytest.raises(BrandingError, match=r"may come out at 40,200: name fewer, such as \{text\}, .* 10,000 each"):
+        check_override("plain", "email", "en", OverrideInput(text="{title}" + "{text}" * 4))
+
+
 def test_type_that_tells_more_than_a_text_can_keeps_its_words() -> None:
     digest = message_types.named("digest")
     assert digest is not None

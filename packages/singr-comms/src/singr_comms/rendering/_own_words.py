@@ -36,6 +36,10 @@ _SITE: Final = re.compile(
 # A variable could be the rest of a host, or a text the rest of a link's: a full stop may end a sentence behind one.
 _BESIDE: Final = re.compile(r"[./\\@]\{[a-z]|[A-Za-z0-9]\u3002\{[a-z]|[a-z0-9_]\}(?:[/\\@]|\.[\w{]|\u3002[A-Za-z0-9])")
 _UNBOUNDED: Final = 64
+# With variables: a mail may hold the longest text there is and as much around it; providers take no SMS beyond.
+_LONGEST: Final = {"email": 20_000, "sms": 1_600, "push": 1_600}
+LONGEST_SUBJECT: Final = 1_000
+"""So many characters may a subject or a title have with its variables, of which its reader sees the first 200."""
 # Two characters that are whole sentences, of 18 and 8: a text of them is checked by the letters at their ends alone.
 _SENTENCES: Final = {0xFDFA: "\u0635\u0645", 0xFDFB: "\u062c\u0647"}
 _DRAWN_BY_ITSELF: Final = frozenset("LNPSZ")
@@ -89,20 +93,34 @@ def left_out_of_words(model: type[Message]) -> tuple[str, ...]:
     )
 
 
-def most_in(text: str, model: type[Message]) -> int:
-    """How many characters a text has at most, once variables are filled in."""
-    hints = _hints(model)
+def longest_text(channel: str) -> int:
+    """How many characters own words may have on a channel, with variables."""
+    return _LONGEST.get(channel, _LONGEST["email"])
 
-    def most(name: str) -> int:
-        bounds = [
-            meta.max_length
-            for part in _parts(hints[name])
-            for meta in getattr(part, "__metadata__", ())
-            if isinstance(meta, msgspec.Meta) and meta.max_length
-        ]
-        return max(bounds, default=_UNBOUNDED)
 
-    return len(_VARIABLE.sub("", text)) + sum(map(most, _VARIABLE.findall(text)))
+def too_long(text: str, model: type[Message], most: int) -> str | None:
+    """What is wrong with a text that may have more than `most` characters once its variables are filled in."""
+    named = _VARIABLE.findall(text)
+    lengths = {name: _longest(model, name) for name in named}
+    longest = len(_VARIABLE.sub("", text)) + sum(lengths[name] for name in named)
+    if longest <= most:
+        return None
+    weight = {name: named.count(name) * lengths[name] for name in lengths}
+    heaviest = max(weight, key=weight.__getitem__)
+    return (
+        f"must be at most {most:,} characters with the longest variables, and may come out at {longest:,}: name fewer,"
+        f" such as {{{heaviest}}}, which has up to {lengths[heaviest]:,} each time"
+    )
+
+
+def _longest(model: type[Message], name: str) -> int:
+    bounds = [
+        meta.max_length
+        for part in _parts(_hints(model)[name])
+        for meta in getattr(part, "__metadata__", ())
+        if isinstance(meta, msgspec.Meta) and meta.max_length
+    ]
+    return max(bounds, default=_UNBOUNDED)
 
 
 def _goes_on(match: re.Match[str]) -> bool:
@@ -113,22 +131,36 @@ def _goes_on(match: re.Match[str]) -> bool:
     return any(one.isalnum() or one in "{/@" for one in _plain(behind))
 
 
-def filled_in(text: str, model: type[Message], shown: Mapping[str, Any], lang: str) -> str:
-    """A text with the variables of a message in their places, written as its language writes them."""
+def written_variables(model: type[Message], shown: Mapping[str, Any], lang: str) -> dict[str, str]:
+    """The variables of a message that a text may name, written as its language writes them; empty where not given."""
     hints = _hints(model)
+    written = {}
+    for name in variables_in(model):
+        given = shown.get(name)
+        write = next((write for kind, write in _WRITTEN if kind in _parts(hints[name])), None)
+        value = "" if given is None else str(given)
+        written[name] = write(value, lang) if write is not None and given is not None else value
+    return written
 
-    def value(match: re.Match[str]) -> str:
-        given = shown.get(match[1])
-        if given is None:
-            return ""
-        write = next((write for kind, write in _WRITTEN if kind in _parts(hints[match[1]])), None)
-        return str(given) if write is None else write(str(given), lang)
 
-    return _VARIABLE.sub(value, text)
+def fit(words: Words, channel: str, written: Mapping[str, str]) -> bool:
+    """Whether words are of a bearable length with these variables: counted, since writing them may take minutes."""
+    return _length(words.text, written) <= longest_text(channel) and (
+        words.subject is None or _length(words.subject, written) <= LONGEST_SUBJECT
+    )
+
+
+def _length(text: str, written: Mapping[str, str]) -> int:
+    return len(_VARIABLE.sub("", text)) + sum(len(written.get(name, "")) for name in _VARIABLE.findall(text))
+
+
+def filled_in(text: str, written: Mapping[str, str]) -> str:
+    """A text with the variables of a message in their places; of what `fit` says is not too long."""
+    return _VARIABLE.sub(lambda match: written.get(match[1], ""), text)
 
 
 def paragraphs_of(
-    words: Words, model: type[Message], shown: Mapping[str, Any], lang: str, links: Mapping[str, str]
+    words: Words, written: Mapping[str, str], links: Mapping[str, str]
 ) -> list[list[tuple[str, str | None]]]:
     """A text as a page has it: paragraphs of pieces, each with where it leads, if anywhere."""
     found = []
@@ -137,10 +169,10 @@ def paragraphs_of(
         at = 0
         for match in _VARIABLE.finditer(paragraph):
             if match[1] in links:
-                pieces.append((filled_in(paragraph[at : match.start()], model, shown, lang), None))
+                pieces.append((filled_in(paragraph[at : match.start()], written), None))
                 pieces.append((links[match[1]], links[match[1]]))
                 at = match.end()
-        pieces.append((filled_in(paragraph[at:], model, shown, lang), None))
+        pieces.append((filled_in(paragraph[at:], written), None))
         found.append([piece for piece in pieces if piece[0]])
     return [pieces for pieces in found if pieces]
 

@@ -26,7 +26,7 @@ from singr_comms.rendering._formats import (
 )
 from singr_comms.rendering._inert import inert, inert_variables, is_link
 from singr_comms.rendering._languages import END, ISOLATE, ISOLATES, LOCALE, direction, fitting, locales_in
-from singr_comms.rendering._own_words import filled_in, paragraphs_of
+from singr_comms.rendering._own_words import filled_in, fit, paragraphs_of, written_variables
 from singr_comms.rendering._paragraphs import split_paragraphs
 from singr_config import BrandSettings
 
@@ -87,28 +87,33 @@ def render(
     variables = shown | {"brand": brand, "lang": lang, "dir": direction(lang), "foot": foot}
     place_of = folder if lang == DEFAULT_LANGUAGE else f"{folder}/{lang}"
     words = brand.words if isinstance(brand, OrganizationBrand) else None
-    if words is None:
+    own = None if words is None else _own(message, words, variables, place_of, texts)
+    if own is None:
         return [environment().get_template(f"{place_of}/{text}").render(variables) for text in texts]
-    own = _own(message, words, variables, f"{place_of}/{texts[0]}")
     return [own(text) for text in texts]
 
 
-def _own(message: Message, words: Words, variables: dict[str, object], title: str) -> Callable[[str], str]:
-    """What gives the texts of a message in an organization's own words.
+def _own(
+    message: Message, words: Words, variables: dict[str, object], place_of: str, texts: tuple[str, ...]
+) -> Callable[[str], str] | None:
+    """What gives the texts of a message in an organization's own words; None where these come out too long.
 
     Args:
         message: what is told.
         words: the organization's.
         variables: the message's, inert, with brand and language.
-        title: the type's own text for a subject or a title.
+        place_of: where the type's own texts lie, of which the first is its subject or title.
+        texts: what is asked for.
     """
-    model, lang = type(message), str(variables["lang"])
-    text = filled_in(words.text, model, variables, lang).strip()
+    written = written_variables(type(message), variables, str(variables["lang"]))
+    if not fit(words, texts[0].partition(".")[0], written):
+        return None
+    text = filled_in(words.text, written).strip()
 
     def subject() -> str:
         if words.subject is None:
-            return environment().get_template(title).render(variables)
-        return filled_in(words.subject, model, variables, lang)
+            return environment().get_template(f"{place_of}/{texts[0]}").render(variables)
+        return filled_in(words.subject, written)
 
     def write(name: str) -> str:
         if name.endswith(_TITLES):
@@ -118,7 +123,7 @@ def _own(message: Message, words: Words, variables: dict[str, object], title: st
         links = {one: str(value) for one, value in variables.items() if is_link(one) and value}
         own: dict[str, object] = {"text": text, "first": text.partition("\n")[0]}
         if name.endswith(".html"):
-            own |= {"subject": subject(), "paragraphs": paragraphs_of(words, model, variables, lang, links)}
+            own |= {"subject": subject(), "paragraphs": paragraphs_of(words, written, links)}
         return environment().get_template(f"{LAYOUT}/own.{name.rpartition('.')[2]}").render(variables | {"own": own})
 
     return write

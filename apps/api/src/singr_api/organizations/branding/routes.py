@@ -213,7 +213,9 @@ async def put_words(
     Plain text in which `{name}` stands for a variable of the type; nothing else has a special meaning, and markup is
     shown as typed. In an e-mail a blank line starts a paragraph, and a variable containing an address becomes a link;
     other addresses are refused. Messages that carry codes, concern security or speak for the platform cannot be
-    reworded. Takes effect ten seconds later; a message created before keeps its text on every retry.
+    reworded. With the longest values of its variables a text may have 20,000 characters in an e-mail and 1,600
+    elsewhere, and a subject 1,000; a message with which a text is longer uses the type's own. Takes effect ten
+    seconds later; a message created before keeps its text on every retry.
     """
     return await put_override(session, type, channel, locale, body)
 

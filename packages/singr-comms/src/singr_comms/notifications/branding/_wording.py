@@ -9,11 +9,9 @@ from singr_comms.channels import CHANNELS
 from singr_comms.models._message import Message
 from singr_comms.rendering._formats import DEFAULT_LANGUAGE
 from singr_comms.rendering._languages import locales_in
-from singr_comms.rendering._own_words import left_out_of_words, most_in, wrong_in
+from singr_comms.rendering._own_words import LONGEST_SUBJECT, left_out_of_words, longest_text, too_long, wrong_in
 
 _MOST: Final = {"email": 10_000, "sms": 480, "push": 400}
-# With the longest variables; providers take no SMS beyond.
-_LONGEST_SMS: Final = 1_600
 
 
 def not_open(declared: MessageType | None, channel: str, locale: str) -> Iterator[tuple[str, str]]:
@@ -46,12 +44,12 @@ def wrong_words(model: type[Message], channel: str, text: str, subject: str | No
         yield "text", f"must be at most {most:,} characters on this channel"
     if subject is not None and len(CHANNELS[channel].texts) == 1:
         yield "subject", "is for mails and pushes: a text message has no subject"
-    is_sound = True
-    for field, said in (("subject", subject), ("text", text)):
-        for wrong in () if said is None else wrong_in(said, model):
-            is_sound = False
-            yield field, wrong
-    if channel == "sms" and is_sound and len(text) <= most and most_in(text, model) > _LONGEST_SMS:
-        yield "text", f"must be at most {_LONGEST_SMS:,} characters with the longest variables: name fewer"
+    for field, said, longest in (("subject", subject, LONGEST_SUBJECT), ("text", text, longest_text(channel))):
+        if said is None:
+            continue
+        wrong = [*wrong_in(said, model)]
+        if not wrong and len(said) <= most and (long := too_long(said, model, longest)):
+            wrong.append(long)
+        yield from ((field, one) for one in wrong)
     if subject is not None and not subject.isprintable():
         yield "subject", "must be one line, without control characters"
