@@ -146,6 +146,28 @@ def test_many_attempts_that_lie_in_the_default_partition_are_not_moved(
     assert connection.scalar(text("SELECT count(*) FROM job_attempts")) == 5
 
 
+async def test_a_week_whose_rows_would_keep_everybody_waiting_is_left_and_keeps_no_other_from_being_made(
+    migrated: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Past thirty seconds the whole turn failed, each time, and no coming week was made any more."""
+    monkeypatch.setattr(_partitions, "_MOST_MOVED", 2)
+    with connected(migrated) as connection:
+        many = [add_job(connection, NOW - WEEK * 3 + timedelta(seconds=number)) for number in range(3)]
+        few = add_job(connection, NOW - WEEK * 2)
+        settings = DatabaseSettings(url=Secret(migrated), pool_size=2)
+        async with Database(settings, application_name="singr-db-tests") as database:
+            report = await database.ensure_partitions(weeks_ahead=1)
+        week = Partition("jobs", week_of(NOW - WEEK * 3))
+        assert (report.left, report.moved) == ((week,), 1)
+        assert {home_of(connection, one) for one in many} == {"jobs_default"}
+        assert home_of(connection, few) == Partition("jobs", week_of(NOW - WEEK * 2)).name
+        made = [name for name in report.created if name.startswith("jobs_w")]
+        assert made == [Partition("jobs", week_of(NOW + WEEK * ahead)).name for ahead in (1, -2)], "those to come first"
+        connection.commit()
+        assert create_partitions(connection, weeks_ahead=1).moved == 3
+        assert {home_of(connection, one) for one in many} == {week.name}
+
+
 def test_locked_table_postpones_and_loses_nothing(
     connection: Connection, migrated: str, monkeypatch: pytest.MonkeyPatch
 ):

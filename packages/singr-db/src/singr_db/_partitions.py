@@ -32,6 +32,8 @@ PARTITIONED: Final[Mapping[str, str]] = {
 # What goes with its jobs: what lies of it in the DEFAULT partition, since before there were weeks or since its week was
 # dropped, stays there until its jobs go, if it is more than this: moving it would keep everybody waiting.
 _LEFT_WHERE_IT_IS: Final = {"job_attempts": 10_000, "job_logs": 10_000}
+_MOST_MOVED: Final = 20_000
+"""Rows of a week that a running process moves: while it does, for some tenths of a second, everybody waits."""
 GONE: Final = "gone_"
 """How the name of a week begins that retention has let go of, and will drop in a moment."""
 _NAME = re.compile(r"(?P<parent>[a-z_]+)_(?:w(?P<monday>\d{8})|default)")
@@ -52,12 +54,14 @@ class PartitionReport(msgspec.Struct, frozen=True):
     `created` names new partitions; `moved` counts rows taken over from DEFAULT partitions; `postponed` names those
     that could not be made because the table was locked for too long: their rows go to the DEFAULT partition meanwhile.
     `detached`: weeks that somebody has detached, which are left as they are (`attaching` says what to do).
+    `left`: weeks that were not made, as too many of their rows lie in the DEFAULT partition to move them now.
     """
 
     created: tuple[str, ...] = ()
     moved: int = 0
     postponed: tuple[str, ...] = ()
     detached: tuple["Partition", ...] = ()
+    left: tuple["Partition", ...] = ()
 
 
 class Partition(msgspec.Struct, frozen=True):
@@ -126,19 +130,25 @@ async def ensure_partitions(
 
     Weeks of the last half year whose rows lie in a DEFAULT partition are made too and their rows moved over, each week
     in a transaction of its own, which this function commits: give it a connection that is in none.
-    Any number of processes may call it at once.
+    A week with more than 20,000 such rows is left, since all wait while they are moved (decision 118): `singr-db
+    upgrade` makes it. Any number of processes may call it at once.
     """
-    return await connection.run_sync(create_partitions, weeks_ahead=weeks_ahead, now=now)
+    return await connection.run_sync(create_partitions, weeks_ahead=weeks_ahead, now=now, most_moved=_MOST_MOVED)
 
 
-def create_partitions(connection: Connection, *, weeks_ahead: int = 4, now: datetime | None = None) -> PartitionReport:
-    """Do what `ensure_partitions` does, on a synchronous connection."""
+def create_partitions(
+    connection: Connection, *, weeks_ahead: int = 4, now: datetime | None = None, most_moved: int | None = None
+) -> PartitionReport:
+    """Do what `ensure_partitions` does, on a synchronous connection, however many rows are to be moved unless told."""
     moment = now or clock.now()
     created: list[str] = []
     postponed: list[str] = []
+    left: list[Partition] = []
     moved = 0
     for parent in partitioned_tables(connection):
-        for partition in _wanted(connection, parent, moment, weeks_ahead):
+        wanted, not_now = _wanted(connection, parent, moment, weeks_ahead, most_moved)
+        left += not_now
+        for partition in wanted:
             try:
                 rows = _create_patiently(connection, partition)
             except _LockedError:
@@ -147,7 +157,8 @@ def create_partitions(connection: Connection, *, weeks_ahead: int = 4, now: date
             if rows is not None:  # None: another process was faster, or somebody detached it: see below
                 created.append(partition.name)
                 moved += rows
-    return PartitionReport(tuple(created), moved, tuple(postponed), tuple(detached_partitions(connection)))
+    detached = tuple(detached_partitions(connection))
+    return PartitionReport(tuple(created), moved, tuple(postponed), detached, tuple(left))
 
 
 def existing_partitions(connection: Connection, parent: str) -> list[Partition]:
@@ -185,16 +196,22 @@ def weeks_astray(connection: Connection, parent: str, now: datetime) -> list[dat
     return [week for week in _weeks_in_default(connection, parent, week_of(now)) if week not in dropped]
 
 
-def _wanted(connection: Connection, parent: str, now: datetime, weeks_ahead: int) -> list[Partition]:
+def _wanted(
+    connection: Connection, parent: str, now: datetime, weeks_ahead: int, most_moved: int | None
+) -> tuple[list[Partition], list[Partition]]:
+    """The weeks to make, those to come before those that have passed; and those with too many rows to move."""
     this_week = week_of(now)
     weeks = {this_week + _WEEK * ahead for ahead in range(weeks_ahead + 1)}
     weeks.update(weeks_astray(connection, parent, now))
     weeks.difference_update(partition.start for partition in existing_partitions(connection, parent))
-    wanted = [Partition(parent, start) for start in sorted(weeks)]
+    wanted = [Partition(parent, start) for start in sorted(weeks, key=lambda week: (week < this_week, week))]
+    left: list[Partition] = []
     if parent in _LEFT_WHERE_IT_IS:
         wanted = [one for one in wanted if not _has_more(connection, one, _LEFT_WHERE_IT_IS[parent])]
+    elif most_moved is not None:
+        left = [one for one in wanted if _has_more(connection, one, most_moved)]
     connection.commit()
-    return wanted
+    return [one for one in wanted if one not in left], left
 
 
 def _is_there(connection: Connection, table: str) -> bool:

@@ -15,8 +15,15 @@ class MakePartitions(DatabaseChore):
     every = 24 * 3600.0
 
     async def work(self) -> object:
-        """Make those that are missing, and tell of those that somebody has detached."""
+        """Make those that are missing, and tell of those that somebody has detached or that would take too long."""
         report = await self.db.ensure_partitions()
+        for week in report.left:
+            _log.warning(
+                "too many rows of {} lie in {}_default to move them while others wait: run singr-db upgrade at a quiet"
+                " hour; until then they are found where they are",
+                week.name,
+                week.parent,
+            )
         for week in report.detached:
             _log.warning("{}", week.attaching)
         return report
