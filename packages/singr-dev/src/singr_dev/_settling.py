@@ -21,7 +21,7 @@ _PATIENCE_SECONDS: Final = 30.0
 _LOOK_SECONDS: Final = 0.02
 _DUE: Final = text(
     """
-    SELECT type, count(*) FROM (
+    SELECT type, count(*) AS number FROM (
         SELECT type FROM jobs WHERE status = 'pending' AND run_at <= now() AND id NOT IN (SELECT id FROM job_waiting)
         UNION ALL SELECT 'schedule ' || name FROM schedules WHERE due_at <= now()
     ) AS due
@@ -82,7 +82,7 @@ async def _queues(db: Database, types: Jobs) -> dict[Queue, QueueOptions]:
 
 async def _due(db: Database) -> dict[str, int]:
     async with db.platform() as session:
-        return dict((await session.execute(_DUE)).tuples().all())
+        return {row.type: row.number for row in await session.execute(_DUE)}
 
 
 async def _until_nothing_is_due(db: Database, running: "asyncio.Task[None]") -> None:
