@@ -26,6 +26,9 @@ def check(text: str, channel: str = "email", subject: str | None = None) -> None
         "{user_name}/x",
         "{user_name}\N{FULLWIDTH FULL STOP}com",
         "{link}@evil",
+        "{user_name}{farm_name}",
+        "1.2.3{order_number}",
+        "{order_number}5.6",
         "{link}vil",
         "{link}{user_name}",
         "{link}-shop",
@@ -55,6 +58,7 @@ def test_no_site_is_named_though_variables_would_be_a_part_of_it(text: str) -> N
         "z.B. at 5 p.m. on 24.12.2026, for 12.50",
         "Wait...And see; 01.02.03.04.05",
         "\u3067\u304d\u307e\u3057\u305f\u3002\u3042\u308a\u304c\u3068\u3046\u3002",
+        "No. 5{order_number}, {order_number}a.",
         "{user_name},\n{farm_name}: {order_number}",
     ],
 )
@@ -105,12 +109,12 @@ def test_sms_stays_short_with_the_longest_variables_too() -> None:
 @pytest.mark.parametrize(
     ("channel", "words", "field"),
     [
-        ("email", {"text": "{text}" * 1_600}, "text"),
-        ("email", {"text": "{text}{text}{text}"}, "text"),
+        ("email", {"text": "{text} " * 1_400}, "text"),
+        ("email", {"text": "{text} {text} {text}"}, "text"),
         ("email", {"text": "x", "subject": "{text}"}, "subject"),
         ("email", {"text": "{title} " * 100}, "text"),
-        ("push", {"text": "{text}" * 5}, "text"),
-        ("push", {"text": "x", "subject": "{text}" * 3}, "subject"),
+        ("push", {"text": "{text} " * 5}, "text"),
+        ("push", {"text": "x", "subject": "{text} " * 3}, "subject"),
     ],
 )
 def test_words_on_every_channel_are_bounded_by_what_they_come_out_at(
@@ -127,8 +131,8 @@ def test_words_around_the_longest_variables_are_taken() -> None:
 
 
 def test_error_about_the_length_names_the_variable_that_makes_it() -> None:
-    with pytest.raises(BrandingError, match=r"may come out at 40,200: name fewer, such as \{text\}, .* 10,000 each"):
-        check_override("plain", "email", "en", OverrideInput(text="{title}" + "{text}" * 4))
+    with pytest.raises(BrandingError, match=r"may come out at 40,204: name fewer, such as \{text\}, .* 10,000 each"):
+        check_override("plain", "email", "en", OverrideInput(text="{title}" + " {text}" * 4))
 
 
 def test_type_that_tells_more_than_a_text_can_keeps_its_words() -> None:

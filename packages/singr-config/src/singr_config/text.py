@@ -1,5 +1,6 @@
 """Names that people choose: what can be seen of one, and what a reader's programs would make of it."""
 
+import re
 import unicodedata
 from typing import Final
 
@@ -18,6 +19,16 @@ _DRAWN: Final = frozenset("LNPS")
 # reads as a dot, what NFKC makes one or a colon of, and what is drawn as one, counts as such.
 _LINKING: Final = frozenset(":.")
 _LIKE_THEM: Final = frozenset("\u3002\uff61\u0589\u05c3\u06d4\u0701\u0702\u1362\u166e\u1803\u2236\ua4f8\ua789\ua4fd")
+# What could lead somewhere whatever its dots are like: an address, a path behind more than a number, four numbers as an
+# IPv4 address has them, and a host by its first label.
+_LEADS: Final = re.compile(r"[@\\]|(?<!\d)/|/(?!\d)|\d(?:\.\d+){3}|www\.", re.IGNORECASE)
+_TIME_OF_ISO: Final = re.compile(r"(?<=\d)T(?=\d)")
+# No top-level domain begins with a digit or is one letter, and none follows a closing sign: "3.50", "19:30", "J.R.R.".
+_HARMLESS: Final = (
+    re.compile(r"(?<=\d)[.:](?=\d)"),
+    re.compile(r"(?<=\w)\.(?=[A-Za-z\u00c0-\u024f\u0370-\u052f](?:[.,;:!?)\]'\"\u2019\u201d]|\Z))"),
+    re.compile(r"\.(?=[,;!?)\]'\"\u2019\u201d\u00bb])"),
+)
 
 
 def is_visible(character: str) -> bool:
@@ -39,12 +50,29 @@ def has_visible(text: str) -> bool:
 
 
 def unlinked(text: str) -> str:
-    """Make one line of a text that no program takes for a link: every dot and colon has a space behind it.
+    """Make one line of a text that no program takes for a link: dots and colons that could make one get a space behind.
+
+    Times, amounts, numbers of up to three parts and initials stay as they are; any word that might be a host, an
+    address or a URL is taken apart as a whole.
 
     >>> unlinked("evil.example"), unlinked("https://evil.example"), unlinked("Mr. Brightside")
     ('evil. example', 'https: //evil. example', 'Mr. Brightside')
+    >>> unlinked("No. 2026.11.29-1 at 19:30, 3.50 EUR"), unlinked("10.0.0.1")
+    ('No. 2026.11.29-1 at 19:30, 3.50 EUR', '10. 0. 0. 1')
     """
-    return " ".join("".join(map(_apart, text)).split())
+    apart = " ".join("".join(map(_apart, word)) if _may_lead(word) else word for word in text.split())
+    return " ".join(apart.split())
+
+
+def _may_lead(word: str) -> bool:
+    """Whether a program could make a link of a word or of a part of it; where nobody can be sure, it could."""
+    plain = (word if word.isascii() else unicodedata.normalize("NFKC", word)).rstrip("".join(_LINKING))
+    linking = {at for at, one in enumerate(plain) if one in _LINKING or one in _LIKE_THEM}
+    if not linking:
+        return False
+    harmless = {match.start() for pattern in _HARMLESS for match in pattern.finditer(plain)}
+    is_like_a_scheme = any(map(str.isalpha, _TIME_OF_ISO.sub("", plain.rpartition(":")[0])))
+    return is_like_a_scheme or not linking <= harmless or _LEADS.search(plain) is not None
 
 
 def _apart(character: str) -> str:

@@ -34,7 +34,9 @@ _SITE: Final = re.compile(
     re.IGNORECASE,
 )
 # A variable could be the rest of a host, or a text the rest of a link's: a full stop may end a sentence behind one.
-_BESIDE: Final = re.compile(r"[./\\@]\{[a-z]|[A-Za-z0-9]\u3002\{[a-z]|[a-z0-9_]\}(?:[/\\@]|\.[\w{]|\u3002[A-Za-z0-9])")
+_BESIDE: Final = re.compile(
+    r"[./\\@]\d*\{[a-z]|[A-Za-z0-9]\u3002\{[a-z]|[a-z0-9_]\}(?:[/\\@{]|\d*\.[\w{]|\u3002[A-Za-z0-9])"
+)
 _UNBOUNDED: Final = 64
 # With variables: a mail may hold the longest text there is and as much around it; providers take no SMS beyond.
 _LONGEST: Final = {"email": 20_000, "sms": 1_600, "push": 1_600}
@@ -77,8 +79,8 @@ def _leads_elsewhere(text: str) -> str | None:
         return "must not contain a web address: messages link through their variables, such as {link}"
     if any(_BESIDE.search(_plain(line)) for line in lines) or any(map(_goes_on, _VARIABLE.finditer(text))):
         return (
-            "must have a space between a variable and a full stop, slash or @ beside it, and behind one with an"
-            " address: together they could name another site"
+            "must have a space between a variable and another one, a full stop, slash or @ beside it, and behind one"
+            " with an address: together they could name another site"
         )
     return None
 
@@ -156,7 +158,8 @@ def _length(text: str, written: Mapping[str, str]) -> int:
 
 def filled_in(text: str, written: Mapping[str, str]) -> str:
     """A text with the variables of a message in their places; of what `fit` says is not too long."""
-    return _VARIABLE.sub(lambda match: written.get(match[1], ""), text)
+    # Two that touch could be one host together; new words are refused so.
+    return _VARIABLE.sub(lambda match: written.get(match[1], ""), text.replace("}{", "} {"))
 
 
 def paragraphs_of(

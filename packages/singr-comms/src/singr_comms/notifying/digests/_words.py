@@ -11,6 +11,7 @@ from singr_comms.channels import CHANNELS
 from singr_comms.messages.digest import MOST, Digest, DigestItem
 from singr_comms.models._message import Message, checked
 from singr_comms.notifying.digests._joining import Period
+from singr_comms.rendering._inert import is_link
 from singr_comms.rendering._languages import ISOLATES
 from singr_config import BrandSettings
 from singr_jobs.schedules import zone
@@ -72,13 +73,21 @@ def _day(moment: datetime, place: tzinfo) -> str:
 def _item(row: Any, message: Message, dressed: Dressed) -> DigestItem | None:
     try:
         brand, locale = dressed(row, message)
-        words = CHANNELS[row.channel].shown(message, brand, locale)[1]
+        words = _without_links(CHANNELS[row.channel].shown(message, brand, locale)[1], message)
         title, _, body = "".join(one for one in words if one not in ISOLATES).strip().partition("\n")
         # A mail's text is a letter: its subject says what it is about.
         more = None if row.channel == "email" else _cut(body, _BODY) or None
         return checked(DigestItem(title=_cut(title, _TITLE), body=more), DigestItem)
     except (msgspec.MsgspecError, InvalidMessageError):
         return None
+
+
+def _without_links(words: str, message: Message) -> str:
+    """What a message says without the addresses in it: nothing of an item is a link; a digest has one of its own."""
+    for name, value in msgspec.structs.asdict(message).items():
+        if is_link(name) and value:
+            words = words.replace(value, "")
+    return words
 
 
 def _cut(text: str, most: int) -> str:
