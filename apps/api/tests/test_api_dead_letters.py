@@ -218,7 +218,7 @@ async def test_a_letter_that_is_none_is_not_found(owner: Any, world: Any) -> Non
     world.problem(await owner.get(f"/v1/dead-letters/{UUID(int=7)}"), 404, "not-found")
 
 
-async def test_nobody_lets_run_what_they_could_not_create(
+async def test_nobody_steers_what_they_could_not_create(
     owner: Any, world: Any, db: Database, settings: Settings, client: Any, standing_url: str
 ) -> None:
     job, letter = await dead(db, owner, world)
@@ -231,10 +231,13 @@ async def test_nobody_lets_run_what_they_could_not_create(
     bulk = {"action": "requeue", "filter": {"error_code": "provider_unavailable"}}
     for answer in (
         await api.post(f"/v1/dead-letters/{letter['id']}/requeue", headers=world.key()),
+        await api.post(f"/v1/dead-letters/{letter['id']}/discard", headers=world.key()),
+        await api.post(f"{at}/cancel", headers=world.key()),
         await api.post(f"{at}/retry", headers=world.key()),
         await api.post(f"{at}/run-now", headers=world.key()),
         await api.patch(at, json={"priority": "high"}),
         await api.post("/v1/bulk-actions", json=bulk, headers=world.key()),
+        await api.post("/v1/bulk-actions", json={**bulk, "action": "discard"}, headers=world.key()),
     ):
         assert "notifications:write" in world.problem(answer, 403, "scope-missing")["detail"]
     assert (await owner.get(f"/v1/dead-letters/{letter['id']}")).json()["state"] == "open"

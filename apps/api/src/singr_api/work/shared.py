@@ -12,7 +12,7 @@ from msgspec import Meta
 from singr_api.admission.call import organization_of
 from singr_api.http.codes import RuleError
 from singr_api.http.fields import END, LINE
-from singr_api.http.problems import FieldError, Location, invalid
+from singr_api.http.problems import NOT_ALLOWED, FieldError, Location, Problem, invalid
 from singr_auth import Principal
 from singr_config.clock import clock
 from singr_db import Database, PlatformSession, TenantSession, sql_text
@@ -81,7 +81,18 @@ AnyOrganization = Annotated[
 
 LONGEST_DELAY_SECONDS: Final = 366 * 86_400
 
-_TYPE: Final = sql_text("SELECT type FROM jobs WHERE id = :id AND organization_id = :organization_id")
+_READERS: Final = ("platform", "tenant")
+_OF_JOB: Final = sql_text("SELECT type FROM jobs WHERE id = :id AND organization_id = :organization_id", roles=_READERS)
+_OF_FLOW: Final = sql_text(
+    "SELECT DISTINCT type FROM jobs WHERE flow_id = :id AND organization_id = :organization_id", roles=_READERS
+)
+_OF_SCHEDULE: Final = sql_text(
+    "SELECT type FROM schedules WHERE id = :id AND organization_id = :organization_id", roles=_READERS
+)
+_OF_NAMED_SCHEDULE: Final = sql_text(
+    "SELECT type FROM schedules WHERE name = :name AND organization_id = :organization_id", roles=_READERS
+)
+Session = TenantSession | PlatformSession
 PRIORITIES: Final = {"high": Priority.HIGH, "normal": Priority.NORMAL, "low": Priority.LOW}
 
 
@@ -104,29 +115,6 @@ def each_once(labels: list[str], field: str = "labels", location: Location = "bo
             words = f"must differ from {field}[{labels.index(label)}]: each label only once"
             raise invalid(FieldError(f"{field}[{place}]", words, location, "repeated"))
     return labels
-
-
-def require_for(principal: Principal, job_type: str | None) -> None:
-    """Refuse who lets jobs run that they could not create.
-
-    Args:
-        principal: who is calling.
-        job_type: the jobs' type; of one that is not known here, and for None, every type's scope is asked for.
-
-    Raises:
-        ScopeError: the scope that the type asks for is missing.
-    """
-    scopes = {one.name: one.scope for one in all_jobs()}
-    asked = {scopes[job_type]} if job_type in scopes else set(scopes.values())
-    for scope in sorted(scope for scope in asked if scope is not None):
-        principal.require(scope)
-
-
-async def require_for_job(principal: Principal, session: PlatformSession, organization_id: UUID, job_id: UUID) -> None:
-    """As `require_for`, of a job that may not be there."""
-    job_type = await session.scalar(_TYPE, {"id": job_id, "organization_id": organization_id})
-    if job_type is not None:
-        require_for(principal, job_type)
 
 
 def union_of(structs: Iterable[type[S]]) -> Any:
@@ -184,3 +172,65 @@ async def fenced(db: Database, organization_id: UUID | None) -> AsyncIterator[Te
     """Open a transaction that sees one organization's rows, or for None those of all."""
     async with db.platform() if organization_id is None else db.tenant(organization_id) as session:
         yield session
+
+
+def require_for(principal: Principal, job_type: str | None) -> None:
+    """Refuse who steers jobs that they could not create.
+
+    Args:
+        principal: who is calling.
+        job_type: the jobs' type; of one that is not known here, and for None, every type's scope is asked for.
+
+    Raises:
+        ScopeError: the scope that the type asks for is missing.
+        Problem: they call for an organization, and callers create no jobs of the type (403).
+    """
+    types = {one.name: one for one in all_jobs()}
+    known = types.get(job_type or "")
+    if principal.organization_id is not None and job_type is not None and (known is None or not known.by_callers):
+        raise _of_the_house(job_type)
+    asked = {one.scope for one in types.values()} if known is None else {known.scope}
+    for scope in sorted(scope for scope in asked if scope is not None):
+        principal.require(scope)
+
+
+def steered_by(principal: Principal) -> tuple[str, ...] | None:
+    """The types whose jobs the caller may steer at all; None for the platform's own, who may steer any."""
+    if principal.organization_id is None:
+        return None
+    return tuple(sorted(one.name for one in all_jobs() if one.by_callers))
+
+
+async def require_for_job(principal: Principal, session: Session, organization_id: UUID, job_id: UUID) -> None:
+    """As `require_for`, of a job that may not be there."""
+    await _require_for_all(principal, session, _OF_JOB, organization_id, id=job_id)
+
+
+async def require_for_flow(principal: Principal, session: Session, organization_id: UUID, flow_id: UUID) -> None:
+    """As `require_for`, of each member of a flow that may not be there."""
+    await _require_for_all(principal, session, _OF_FLOW, organization_id, id=flow_id)
+
+
+async def require_for_schedule(
+    principal: Principal, session: Session, organization_id: UUID, schedule: UUID | str
+) -> None:
+    """As `require_for`, of what a schedule makes, by its id or its name; there may be none."""
+    if isinstance(schedule, str):
+        await _require_for_all(principal, session, _OF_NAMED_SCHEDULE, organization_id, name=schedule)
+    else:
+        await _require_for_all(principal, session, _OF_SCHEDULE, organization_id, id=schedule)
+
+
+async def _require_for_all(
+    principal: Principal, session: Session, statement: object, organization_id: UUID, **which: UUID | str
+) -> None:
+    for job_type in sorted(await session.scalars(statement, {**which, "organization_id": organization_id})):  # type: ignore[call-overload]  # one of ours
+        require_for(principal, job_type)
+
+
+def _of_the_house(job_type: str) -> Problem:
+    return Problem(
+        NOT_ALLOWED,
+        f"Jobs of the type {job_type} are the platform's own work, which only its operators can steer. Change what they"
+        " work for instead: pause or cancel the notification, or ask again for the erasure or the export.",
+    )

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, text
+from sqlalchemy import ARRAY, CheckConstraint, Index, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from singr_db._ids import new_id
@@ -32,6 +32,7 @@ class BulkKind(StrEnum):
 class BulkAction(Base):
     """One action on all that fitted a filter at `asked_at`; without an organization, on all organizations'.
 
+    Where `types` are told, it leaves jobs of others alone, whatever the filter says.
     It goes through ids upwards and has come to `at_id`; whoever takes the next bite locks the row. `matching` is how
     many fit, as far as they are counted, `done` to how many it was done, `skipped` to how many it could not be.
     """
@@ -50,6 +51,7 @@ class BulkAction(Base):
     organization_id: Mapped[UUID | None]
     action: Mapped[str]
     filter: Mapped[Json]
+    types: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     priority: Mapped[SmallInt | None]
     rate_per_minute: Mapped[int | None]
     reason: Mapped[str | None]

@@ -54,6 +54,7 @@ class BulkRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         organization_id: on whose jobs; None: on all organizations'.
+        types: what else is left alone: jobs of other types than these; None: of no type.
         priority: what `reprioritize` gives.
         rate_per_minute: how many have their turn in a minute at most.
     """
@@ -61,6 +62,7 @@ class BulkRequest(msgspec.Struct, frozen=True, kw_only=True):
     action: BulkKind
     which: BulkFilter
     organization_id: UUID | None
+    types: tuple[str, ...] | None = None
     priority: Priority | None = None
     rate_per_minute: int | None = None
     reason: str | None = None
@@ -156,6 +158,7 @@ async def act_in_bulk(session: PlatformSession | KeepsBulk, action: BulkRequest)
         organization_id=action.organization_id,
         action=action.action,
         filter=msgspec.to_builtins(action.which),
+        types=None if action.types is None else list(action.types),
         priority=None if action.priority is None else int(action.priority),
         rate_per_minute=action.rate_per_minute,
         reason=reason,

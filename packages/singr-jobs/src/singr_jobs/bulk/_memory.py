@@ -158,7 +158,8 @@ class MemoryBulk:
                 (which.type, one.type),
                 (which.queue, str(one.queue)),
             )
-            if all(wanted in {None, value} for wanted, value in asked) and fits(request, which, one):
+            ours = request.types is None or one.type in request.types
+            if ours and all(wanted in {None, value} for wanted, value in asked) and fits(request, which, one):
                 yield one
 
     def _change(self, action: BulkActionView, **changes: Any) -> BulkActionView:

@@ -1,5 +1,6 @@
 """What a bulk action goes through, in the order of ids, a bounded number of rows at a time."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
@@ -22,6 +23,7 @@ class Asked(Protocol):
     id: UUID
     organization_id: UUID | None
     action: str
+    types: Sequence[str] | None
     priority: int | None
     asked_at: datetime
 
@@ -43,7 +45,7 @@ async def look(
         bounded = bounded.where(model.id > after)
     looked = aliased(model, bounded.order_by(model.id).limit(rows).subquery())
     columns = [getattr(looked, name) for name in ("id", "organization_id", "type", "queue", "error")]
-    fitting = fits(looked)
+    fitting = and_(fits(looked), *_of_types(asked, looked))
     found = (await session.execute(select(*columns, fitting.label("fits")).order_by(looked.id))).all()
     return Looked([row for row in found if row.fits], found[-1].id if found else None, len(found) == rows)
 
@@ -57,10 +59,15 @@ async def count(
         bounded = bounded.where(model.id > after)
     looked = aliased(model, bounded.order_by(model.id).limit(rows).subquery())
     last = func.array_agg(looked.id).label("ids")
-    counted = select(func.count().filter(fits(looked)).label("fitting"), func.count().label("looked"), last)
+    fitting = func.count().filter(and_(fits(looked), *_of_types(asked, looked))).label("fitting")
+    counted = select(fitting, func.count().label("looked"), last)
     row = (await session.execute(counted)).one()
     ids = row.ids or []
     return row.fitting, Looked([], max(ids) if ids else None, row.looked == rows)
+
+
+def _of_types(asked: Asked, row: Any) -> list[ColumnElement[bool]]:
+    return [] if asked.types is None else [row.type.in_(asked.types)]
 
 
 def _rows(asked: Asked, which: BulkFilter) -> tuple[Any, Select[Any], Any]:

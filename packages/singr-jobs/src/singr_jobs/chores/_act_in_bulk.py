@@ -30,7 +30,7 @@ _AFTER_A_FAULT: Final = 10
 _IS_DUE: Final = "state IN ('counting', 'running') AND next_at <= now()"
 _LOOK: Final = sql(f"SELECT EXISTS (SELECT FROM bulk_actions WHERE {_IS_DUE})")  # noqa: S608 - a constant
 _TAKE: Final = sql_text(f"""
-SELECT id, organization_id, action, filter, priority, rate_per_minute, state, at_id, asked_by, asked_at, problems
+SELECT id, organization_id, action, filter, types, priority, rate_per_minute, state, at_id, asked_by, asked_at, problems
   FROM bulk_actions WHERE {_IS_DUE} ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED
 """)  # noqa: S608 - a constant
 _COUNTED_ON: Final = sql_text("""

@@ -100,6 +100,11 @@ class JobType:
     limits: KeyLimits | None = None
     tidies: bool = False
 
+    @property
+    def by_callers(self) -> bool:
+        """Whether HTTP callers may create its jobs; of all others, they may steer none either."""
+        return self.request is not None
+
     def key(self, job: msgspec.Struct) -> str | None:
         """The key by which a job is held to the type's limits; raises EnqueueError where it has none that is right."""
         return None if self.limits is None else self.limits.key(job)

@@ -7,7 +7,7 @@ from singr_api.admission.call import Call
 from singr_api.admission.idempotency import Reply
 from singr_api.admission.policy import Access
 from singr_api.http.form.validation import encode
-from singr_api.http.problems import BULK_ACTION_ENDED, FILTER_TOO_WIDE, NOT_FOUND
+from singr_api.http.problems import BULK_ACTION_ENDED, FILTER_TOO_WIDE, NOT_ALLOWED, NOT_FOUND
 from singr_api.routing.route import Answer, Section, page_with
 from singr_api.wiring.services import Services
 from singr_api.work.bulk_actions import examples
@@ -18,7 +18,7 @@ from singr_api.work.bulk_actions.schemas import (
     BulkQuery,
     CreateBulkAction,
 )
-from singr_api.work.shared import fenced, require_for, whose
+from singr_api.work.shared import fenced, require_for, steered_by, whose
 from singr_db import PlatformSession
 from singr_jobs import (
     BulkActionView,
@@ -48,7 +48,7 @@ _TAKES_ALL: Final = "operations:write"
     Answer("Accepted: workers carry it out.", of=BulkActionView, status=202, new=examples.NEW),
     Answer("A dry run: nothing was changed.", of=BulkPreview, seen=examples.SEEN),
     body_examples={"dry_run": examples.DRY, "requeue": examples.REQUEUE},
-    problems=(FILTER_TOO_WIDE,),
+    problems=(FILTER_TOO_WIDE, NOT_ALLOWED),
     **_CHANGES,
 )
 async def create(session: PlatformSession, call: Call, query: BulkOrganization, body: CreateBulkAction) -> Reply:
@@ -58,15 +58,15 @@ async def create(session: PlatformSession, call: Call, query: BulkOrganization, 
     Workers do it in small batches; if one dies, another continues from there. Begin with `dry_run`, which counts (to
     10,000 rows) and shows the first 20. For actions that end work, or that concern all organizations, a filter without
     type, queue, error code or fingerprint is refused. A platform credential that names no organization acts on all,
-    with `operations:write`. Actions that let jobs run, or run sooner (`requeue`, `reprioritize`), need the permissions
-    required to create jobs of that type, or of every type if the filter names none: `notifications:write` for messages.
-    Without them, the whole action is refused (403).
+    with `operations:write`. Every action needs the permissions required to create jobs of that type, or of every type
+    if the filter names none: `notifications:write` for messages. Without them, the whole action is refused (403). For
+    an organization's callers it leaves out jobs that callers cannot create, such as those that erase a recipient.
     """
-    if body.action in {"requeue", "reprioritize"}:
-        require_for(call.principal, body.filter.type)
+    require_for(call.principal, body.filter.type)
     asked = BulkRequest(
         action=body.action,
         which=body.filter.plain,
+        types=steered_by(call.principal),
         organization_id=whose(call.principal, query.organization_id, _TAKES_ALL),
         priority=None if body.given_priority is None else Priority(body.given_priority),
         rate_per_minute=body.rate_per_minute,

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from singr_api.admission.call import Call
 from singr_api.admission.policy import Access
-from singr_api.http.problems import DEAD_LETTER_SETTLED, NOT_FOUND, UNIQUE_KEY_HELD
+from singr_api.http.problems import DEAD_LETTER_SETTLED, NOT_ALLOWED, NOT_FOUND, UNIQUE_KEY_HELD
 from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
 from singr_api.work.dead_letters import examples
@@ -89,7 +89,7 @@ async def read(services: Services, call: Call, query: LetterOrganization, letter
     "POST /v1/dead-letters/{letter_id}/requeue",
     "requeueDeadLetter",
     Answer("The job is queued again.", requeued=examples.REQUEUED),
-    problems=(DEAD_LETTER_SETTLED, UNIQUE_KEY_HELD, NOT_FOUND),
+    problems=(DEAD_LETTER_SETTLED, UNIQUE_KEY_HELD, NOT_ALLOWED, NOT_FOUND),
     **_SETTLES,
 )
 async def back(
@@ -100,7 +100,7 @@ async def back(
     Its job is tried again under the same id, which lets a provider recognise a duplicate of what it was sent before.
     Attempts are counted from one again; earlier ones stay in the history. This also works after the job itself has been
     deleted. The caller needs the permissions required to create a job of this type: `notifications:write` for a
-    message.
+    message. Jobs that callers cannot create are given back by the platform's operators alone.
     """
     organization_id = whose(call.principal, query.organization_id, _CHANGES)
     letter = await read_dead_letter(session, letter_id, organization_id=organization_id)
@@ -112,7 +112,7 @@ async def back(
     "POST /v1/dead-letters/{letter_id}/discard",
     "discardDeadLetter",
     Answer("Discarded.", discarded=examples.DISCARDED),
-    problems=(DEAD_LETTER_SETTLED, NOT_FOUND),
+    problems=(DEAD_LETTER_SETTLED, NOT_ALLOWED, NOT_FOUND),
     **_SETTLES,
 )
 async def away(
@@ -121,9 +121,11 @@ async def away(
     """Discard a dead letter.
 
     Its job stays failed, and no longer appears in any group. The dead letter is kept for its retention period, and
-    cannot be requeued.
+    cannot be requeued. The caller needs the same permissions as for requeueing it.
     """
     organization_id = whose(call.principal, query.organization_id, _CHANGES)
+    letter = await read_dead_letter(session, letter_id, organization_id=organization_id)
+    require_for(call.principal, letter.type)
     return await discard(session, letter_id, organization_id=organization_id, reason=_why(body))
 
 

@@ -13,6 +13,7 @@ from singr_api.routing.route import Answer, Section, page_with
 from singr_api.wiring.services import Services
 from singr_api.work.flows import examples, schemas
 from singr_api.work.flows.intake import RequestedJobs, refusing
+from singr_api.work.shared import require_for_flow
 from singr_db import TenantSession
 from singr_jobs import Flow, FlowView, OnFailure, cancel_flow, close_flow, list_flows, list_members, read_flow
 
@@ -96,16 +97,17 @@ async def close(session: TenantSession, organization_id: UUID, flow_id: UUID) ->
     "POST /v1/flows/{flow_id}/cancel",
     "cancelFlow",
     Answer("Cancelled.", cancelled=examples.CANCELLED),
-    problems=(FLOW_CLOSED,),
+    problems=(FLOW_CLOSED, NOT_ALLOWED),
     **_CHANGES,
 )
-async def cancel(session: TenantSession, organization_id: UUID, flow_id: UUID) -> FlowView:
+async def cancel(session: TenantSession, call: Call, organization_id: UUID, flow_id: UUID) -> FlowView:
     """Cancel a flow.
 
     Waiting jobs are cancelled at once, or within seconds if there are more than a thousand; running ones are asked to
     stop. A flow that is already cancelled is returned unchanged; one whose jobs have all ended cannot be cancelled
-    (409).
+    (409). The caller needs the permissions required to cancel each of its jobs.
     """
+    await require_for_flow(call.principal, session, organization_id, flow_id)
     return await cancel_flow(session, flow_id, organization_id=organization_id)
 
 

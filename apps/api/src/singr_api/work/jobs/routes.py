@@ -14,6 +14,7 @@ from singr_api.http.problems import (
     JOB_GONE,
     JOB_RUNNING,
     NAME_IN_USE,
+    NOT_ALLOWED,
     UNIQUE_KEY_HELD,
 )
 from singr_api.routing.route import Answer, Section, page_with
@@ -145,18 +146,21 @@ async def logs(session: TenantSession, job_id: UUID, query: LogQuery) -> LogPage
     "cancelJob",
     Answer("Cancelled, or asked to stop.", cancelled=CANCELLED),
     query=OrganizationQuery,
-    problems=(JOB_ENDED,),
+    problems=(JOB_ENDED, NOT_ALLOWED),
     scope="jobs:write",
     idempotent=True,
     one_factor=_WORK,
 )
-async def cancel(session: TenantSession, job_id: UUID) -> JobView:
+async def cancel(session: TenantSession, call: Call, organization_id: UUID, job_id: UUID) -> JobView:
     """Cancel a job.
 
     A waiting job is cancelled at once. A running one is asked to stop: it stays `processing`, with `cancel_requested`,
     until its worker has stopped it. A job that is already cancelled is returned unchanged; one that is completed or has
-    failed cannot be cancelled (409).
+    failed cannot be cancelled (409). The caller needs the permissions required to create a job of this type:
+    `notifications:write` for a message, also for one of a notification. Jobs that callers cannot create, such as those
+    that erase a recipient or decide who gets a notification, are steered by the platform's operators alone (403).
     """
+    await require_for_job(call.principal, session, organization_id, job_id)
     return await cancel_job(session, job_id)
 
 
@@ -165,7 +169,7 @@ async def cancel(session: TenantSession, job_id: UUID) -> JobView:
     "retryJob",
     Answer("The job is queued again.", again=AGAIN),
     query=OrganizationQuery,
-    problems=(FLOW_CLOSED, JOB_ENDED, JOB_RUNNING, UNIQUE_KEY_HELD),
+    problems=(FLOW_CLOSED, JOB_ENDED, JOB_RUNNING, UNIQUE_KEY_HELD, NOT_ALLOWED),
     body_examples={"why": WHY_AGAIN},
     **_STEERS,
 )
@@ -190,7 +194,7 @@ async def retry(
     "runJobNow",
     Answer("The job is due.", due=AGAIN),
     query=OrganizationQuery,
-    problems=(JOB_ENDED, JOB_RUNNING),
+    problems=(JOB_ENDED, JOB_RUNNING, NOT_ALLOWED),
     **_STEERS,
 )
 async def run_now(session: PlatformSession, call: Call, organization_id: UUID, job_id: UUID) -> JobView:
@@ -208,7 +212,7 @@ async def run_now(session: PlatformSession, call: Call, organization_id: UUID, j
     "changeJob",
     Answer("The job as it now waits.", changed=AGAIN),
     query=OrganizationQuery,
-    problems=(JOB_ENDED, JOB_RUNNING),
+    problems=(JOB_ENDED, JOB_RUNNING, NOT_ALLOWED),
     body_examples={"sooner": SOONER},
     scope="jobs:write",
     one_factor=_WORK,

@@ -21,7 +21,7 @@ from singr_api.http.translations import problem_of
 from singr_api.routing.route import Answer, Section, page_with
 from singr_api.wiring.services import Services
 from singr_api.work.schedules import examples, schemas
-from singr_api.work.shared import PRIORITIES, each_once
+from singr_api.work.shared import PRIORITIES, each_once, require_for_schedule
 from singr_config.clock import clock
 from singr_db import TenantSession
 from singr_jobs import IntakeError, ReservedError
@@ -64,10 +64,12 @@ async def create(
     schedule with the same name is replaced; if its times are unchanged, runs that are already due stay due. Requires
     `schedules:write`, `jobs:write` and the permissions for the job's type. The request is stored encrypted and is
     checked again at each run: if its creator no longer has the permission, or it can no longer become a job, the
-    schedule is paused with a `problem`. An organization can have up to 1,000 schedules.
+    schedule is paused with a `problem`. An organization can have up to 1,000 schedules. Whoever replaces, pauses,
+    resumes, runs or deletes a schedule needs the permissions for its job's type too.
     """
     draft = draft_of(body.name, body.when, **schemas.options_of(body))
     source = _source(services, call, organization_id, body.job)
+    await require_for_schedule(call.principal, session, organization_id, body.name)
     return await put_schedule(session, draft, source, organization_id=organization_id)
 
 
@@ -122,13 +124,14 @@ async def read(session: TenantSession, organization_id: UUID, schedule_id: UUID)
     Answer("Deleted."),
     query=OrganizationQuery,
     scope="schedules:write",
-    problems=(NOT_FOUND,),
+    problems=(NOT_FOUND, NOT_ALLOWED),
 )
-async def delete(session: TenantSession, organization_id: UUID, schedule_id: UUID) -> None:
+async def delete(session: TenantSession, call: Call, organization_id: UUID, schedule_id: UUID) -> None:
     """Delete a schedule.
 
     Also deletes its history. Jobs that it has created continue.
     """
+    await require_for_schedule(call.principal, session, organization_id, schedule_id)
     await delete_schedule(session, schedule_id, organization_id=organization_id)
 
 
@@ -136,14 +139,15 @@ async def delete(session: TenantSession, organization_id: UUID, schedule_id: UUI
     "POST /v1/schedules/{schedule_id}/pause",
     "pauseSchedule",
     Answer("The schedule is paused.", paused=examples.PAUSED),
-    problems=(SCHEDULE_ENDED,),
+    problems=(SCHEDULE_ENDED, NOT_ALLOWED),
     **_CHANGES,
 )
-async def pause(session: TenantSession, organization_id: UUID, schedule_id: UUID) -> ScheduleView:
+async def pause(session: TenantSession, call: Call, organization_id: UUID, schedule_id: UUID) -> ScheduleView:
     """Pause a schedule.
 
     No jobs are created until it is resumed; times that pass in the meantime are not made up.
     """
+    await require_for_schedule(call.principal, session, organization_id, schedule_id)
     return await pause_schedule(session, schedule_id, organization_id=organization_id)
 
 
@@ -151,14 +155,15 @@ async def pause(session: TenantSession, organization_id: UUID, schedule_id: UUID
     "POST /v1/schedules/{schedule_id}/resume",
     "resumeSchedule",
     Answer("The schedule is active again.", resumed=examples.RESUMED),
-    problems=(SCHEDULE_ENDED,),
+    problems=(SCHEDULE_ENDED, NOT_ALLOWED),
     **_CHANGES,
 )
-async def resume(session: TenantSession, organization_id: UUID, schedule_id: UUID) -> ScheduleView:
+async def resume(session: TenantSession, call: Call, organization_id: UUID, schedule_id: UUID) -> ScheduleView:
     """Resume a schedule.
 
     Continues with the first time from now on.
     """
+    await require_for_schedule(call.principal, session, organization_id, schedule_id)
     return await resume_schedule(session, schedule_id, organization_id=organization_id)
 
 
@@ -166,14 +171,16 @@ async def resume(session: TenantSession, organization_id: UUID, schedule_id: UUI
     "POST /v1/schedules/{schedule_id}/run",
     "runSchedule",
     Answer("Requested.", status=202, asked=examples.ASKED),
+    problems=(NOT_ALLOWED,),
     **_CHANGES,
 )
-async def run(session: TenantSession, organization_id: UUID, schedule_id: UUID) -> ScheduleView:
+async def run(session: TenantSession, call: Call, organization_id: UUID, schedule_id: UUID) -> ScheduleView:
     """Run a schedule now.
 
     A worker creates its job within a second, independent of its scheduled times and unfinished jobs, even if the
     schedule is paused or has ended. The job appears in the schedule's run history as `asked`.
     """
+    await require_for_schedule(call.principal, session, organization_id, schedule_id)
     return await run_schedule_now(session, schedule_id, organization_id=organization_id)
 
 

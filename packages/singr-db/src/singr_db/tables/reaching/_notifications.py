@@ -45,7 +45,8 @@ class Notification(Base):
 
     `audience` says whom: `{"kind": "named"}` (see `notification_targets`), `topic` with its `topic_id`, `tags`, or
     `all`. `cursor` is the last recipient that was decided, `decided` how many were. With `digest` it waits for people's
-    next one. `job_id` decides on, and `turn` is of its newest job: an older one does nothing.
+    next one. `job_id` decides on, and `turn` is of its newest job: an older one does nothing. `created_by`
+    is the credential that asked for it, as jobs name theirs.
     """
 
     __tablename__ = "notifications"
@@ -85,6 +86,7 @@ class Notification(Base):
     paused_at: Mapped[datetime | None]
     job_id: Mapped[UUID | None]
     correlation_id: Mapped[str | None]
+    created_by: Mapped[str | None]
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[CreatedAt] = mapped_column(onupdate=func.now())
     ended_at: Mapped[datetime | None]
