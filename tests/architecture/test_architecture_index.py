@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from collections.abc import Iterator
 from io import BytesIO
@@ -105,6 +106,30 @@ def test_pip_installs_our_files_though_a_namesake_beats_them(ours: str, public: 
         "singr_auth-0.1.0.dist-info",
         "singr_config-0.1.0.dist-info",
     ]
+
+
+def needed(asked: str) -> set[str]:
+    """All names of ours that one of them needs, with its extras if it names any."""
+    name, _, wanted = asked.rstrip("]").partition("[")
+    [folder] = [one.folder for one in distributions() if one.folder.name == name]
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    extras = project.get("optional-dependencies", {})
+    direct = project["dependencies"] + [one for extra in wanted.split(",") if extra for one in extras[extra]]
+    ours = {re.split(r"[<>=;~! ]", one)[0] for one in direct if one.startswith("singr-")}
+    return {one.partition("[")[0] for one in ours} | {each for one in ours for each in needed(one)}
+
+
+def test_guide_names_all_of_ours_that_each_of_them_needs() -> None:
+    rows = re.findall(r"^\| `(singr-[^`]*)` \|(.*)\|$", GUIDE, re.MULTILINE)
+    assert {name: set(re.findall(r"`([^`]*)`", needs)) for name, needs in rows} == {
+        name: needed(name) - {name.partition("[")[0]} for name, _ in rows
+    }
+    said = {name for name, _ in rows}
+    for package in {name.partition("[")[0] for name in said}:
+        pyproject = tomllib.loads((ROOT / "packages" / package / "pyproject.toml").read_text())
+        for extra in pyproject["project"].get("optional-dependencies", {}):
+            more = f"{package}[{extra}]"
+            assert more in said or needed(more) - {package} == needed(package), more
 
 
 def test_no_guide_asks_the_public_index_for_a_name_of_ours() -> None:
