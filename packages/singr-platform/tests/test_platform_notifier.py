@@ -166,7 +166,7 @@ class Sites:
 
 @pytest.fixture
 def notifier(sealer: Sealer) -> CommsNotifier:
-    return CommsNotifier(sealer, Links(Sites()))
+    return CommsNotifier(sealer, Links(Sites()), own_names=("Singr",))
 
 
 async def rows(db: Database, table: str) -> list[Any]:
@@ -301,11 +301,29 @@ async def test_invitation_carries_no_link_but_its_own(db: Database, notifier: Co
     )
     row = await told(db, notifier, notice)
     message = opened(row, sealer)
-    assert (message["organization_name"], message["inviter_name"]) == ("Win at evil. example", "http: //evil. example")
+    assert (message["organization_name"], message["inviter_name"]) == ("an organization", "http: //evil. example")
     assert row.user_id is None
     recipient = msgspec.json.decode(sealer.open(row.recipient_sealed, context="messages.recipient"))
     assert recipient["email"] == "joe@example.org"
     assert not recipient.get("name")
+
+
+@pytest.mark.parametrize(
+    ("organization", "inviter", "shown"),
+    [
+        ("Blue Note", "A.Lovelace", ("Blue Note", "A. Lovelace")),
+        ("Blue Note", "S1ngr Team", ("Blue Note", "Somebody")),
+        ("Blue Note", "Blue Note", ("Blue Note", "Blue Note")),
+        ("You won 500 EUR: evil.example", "You won 500 EUR: evil.example", ("an organization", "Somebody")),
+        ("5ingr Support", "Ada", ("an organization", "Ada")),
+    ],
+)
+async def test_invitation_says_no_name_that_a_brand_could_not_have(
+    organization: str, inviter: str, shown: tuple[str, str], db: Database, notifier: CommsNotifier, sealer: Sealer
+):
+    notice = InvitePerson(EmailTarget("joe@example.org", ""), ORGANIZATION, organization, inviter, TOKEN, 86_400)
+    message = opened(await told(db, notifier, notice), sealer)
+    assert (message["organization_name"], message["inviter_name"]) == shown
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,13 @@ def _resources(settings: Settings, parts: Parts, metrics: Metrics, ends: AsyncEx
     own_names = settings.own_names
     brands = Brands(parts.db, brand=settings.brand, api_url=settings.app.url_api, own_names=own_names)
     exports = Exports(
-        parts.db, parts.sealer, settings.object_store, accounts=accounts, brand=settings.brand, brands=brands
+        parts.db,
+        parts.sealer,
+        settings.object_store,
+        accounts=accounts,
+        brand=settings.brand,
+        brands=brands,
+        own_names=own_names,
     )
     ends.push_async_callback(exports.close)
     return {

@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 import unicodedata
+from collections.abc import Collection
 from ipaddress import ip_network
 from typing import Final, TypeAlias
 from uuid import UUID
@@ -42,7 +43,7 @@ from singr_comms import (
     VerificationCodeSms,
     Welcome,
 )
-from singr_comms.notifications import EmailRequest, SmsRequest, queue_email, queue_sms, wrong_phone
+from singr_comms.notifications import EmailRequest, SmsRequest, is_fit_name, queue_email, queue_sms, wrong_phone
 from singr_comms.people import withdraw_account_exports
 from singr_config.text import unlinked
 from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, Sealer, TenantSession
@@ -81,7 +82,8 @@ class CommsNotifier:
     session to that session's organization.
 
     Names are people's own choice, and mail to an address that nobody has confirmed must not carry a stranger's words:
-    in messages no name forms a link or a second line.
+    in messages no name forms a link or a second line. Invitations say an organization's name that a brand could have,
+    and no name that passes for the platform's.
 
     A notice that cannot become a message (an address that SMTP cannot carry) is logged and left out: the change that
     it speaks of stands.
@@ -89,11 +91,13 @@ class CommsNotifier:
     Args:
         sealer: made from `AUTH_SECRET`, the same as the worker's.
         links: where messages lead.
+        own_names: what the platform itself writes as (`Settings.own_names`).
     """
 
-    def __init__(self, sealer: Sealer, links: Links) -> None:
+    def __init__(self, sealer: Sealer, links: Links, *, own_names: Collection[str] = ()) -> None:
         self._sealer = sealer
         self._links = links
+        self._own_names = tuple(own_names)
 
     async def notify(self, session: PlatformSession | TenantSession, notice: Notice) -> None:
         """Queue the message in the caller's transaction."""
@@ -178,9 +182,13 @@ class CommsNotifier:
         )
 
     def _invitation(self, notice: InvitePerson) -> Invitation:
+        # A program's invitations name the organization twice. Dots of a person's own name only stand apart.
+        inviter, organization = _words(notice.inviter_name), notice.organization_name
+        is_named = is_fit_name(organization, self._own_names)
+        stands = is_named if notice.inviter_name == organization else is_fit_name(inviter, self._own_names)
         return Invitation(
-            inviter_name=_words(notice.inviter_name) or "Somebody",
-            organization_name=_words(notice.organization_name) or "an organization",
+            inviter_name=inviter if stands else "Somebody",
+            organization_name=_words(organization) if is_named else "an organization",
             invitation_link=self._links.invitation(notice.token.reveal()),
             expiry_days=_whole(notice.expires_in, _DAY),
         )

@@ -140,7 +140,7 @@ class Services:
             self.db,
             self.sealer,
             RateLimiter(self._parts.redis, patience=PATIENCE_SECONDS),
-            CommsNotifier(self.sealer, Links(settings.app)),
+            CommsNotifier(self.sealer, Links(settings.app), own_names=settings.own_names),
             settings=AccountSettings(settings.app, settings.jwt, settings.auth, settings.limits, settings.own_names),
             metrics=metrics,
             phone_verifier=phone_verifier(settings.sms, settings.app, self._parts.http, trace_headers=trace_headers),

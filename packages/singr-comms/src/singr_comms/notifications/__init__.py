@@ -54,6 +54,7 @@ from singr_comms.notifications._wiring import SenderSettings, explainer, message
 from singr_comms.notifications.branding._fetching import fetched_picture
 from singr_comms.notifications.branding._images import ImageError, Picture, picture_of
 from singr_comms.notifications.branding._logos import LogoLimitError, note_logo
+from singr_comms.notifications.branding._names import is_fit_name
 from singr_comms.notifications.branding._store import (
     BrandingError,
     BrandingInput,
@@ -206,6 +207,7 @@ __all__ = [
     "fetched_picture",
     "force_provider",
     "foresee_messages",
+    "is_fit_name",
     "is_logo",
     "jobs",
     "key_of_logo",

@@ -6,13 +6,18 @@ from singr_comms.catalogue import EXAMPLE_LINK, ExpiryDays, HttpUrl, Message, Me
 
 
 class DataExported(Message, tag="data_export", frozen=True, kw_only=True):
-    """The reader's data export is ready; without `organization_name` it is the platform's."""
+    """The reader's data export is ready.
+
+    It is that of `organization_name`; without it that of an organization that is not named (`of_organization`), or else
+    the platform's.
+    """
 
     listed: ClassVar[int] = 95
 
     download_link: HttpUrl
     expiry_days: ExpiryDays
     organization_name: PersonName | None = None
+    of_organization: bool = False
 
 
 MESSAGE_TYPE: Final = MessageType(
@@ -26,5 +31,6 @@ MESSAGE_TYPE: Final = MessageType(
             download_link=EXAMPLE_LINK, expiry_days=3, organization_name=organization
         ),
         lambda: DataExported(download_link=EXAMPLE_LINK, expiry_days=1),
+        lambda: DataExported(download_link=EXAMPLE_LINK, expiry_days=3, of_organization=True),
     ),
 )

@@ -45,7 +45,7 @@ def brand_by_name(
         own_names: what the platform itself writes as.
         locale: the language of the message.
     """
-    if not _is_fit(name, own_names):
+    if not is_fit_name(name, own_names):
         words = _SOMEBODY.get(locale or DEFAULT_LANGUAGE, _SOMEBODY[DEFAULT_LANGUAGE])
         somebody = words.format(platform=platform.name)
         return msgspec.structs.replace(platform, name=somebody, sender=somebody)
@@ -55,8 +55,15 @@ def brand_by_name(
 
 
 @lru_cache(maxsize=4_096)
-def _is_fit(name: str, own_names: tuple[str, ...]) -> bool:
-    """Whether a brand could be called so; remembered, since it takes milliseconds to look for names in a name."""
+def is_fit_name(name: str, own_names: tuple[str, ...]) -> bool:
+    """Whether a brand could be called so, and the platform's own mails may say it.
+
+    It is remembered, since it takes milliseconds to look for names in a name.
+
+    Args:
+        name: of an organization, or of whoever acts for one.
+        own_names: what the platform itself writes as, which nobody else may be called.
+    """
     try:
         msgspec.convert(name, PersonName)
         check_public_name(name, own_names)

@@ -1,6 +1,6 @@
 """Exports: what writes them and takes them away again; a worker passes it to its jobs as a resource."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -11,6 +11,7 @@ from singr_comms.channels.email import EmailAddress
 from singr_comms.messages.data_export import DataExported
 from singr_comms.notifications._queue import queue_message
 from singr_comms.notifications._rows import RECIPIENT
+from singr_comms.notifications.branding._names import is_fit_name
 from singr_comms.notifications.branding._worn import Brands, NoBrands, Wardrobe, wears
 from singr_comms.notifications.channels.email import EmailRequest
 from singr_comms.notifications.sending._policy import next_look
@@ -85,6 +86,8 @@ class Exports:
         accounts: knows accounts.
         brand: whose messages they were, where organizations' own look is not known.
         brands: what organizations' messages wore.
+        own_names: what the platform writes as, beside its brand's name (`Settings.own_names`): the mail says no
+            organization's name that passes for one of them.
     """
 
     def __init__(
@@ -96,10 +99,12 @@ class Exports:
         accounts: AccountData | None = None,
         brand: BrandSettings = DEFAULT_BRAND,
         brands: Brands | None = None,
+        own_names: Collection[str] = (),
     ) -> None:
         self._db, self._sealer, self._shared = db, sealer, SharedObjectStore(objects)
         self._accounts: AccountData = accounts or NoAccounts()
         self._opener, self._brands = Opener(sealer, brand), brands or NoBrands()
+        self._own_names = tuple(dict.fromkeys((brand.name, *own_names)))
         self._is_said = False
 
     async def write(self, export_id: UUID, organization_id: UUID) -> str:
@@ -245,7 +250,11 @@ class Exports:
         organization_id = session.organization_id
         ours = organization_id == PLATFORM_ORGANIZATION_ID
         name = None if ours else await session.scalar(_NAME, {"id": organization_id})
-        words = DataExported(download_link=link, expiry_days=HOURS // 24, organization_name=name)
+        # It comes from the platform, whatever the reader chose: of an organization it says no more than a brand could.
+        said = name if name is not None and is_fit_name(name, self._own_names) else None
+        words = DataExported(
+            download_link=link, expiry_days=HOURS // 24, organization_name=said, of_organization=not ours
+        )
         request = EmailRequest(to=to, message=words, user_id=user_id)
         queued = await queue_message(session, request, sealer=self._sealer, organization_id=organization_id)
         if locale is not None:
