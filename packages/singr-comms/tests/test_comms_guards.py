@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import phonenumbers
 import pytest
@@ -23,7 +24,7 @@ from singr_comms import (
 from singr_comms.notifications import MessageSender, SmsRequest, collect_quotas, queue_message, wrong_phone
 from singr_comms.notifications.sending._guards import SmsGuards, _is_dear, country_of
 from singr_config import LimitSettings
-from singr_db import Database, new_id
+from singr_db import PLATFORM_ORGANIZATION_ID, Database, new_id
 from singr_dev.clock import VirtualClock
 from singr_jobs import PermanentError
 from singr_observability import build_metrics
@@ -46,9 +47,9 @@ class Phones:
             metrics=build_metrics(),
         )
 
-    async def send(self, number: str, message: Any = None) -> str:
+    async def send(self, number: str, message: Any = None, *, of: UUID | None = None) -> str:
         """The code that held it back; "" where it was sent."""
-        organization = new_id()
+        organization = of or new_id()
         request = SmsRequest(to=number, message=message or PlainSms(text="Hello"))
         async with self.db.tenant(organization) as session:
             queued = await queue_message(session, request, sealer=SEALER, organization_id=organization)
@@ -130,7 +131,7 @@ async def test_no_message_goes_to_satellites_personal_or_impossible_numbers_thou
     number: str,
 ) -> None:
     guards = SmsGuards(SEALER, LimitSettings())
-    held = await guards.count(None, new_id(), number)  # type: ignore[arg-type] # held back before anything is counted
+    held = await guards.count(None, new_id(), number, "plain")  # type: ignore[arg-type] # held back before anything is counted
     assert held is not None
     assert held[0] == "number_refused"
 
@@ -189,6 +190,24 @@ async def test_codes_for_numbers_side_by_side_stop_at_the_limit_over_all_organiz
     assert await phones.send("+4916012345678", CODE) == "", "others are written to"
     clock.advance(hours=1)
     assert await phones.send("+4915123456799", CODE) == ""
+
+
+@pytest.mark.parametrize("limit", ["sms_per_prefix", "sms_per_country"])
+async def test_text_messages_of_organizations_use_up_no_codes_of_sign_ins_to_their_neighbours(
+    db: Database, limit: str
+) -> None:
+    phones = Phones(db, **{limit: 2})
+    number = iter(range(100, 200))
+
+    async def answers(message: Any, of: UUID | None = None) -> list[str]:
+        found = [await phones.send(f"+49151234567{next(number)}", message, of=of) for _ in range(3)]
+        assert found[:2] == ["", ""]
+        return found[2:]
+
+    code = {"sms_per_prefix": "prefix_limit", "sms_per_country": "region_limit"}[limit]
+    assert await answers(None) == [code]
+    assert await answers(CODE) == [code], "of organizations: these take nothing from the platform's either"
+    assert await answers(CODE, PLATFORM_ORGANIZATION_ID) == [code], "they have a limit of their own"
 
 
 async def test_a_country_has_a_limit_that_holds_to_the_last_message_though_all_come_at_once(db: Database) -> None:

@@ -59,7 +59,7 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
         Variable(
             "SMS_COUNTRY_LIMIT_MAX",
             integer(1, 1_000_000_000),
-            "Text messages to one country in an hour, of all organizations together.",
+            "Text messages to one country in an hour, of all organizations together; codes are counted separately.",
             development="1000000",
         ),
     ] = 2_000
@@ -68,7 +68,8 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
         Variable(
             "SMS_PREFIX_LIMIT_MAX",
             integer(1, 1_000_000_000),
-            "Text messages in an hour to numbers whose first seven digits are the same, of all organizations together.",
+            "Text messages in an hour to numbers whose first seven digits are the same, of all organizations together;"
+            " codes are counted separately.",
             development="1000000",
         ),
     ] = 100

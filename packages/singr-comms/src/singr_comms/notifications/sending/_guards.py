@@ -7,9 +7,10 @@ from uuid import UUID
 import phonenumbers
 from phonenumbers import PhoneNumber, PhoneNumberType
 
+from singr_comms.catalogue import message_types
 from singr_comms.notifications._reachable import wrong_phone
 from singr_config import LimitSettings
-from singr_db import Sealer, TenantSession, sql_text
+from singr_db import PLATFORM_ORGANIZATION_ID, Sealer, TenantSession, sql_text
 
 # Of all organizations together, so it is counted by a function of the platform's.
 _COUNT: Final = sql_text("SELECT count_sms(CAST(:subject AS bytea), :most)", roles=("tenant",))
@@ -41,6 +42,9 @@ class SmsGuards:
     numbers lie side by side. So these hold for codes and notices of security as well. They are counted in PostgreSQL,
     in the transaction of a message's first attempt: what cannot be counted is not sent.
 
+    Each limit holds three times over: for codes and notices of security of the platform, for those of organizations,
+    and for all else. So nothing that an organization sends uses up the codes that people sign in with.
+
     A country is that of the number, and not of its calling code: +1 613 is Canada's, and +7 7 Kazakhstan's.
 
     Args:
@@ -52,8 +56,8 @@ class SmsGuards:
         self._sealer = sealer
         self._limits = limits
 
-    async def count(self, session: TenantSession, message_id: UUID, number: str) -> tuple[str, str] | None:
-        """Count a message to this number; return code and words of the guard that holds it back, if one does."""
+    async def count(self, session: TenantSession, message_id: UUID, number: str, kind: str) -> tuple[str, str] | None:
+        """Count a message of this kind to this number; return code and words of what holds it back."""
         if wrong := wrong_phone(
             number
         ):  # stored by a release that let it in; under it the counts of another would begin
@@ -66,21 +70,22 @@ class SmsGuards:
         if allowed and country not in allowed:
             where = f"the number is of {country or 'no country that is known'}"
             return COUNTRY_REFUSED, f"{where}; text messages go to {', '.join(allowed)} (SMS_COUNTRIES)"
+        pool, called = _pool(session.organization_id, kind)
         prefix = number.lstrip("+")[:_PREFIX]
-        if not await self.takes(session, f"prefix {prefix}", self._limits.sms_per_prefix):
+        if not await self.takes(session, f"{pool}prefix {prefix}", self._limits.sms_per_prefix):
             most = self._limits.sms_per_prefix
-            return PREFIX_LIMIT, f"{most} text messages went to numbers beside this one in this hour: the limit"
-        if not await self._spread(session, message_id, country or "nowhere"):
+            return PREFIX_LIMIT, f"{most} {called} went to numbers beside this one in this hour: the limit"
+        if not await self._spread(session, message_id, f"{pool}country {country or 'nowhere'}"):
             most = self._limits.sms_per_country
-            return REGION_LIMIT, f"{most} text messages went to this country in this hour: the limit"
+            return REGION_LIMIT, f"{most} {called} went to this country in this hour: the limit"
         return None
 
-    async def _spread(self, session: TenantSession, message_id: UUID, country: str) -> bool:
+    async def _spread(self, session: TenantSession, message_id: UUID, subject: str) -> bool:
         most = self._limits.sms_per_country
         rows = _ROWS if most >= _ROWS * _FEWEST_IN_A_ROW else 1
         first = message_id.int % rows
         for row in ((first + step) % rows for step in range(rows)):
-            if await self.takes(session, f"country {country} {row}", most // rows + (row < most % rows)):
+            if await self.takes(session, f"{subject} {row}", most // rows + (row < most % rows)):
                 return True
         return False
 
@@ -91,6 +96,13 @@ class SmsGuards:
     def print_of(self, subject: str) -> bytes:
         """The fingerprint that a place is counted under."""
         return self._sealer.fingerprint(subject, context="sms.guards")
+
+
+def _pool(organization_id: UUID, kind: str) -> tuple[str, str]:
+    """With whose messages one is counted, and what these are called."""
+    if not (message_types.carries_code(kind) or message_types.concerns_security(kind)):
+        return "", "text messages"
+    return ("own codes " if organization_id == PLATFORM_ORGANIZATION_ID else "codes "), "text messages with codes"
 
 
 def _is_dear(number: PhoneNumber) -> bool:

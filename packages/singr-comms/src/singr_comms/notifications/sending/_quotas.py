@@ -97,7 +97,7 @@ class Quotas:
                 number = SMS.decoded(open_sealed(self._sealer, *sealed, context=RECIPIENT))
             except SealError:  # whoever opens it to send it says what is wrong
                 return None
-            return await self._guards.count(session, message_id, number)
+            return await self._guards.count(session, message_id, number, row.kind)
         return over
 
     def counts(self, organization_id: UUID, message_id: UUID, row: Any) -> list[Count] | None:
