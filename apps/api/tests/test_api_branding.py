@@ -137,6 +137,20 @@ async def test_an_organization_brings_twenty_logos_a_day_at_most(owner: Any, wor
     assert (await owner.delete(AT)).status_code == 204
 
 
+async def test_preview_is_in_the_language_that_the_message_would_be_sent_in(owner: Any) -> None:
+    await owner.put(AT, json={"name": "Willow", "color": "#0a6640", "locale": "ar"})
+    for asked, used, fell_back in (
+        ("fr", "ar", True),
+        (None, "ar", False),
+        ("de-CH", "de", False),
+        ("en", "en", False),
+    ):
+        told = (await owner.post("/v1/notifications/preview", json=READY | {"locale": asked})).json()
+        assert (told["locale"], told["fell_back"]) == (used, fell_back)
+        assert f'lang="{used}"' in told["html"]
+    await owner.delete(AT)
+
+
 async def test_own_words_are_said_in_their_language_alone(owner: Any, world: Any) -> None:
     words = {"subject": "Ready: {order_number}", "text": "Hi {user_name},\n\n<b>now</b> at {pickup_place}\n{link}"}
     put = await owner.put(WORDS, json=words)

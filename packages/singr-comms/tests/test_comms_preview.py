@@ -7,6 +7,7 @@ import pytest
 
 from singr_comms import (
     DeclarationError,
+    EmailAddress,
     InvalidDataError,
     InvalidMessageError,
     Message,
@@ -19,6 +20,8 @@ from singr_comms import (
     preview,
     sms_segments,
 )
+from singr_comms.channels import CHANNELS
+from singr_comms.rendering._brand import OrganizationBrand
 from singr_comms.rendering._languages import direction, fitting, isolated
 
 WORDS = {"email.subject.txt": "Hi {{ user }}", "email.txt": "Hello {{ user }}", "email.html": "<p>Hello {{ user }}</p>"}
@@ -68,6 +71,28 @@ def test_language_is_the_one_asked_for_or_its_root_or_english_and_says_so(
     assert (shown.subject, shown.text) == (
         ("Hallo Jane", "Guten Tag\n") if used == "de" else ("Hi Jane", "Hello Jane\n")
     )
+
+
+@pytest.mark.parametrize(
+    ("asked", "organizations", "used", "fell_back"),
+    [
+        ("fr", "de", "de", True),
+        (None, "de", "de", False),
+        ("en", "de", "en", False),
+        ("de-AT", "fr", "de", False),
+        ("fr", "nl", "en", True),
+        (None, "nl", "en", True),
+    ],
+)
+def test_language_of_the_organization_is_next_as_in_what_is_sent(
+    tmp_path: Path, asked: str | None, organizations: str, used: str, fell_back: Any
+) -> None:
+    types, brand = known(tmp_path, de=GERMAN), OrganizationBrand(locale=organizations)
+    shown = preview(Hello(user="Jane"), locale=asked, brand=brand, catalogue=types)
+    assert (shown.locale, shown.fell_back) == (used, fell_back)
+    assert shown.text == ("Guten Tag\n" if used == "de" else "Hello Jane\n")
+    sent = CHANNELS["email"].enclose(EmailAddress("j@example.org"), Hello(user="Jane"), "t", asked, organizations)
+    assert (sent.locale or "en") == shown.locale
 
 
 def test_language_without_all_texts_is_refused_where_the_type_is_declared(tmp_path: Path) -> None:

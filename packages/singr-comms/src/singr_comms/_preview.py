@@ -13,6 +13,7 @@ from singr_comms.channels.email import render_email
 from singr_comms.channels.push import PushEnvelope, render_push
 from singr_comms.channels.sms import render_sms
 from singr_comms.providers.fcm import compose
+from singr_comms.rendering._brand import OrganizationBrand
 from singr_comms.rendering._segments import SmsSegments, sms_segments
 from singr_comms.rendering._templates import DEFAULT_BRAND, language_of, page_of
 from singr_config import BrandSettings
@@ -85,6 +86,7 @@ def preview(
     message: Message,
     *,
     locale: str | None = None,
+    organization_locale: str | None = None,
     brand: BrandSettings = DEFAULT_BRAND,
     catalogue: MessageTypes = message_types,
 ) -> Preview:
@@ -92,7 +94,9 @@ def preview(
 
     Args:
         message: of a model of a declared type; the model says by which channel.
-        locale: its reader's language; English where its type has no words in it, which `fell_back` says.
+        locale: its reader's language; where its type has no words in it, which `fell_back` says, the organization's,
+            and English where it has none in that either, as it would be sent.
+        organization_locale: the organization's language; its brand's, if it is left out.
         brand: whose message it is.
         catalogue: which types there are.
 
@@ -101,8 +105,9 @@ def preview(
     """
     declared = catalogue.of(message)
     channel = next(name for name, model in declared.models.items() if model is type(message))
-    lang = language_of(type(message), CHANNELS[channel].texts, locale)
-    asked = (locale or lang).replace("_", "-").partition("-")[0].lower()
+    others = organization_locale or (brand.locale if isinstance(brand, OrganizationBrand) else None)
+    lang = language_of(type(message), CHANNELS[channel].texts, locale, others)
+    asked = (locale or others or lang).replace("_", "-").partition("-")[0].lower()
     known: dict[str, Any] = {
         "type": declared.name,
         "channel": channel,

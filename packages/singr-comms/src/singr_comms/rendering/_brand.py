@@ -27,7 +27,7 @@ class OrganizationBrand(BrandSettings, frozen=True, kw_only=True):
         logo_height: likewise.
         sender: whom mails say that they come from; the platform's own name unless given.
         words: what a message says, where the organization has words of its own for it.
-        locale: the language of messages to people who have none of their own.
+        locale: the language of messages to people who have none of their own, or one that a type has no words in.
     """
 
     footer: str = ""

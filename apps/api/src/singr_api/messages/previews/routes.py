@@ -67,8 +67,9 @@ async def show(request: AnyRequest, services: Services, call: Call, body: AskPre
     Nothing is sent or stored. Invalid variables are reported at `data.NAME`, all at once, and so are links that your
     organization could not send. The preview uses your
     organization's branding and texts as they will be once all pending changes are in force. `fell_back` says that the
-    type has no text in the requested language. With `Accept: text/html` the response is the HTML page of the e-mail, or
-    the text of another message on a page.
+    type has no text in the requested language: the message is then in your organization's (`locale` of
+    `PUT /v1/branding`) or else in English, as it would be sent. With `Accept: text/html` the response is the HTML page
+    of the e-mail, or the text of another message on a page.
     """
     shown = await _shown(services, call.principal.organization_id, body)
     headers = {"cache-control": "no-store", "vary": "accept"}
@@ -83,10 +84,12 @@ async def _shown(services: Services, organization_id: UUID | None, body: AskPrev
         return preview(message, locale=body.locale, brand=services.brand)
     _require_allowed(services, body.channel, message)
     async with services.db.tenant(organization_id) as session:
-        wanted = body.locale or await services.brands.locale(session, body.type)
-        shown = preview(message, locale=wanted, brand=services.brand)
+        ours = await services.brands.locale(session, body.type)
+        shown = preview(message, locale=body.locale, organization_locale=ours, brand=services.brand)
         brand = await services.brands.shown(session, body.type, body.channel, shown.locale)
-    return shown if brand is None else preview(message, locale=wanted, brand=brand)
+    if brand is None:
+        return shown
+    return preview(message, locale=body.locale, organization_locale=ours, brand=brand)
 
 
 def _require_allowed(services: Services, channel: str, message: Message) -> None:

@@ -31,8 +31,8 @@ class AskPreview(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         type: the type of message.
         channel: the channel that it would be sent through.
         data: the values of its variables, by name.
-        locale: the reader's language; your organization's if it is left out, and English if the type has no text in
-            it.
+        locale: the reader's language; if it is left out or the type has no text in it, your organization's, and
+            English if there is none in that either.
     """
 
     type: Kind

@@ -11,7 +11,7 @@ class Brand(msgspec.Struct, frozen=True, kw_only=True):
     """How an organization's mails look.
 
     Attributes:
-        locale: the language of messages to people who have none of their own.
+        locale: the language of messages to people who have none of their own, or one that a type has no text in.
         logo_url: the address of the logo.
         starts_at: messages created from then on use it.
     """

@@ -129,7 +129,8 @@ class BrandingInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         footer: the text at the foot of its mails.
         logo: an https address, from which it is fetched once, or the picture itself as a data URL; a PNG, JPEG or GIF.
             It is shown in place of the name. `keep` keeps the current one.
-        locale: the language of messages to people who have none of their own; English where a type has no text in it.
+        locale: the language of messages to people who have none of their own, or one that a type has no text in;
+            English where it has none in this one either.
     """
 
     name: PersonName
@@ -143,7 +144,7 @@ class BrandingView(msgspec.Struct, frozen=True, kw_only=True):
     """How an organization's mails look.
 
     Attributes:
-        locale: the language of messages to people who have none of their own.
+        locale: the language of messages to people who have none of their own, or one that a type has no text in.
         logo_id: by which its logo can be had.
         starts_at: messages created from then on use it.
     """
