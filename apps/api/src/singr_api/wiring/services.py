@@ -57,6 +57,7 @@ class Services:
         self._intakes = intakes = request_intakes(settings, sealer)
         self._ingestion = Ingestion(self.db.psycopg, self._waker, intakes=intakes)
         self.flow_requests = FlowRequests(intakes, most_open=settings.limits.open_flows)
+        self.export_limits = settings.limits
         self.service_credentials = ServiceCredentials(self.db, sealer, settings.ingestion)
         statistics = IdempotencyStatistics(metrics)
         self.submitter = JobSubmitter(

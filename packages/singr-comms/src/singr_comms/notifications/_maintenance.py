@@ -79,6 +79,7 @@ UPDATE messages m
    AND m.status = 'unknown'
 """)
 _COLLECT: Final = sql_text("DELETE FROM message_quotas WHERE window_start < now() - interval '2 hours'")
+_COLLECT_EXPORTS: Final = sql_text("DELETE FROM export_asks WHERE asked_at < now() - interval '24 hours'")
 _COLLECT_SMS: Final = sql_text("DELETE FROM sms_counts WHERE window_start < now() - interval '2 hours'")
 
 
@@ -152,5 +153,5 @@ async def settle_messages(
 async def collect_quotas(db: Database) -> int:
     """Delete the counts of hours gone by; returns how many rows went."""
     async with db.platform() as session:
-        results = [await session.execute(statement) for statement in (_COLLECT, _COLLECT_SMS)]
+        results = [await session.execute(statement) for statement in (_COLLECT, _COLLECT_SMS, _COLLECT_EXPORTS)]
         return sum(int(getattr(result, "rowcount", 0)) for result in results)

@@ -47,6 +47,8 @@ from singr_comms.people.exporting._account import (
 )
 from singr_comms.people.exporting._asking import (
     AddressChangedError,
+    AddressHeldBackError,
+    ExportLimitError,
     ExportStandsError,
     NoAddressError,
     ask_export,
@@ -172,6 +174,7 @@ __all__ = [
     "RULE_SQL",
     "AccountData",
     "AddressChangedError",
+    "AddressHeldBackError",
     "CategoryPreference",
     "ChannelPreference",
     "Decision",
@@ -183,6 +186,7 @@ __all__ = [
     "Directory",
     "EraseByKey",
     "EraseRecipient",
+    "ExportLimitError",
     "ExportStandsError",
     "Exports",
     "ExternalId",

@@ -73,6 +73,22 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
             development="1000000",
         ),
     ] = 100
+    exports_per_address: Annotated[
+        int,
+        Variable(
+            "EXPORTS_ADDRESS_LIMIT_MAX",
+            integer(1, 1000),
+            "Exports of people's data to one address in 24 hours, of all organizations together; one of each.",
+        ),
+    ] = 3
+    exports_per_organization: Annotated[
+        int,
+        Variable(
+            "EXPORTS_DAILY_LIMIT_MAX",
+            integer(1, 1_000_000),
+            "Exports of people's data that one organization may ask for in 24 hours.",
+        ),
+    ] = 50
     providers: Annotated[
         tuple[tuple[str, int, int], ...],
         Variable(

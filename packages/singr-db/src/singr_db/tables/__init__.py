@@ -98,7 +98,7 @@ from singr_db.tables._sign_in import (
 from singr_db.tables._suppressions import AddressAnswer, Suppression, SuppressionReason, SuppressionScope
 from singr_db.tables.reaching._branding import Branding, OrganizationName, TemplateOverride
 from singr_db.tables.reaching._digests import DigestDefault, DigestItem, DigestPeriod, DigestWindow
-from singr_db.tables.reaching._exports import DataExport, ExportState
+from singr_db.tables.reaching._exports import DataExport, ExportAsk, ExportState
 from singr_db.tables.reaching._inbox import InboxCounter, InboxItem
 from singr_db.tables.reaching._notifications import (
     Notification,
@@ -150,6 +150,7 @@ __all__ = [
     "DigestWindow",
     "DroppedPartition",
     "EmailChange",
+    "ExportAsk",
     "ExportState",
     "FireOutcome",
     "FirstPriority",

@@ -1,13 +1,15 @@
 """Asking for an export, in the caller's transaction."""
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from singr_comms._errors import CommsError
 from singr_comms.people._errors import RecipientNotFoundError
 from singr_comms.people.exporting._job import RemoveExport, WriteExport
 from singr_comms.people.recipients._store import hold_recipient, row_of
+from singr_config import LimitSettings
 from singr_config.clock import clock
 from singr_db import PLATFORM_ORGANIZATION_ID, TenantSession, new_id, note_object, sql_text
 from singr_db.operation_log import log_operation
@@ -18,6 +20,8 @@ _WRITTEN_WITHIN: Final = timedelta(days=1)
 
 _SETTLED_AFTER: Final = timedelta(hours=24)
 """So long after an organization changed where the link would go, it goes nowhere."""
+
+_LIMITS: Final = LimitSettings()
 
 _ADD: Final = sql_text(
     """
@@ -38,7 +42,8 @@ DELETE FROM data_exports AS e
      OR e.state = 'ready' AND EXISTS (
         SELECT FROM messages AS m WHERE m.id = e.message_id AND m.status IN ('suppressed', 'failed', 'bounced'))
      OR e.created_at < (SELECT address_changed_at FROM recipients AS r WHERE r.id = :recipient_id))
-RETURNING id
+RETURNING id, e.state = 'queued' OR EXISTS (
+        SELECT FROM messages AS m WHERE m.id = e.message_id AND m.status IN ('suppressed', 'failed')) AS is_unsent
 """,
     roles=("tenant",),
 )
@@ -49,6 +54,12 @@ SELECT greatest(extract(epoch FROM expires_at - now()), 1)::int FROM data_export
 """,
     roles=("tenant",),
 )
+# Of all organizations together, so it is counted by a function of the platform's.
+_COUNT: Final = sql_text(
+    "SELECT why, seconds FROM count_export(:id, CAST(:address AS bytea), :per_address, :per_organization)",
+    roles=("tenant",),
+)
+_FORGET: Final = sql_text("SELECT forget_export(:id)", roles=("tenant",))
 _OF_MEMBER: Final = sql_text(
     "SELECT id FROM recipients WHERE organization_id = :organization_id AND user_id = :user_id FOR KEY SHARE",
     roles=("tenant",),
@@ -66,8 +77,20 @@ SELECT ceil(extract(epoch FROM address_changed_at + CAST(:wait AS interval) - no
 class NoAddressError(CommsError, ValueError):
     """The person has no e-mail address, to which the link to their data could go."""
 
+    def __init__(
+        self, words: str = "This recipient has no e-mail address, to which the link could go: add one first."
+    ) -> None:
+        super().__init__(words)
+
+
+class AddressHeldBackError(NoAddressError):
+    """They have none that the link may go to: it is dead, or its reader complained."""
+
     def __init__(self) -> None:
-        super().__init__("This recipient has no e-mail address, to which the link could go: add one first.")
+        super().__init__(
+            "No link goes to this recipient's e-mail address: it is dead, or its reader complained of your messages or"
+            " of an export. With an account, they can ask for their data themselves."
+        )
 
 
 class ExportStandsError(CommsError):
@@ -77,9 +100,29 @@ class ExportStandsError(CommsError):
         retry_after: seconds until it is gone.
     """
 
-    def __init__(self, retry_after: int) -> None:
-        super().__init__("An export of this person was asked for already; another can be requested once it is gone.")
+    def __init__(
+        self,
+        retry_after: int,
+        words: str = "An export of this person was asked for already; another can be requested once it is gone.",
+    ) -> None:
+        super().__init__(words)
         self.retry_after = retry_after
+
+
+class ExportLimitError(ExportStandsError):
+    """The organization has asked for as many exports as it may, or as many went to this address as may.
+
+    Attributes:
+        retry_after: seconds until it can be asked for.
+    """
+
+    def __init__(self, why: str, retry_after: int) -> None:
+        super().__init__(
+            retry_after,
+            "Your organization has asked for as many exports as it may in 24 hours."
+            if why == "organization"
+            else "An export for this recipient's e-mail address was asked for within the last 24 hours.",
+        )
 
 
 class AddressChangedError(CommsError):
@@ -97,22 +140,26 @@ class AddressChangedError(CommsError):
         self.retry_after = retry_after
 
 
-async def ask_export(session: TenantSession, external_id: str) -> UUID:
+async def ask_export(session: TenantSession, external_id: str, *, limits: LimitSettings = _LIMITS) -> UUID:
     """Have everything that an organization keeps about a person written out for them; returns the job that does so.
 
     The link goes to the person's own e-mail address, that of their account where they have one, and to nobody else.
     Where it did not come there, or they have another address by now, what was written is removed and the next one is
-    made.
+    made. It comes from the platform, and people cannot opt out of it: so one goes to an address in 24 hours, whichever
+    recipients of the organization have it, and a few of all organizations.
 
     Args:
         session: the caller's transaction, fenced to the organization; who acts in it is put down.
         external_id: the organization's own id of the person.
+        limits: `exports_per_address`, `exports_per_organization`.
 
     Raises:
         RecipientNotFoundError: there is none.
         NoAddressError: they have no e-mail address.
+        AddressHeldBackError: it is dead, or its reader complained of the organization's messages, or of an export.
         AddressChangedError: the organization has changed it within 24 hours, or put them again who had been taken off.
         ExportStandsError: there is one already.
+        ExportLimitError: one went to this address within 24 hours, or there were too many.
     """
     row = await row_of(session, external_id)
     if not await hold_recipient(session, row.id):
@@ -120,7 +167,13 @@ async def ask_export(session: TenantSession, external_id: str) -> UUID:
     if row.email_sealed is None and row.user_id is None:
         raise NoAddressError
     await log_operation(session, "recipient.export", row.id)
-    return await _asked(session, session.organization_id, row.id, recipient_id=row.id)
+    address = row.email_hash if row.email_hash is not None else f"user {row.user_id}".encode()
+    count = {
+        "address": address,
+        "per_address": limits.exports_per_address,
+        "per_organization": limits.exports_per_organization,
+    }
+    return await _asked(session, session.organization_id, row.id, recipient_id=row.id, count=count)
 
 
 async def ask_my_export(session: TenantSession, user_id: UUID) -> UUID:
@@ -152,6 +205,7 @@ async def _asked(
     *,
     recipient_id: UUID | None = None,
     user_id: UUID | None = None,
+    count: Mapping[str, Any] | None = None,
 ) -> UUID:
     at = {"recipient_id": recipient_id}
     wait = await session.scalar(_SETTLES, at | {"wait": _SETTLED_AFTER})
@@ -167,10 +221,24 @@ async def _asked(
         "expires_at": until,
     }
     stands = {"organization_id": organization_id, "subject_id": subject_id}
-    for former in (await session.scalars(_MAKE_ROOM, stands | at)).all():
-        await enqueue(session, RemoveExport(former), organization_id=organization_id)
+    for former in (await session.execute(_MAKE_ROOM, stands | at)).all():
+        await enqueue(session, RemoveExport(former.id), organization_id=organization_id)
+        if former.is_unsent:
+            await session.execute(_FORGET, {"id": former.id})
     if await session.scalar(_ADD, values) is None:
         raise ExportStandsError(await session.scalar(_STANDS, stands) or 1)
+    if count is not None:
+        await _count(session, {"id": export_id, **count})
     await note_object(session, "export", export_id, organization_id=organization_id)
     await enqueue(session, RemoveExport(export_id), organization_id=organization_id, run_at=until)
     return await enqueue(session, WriteExport(export_id), organization_id=organization_id, job_id=export_id)
+
+
+async def _count(session: TenantSession, values: Mapping[str, Any]) -> None:
+    """Count one that an organization asks for; the transaction of one that is refused is the caller's to undo."""
+    refused = (await session.execute(_COUNT, values)).first()
+    if refused is None:
+        return
+    if refused.why == "held_back":
+        raise AddressHeldBackError
+    raise ExportLimitError(refused.why, max(refused.seconds, 1))

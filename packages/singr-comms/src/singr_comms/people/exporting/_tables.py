@@ -166,6 +166,7 @@ WORN: Final = frozenset({"messages", "messages_to_address", "inbox", "digests"})
 LEFT_OUT: Final = {
     "address_answers": "fingerprints alone: which STOP or START was applied last",
     "data_exports": "that this was asked for, until it is removed",
+    "export_asks": "fingerprints alone, for a day",
     "data_keys": "keys, which are no data about anybody, and of former rows fingerprints alone",
     "inbox_counters": "counts of what the export lists",
     "message_quotas": "fingerprints and counts, for hours",

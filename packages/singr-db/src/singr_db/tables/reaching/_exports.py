@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from singr_db._ids import new_id
@@ -43,3 +43,22 @@ class DataExport(Base):
     ready_at: Mapped[datetime | None]
     message_id: Mapped[UUID | None]
     expires_at: Mapped[datetime]
+
+
+class ExportAsk(Base):
+    """An organization asked for an export, whose link was to go to this address; kept for a day.
+
+    `id` is that of the export, and `asked_by` the organization. `count_export` counts them, over all organizations.
+    """
+
+    __tablename__ = "export_asks"
+    __table_args__ = (
+        Index("ix_export_asks_asked_by_asked_at", "asked_by", "asked_at"),
+        Index("ix_export_asks_address_hash_asked_at", "address_hash", "asked_at"),
+        Index("ix_export_asks_asked_at", "asked_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    asked_by: Mapped[UUID]
+    address_hash: Mapped[bytes]
+    asked_at: Mapped[datetime] = mapped_column(server_default=func.now())
