@@ -11,6 +11,7 @@ from sqlalchemy import text
 from singr_db import Database
 from singr_db.ending import CANCEL_MANY, REPRIORITIZE
 from singr_jobs import Queue, enqueue_many
+from singr_jobs.chores._forget_keys import _FORGET
 from singr_jobs.taking._later import BECOME_DUE
 
 MANY = 900
@@ -70,3 +71,33 @@ async def read_so_far(connection: AsyncConnection[Any]) -> int:
     )
     [(rows,)] = await cursor.fetchall()
     return int(rows)
+
+
+async def test_forgetting_unique_keys_reads_no_other_jobs_than_those_that_held_them(db: Database) -> None:
+    """All jobs that there are were read for each bite: 2 s for 5,000 keys with 1.4 million jobs."""
+    count = text(
+        "SELECT sum(seq_tup_read + idx_tup_fetch)::int FROM pg_stat_xact_user_tables"
+        " WHERE relname ~ '^jobs_(w|default)'"
+    )
+    async with db.platform() as session:
+        ids = await enqueue_many(session, map(Steer, "a" * MANY), organization_id=ORGANIZATION)
+        await session.execute(
+            text("UPDATE jobs SET status = 'completed', finished_at = now() WHERE id <> :one"), {"one": ids[0]}
+        )
+        await session.execute(
+            text(
+                "INSERT INTO job_unique_keys (organization_id, type, unique_key, job_id, until)"
+                " SELECT :organization, 't', id::text, id, now() - interval '2 hours' + number * interval '1 second'"
+                " FROM unnest(CAST(:ids AS uuid[])) WITH ORDINALITY AS made (id, number)"
+            ),
+            {"organization": ORGANIZATION, "ids": ids},
+        )
+    async with db.platform() as session:
+        await session.execute(text("ANALYZE jobs, job_unique_keys"))
+    async with db.platform() as session:
+        before = await session.scalar(count)
+        assert await session.scalar(_FORGET, {"limit": 5}) == 5
+        read = (await session.scalar(count) or 0) - (before or 0)
+        left = list(await session.scalars(text("SELECT job_id FROM job_unique_keys WHERE until IS NULL")))
+        everything = await session.scalar(text("SELECT count(*) FROM job_unique_keys"))
+    assert (left, everything, read <= 20) == ([ids[0]], MANY - 4, True), read

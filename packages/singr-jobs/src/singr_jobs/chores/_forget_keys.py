@@ -7,20 +7,21 @@ from singr_db.chores import DatabaseChore
 from singr_db.ending import UNFINISHED
 
 _AT_ONCE = 5000
-# One whose job has not ended holds its key until then, as without a time.
+# One whose job has not ended holds its key until then, as without a time. Each job is looked for by its id: as a
+# condition, PostgreSQL would rather read all jobs that there are, for each bite.
 _FORGET = sql_text(f"""
-WITH over AS MATERIALIZED (
-    SELECT held.organization_id, held.type, held.unique_key, EXISTS (
-               SELECT FROM jobs WHERE jobs.id = held.job_id AND jobs.status IN {UNFINISHED}) AS is_held
-      FROM job_unique_keys AS held WHERE until <= now() ORDER BY until LIMIT :limit FOR UPDATE SKIP LOCKED
+WITH met AS MATERIALIZED (
+    SELECT ctid AS place, job_id FROM job_unique_keys
+     WHERE until <= now() ORDER BY until LIMIT :limit FOR UPDATE SKIP LOCKED
+), over AS MATERIALIZED (
+    SELECT met.place, unfinished.is_held FROM met CROSS JOIN LATERAL (
+        SELECT count(*) > 0 AS is_held
+          FROM (SELECT FROM jobs WHERE jobs.id = met.job_id AND jobs.status IN {UNFINISHED} LIMIT 1) AS one
+    ) AS unfinished
 ), kept AS (
-    UPDATE job_unique_keys AS held SET until = NULL FROM over
-     WHERE over.is_held AND (held.organization_id, held.type, held.unique_key)
-                          = (over.organization_id, over.type, over.unique_key)
+    UPDATE job_unique_keys SET until = NULL WHERE ctid = ANY (ARRAY(SELECT place FROM over WHERE is_held))
 ), gone AS (
-    DELETE FROM job_unique_keys AS held USING over
-     WHERE NOT over.is_held AND (held.organization_id, held.type, held.unique_key)
-                              = (over.organization_id, over.type, over.unique_key)
+    DELETE FROM job_unique_keys WHERE ctid = ANY (ARRAY(SELECT place FROM over WHERE NOT is_held))
 )
 SELECT count(*) FROM over
 """)  # noqa: S608 - constants

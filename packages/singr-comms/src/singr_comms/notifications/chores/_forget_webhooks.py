@@ -17,24 +17,22 @@ WITH gone AS (
 )
 SELECT count(*) FROM gone
 """)
+# By where they lie: joined to what is old, all keys that there are were read for each bite.
 _KEYS: Final = sql_text("""
-WITH old AS (
-    SELECT provider, key_hash FROM webhook_keys WHERE seen_at < now() - :days * interval '1 day'
-     ORDER BY seen_at LIMIT :limit
-), gone AS (
-    DELETE FROM webhook_keys k USING old WHERE k.provider = old.provider AND k.key_hash = old.key_hash
-    RETURNING k.provider
+WITH gone AS (
+    DELETE FROM webhook_keys WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM webhook_keys WHERE seen_at < now() - :days * interval '1 day'
+         ORDER BY seen_at LIMIT :limit FOR UPDATE SKIP LOCKED))
+    RETURNING provider
 )
 SELECT count(*) FROM gone
 """)
 _ANSWERS: Final = sql_text("""
-WITH old AS (
-    SELECT channel, address_hash FROM address_answers WHERE answered_at < now() - :days * interval '1 day'
-     ORDER BY answered_at LIMIT :limit
-), gone AS (
-    DELETE FROM address_answers a USING old WHERE a.channel = old.channel AND a.address_hash = old.address_hash
-       AND a.answered_at < now() - :days * interval '1 day'
-    RETURNING a.channel
+WITH gone AS (
+    DELETE FROM address_answers WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM address_answers WHERE answered_at < now() - :days * interval '1 day'
+         ORDER BY answered_at LIMIT :limit FOR UPDATE SKIP LOCKED))
+    RETURNING channel
 )
 SELECT count(*) FROM gone
 """)
