@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from singr_cli.commands.workers import COMMANDS
+
 
 @pytest.fixture
 def operator(bare: Any, api_url: str, keys: Any) -> Any:
@@ -62,3 +64,7 @@ def test_whether_queues_are_well_is_an_exit_status(operator: Any) -> None:
 
 def test_workers_are_listed(operator: Any) -> None:
     assert operator("workers").items == []
+
+
+def test_workers_of_one_version_are_told_apart_by_when_they_started() -> None:
+    assert {"version", "started_at"} <= set(COMMANDS.columns)
