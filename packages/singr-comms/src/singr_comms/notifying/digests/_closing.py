@@ -17,7 +17,7 @@ from singr_comms.notifications._person_keys import Keys
 from singr_comms.notifications._rows import CONTENT
 from singr_comms.notifications.branding._worn import Brands, Wardrobe
 from singr_comms.notifications.channels.email import SendEmail
-from singr_comms.notifications.sending._try import PREFERENCE, UNWANTED
+from singr_comms.notifications.sending._try import PREFERENCE, UNQUIET, UNWANTED
 from singr_comms.notifying._words import EMPTY, MAILLESS, UNREADABLE, WORDS
 from singr_comms.notifying.digests import _sql as sql
 from singr_comms.notifying.digests._joining import Period
@@ -63,11 +63,13 @@ class ClosedDigests(msgspec.Struct, frozen=True):
         closed: windows that were closed.
         mails: mails that were made; the others had nothing to tell, or nobody who wants it.
         held: windows that wait, with all or a part of what is in them, for a process that can open it.
+        until: where a mail came already, the next time of its reader's own, until which all that is kept waits.
     """
 
     closed: int = 0
     mails: int = 0
     held: int = 0
+    until: datetime | None = None
 
 
 class _Closed(msgspec.Struct, frozen=True):
@@ -149,7 +151,8 @@ class Digests:
     ) -> ClosedDigests:
         """Make one mail now of all that is kept for somebody, of whatever types, and came between two moments.
 
-        Their windows stay open for the rest.
+        Their windows stay open for the rest. After a mail of a period, by a window or by this, none is made before the
+        next time at which their digests come: what is kept stays where it is, and `until` says when that is.
 
         Args:
             user: the recipient, by the organization's own id, or by the id of their account.
@@ -161,36 +164,50 @@ class Digests:
 
         Raises:
             PermanentError: there is no such recipient.
-            RetryLater: this process cannot open all of it, and nothing is taken.
+            RetryLater: this process cannot open all of it, or these are their quiet hours; nothing is taken.
         """
         message_id = _of_job(asked_by)
 
-        async def make() -> int:
+        async def make() -> ClosedDigests:
             async with self._db.platform() as session:
                 which = {"organization_id": organization_id, "id": message_id, "name": user, "period": period}
                 if await session.scalar(sql.IS_MADE, which):
-                    return 0
+                    return ClosedDigests()
                 who = (await session.execute(sql.PERSON, which | {"user_id": _account(user)})).one_or_none()
                 if who is None:
                     raise PermanentError("unknown_recipient", "this organization has no such recipient")
-                windows: list[UUID] = []
-                unwanted = None
-                for row in (await session.execute(sql.OPEN, which | {"recipient_id": who.recipient_id})).all():
-                    if (no := await self._unwanted(session, row)) is None:
-                        windows.append(row.id)
-                    else:  # what is in it stays there: its closing asks again, and says why not
-                        unwanted = no
-                kept = {"organization_id": organization_id, "windows": windows, "since": start, "until": end}
-                unwanted = None if await session.scalar(sql.HOLD, kept) else unwanted
-                keys = await open_keys(session, self._sealer, {who.key_id})
-                found = await self._open(session, who, kept, unwanted, keys)
-                if found.shut is not None and not found.is_all:
-                    self._tell([(who.recipient_id, found.shut)])
-                    raise RetryLater(PAUSE_SECONDS, UNREADABLE, f"left for another: {found.shut.why}", counts=False)
-                await session.execute(sql.TAKEN, kept | {"but": [], **_place("to", None)})
-                return await self._make(session, who, found, unwanted, keys, message_id=message_id)
+                which |= {"recipient_id": who.recipient_id}
+                rows = (await session.execute(sql.OPEN, which)).all()
+                if (until := await _rests(session, which)) is not None:
+                    return ClosedDigests(until=until)
+                mails = await self._make_now(session, who, rows, message_id, start=start, end=end)
+                if mails:
+                    await session.execute(sql.TOLD, which | {"type": MESSAGE_TYPE.name, "message_id": message_id})
+                return ClosedDigests(mails=mails)
 
-        return ClosedDigests(mails=await past_deadlock(make))
+        return await past_deadlock(make)
+
+    async def _make_now(
+        self, session: PlatformSession, who: Any, rows: Sequence[Any], message_id: UUID, **span: datetime
+    ) -> int:
+        """Make the mail of what is in somebody's open windows and came in a span; how many mails that makes."""
+        windows: list[UUID] = []
+        unwanted = None
+        for row in rows:
+            if (no := await self._unwanted(session, row)) is None:
+                windows.append(row.id)
+            else:  # what is in it stays there: its closing asks again, and says why not
+                unwanted = no
+        kept = {"organization_id": who.organization_id, "windows": windows}
+        kept |= {"since": span["start"], "until": span["end"]}
+        unwanted = None if await session.scalar(sql.HOLD, kept) else unwanted
+        keys = await open_keys(session, self._sealer, {who.key_id})
+        found = await self._open(session, who, kept, unwanted, keys)
+        if found.shut is not None and not found.is_all:
+            self._tell([(who.recipient_id, found.shut)])
+            raise RetryLater(PAUSE_SECONDS, UNREADABLE, f"left for another: {found.shut.why}", counts=False)
+        await session.execute(sql.TAKEN, kept | {"but": [], **_place("to", None)})
+        return await self._make(session, who, found, unwanted, keys, message_id=message_id)
 
     async def _close(self, session: PlatformSession, row: Any, keys: Keys) -> _Closed:
         """Close one window that is held by this session, or leave it, or a part of it, for another process."""
@@ -294,6 +311,22 @@ class Digests:
             return worn or self._brand, lang
 
         return dressed
+
+
+async def _rests(session: PlatformSession, which: dict[str, Any]) -> datetime | None:
+    """Until when somebody gets no mail of a period by a job; None where they may.
+
+    Raises:
+        RetryLater: not before their quiet hours end.
+    """
+    found = (await session.execute(sql.REST, which)).one()
+    if found.until is not None and found.until > found.moment:
+        until: datetime = found.until
+        return until
+    if found.quiet_until is not None:
+        seconds = (found.quiet_until - found.moment).total_seconds()
+        raise RetryLater(seconds, UNQUIET.code, "these are its recipient's quiet hours", counts=False)
+    return None
 
 
 async def _items(session: PlatformSession, kept: dict[str, Any]) -> AsyncGenerator[Any, None]:

@@ -99,4 +99,18 @@ SELECT :id, r.organization_id, CASE WHEN CAST(:error AS jsonb) IS NULL THEN CAST
        CAST(:content AS bytea), CAST(:error AS jsonb), :correlation_id, r.id, r.key_id, r.locale
   FROM recipients AS r WHERE r.id = :recipient_id AND r.organization_id = :organization_id
 """)
+# When somebody's next own time after the last of their mails comes, by a window or by a job, and until when it is quiet.
+REST: Final = sql_text(f"""
+SELECT (SELECT max({closes_sql("w.closed_at", "r", "w.period")})
+          FROM digest_windows AS w JOIN messages AS m ON m.id = w.message_id
+         WHERE w.organization_id = :organization_id AND w.recipient_id = r.id AND w.period = :period
+           AND w.closed_at IS NOT NULL AND m.status <> 'suppressed') AS until,
+       quiet_until(now(), r.time_zone, r.quiet_from, r.quiet_to, r.quiet_days) AS quiet_until, now() AS moment
+  FROM recipients AS r WHERE r.id = :recipient_id AND r.organization_id = :organization_id
+""")  # noqa: S608 - constants
+# A mail that a job made, as a window of all types that was open for a moment: the next one looks for it.
+TOLD: Final = sql_text("""
+INSERT INTO digest_windows (id, organization_id, recipient_id, type, period, closes_at, closed_at, message_id)
+VALUES (gen_random_uuid(), :organization_id, :recipient_id, :type, :period, now(), now(), :message_id)
+""")
 IS_MADE: Final = sql_text("SELECT true FROM messages WHERE id = :id AND organization_id = :organization_id")

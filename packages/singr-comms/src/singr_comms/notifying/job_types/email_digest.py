@@ -17,7 +17,9 @@ class EmailDigest(msgspec.Struct, frozen=True, kw_only=True, tag="email.digest",
     """Send a person one mail now with what was collected for their digests between two moments.
 
     No mail is sent if there is nothing, or everything was read. Each item is included once, in this digest or the
-    regular one.
+    regular one. Nobody gets more of them than they want: after a digest of a period, regular or by such a job, none is
+    sent before the person's next digest time; what was collected waits for that (`waits_until` in the result). In their
+    quiet hours the job waits until they end.
 
     Args:
         user: the recipient, by the organization's own id of them, or the id of the account that they are.
@@ -47,8 +49,8 @@ class EmailDigest(msgspec.Struct, frozen=True, kw_only=True, tag="email.digest",
     public=True,
     scope="notifications:write",
 )
-async def email_digest(job: EmailDigest, ctx: JobContext) -> dict[str, int]:
-    """Make the mail, once."""
+async def email_digest(job: EmailDigest, ctx: JobContext) -> dict[str, int | str]:
+    """Make the mail, once; the result says how many that were, and where one came already, when the next may come."""
     done = await ctx.resource(Digests).send(
         job.user,
         job.period,
@@ -57,4 +59,4 @@ async def email_digest(job: EmailDigest, ctx: JobContext) -> dict[str, int]:
         organization_id=ctx.organization_id,
         asked_by=ctx.job_id,
     )
-    return {"mails": done.mails}
+    return {"mails": done.mails} | ({} if done.until is None else {"waits_until": f"{done.until:%Y-%m-%dT%H:%M:%SZ}"})
