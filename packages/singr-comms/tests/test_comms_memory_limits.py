@@ -13,6 +13,7 @@ from singr_comms.catalogue import Message
 from singr_comms.messages.security_notice import MESSAGE_TYPE as SECURITY
 from singr_comms.notifying import Target, notify
 from singr_comms.people import (
+    DigestTime,
     QuietHours,
     RecipientInput,
     RecipientNotFoundError,
@@ -46,6 +47,38 @@ async def test_what_is_over_a_readers_hour_is_held_back_until_the_next() -> None
     await outbox.advance(timedelta(hours=1))
     await tell(outbox)
     assert reasons(outbox) == {None: 3, "recipient_limit": 1}
+
+
+async def test_what_the_night_held_and_digests_wait_for_room_and_nothing_of_them_is_lost() -> None:
+    outbox = MemoryNotifications(now=START, limits=LimitSettings(email_per_hour=1))
+    night = QuietHours(starts="09:00", ends="11:00")
+    await put(outbox, ada=RecipientInput(email="ada@example.org", time_zone="UTC", quiet_hours=night))
+    said = {"data": {"title": "You", "text": "Come on."}, "channels": ["email"]}
+    for _ in range(2):
+        await tell(outbox, "plain", **said)
+    await tell(outbox, "plain", **said, expires_at=START + timedelta(hours=2, minutes=30))
+    await outbox.advance(timedelta(hours=2))
+    assert [(one.status, one.reason) for one in outbox.messages] == [
+        ("sent", None),
+        ("queued", None),
+        ("suppressed", "recipient_limit"),
+    ], "the last would be of no use in an hour"
+    await outbox.advance(timedelta(hours=1))
+    assert reasons(outbox) == {None: 2, "recipient_limit": 1}
+
+
+async def test_a_digest_over_a_readers_hour_waits_for_the_next() -> None:
+    outbox = MemoryNotifications(now=START, limits=LimitSettings(email_per_hour=1))
+    given = RecipientInput(email="ada@example.org", time_zone="UTC", digest=DigestTime(at="09:30"))
+    await put(outbox, ada=given)
+    said = {"data": {"title": "You", "text": "Come on."}, "channels": ["email"]}
+    await tell(outbox, "plain", **said, digest="daily")
+    await tell(outbox, "plain", **said)
+    await outbox.advance(timedelta(minutes=30))
+    [digest] = outbox.waiting
+    assert (digest.type, digest.waits_until) == ("digest", START + timedelta(hours=1))
+    await outbox.advance(timedelta(minutes=30))
+    assert [one.type for one in outbox.sent] == ["plain", "digest"]
 
 
 async def test_an_account_has_one_count_and_an_organization_its_day() -> None:

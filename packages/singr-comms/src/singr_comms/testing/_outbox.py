@@ -154,7 +154,7 @@ class MemoryNotifications:
 
     @property
     def waiting(self) -> list[MemoryMessage]:
-        """What its reader's quiet hours hold back for now, oldest first; each has `waits_until`."""
+        """What quiet hours or, after these or in a digest, a limit hold back, oldest first; each has `waits_until`."""
         return [message for message in self.messages if message.waits_until is not None]
 
     @property

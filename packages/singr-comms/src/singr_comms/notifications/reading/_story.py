@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from singr_comms.catalogue import message_types
 from singr_comms.notifications._suppression_list import SuppressionView, holds_for, suppression_view
+from singr_comms.notifications.sending._quotas import COUNTED
 from singr_comms.notifications.sending._suppressions import CODES
 from singr_db import PlatformSession, TenantSession, sql_text
 from singr_db.tables import Message, Suppression, Way
@@ -37,6 +38,14 @@ SELECT CASE WHEN abs(extract(epoch FROM j.run_at - quiet.until)) < 60 THEN quiet
    AND j.status = 'pending' AND j.run_at > now()
    AND NOT EXISTS (SELECT FROM notifications AS n WHERE n.id = CAST(:notification_id AS uuid) AND n.priority = 0)
    AND (j.error ->> 'code' = 'quiet_hours' OR j.run_at <= quiet.until + interval '1 minute')
+""",
+    roles=("tenant", "platform"),
+)
+_FULL: Final = sql_text(
+    """
+SELECT run_at, error ->> 'code' AS code, error ->> 'message' AS message FROM jobs
+ WHERE id = :job_id AND organization_id = :organization_id AND status = 'pending' AND run_at > now()
+   AND error ->> 'code' = ANY (CAST(:codes AS text[]))
 """,
     roles=("tenant", "platform"),
 )
@@ -89,13 +98,15 @@ class DeliveryDecision(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         outcome: `let_go` if none held it back, `stopped` if one did, `pending` if none was evaluated yet, `held` while
-            it waits for its recipient's quiet hours to end, or for its notification, which is paused, to be resumed.
+            it waits for its recipient's quiet hours to end, for room under a limit, or for its notification, which is
+            paused, to be resumed.
         rule: the code of what stopped it or holds it back, such as `opt_out` or `paused`; null if nothing does.
         choice: the choice of its recipient or their organization that decided whether it was wanted, such as
             `recipient:category+channel` or `mandatory`; null if it belongs to no notification to a recipient.
         in_words: the same, for people.
         suppression: the suppression that stopped it, as it is now; null if something else did, or it no longer exists.
-        until: when the quiet hours end that hold it back, or whether they do is asked again.
+        until: when the quiet hours end that hold it back, or the hour or day whose limit does; or when that is asked
+            again.
     """
 
     outcome: Literal["let_go", "stopped", "pending", "held"]
@@ -144,14 +155,9 @@ async def decision_on(session: Session, row: Message) -> DeliveryDecision:
     if row.channel == Way.INBOX:
         words = "Nothing chosen held it back when its recipient's turn came: it is in their inbox since."
         return DeliveryDecision(outcome="let_go", rule=None, choice=choice, in_words=words, suppression=None)
-    if await _is_paused(session, row):
-        words = "Its notification is paused: it waits until that is resumed, and whether it may go is asked then."
-        return DeliveryDecision(outcome="held", rule="paused", choice=choice, in_words=words, suppression=None)
-    if (until := await _quiet_until(session, row)) is not None:
-        words = "It waits for its recipient's quiet hours to end; whether it may go is asked then."
-        return DeliveryDecision(
-            outcome="held", rule="quiet_hours", choice=choice, in_words=words, suppression=None, until=until
-        )
+    if (held := await _held(session, row)) is not None:
+        rule, words, until = held
+        return DeliveryDecision(outcome="held", rule=rule, choice=choice, in_words=words, suppression=None, until=until)
     if row.attempts:
         words = "When its last attempt began, no suppression held for its address; its limits had let it go before."
         words = words if row.recipient_id is None else f"{words} Its recipient was there, and had it on."
@@ -161,11 +167,31 @@ async def decision_on(session: Session, row: Message) -> DeliveryDecision:
     return DeliveryDecision(outcome="pending", rule=None, choice=choice, in_words=words, suppression=None)
 
 
+async def _held(session: Session, row: Message) -> tuple[str, str, datetime | None] | None:
+    """By which rule a message waits, in words, and until when; None where it does not."""
+    if await _is_paused(session, row):
+        words = "Its notification is paused: it waits until that is resumed, and whether it may go is asked then."
+        return "paused", words, None
+    if (until := await _quiet_until(session, row)) is not None:
+        return "quiet_hours", "It waits for its recipient's quiet hours to end; whether it may go is asked then.", until
+    if (full := await _full(session, row)) is not None:
+        return full.code, f"It waits for room: {full.message}; limits are asked again then.", full.run_at
+    return None
+
+
 async def _is_paused(session: Session, row: Message) -> bool:
     if row.notification_id is None or row.status != "queued":
         return False
     which = {"notification_id": row.notification_id, "organization_id": row.organization_id}
     return bool(await session.scalar(_PAUSED, which))
+
+
+async def _full(session: Session, row: Message) -> Any:
+    """The limit that a message waits for, and until when; None where it does not."""
+    if row.job_id is None or row.status != "queued":
+        return None
+    which = {"job_id": row.job_id, "organization_id": row.organization_id, "codes": sorted(COUNTED)}
+    return (await session.execute(_FULL, which)).one_or_none()
 
 
 async def _quiet_until(session: Session, row: Message) -> datetime | None:

@@ -103,7 +103,8 @@ class Ledger:
             before: awaited before an attempt is committed.
 
         Raises:
-            RetryLater: it is of a notification that is paused, or its reader is not to be disturbed now.
+            RetryLater: it is of a notification that is paused, its reader is not to be disturbed now, or it was held
+                before and waits for room.
         """
         opened = await self._ordinary.begin(
             message_id,
@@ -313,6 +314,8 @@ class Ledger:
                 return stopped
         if held is None and row.attempts == 0:
             held = await self._quotas.count(session, message_id, row)
+            if held is not None:
+                await self._quotas.wait(session, message_id, held)
         return None if held is None else Refused(*held)
 
 

@@ -9,10 +9,12 @@ from sqlalchemy import TextClause
 
 from singr_comms.catalogue import message_types
 from singr_comms.channels.sms import CHANNEL as SMS
+from singr_comms.messages.digest import MESSAGE_TYPE as DIGEST
 from singr_comms.notifications._person_keys import open_sealed
 from singr_comms.notifications._rows import RECIPIENT
 from singr_comms.notifications.sending._guards import GUARDS, SmsGuards
 from singr_db import PLATFORM_ORGANIZATION_ID, Sealer, SealError, TenantSession, sql_text
+from singr_jobs import RetryLater
 
 _COUNT: Final = """
 INSERT INTO message_quotas AS quota (organization_id, channel, subject_hash, window_start, count)
@@ -30,15 +32,31 @@ HOUR: Final = "date_trunc('hour', now(), 'UTC')"
 DAY: Final = "date_trunc('day', now(), 'UTC') + interval '23 hours'"
 _COUNT_HOUR: Final = sql_text(_COUNT.format(window=HOUR), roles=("tenant",))
 _COUNT_DAY: Final = sql_text(_COUNT.format(window=DAY), roles=("tenant",))
+# When there may be room again for what was gathered, or held for a minute or more; none where it is of no use then.
+_ROOM: Final = sql_text(
+    """
+SELECT extract(epoch FROM later.moment - clock_timestamp())::float8
+  FROM messages AS m JOIN jobs AS j ON j.id = m.job_id
+ CROSS JOIN (SELECT CASE WHEN CAST(:daily AS boolean) THEN date_trunc('day', now(), 'UTC') + interval '1 day'
+                         ELSE date_trunc('hour', now(), 'UTC') + interval '1 hour' END AS moment) AS later
+ WHERE m.id = :id AND (m.expires_at IS NULL OR m.expires_at > later.moment)
+   AND (m.kind = :gathered OR (m.notification_id IS NOT NULL AND j.run_at >= m.created_at + interval '1 minute'))
+""",
+    roles=("tenant",),
+)
 # A busy organization counts its day in several rows, so that its messages do not wait for each other.
 _ROWS: Final = 8
+# Seconds into the next hour or day.
+_AFTER: Final = 1.0
 _FEWEST_IN_A_ROW: Final = 100
 
 USER_LIMIT: Final = "user_limit"
 RECIPIENT_LIMIT: Final = "recipient_limit"
 ORGANIZATION_LIMIT: Final = "organization_limit"
 _READERS: Final = {USER_LIMIT: "user", RECIPIENT_LIMIT: "recipient"}
-LIMITS: Final = frozenset({USER_LIMIT, RECIPIENT_LIMIT, ORGANIZATION_LIMIT}) | GUARDS
+COUNTED: Final = frozenset({USER_LIMIT, RECIPIENT_LIMIT, ORGANIZATION_LIMIT})
+"""The codes of what is over a count that begins anew."""
+LIMITS: Final = COUNTED | GUARDS
 """The codes of what a limit held back."""
 
 
@@ -99,6 +117,19 @@ class Quotas:
                 return None
             return await self._guards.count(session, message_id, number, row.kind)
         return over
+
+    async def wait(self, session: TenantSession, message_id: UUID, over: tuple[str, str]) -> None:
+        """Let a message that `count` holds back wait for room, where it is a digest or was held before.
+
+        What was held waits with it: all of it was wanted, and is let go in one moment.
+
+        Raises:
+            RetryLater: it waits; whatever the session counted is undone with it.
+        """
+        if over[0] in COUNTED:
+            values = {"id": message_id, "daily": over[0] == ORGANIZATION_LIMIT, "gathered": DIGEST.name}
+            if (seconds := await session.scalar(_ROOM, values)) is not None:
+                raise RetryLater(seconds + _AFTER, *over, counts=False)
 
     def counts(self, organization_id: UUID, message_id: UUID, row: Any) -> list[Count] | None:
         """What a message counts as where no count is full; None where more than counts holds it back."""

@@ -85,6 +85,7 @@ class MessageSender:
     Limits count at a message's first attempt, as `Quotas` says: by recipient and user and hour, and by
     organization and day. A message over a limit is `suppressed` and its job fails with `user_limit`,
     `recipient_limit` or `organization_limit`: whoever follows the job must learn that nothing was sent.
+    Only a digest, and what quiet hours or a pause held before, wait for the next hour or day instead.
 
     Args:
         db: the database.

@@ -99,7 +99,7 @@ SELECT :id, r.organization_id, CASE WHEN CAST(:error AS jsonb) IS NULL THEN CAST
        CAST(:content AS bytea), CAST(:error AS jsonb), :correlation_id, r.id, r.key_id, r.locale
   FROM recipients AS r WHERE r.id = :recipient_id AND r.organization_id = :organization_id
 """)
-# When somebody's next own time after the last of their mails comes, by a window or by a job, and until when it is quiet.
+# When somebody's next own time after their last mail comes, by a window or by a job, and until when it is quiet.
 REST: Final = sql_text(f"""
 SELECT (SELECT max({closes_sql("w.closed_at", "r", "w.period")})
           FROM digest_windows AS w JOIN messages AS m ON m.id = w.message_id

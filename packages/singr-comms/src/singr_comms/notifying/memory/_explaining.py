@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -11,11 +11,10 @@ from singr_comms.catalogue import INBOX, MessageType, message_types
 from singr_comms.channels import CHANNELS
 from singr_comms.notifications import SendingExplanation, SendingQuestion, SendingReason
 from singr_comms.notifications.reading._explain import refusals, told
-from singr_comms.notifications.sending._quotas import ORGANIZATION_LIMIT
 from singr_comms.notifications.sending._try import PREFERENCE, UNQUIET, UNWANTED, Refused
 from singr_comms.notifying._words import NOWHERE, UNKNOWN, WORDS, inbox_told, kept_for, quiet_for, reason_of
 from singr_comms.notifying.memory._judging import Judging
-from singr_comms.notifying.memory._room import Counted
+from singr_comms.notifying.memory._room import Counted, next_room
 from singr_comms.notifying.memory._store import MemoryNotified
 from singr_comms.people._memory_rows import MemoryRecipient
 from singr_jobs import Priority
@@ -144,10 +143,7 @@ class _Asked:
         user_id = question.user_id if person is None else person.user_id
         counted = Counted(self.notified.organization_id, question.channel, question.kind, to, user_id)
         if over := room.over(counted, self.moment):
-            hour = self.moment.replace(minute=0, second=0, microsecond=0)
-            day = hour.replace(hour=0) + timedelta(days=1)
-            until = day if over[0] == ORGANIZATION_LIMIT else hour + timedelta(hours=1)
-            yield SendingReason(code=over[0], in_words=over[1], until=until)
+            yield SendingReason(code=over[0], in_words=over[1], until=next_room(over[0], self.moment))
 
 
 def _unwanted(rule: str) -> SendingReason:

@@ -11,7 +11,7 @@ from singr_comms.channels import CHANNELS
 from singr_comms.messages.digest import MESSAGE_TYPE as DIGEST
 from singr_comms.notifications._rows import normalized
 from singr_comms.notifications.sending._suppressions import CATEGORY, first_that_stops
-from singr_comms.notifications.sending._try import PREFERENCE
+from singr_comms.notifications.sending._try import ERASED, PREFERENCE
 from singr_comms.notifying._asked import quiet_of
 from singr_comms.notifying._words import STOPS
 from singr_comms.notifying.digests._joining import Period
@@ -106,12 +106,14 @@ class Judging:
 
     def attempted(self, message: MemoryMessage, declared: MessageType) -> MemoryMessage:
         """A message to a recipient that no notification decided, as its attempt leaves it."""
+        person = None if message.recipient_id is None else self.people.by_id().get(message.recipient_id)
+        if message.recipient_id is not None and person is None:
+            return message.not_sent(ERASED.code)
         if code := self.stopped(declared.name, message.channel, message.to):
             return message.not_sent(code)
         allowed, rule = self.allowed(message.recipient_id, declared, message.channel)
         if not allowed:
             return message.not_sent(PREFERENCE, rule)
-        person = None if message.recipient_id is None else self.people.by_id().get(message.recipient_id)
         return replace(message, waits_until=self.quiet_until(person, declared, message.channel, Priority.NORMAL))
 
 

@@ -34,7 +34,8 @@ class MemoryMessage:
         words: the reason for people.
         decided_at: when.
         expires_at: after this it would not have been sent any more; None of a digest.
-        waits_until: when its reader's quiet hours end, as long as they hold it back; None otherwise.
+        waits_until: when its reader's quiet hours end, as long as they hold it back, or the hour or day whose limit
+            does; None otherwise.
         digest: of what is `digested`, how often the digest comes that it is kept for.
     """
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -65,6 +65,12 @@ class MemoryRoom:
     def count(self, one: Counted, now: datetime) -> None:
         """Count one that goes."""
         self.counted.update(count for _, count in _counts(one, now))
+
+
+def next_room(code: str, now: datetime) -> datetime:
+    """When the hour or day is over whose limit has this code."""
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    return hour.replace(hour=0) + timedelta(days=1) if code == ORGANIZATION_LIMIT else hour + timedelta(hours=1)
 
 
 def _counts(one: Counted, now: datetime) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -1,7 +1,7 @@
 """An organization's notifications in memory: stored, steered and read as the statements do it."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
 from typing import Any, Final, Protocol, runtime_checkable
@@ -10,13 +10,14 @@ from uuid import UUID
 import msgspec
 
 from singr_comms.channels.push import CHANNEL as PUSH
+from singr_comms.messages.digest import MESSAGE_TYPE as DIGEST
 from singr_comms.notifying._words import CANCELLED
 from singr_comms.notifying.checking import Checked
 from singr_comms.notifying.memory._deciding import Deciding
 from singr_comms.notifying.memory._digests import MemoryDigests
 from singr_comms.notifying.memory._judging import Judging
 from singr_comms.notifying.memory._model import MemoryMessage, MemoryNotification, Suppressed
-from singr_comms.notifying.memory._room import Counted, MemoryRoom
+from singr_comms.notifying.memory._room import Counted, MemoryRoom, next_room
 from singr_comms.people._memory import MemoryPeople
 
 _OPEN: Final = ("scheduled", "deciding")
@@ -144,7 +145,7 @@ class MemoryNotified:
     def next_due(self) -> datetime | None:
         """When there is something to decide or to send next."""
         opens = [one.due_at for one in self.all.values() if self._is_open(one)]
-        waits = [message.waits_until for message, _ in self._waiting()]
+        waits = [message.waits_until for message in (*self._mails(), *(message for message, _ in self._waiting()))]
         times = [*opens, *waits, self.digests.next_due(), self.people.inboxes.next_awake()]
         return min((time for time in times if time is not None), default=None)
 
@@ -154,14 +155,15 @@ class MemoryNotified:
         self.digests.move()
         judging = Judging(self.organization_id, self.people, self.suppressed, self.now())
         self._forget_erased()
-        self.messages += map(self._within_limits, self.digests.close_due(judging))
+        self.messages += [self._within_limits(mail, waits=True) for mail in self.digests.close_due(judging)]
         while due := [one for one in self.all.values() if self._is_open(one) and one.due_at <= self.now()]:
             one = min(due, key=lambda one: (one.priority, one.due_at, one.id))
             self._decide(one)
-        over = {one.id: by for one, by in self._waiting() if one.waits_until and one.waits_until <= self.now()}
+        again = {one.id: self._deciding(by).again(one) for one, by in self._waiting() if self._is_due(one)}
+        again |= {one.id: judging.attempted(one, DIGEST) for one in self._mails() if self._is_due(one)}
         for place, message in enumerate(self.messages):
-            if message.id in over:
-                self.messages[place] = self._within_limits(self._deciding(over[message.id]).again(message))
+            if message.id in again:
+                self.messages[place] = self._within_limits(again[message.id], waits=True)
         open_ = {message.notification_id for message in self.messages if message.waits_until is not None}
         for one in self.all.values():
             if one.state == "sending" and one.id not in open_:
@@ -176,14 +178,17 @@ class MemoryNotified:
                 made[place] = kept or made[place]
         self.messages += made
 
-    def _within_limits(self, message: MemoryMessage) -> MemoryMessage:
-        """The message, held back where it is one too many."""
+    def _within_limits(self, message: MemoryMessage, *, waits: bool = False) -> MemoryMessage:
+        """The message, held back where it is one too many; a digest, and what was held before, waits for room."""
         if self.room is None or message.status != "sent":
             return message
         person = None if message.recipient_id is None else self.people.by_id().get(message.recipient_id)
         user_id = None if person is None else person.user_id
         counted = Counted(message.organization_id, message.channel, message.type, message.to, user_id)
         if over := self.room.over(counted, self.now()):
+            until = next_room(over[0], self.now())
+            if waits and (message.expires_at is None or until < message.expires_at):
+                return replace(message, waits_until=until)
             return message.over_limit(*over)
         self.room.count(counted, self.now())
         return message
@@ -198,12 +203,19 @@ class MemoryNotified:
         return Deciding(one, self.people, self.suppressed, self.now())
 
     def _waiting(self) -> Iterator[tuple[MemoryMessage, MemoryNotification]]:
-        """What quiet hours hold back, but of what is paused; and what it is of."""
+        """What quiet hours or a limit hold back, but of what is paused; and what it is of."""
         for message in self.messages:
             if message.waits_until is not None and message.notification_id is not None:
                 one = self.all[message.notification_id]
                 if one.paused_at is None:
                     yield message, one
+
+    def _mails(self) -> Iterator[MemoryMessage]:
+        """Digests that wait for room."""
+        return (one for one in self.messages if one.waits_until is not None and one.notification_id is None)
+
+    def _is_due(self, one: MemoryMessage) -> bool:
+        return one.waits_until is not None and one.waits_until <= self.now()
 
     def _is_open(self, one: MemoryNotification) -> bool:
         return one.state in _OPEN and one.paused_at is None
