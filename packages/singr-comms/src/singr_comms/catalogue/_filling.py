@@ -1,6 +1,6 @@
 """A message made of data that somebody gave, with every fault in it named at once."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
@@ -19,11 +19,19 @@ class InvalidDataError(CommsError, ValueError):
     Args:
         faults: by the path of each variable within the data, such as `items[0].title`, what is wrong with it; never
             with the value itself.
+        unknown: of which of these there is no variable.
+
+    Attributes:
+        codes: by the same paths a code, as notifications have it.
     """
 
-    def __init__(self, faults: Mapping[str, str]) -> None:
+    def __init__(self, faults: Mapping[str, str], *, unknown: Collection[str] = ()) -> None:
         super().__init__("; ".join(f"{path}: {words}" for path, words in faults.items()))
         self.faults = dict(faults)
+        self.codes: dict[str, Literal["unknown_field", "required", "invalid"]] = {
+            path: "unknown_field" if path in unknown else "required" if words == MISSING else "invalid"
+            for path, words in faults.items()
+        }
 
 
 def filled(model: type[Message], data: Mapping[str, Any]) -> Message:
@@ -53,7 +61,7 @@ def filled(model: type[Message], data: Mapping[str, Any]) -> Message:
         else:
             values[name] = msgspec.convert(data[name], field.type)
     if faults:
-        raise InvalidDataError(faults)
+        raise InvalidDataError(faults, unknown=data.keys() - fields.keys())
     try:
         return model(**values)
     except InvalidMessageError as error:  # a rule of its own, over several variables
@@ -91,7 +99,7 @@ def _faults_of_fields(
     fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
     if struct.__struct_config__.forbid_unknown_fields:
         there = ", ".join(fields)
-        found |= {f"{path}.{name}": f"is none of {there}" for name in value if name not in fields}
+        found |= {f"{path}.{name}": f"is not a field here; there are {there}" for name in value if name not in fields}
     for name, field in fields.items():
         if name in value:
             found |= faults_in(value[name], field.type, f"{path}.{name}", builtin_types=builtin_types)

@@ -16,7 +16,10 @@ _END: Final = r"(?![\s\S])"
 # C0 and C1 controls, line and paragraph separators, direction overrides: nothing that a name needs, and everything
 # that splits headers or hides text. Lone surrogates are refused by the JSON coder.
 _LINE: Final = rf"^(?=\s*\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+{_END}"
-_TEXT: Final = rf"^(?=\s*\S)[^\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+{_END}"
+_SHOWN: Final = r"[^\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]*"
+# Forms of browsers end lines with CR LF; what is kept has LF alone.
+TEXT_PATTERN: Final = rf"^(?=\s*\S){_SHOWN}(?:\r\n{_SHOWN})*{_END}"
+"""Lines with visible text: no control characters but the ends of lines, and no direction overrides."""
 _ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 # No user info before the host: "https://singr.example@evil.example" must not pass for a link of ours.
@@ -45,16 +48,20 @@ INSTANT_PATTERN: Final = rf"({_DAY})T({_CLOCK})Z"
 RULES: Final = {
     _LINE: "must be one line with visible text, without control characters or direction overrides",
     ONE_LINE: "must be one line without control characters or direction overrides",
-    _TEXT: "must contain visible text, without control characters or direction overrides; line feeds are allowed",
-    _URL: "must be an http or https address in ASCII without a user name, such as https://singrkaraoke.com/x",
-    _EMAIL: "must be an e-mail address in ASCII, such as jane@example.org",
+    TEXT_PATTERN: "must contain visible text, without control characters or direction overrides; line ends (LF or CR"
+    " LF) are allowed",
+    _URL: "must be an address in ASCII that begins with http:// or https:// in small letters, without a user name,"
+    " such as https://singrkaraoke.com/x",
+    _EMAIL: "must be an e-mail address such as jane@example.org: in ASCII, without quotation marks or spaces, and with"
+    " no dot at either end",
     _E164: "must be a phone number in E.164 form: +, then 7 to 15 digits, without spaces, such as +15555550100",
     _CODE: "must be 4 to 10 digits or capital letters, such as 042917",
     _IP: "must be an IPv4 or IPv6 address, such as 203.0.113.7",
     _DEVICE: "must be a Firebase registration token: 8 to 1,024 letters, digits, colons, hyphens or underscores",
     _TOKEN: "must be 1 to 64 letters, digits, dots, hyphens or underscores",
     LOCALE_PATTERN: "must be a language tag, optionally with script and region, such as de or pt-BR (BCP 47)",
-    _AMOUNT: "must be a currency code (ISO 4217) and an amount in its decimals, such as EUR 12.50 or JPY 1250",
+    _AMOUNT: "must be a currency code (ISO 4217) and an amount below 1,000,000,000 in its decimals, such as EUR 12.50"
+    " or JPY 1250",
     _LOCAL_DAY: "must be a date that there is, such as 2026-11-28",
     _LOCAL_TIME: "must be a local date and time that there is, such as 2026-11-28T17:00",
 }
@@ -88,10 +95,14 @@ Title = Annotated[
 ]
 """Song title, artist or venue: 1 to 200 characters on one line."""
 
-PlainText = Annotated[str, Meta(min_length=1, max_length=1600, pattern=_TEXT, description="Line feeds are allowed.")]
+PlainText = Annotated[
+    str, Meta(min_length=1, max_length=1600, pattern=TEXT_PATTERN, description="Line feeds are allowed.")
+]
 """Free text of an SMS: 1 to 1,600 characters, line feeds allowed, no other control characters."""
 
-PushText = Annotated[str, Meta(min_length=1, max_length=400, pattern=_TEXT, description="Line feeds are allowed.")]
+PushText = Annotated[
+    str, Meta(min_length=1, max_length=400, pattern=TEXT_PATTERN, description="Line feeds are allowed.")
+]
 """Free text of a push: 1 to 400 characters, so that a message of them fits into 4,096 bytes."""
 
 DeviceToken = Annotated[
@@ -106,7 +117,9 @@ DeviceToken = Annotated[
 ]
 """Registration token of a device: 8 to 1,024 characters."""
 
-LongText = Annotated[str, Meta(min_length=1, max_length=10_000, pattern=_TEXT, description="Line feeds are allowed.")]
+LongText = Annotated[
+    str, Meta(min_length=1, max_length=10_000, pattern=TEXT_PATTERN, description="Line feeds are allowed.")
+]
 """Free text of an e-mail: 1 to 10,000 characters, line feeds allowed, no other control characters."""
 
 Reference = Annotated[
@@ -118,11 +131,11 @@ Amount = Annotated[
     str,
     Meta(
         pattern=_AMOUNT,
-        description="Currency (ISO 4217) and amount, with no more decimals than it has.",
+        description="Currency (ISO 4217) and amount below 1,000,000,000, with no more decimals than it has.",
         examples=["EUR 12.50"],
     ),
 ]
-"""An amount of money, which its reader's language writes: `EUR 12.50`."""
+"""An amount of money below 1,000,000,000, which its reader's language writes: `EUR 12.50`."""
 
 LocalDay = Annotated[str, Meta(pattern=_LOCAL_DAY, description="A day (ISO 8601).", examples=["2026-11-28"])]
 """A day, which its reader's language writes."""

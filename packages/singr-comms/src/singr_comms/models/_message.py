@@ -32,6 +32,18 @@ class Message(
     speaks_for: ClassVar[Literal["platform", "organization"]] = "platform"
     listed: ClassVar[int] = _LAST
 
+    def __post_init__(self) -> None:
+        """Have lines of texts end with LF alone, whatever form they came from."""
+        end_lines(self)
+
+
+def end_lines(struct: msgspec.Struct) -> None:
+    """Have lines of a struct's texts end with LF alone, which is all that processes of before know."""
+    for name in struct.__struct_fields__:
+        value = getattr(struct, name)
+        if isinstance(value, str) and "\r\n" in value:
+            msgspec.structs.force_setattr(struct, name, value.replace("\r\n", "\n"))
+
 
 def kind_of(message: Message | type[Message]) -> str:
     """Return the message's `kind`, such as `song_request`."""

@@ -10,7 +10,16 @@ import msgspec
 
 from singr_comms._errors import InvalidMessageError
 from singr_comms.catalogue import MessageType, message_types
-from singr_comms.models._fields import DeviceName, HttpUrl, PersonName, ShortHttpUrl, Title
+from singr_comms.models._fields import (
+    DeviceName,
+    HttpUrl,
+    LongText,
+    PersonName,
+    PlainText,
+    PushText,
+    ShortHttpUrl,
+    Title,
+)
 from singr_comms.models._message import Message, kind_of
 from singr_comms.notifications._rows import INSERT_ROWS, MessageRow, row_for
 from singr_comms.notifications.channels import WORK, work_of
@@ -19,7 +28,7 @@ from singr_config.text import VISIBLE_RULE, has_visible
 from singr_db import Sealer
 from singr_jobs import IntakeError, ReservedError
 
-_NAMES: Final = (PersonName, DeviceName, Title)
+_NAMES: Final = (PersonName, DeviceName, Title, LongText, PlainText, PushText)
 _LINKS: Final = (HttpUrl, ShortHttpUrl)
 _OURS: Final = "is sent by the platform itself; what may be sent here is {}"
 _CALLED_LINKS: Final = ("link", "url")
@@ -27,7 +36,7 @@ _CALLED_LINKS: Final = ("link", "url")
 
 @cache
 def _names_in(message: type[Message]) -> tuple[str, ...]:
-    """Which variables of a message name somebody or something to people."""
+    """Which variables of a message name somebody or something to people, or are what it says."""
     return _variables(message, _NAMES)
 
 
@@ -108,7 +117,7 @@ class MessageIntake:
         return _OURS.format(", ".join(sorted(one.name for one in message_types if one.speaks_for == "organization")))
 
     def check_names(self, message: Message) -> Iterator[tuple[str, str]]:
-        """The variables that name somebody or something to people and have nothing that can be seen."""
+        """The variables that name somebody or something, or say it, and have nothing that can be seen."""
         for variable in _names_in(type(message)):
             value = getattr(message, variable)
             if value is not None and not has_visible(value):

@@ -42,6 +42,7 @@ def inert(text: str, *, lines: bool = False) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
+    text = text.replace("\r\n", "\n")
     kept: list[str] = []
     for position, character in enumerate(text):
         if character == "\n" and lines:

@@ -107,5 +107,5 @@ def _message(body: AskPreview) -> Message:
     except UnknownTypeError as error:
         raise invalid(FieldError(error.field, error.message, "body", "unknown_value")) from None
     except InvalidDataError as error:
-        faults = error.faults.items()
-        raise invalid(*(FieldError(f"data.{path}", words, "body", "invalid") for path, words in faults)) from None
+        faults = [(path, words, error.codes[path]) for path, words in error.faults.items()]
+        raise invalid(*(FieldError(f"data.{path}", words, "body", code) for path, words, code in faults)) from None

@@ -152,7 +152,8 @@ def checked_email(email: str, *, field: str = "email") -> str:
     if email_key(email) is None:
         raise InvalidValueError(
             field,
-            f"must be an e-mail address in ASCII, such as jane@example.org, of at most {LONGEST_EMAIL} characters",
+            "must be an e-mail address such as jane@example.org: in ASCII, without quotation marks or spaces, and with"
+            f" no dot at either end, of at most {LONGEST_EMAIL} characters",
             code="malformed",
         )
     return email.strip(_AROUND)

@@ -16,6 +16,7 @@ from singr_comms.catalogue import (
     PushText,
     Title,
 )
+from singr_comms.models._message import end_lines
 
 MOST: Final = 50
 """So many items are told one by one."""
@@ -32,6 +33,10 @@ class DigestItem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     title: Title
     body: PushText | None = None
 
+    def __post_init__(self) -> None:
+        """As in messages."""
+        end_lines(self)
+
 
 class Digest(Message, tag="digest", frozen=True, kw_only=True):
     """The events of a day or a week: up to 50 items, and how many more there were. No day comes before the first."""
@@ -46,6 +51,7 @@ class Digest(Message, tag="digest", frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse a span that ends before it begins; days are written so that text compares as they do."""
+        super().__post_init__()
         if str(self.first_day) > str(self.last_day):  # what is no day is told as that
             raise InvalidMessageError("first_day", "must not be after last_day")
 

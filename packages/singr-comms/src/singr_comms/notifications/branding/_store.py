@@ -15,7 +15,7 @@ from msgspec import Meta
 from singr_comms._errors import CommsError
 from singr_comms.catalogue import message_types
 from singr_comms.catalogue._given import held, is_name
-from singr_comms.models._fields import Locale, LongText, PersonName
+from singr_comms.models._fields import TEXT_PATTERN, Locale, LongText, PersonName
 from singr_comms.models._locale import canonical_locale
 from singr_comms.notifications.branding._images import Picture
 from singr_comms.notifications.branding._names import wrong_lines
@@ -39,8 +39,8 @@ Footer = Annotated[
     Meta(
         min_length=1,
         max_length=400,
-        pattern=r"^(?=\s*\S)[^\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+(?![\s\S])",
-        description="Plain text; line feeds are allowed.",
+        pattern=TEXT_PATTERN,
+        description="Plain text; line ends (LF or CR LF) are allowed.",
     ),
 ]
 Logo = Annotated[str, Meta(min_length=4, max_length=360_000, examples=["https://example.org/logo.png"])]
@@ -264,7 +264,13 @@ async def put_branding(
             raise BrandingError("logo", "must be an address or a data URL: there is no logo to keep")
         kept = {name: getattr(before, name) for name in kept}
     locale = given.locale and canonical_locale(given.locale)
-    values = {"name": given.name, "color": given.color.lower(), "footer": given.footer, "locale": locale, **kept}
+    values = {
+        "name": given.name,
+        "color": given.color.lower(),
+        "footer": given.footer and given.footer.replace("\r\n", "\n"),
+        "locale": locale,
+        **kept,
+    }
     await _put(session, _PUT, values)
     await log_operation(session, "branding.put", session.organization_id, after={"name": given.name})
     return await read_branding(session)
@@ -316,7 +322,8 @@ async def put_override(
     """
     check_override(kind, channel, locale, given)
     place = {"type": kind, "channel": channel, "locale": locale}
-    await _put(session, _PUT_WORDS, place | {"subject": given.subject, "text": given.text})
+    said = {"subject": given.subject, "text": given.text.replace("\r\n", "\n")}
+    await _put(session, _PUT_WORDS, place | said)
     await log_operation(session, "template_override.put", f"{kind}/{channel}/{locale}")
     return await read_override(session, kind, channel, locale)
 

@@ -133,9 +133,11 @@ def _unheard(
     declared: MessageType, channels: Iterable[str], data: Mapping[str, Any], at: str
 ) -> Iterator[NotificationFault]:
     """Name what none of these channels shows."""
-    there = sorted({name for channel in channels for name in declared.ways[channel].__struct_fields__})
+    by = tuple(channels)
+    there = sorted({name for channel in by for name in declared.ways[channel].__struct_fields__})
+    words = f"is not a variable of this message by {', '.join(by)}; it has {', '.join(there)}"
     for name in sorted(data.keys() - set(there)):
-        yield NotificationFault(f"{at}.{name}", f"is none of {', '.join(there)}", "unknown_field")
+        yield NotificationFault(f"{at}.{name}", words, "unknown_field")
 
 
 def _readers(targets: Sequence[Target], known: Sequence[str], perhaps: Sequence[str]) -> _Readers:
