@@ -13,6 +13,7 @@ async def test_whom_notifications_named_is_found_by_index(db: Database) -> None:
         "organization_id": ORGANIZATION,
         "recipient_ids": [ORGANIZATION],
         "hashes": [b"."],
+        "account": ORGANIZATION,
         "after": ORGANIZATION,
         "limit": 9,
     }

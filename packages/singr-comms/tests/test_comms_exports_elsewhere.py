@@ -171,7 +171,8 @@ async def test_next_person_of_an_id_gets_nothing_of_the_former_one(
     async with db.platform() as session:
         linked = text("UPDATE recipients SET user_id = :user")  # as before `last_user_id`
         await session.execute(linked, {"user": ada})
-        await session.execute(text("UPDATE messages SET recipient_id = (SELECT id FROM recipients)"))
+        theirs = text("UPDATE messages SET recipient_id = (SELECT id FROM recipients), user_id = :user")
+        await session.execute(theirs, {"user": ada})
     told = []
     for account in (eve, ada):
         await put(db, user_id=account, email=f"{account}@example.org")
@@ -181,6 +182,23 @@ async def test_next_person_of_an_id_gets_nothing_of_the_former_one(
     assert "messages" not in told[0]
     assert HERS not in json.dumps(told[0])
     assert [one["id"] for one in told[1]["messages"]] == [str(sent)], "who has their id back has what they were sent"
+
+
+async def test_account_is_told_what_was_for_it_and_not_what_its_recipient_was_sent_before(
+    db: Database, exports: Exports, folder: ObjectStoreSettings, clock: VirtualClock
+) -> None:
+    mine = new_id()
+    [_, proved, since] = [
+        (await queued_for(db, ORGANIZATION, [EmailRequest(to=EmailAddress(to), message=SONG)]))[0]
+        for to in (HERS, f"{mine}@example.org", THEIRS)
+    ]
+    async with db.platform() as session:
+        await session.execute(text("UPDATE messages SET recipient_id = (SELECT id FROM recipients)"))
+        await session.execute(text("UPDATE messages SET user_id = :mine WHERE id = :id"), {"mine": mine, "id": since})
+    await put(db, user_id=mine, email=HERS)
+    clock.advance(hours=25)
+    told = await stored(exports, folder, await ask(db))
+    assert [one["id"] for one in told["messages"]] == [str(proved), str(since)]
 
 
 async def test_address_that_is_changed_after_it_was_asked_gets_nothing(db: Database, exports: Exports) -> None:

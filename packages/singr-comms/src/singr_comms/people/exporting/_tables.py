@@ -23,8 +23,8 @@ class Listed(msgspec.Struct, frozen=True):
         name: as the export calls it.
         tables: whose rows it tells of.
         statement: gives `at` (a UUID, in whose order they come), what is told as it is, and what is opened first:
-            `*_sealed` with the key in `key_wrapped`. Its parameters are `organization_id`, `recipient_ids`
-            and `hashes`, which say who it is, and `after` and `limit`.
+            `*_sealed` with the key in `key_wrapped`. Its parameters are `organization_id`, `recipient_ids`, `hashes`
+            and `account` (NULL without one), which say who it is, and `after` and `limit`.
     """
 
     name: str
@@ -64,6 +64,14 @@ _MESSAGE: Final = f"""m.channel, m.kind AS type, m.status, m.locale, m.recipient
 _MESSAGES: Final = (
     "messages AS m LEFT JOIN data_keys AS k ON k.id = m.key_id WHERE m.organization_id = :organization_id"
 )
+# A recipient may have stood for somebody else until it was an account's (decision 115): that account is told what was
+# for it, or went to an address that it has proved.
+_FOR_ACCOUNT: Final = f"""(
+    coalesce(m.user_id = CAST(:account AS uuid), CAST(:account AS uuid) IS NULL) OR m.recipient_hash = {_HASHES})"""
+_TOLD: Final = f"""coalesce((
+    SELECT bool_or{_FOR_ACCOUNT} FROM messages AS m
+     WHERE m.notification_id = {{0}}.notification_id AND m.recipient_id = {{0}}.recipient_id
+       AND m.organization_id = :organization_id), true)"""  # noqa: S608 - constants
 _LEDGER: Final = ("messages", "message_attempts", "message_events")
 
 _NOTIFICATIONS: Final = f"""notifications AS n JOIN (
@@ -74,7 +82,8 @@ _NOTIFICATIONS: Final = f"""notifications AS n JOIN (
                          WHERE c.notification_id = t.notification_id AND c.ordinal = t.ordinal))) AS targets
       FROM notification_targets AS t
      WHERE t.organization_id = :organization_id
-       AND (t.recipient_id = {_IDS} OR t.recipient_id IS NULL AND t.address_hash = {_HASHES})
+       AND (t.recipient_id = {_IDS} AND {_TOLD.format("t")}
+            OR t.recipient_id IS NULL AND t.address_hash = {_HASHES})
      GROUP BY t.notification_id
     ) AS g ON g.notification_id = n.id WHERE n.organization_id = :organization_id"""  # noqa: S608 - constants
 # That named only their address.
@@ -147,7 +156,7 @@ LISTS: Final = (
         f"""w.type AS digest, w.period, w.closes_at, i.kind AS type, i.channel, i.content_sealed,
            {_LOCALE.format("i.recipient_id")} AS locale, NULL::bytea AS key_wrapped, i.notification_id, i.created_at""",
         "digest_items AS i JOIN digest_windows AS w ON w.id = i.window_id"
-        f" WHERE i.organization_id = :organization_id AND i.recipient_id = {_IDS}",
+        f" WHERE i.organization_id = :organization_id AND i.recipient_id = {_IDS} AND {_TOLD.format('i')}",
         "i.id",
     ),
     _listed(
@@ -157,7 +166,7 @@ LISTS: Final = (
         _NOTIFICATIONS,
         "n.id",
     ),
-    _listed("messages", _LEDGER, _MESSAGE, f"{_MESSAGES} AND m.recipient_id = {_IDS}", "m.id"),
+    _listed("messages", _LEDGER, _MESSAGE, f"{_MESSAGES} AND m.recipient_id = {_IDS} AND {_FOR_ACCOUNT}", "m.id"),
     TO_ADDRESS,
 )
 WORN: Final = frozenset({"messages", "messages_to_address", "inbox", "digests"})

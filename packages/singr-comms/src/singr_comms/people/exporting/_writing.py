@@ -103,7 +103,7 @@ class PersonRows:
         Raises:
             WithdrawnError: as above.
         """
-        values = {"organization_id": PLATFORM_ORGANIZATION_ID, "limit": AT_ONCE, "recipient_ids": []}
+        values = {"organization_id": PLATFORM_ORGANIZATION_ID, "limit": AT_ONCE, "recipient_ids": [], "account": None}
         values["hashes"] = [one for address in addresses for one in prints_of(self._sealer, address)]
         async for row in self._pages(organization_id, PLATFORM_ORGANIZATION_ID, TO_ADDRESS, values):
             yield row
@@ -113,12 +113,14 @@ class PersonRows:
     ) -> dict[str, Any]:
         prints = {one for address in addresses or () for one in prints_of(self._sealer, address)}
         ids: list[UUID] = []
-        values: dict[str, Any] = {"organization_id": organization_id, "limit": AT_ONCE}
+        values: dict[str, Any] = {"organization_id": organization_id, "limit": AT_ONCE, "account": None}
         async with self._db.tenant(organization_id) as session:
             row = None if recipient_id is None else await session.get(Recipient, recipient_id)
             if row is not None:
                 if addresses is None:
                     prints |= await prints_of_email(session, row, self._sealer)
+                else:
+                    values["account"] = row.user_id
                 former = values | {"external_id": row.external_id, "account": row.user_id or row.last_user_id}
                 ids = [row.id, *(await session.scalars(_FORMER, former)).all()]
             elif recipient_id is not None:
