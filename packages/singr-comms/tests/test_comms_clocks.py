@@ -53,6 +53,24 @@ def drawn(number: int) -> list[dict[str, Any]]:
     return cases
 
 
+LEFT_OUT = (
+    ("Europe/Berlin", datetime(2026, 3, 29, 1, tzinfo=UTC)),
+    ("America/New_York", datetime(2026, 3, 8, 7, tzinfo=UTC)),
+    ("Australia/Lord_Howe", datetime(2026, 10, 3, 15, 30, tzinfo=UTC)),  # half an hour
+)
+
+
+def left_out() -> list[dict[str, Any]]:
+    """Cases around hours that a clock leaves out, in which quiet hours begin."""
+    return [
+        {"moment": change + timedelta(minutes=minutes), "zone": zone, "starts": starts, "ends": time(6), "days": None}
+        | {"weekday": None, "period": "daily"}
+        for zone, change in LEFT_OUT
+        for starts in (time(1, 59), time(2), time(2, 15), time(2, 30), time(2, 59), time(3))
+        for minutes in (-31, -1, 0, 14, 29, 30, 59, 60, 90)
+    ]
+
+
 ASK = text("""
 SELECT quiet_until(:moment, :zone, :starts, :ends, CAST(:days AS smallint[])),
        digest_closes(:moment, :zone, :starts, CAST(:weekday AS smallint), :period)
@@ -60,7 +78,7 @@ SELECT quiet_until(:moment, :zone, :starts, :ends, CAST(:days AS smallint[])),
 
 
 async def test_postgresql_and_python_say_the_same(db: Database) -> None:
-    cases = drawn(2_000)
+    cases = drawn(2_000) + left_out()
     async with db.platform() as session:
         found = [tuple((await session.execute(ASK, case)).one()) for case in cases]
     said = [
@@ -102,12 +120,10 @@ NIGHT = (time(22), time(7, 30))
         ("2026-10-25T01:45:00+00:00", (time(2, 15), time(2, 45)), None, None),
         ("2026-10-25T00:30:00+00:00", (time(2, 30), time(7)), None, "2026-10-25T06:00:00+00:00"),
         ("2026-10-25T00:30:00+00:00", (time(2, 30), time(7)), [1], None),
-        (
-            "2026-03-29T01:15:00+00:00",
-            (time(2, 30), time(7)),
-            None,
-            None,
-        ),  # it begins at 03:30
+        # there is no 02:30: it begins as the clock goes from 02:00 to 03:00
+        ("2026-03-29T00:59:59+00:00", (time(2, 30), time(7)), None, None),
+        ("2026-03-29T01:00:00+00:00", (time(2, 30), time(7)), None, "2026-03-29T05:00:00+00:00"),
+        ("2026-03-29T01:15:00+00:00", (time(2, 30), time(7)), [1], None),
         ("2026-03-29T01:30:00+00:00", (time(2, 30), time(7)), None, "2026-03-29T05:00:00+00:00"),
         ("2026-11-28T21:30:00+00:00", (None, None), None, None),
     ],

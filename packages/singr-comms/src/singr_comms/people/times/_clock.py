@@ -3,7 +3,7 @@
 PostgreSQL says `quiet_until` and `digest_closes` where messages are decided; these say the same where there is no
 database, and are held against it by a test. An hour that a clock leaves out moves forward. Of one that comes twice,
 digests and ends of quiet hours mean the second, as PostgreSQL has it, so that nobody is woken early; quiet hours begin
-with the first.
+with the first, and of an hour that is left out as the clock goes over it.
 """
 
 from collections.abc import Collection
@@ -45,7 +45,8 @@ def quiet_until(
         if days is not None and day.isoweekday() not in days:
             continue
         until = _instant(day if ends > starts else day + timedelta(days=1), ends, place)
-        if _first_instant(day, starts, place) <= found < until:
+        is_past = found.astimezone(place).replace(tzinfo=None) >= datetime.combine(day, starts)
+        if (is_past or _first_instant(day, starts, place) <= found) and found < until:
             found = until
     return None if found == moment else found
 
