@@ -79,3 +79,14 @@ async def test_what_quiet_hours_hold_is_looked_at_again_as_they_end(outbox: Memo
         await remove_recipient(session, "ada")
         await resume_notification(session, paused.id)
     assert [message.reason for message in outbox.messages] == ["cancelled", "erased", "preference"]
+
+
+async def test_quiet_hours_that_were_extended_since_hold_what_waits_once_more(outbox: MemoryNotifications) -> None:
+    await tell_at_night(outbox, SMS)
+    await tell_at_night(outbox, SMS, expires_at=START + timedelta(hours=2, minutes=30))
+    longer = QuietHours(starts="09:00", ends="12:00")
+    await put(outbox, ada=RecipientInput(**{**given_of(ADA), "quiet_hours": longer}))
+    await outbox.advance(timedelta(hours=2, minutes=15))
+    assert [one.waits_until for one in outbox.waiting] == [START + timedelta(hours=3)] * 2
+    await outbox.advance(timedelta(hours=1))
+    assert [(one.status, one.reason) for one in outbox.messages] == [("sent", None), ("suppressed", "expired")]

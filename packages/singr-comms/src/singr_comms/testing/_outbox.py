@@ -1,7 +1,9 @@
 """The memory itself: sessions, time, and what came of it all."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -17,6 +19,18 @@ from singr_config import LimitSettings
 from singr_config.clock import clock
 
 _SCOPE: Final = {"unsubscribed": "marketing"}
+# Seconds for which a session waits for another, by the wall clock; after that one of them waits for the other.
+_PATIENCE: Final = 10.0
+
+
+class _Turn:
+    """A session of an organization while it is open, or the organization itself: what is within it takes turns."""
+
+    def __init__(self, whose: object) -> None:
+        self.whose, self.is_open, self.lock = whose, True, asyncio.Lock()
+
+
+_within: ContextVar[tuple[_Turn, ...]] = ContextVar("singr_comms.testing.within", default=())
 
 
 class MemorySession:
@@ -79,6 +93,7 @@ class MemoryNotifications:
         self._room = None if limits is None else MemoryRoom(limits)
         self._now = now or clock.now()
         self._notified: dict[UUID, MemoryNotified] = {}
+        self._turns: dict[UUID, _Turn] = {}
         self._suppressed: list[Suppressed] = []
 
     @property
@@ -91,16 +106,43 @@ class MemoryNotifications:
         """One organization's session, in place of `Database.tenant`: a `MemorySession`.
 
         It is typed as anything, so that a service whose functions take a `TenantSession` takes it. Where the block
-        raises, what was done in it is taken back.
+        raises, what was done in it is taken back, and nothing else: sessions of one organization take turns. One that
+        is opened within another, by the same task or one that it began, is a part of that, and goes with it.
+
+        Raises:
+            RuntimeError: the one before is not over after ten seconds, as where it waits for this one.
         """
         notified = self._of(organization_id)
-        session = MemorySession(notified.people, notified)
+        async with self._turn(notified):
+            session = MemorySession(notified.people, notified)
+            try:
+                yield session
+            except BaseException:
+                session.take_back()
+                raise
+            notified.decide_due()
+
+    @asynccontextmanager
+    async def _turn(self, notified: MemoryNotified) -> AsyncIterator[None]:
+        """Wait for those who are at it; who is within one of them waits for those who are within it, too."""
+        outer = [one for one in _within.get() if one.is_open]
+        around = next((one for one in reversed(outer) if one.whose is notified), None)
+        around = around or self._turns.setdefault(notified.organization_id, _Turn(notified))
         try:
-            yield session
-        except BaseException:
-            session.take_back()
-            raise
-        notified.decide_due()
+            async with asyncio.timeout(_PATIENCE):
+                await around.lock.acquire()
+        except TimeoutError:
+            raise RuntimeError(
+                f"another session of {notified.organization_id} has been open for {_PATIENCE:.0f} seconds: sessions of"
+                " one organization take turns, and what is opened within one is to be opened by its task"
+            ) from None
+        mine = _Turn(notified)
+        _within.set((*outer, mine))
+        try:
+            yield
+        finally:
+            mine.is_open = False
+            around.lock.release()
 
     async def advance(self, by: timedelta | float) -> None:
         """Let time pass, in seconds or as a difference; what falls due is decided at its time."""

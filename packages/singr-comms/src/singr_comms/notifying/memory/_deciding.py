@@ -11,7 +11,7 @@ from uuid import UUID
 
 from singr_comms.catalogue import INBOX
 from singr_comms.channels.push import CHANNEL as PUSH
-from singr_comms.notifications.sending._try import ERASED, NO_DEVICE, OVER, PREFERENCE
+from singr_comms.notifications.sending._try import ERASED, NO_DEVICE, OVER, PREFERENCE, UNQUIET
 from singr_comms.notifying._asked import bite_of, pause_after, quiet_of
 from singr_comms.notifying._words import CANCELLED, CHOSEN, MAILLESS, NOWHERE, QUIETLY_OVER
 from singr_comms.notifying.checking import EVERYBODY
@@ -117,7 +117,12 @@ class Deciding:
         if person is not None and message.channel == PUSH.name and message.to not in self.people.tokens(person.id):
             return message.not_sent(NO_DEVICE.code)
         why, rule = self._refused(target)
-        return replace(message, waits_until=None) if why is None else message.not_sent(why, rule)
+        if why is not None:
+            return message.not_sent(why, rule)
+        until = self._quiet_until(target)
+        if until is not None and quiet_of(self.one.checked.type, target.channel, self.one.priority) == "drop":
+            return message.not_sent(UNQUIET.code)
+        return replace(message, waits_until=until)
 
     def _judged(self, target: _Target, expires_at: datetime) -> _Judged:
         """Why it is not sent, in the order in which `DECIDE` looks."""
