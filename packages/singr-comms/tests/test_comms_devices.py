@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from singr_comms import MemoryEmailProvider, MemoryPushProvider, MemorySmsProvider, PermanentSendError, PlainPush
 from singr_comms.notifications import MessageSender, PushRequest, queue_message
+from singr_comms.notifying import Audience, Target
 from singr_comms.people import (
     DeviceInput,
     RecipientInput,
@@ -78,6 +79,27 @@ async def test_a_token_is_one_device_also_after_the_secret_was_changed(db: Datab
     async with db.platform() as session:
         owner = "SELECT r.external_id FROM push_devices d JOIN recipients r ON r.id = d.recipient_id"
         assert (await session.scalars(text(owner))).all() == ["u-2"]
+
+
+@pytest.mark.parametrize("to", [Audience(all=True), Target(recipient="u-1")], ids=["a crowd", "by name"])
+async def test_a_push_is_in_the_language_of_its_device_and_else_of_its_reader(bench: Any, to: Any) -> None:
+    both = Both(await Crowd.of(bench), bench)
+
+    async def register(session: Any) -> None:
+        them = RecipientInput(email="ada@example.org", locale="ar")
+        await put_recipient(session, "u-1", them, sealer=both.crowd.sealer)
+        person = await recipient_named(session, "u-1")
+        for number, spoken in enumerate(("de", None)):
+            device = DeviceInput(token=f"device-token:00000000{number}", platform="ios", locale=spoken)
+            await register_device(session, person, device, sealer=both.crowd.sealer)
+
+    await both.do(register)
+    await both.tell(to, what="plain", data={"title": "You", "text": "Come on."}, channels=["push", "email", "inbox"])
+    in_memory, stored = await both.came_to(*both.told[0])
+    assert in_memory == stored
+    spoken_by = {(channel, masked): locale for channel, _, masked, _, _, locale, _ in stored}
+    assert list(spoken_by.values()) == ["ar", "ar", "de", "ar"]
+    assert spoken_by["push", "device …0000"] == "de"
 
 
 @pytest.mark.parametrize("first", [True, False])

@@ -31,6 +31,8 @@ ADDRESS: Final = {
     INBOX: ("''::bytea", "''::bytea", "CAST(NULL AS text)", ""),
 }
 """By channel: of a recipient `r` the sealed address, its fingerprint and mask, and what is joined for them."""
+# A push is read on a device, which may speak another language than its owner's mails.
+_LOCALE: Final = {"push": "coalesce(device.locale, r.locale)"}
 
 
 # Of who lives by no quiet hours the function is not asked.
@@ -63,8 +65,8 @@ _BY_ID: Final = "SELECT * FROM recipients WHERE id = {} AND organization_id = :o
 def _crowd(channel: str) -> str:
     sealed, hashed, masked, join = ADDRESS[channel]
     return f"""
-    SELECT r.id, r.id AS whom, r.user_id, r.key_id, r.locale, {sealed} AS sealed, {hashed} AS hash, {masked} AS masked,
-           {_CLOCK}, shared.content
+    SELECT r.id, r.id AS whom, r.user_id, r.key_id, {_LOCALE.get(channel, "r.locale")} AS locale, {sealed} AS sealed,
+           {hashed} AS hash, {masked} AS masked, {_CLOCK}, shared.content
       FROM unnest(CAST(:ids AS uuid[])) AS given (id)
      CROSS JOIN LATERAL ({_BY_ID.format("given.id")}) AS r {join}
      CROSS JOIN shared"""  # noqa: S608 - constants
@@ -73,7 +75,7 @@ def _crowd(channel: str) -> str:
 def _named(channel: str) -> str:
     sealed, hashed, masked, join = ADDRESS[channel]
     return f"""
-    SELECT r.id, t.recipient_id AS whom, r.user_id, r.key_id, r.locale, {_CLOCK},
+    SELECT r.id, t.recipient_id AS whom, r.user_id, r.key_id, {_LOCALE.get(channel, "r.locale")} AS locale, {_CLOCK},
            coalesce(t.address_sealed, {sealed}) AS sealed,
            coalesce(t.address_hash, {hashed}) AS hash, coalesce(t.address_masked, {masked}) AS masked,
            coalesce(own.content_sealed, shared.content) AS content

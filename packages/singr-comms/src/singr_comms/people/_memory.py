@@ -1,6 +1,6 @@
 """People in memory: an organization's, as users' tests have them in place of the tables (see `singr_comms.testing`)."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
@@ -231,13 +231,13 @@ class MemoryPeople:
             del self._devices[old]
         return device, theirs is None
 
-    def tokens(self, recipient_id: UUID) -> Iterator[str]:
-        """By which tokens somebody is reached, the one used last at the end."""
-        return (token for token, one in self._devices.items() if one.recipient_id == recipient_id)
+    def tokens(self, recipient_id: UUID) -> dict[str, PushDevice]:
+        """By which tokens somebody is reached, each with its device, the one used last at the end."""
+        return {token: one for token, one in self._devices.items() if one.recipient_id == recipient_id}
 
     def devices(self, recipient_id: UUID) -> list[PushDevice]:
         """Somebody's devices, the one used last first."""
-        return [self._devices[token] for token in reversed(list(self.tokens(recipient_id)))]
+        return list(self.tokens(recipient_id).values())[::-1]
 
     def remove_device(self, recipient_id: UUID, device_id: UUID) -> bool:
         """Take a device off; False where they have none of that id."""

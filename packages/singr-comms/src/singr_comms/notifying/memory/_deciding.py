@@ -108,6 +108,14 @@ class Deciding:
         for to in found or (None,):
             yield _Target(channel, ordinal, person.id, person, to)
 
+    def _locale(self, target: _Target) -> str | None:
+        """The language of the device that a push goes to, else its reader's."""
+        if target.person is None:
+            return None
+        devices = self.people.tokens(target.person.id) if target.channel == PUSH.name else {}
+        spoken = devices[target.to].locale if target.to in devices else None
+        return spoken or target.person.given.locale
+
     def again(self, message: MemoryMessage) -> MemoryMessage:
         """Look at one that waited as its attempt begins; returns it as it is then."""
         person = None if message.recipient_id is None else self.people.by_id().get(message.recipient_id)
@@ -186,7 +194,7 @@ class Deciding:
             recipient_id=target.whom,
             to=target.to,
             message=said,
-            locale=None if person is None else person.given.locale,
+            locale=self._locale(target),
             reason=None,
             rule=None,
             words=None,

@@ -28,7 +28,7 @@ class MemoryMessage:
             taken off since.
         to: the address, as the channel's providers take it; of an inbox whose it is; None where there is none.
         message: what it says; None of a digest that has nothing to tell, and of who was erased.
-        locale: its reader's language.
+        locale: its reader's language; of a push their device's, where that has one.
         reason: the code of why it was not sent; None where it was, or waits.
         rule: the rule that decided, where `reason` is `preference`, or `digested` as somebody chose.
         words: the reason for people.

@@ -85,8 +85,8 @@ class DeviceInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     Args:
         token: its registration token.
         platform: the device's platform.
-        locale: the device's language; the person's by default.
-        time_zone: the device's time zone; the person's by default.
+        locale: the language of pushes on this device; the person's by default.
+        time_zone: for your own use: quiet hours and digests go by the person's `time_zone`.
     """
 
     token: DeviceToken
