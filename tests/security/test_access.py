@@ -213,7 +213,11 @@ def kind(answer: httpx.Response) -> str:
 
 def missing(answer: httpx.Response) -> str:
     """The scope that a refusal names; "" for another answer. Some routes ask for that of a job's type as well."""
-    found = re.search(r"lacks the scope ([a-z:_-]+)", answer.text) if kind(answer) == "scope-missing" else None
+    found = (
+        re.search(r"lacks the (?:scope|permission) ([a-z:_-]+)", answer.text)
+        if kind(answer) == "scope-missing"
+        else None
+    )
     return found[1] if found else ""
 
 

@@ -25,6 +25,7 @@ class Callers(msgspec.Struct):
     reader: SigningKey
     expired: SigningKey
     api_key: str
+    platform_key: str
 
 
 async def fill(url: str) -> Callers:
@@ -50,12 +51,16 @@ async def _credentials(credentials: ServiceCredentials, session: PlatformSession
         )
         return SigningKey(new.key_id, new.secret)
 
-    key = await credentials.create_api_key(session, name="test", organization_id=ORGANIZATION, scopes=SCOPES)
+    async def key(organization: UUID | None) -> str:
+        new = await credentials.create_api_key(session, name="test", organization_id=organization, scopes=SCOPES)
+        return new.secret.reveal()
+
     return Callers(
         platform=await signing(None, *SCOPES, "operations:write"),
         own=await signing(ORGANIZATION, *SCOPES),
         other=await signing(OTHER, *SCOPES),
         reader=await signing(ORGANIZATION, "jobs:read"),
         expired=await signing(ORGANIZATION, *SCOPES, until=dt.datetime.now(dt.UTC) - dt.timedelta(seconds=1)),
-        api_key=key.secret.reveal(),
+        api_key=await key(ORGANIZATION),
+        platform_key=await key(None),
     )

@@ -26,6 +26,39 @@ BODIES: Final[dict[str, Any]] = {
 }
 
 
+async def test_credential_is_refused_whoever_names_another_organization_in_the_header(
+    door_url: str, client: Any, callers: Any, world: Any
+) -> None:
+    foreign, own = ({"x-singr-organization": str(one)} for one in (world.other, world.organization))
+    for caller in (client(door_url, callers.api_key), client(door_url, callers.own)):
+        asked = [("GET", "/v1/jobs", {}), ("POST", "/v1/jobs", world.key())]
+        for method, path, headers in asked:
+            body = world.sms() if method == "POST" else None
+            answer = await caller.request(method, path, json=body, headers=headers | foreign)
+            document = world.problem(answer, 403, "organization-forbidden")
+            assert world.fields(document) == {
+                "x-singr-organization": "must be the credential's own organization, or left out"
+            }
+            answer = await caller.request(method, path, json=body, headers=headers | own)
+            assert answer.status_code in {200, 202}, answer.text
+        malformed = await caller.get("/v1/jobs", headers={"x-singr-organization": "mine"})
+        assert set(world.fields(world.problem(malformed, 422, "invalid"))) == {"x-singr-organization"}
+
+
+async def test_platform_key_names_an_organization_in_the_header_as_in_the_query_and_a_signature_does_not(
+    api_url: str, client: Any, callers: Any, world: Any
+) -> None:
+    own = client(api_url, callers.api_key)
+    await own.post("/v1/jobs", json=world.sms(), headers=world.key())
+    platforms, header = client(api_url, callers.platform_key), {"x-singr-organization": str(world.organization)}
+    assert (await platforms.get("/v1/jobs", headers=header)).json() == (await own.get("/v1/jobs")).json()
+    two = await platforms.get("/v1/jobs", headers=header, params={"organization_id": str(world.other)})
+    assert set(world.fields(world.problem(two, 422, "invalid"))) == {"x-singr-organization"}
+    signed = await client(api_url, callers.platform).get("/v1/jobs", headers=header)
+    assert "is not signed" in world.fields(world.problem(signed, 422, "invalid"))["x-singr-organization"]
+    world.problem(await platforms.get("/v1/queues", headers=header), 403, "organization-forbidden")
+
+
 @pytest.fixture
 async def owner(standing_url: str, client: Any, someone: Any) -> Any:
     return client(standing_url, await someone(member="customer_owner"))

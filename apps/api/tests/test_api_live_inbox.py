@@ -78,6 +78,20 @@ async def test_what_comes_in_and_changes_is_told_live_and_followed_up_without_a_
         assert (await events.next("item"))[1]["title"] == "Three"
 
 
+async def test_who_names_no_position_has_one_at_once_and_misses_nothing_of_a_cut(
+    following: Any, someone: Any, mailbox: Mailbox
+) -> None:
+    ada = await someone()
+    recipient = await mailbox.reach(ada.user_id)
+    await mailbox.put(recipient, "Before")
+    async with following(ada) as events:
+        known, counts = await events.next("counts")
+    assert (known, counts) == (1, {"unread": 1, "unseen": 1, "position": 1})
+    await mailbox.put(recipient, "Meanwhile")
+    async with following(ada, **{"last-event-id": str(known)}) as events:
+        assert (await events.next("item"))[1]["title"] == "Meanwhile"
+
+
 async def test_page_and_stream_tell_items_in_the_organizations_own_words(
     following: Any, api_url: str, client: Any, someone: Any, mailbox: Mailbox, db: Database
 ) -> None:

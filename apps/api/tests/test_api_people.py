@@ -29,6 +29,20 @@ async def test_member_does_what_their_role_allows_and_nothing_else(
     world.problem(await client(api_url, staff).get("/v1/jobs"), 403, "scope-missing")
 
 
+async def test_who_may_not_is_told_whom_people_can_ask_and_whom_programs(
+    api_url: str, client: Any, someone: Any, world: Any, callers: Any
+) -> None:
+    owner, staff = await someone(member="customer_owner"), await someone(member="customer_staff")
+    of_role = "Your role lacks the permission"
+    for who, path, words in (
+        (staff, "/v1/jobs", f"{of_role} jobs:read. Ask an owner of the organization for a role that has it."),
+        (owner, "/metrics/json", "No role in an organization has it: ask an operator of the platform."),
+        (staff, f"/v1/organizations/{world.organization}/roles", f"{of_role} organization:read."),
+        (callers.reader, "/metrics/json", "This credential lacks the scope"),
+    ):
+        assert words in world.problem(await client(api_url, who).get(path), 403, "scope-missing")["detail"], path
+
+
 async def test_access_token_without_the_scope_is_told_which_one_and_no_other_credential_is(
     door_url: str, client: Any, someone: Any, world: Any, callers: Any
 ) -> None:

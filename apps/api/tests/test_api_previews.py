@@ -105,6 +105,23 @@ async def test_span_that_ends_before_it_begins_is_refused_wherever_it_is_said(ow
         assert (error["field"], error["message"]) == (field, "must not be after last_day")
 
 
+async def test_platform_credential_sees_what_an_organization_would_send_and_no_other_sees_anothers(
+    standing_url: str, client: Any, callers: Any, world: Any
+) -> None:
+    mail = READY | {"channel": "email", "data": DATA | {"user_name": "Jane"}}
+    platforms, own = client(standing_url, callers.platform_key), client(standing_url, callers.api_key)
+    theirs = (await own.post(AT, json=mail)).json()
+    named = {"organization_id": str(world.organization)}
+    header = {"x-singr-organization": str(world.organization)}
+    assert (await platforms.post(AT, json=mail)).json() != theirs
+    for asked in ({"params": named}, {"headers": header}, {"params": named, "headers": header}):
+        assert (await platforms.post(AT, json=mail, **asked)).json() == theirs
+    other = {"organization_id": str(world.other)}
+    world.problem(await own.post(AT, json=mail, params=other), 403, "organization-forbidden")
+    two = await platforms.post(AT, json=mail, params=other, headers=header)
+    assert set(world.fields(world.problem(two, 422, "invalid"))) == {"x-singr-organization"}
+
+
 async def test_language_that_a_type_has_no_words_in_is_english_and_says_so(owner: Any) -> None:
     shown = (await owner.post(AT, json=READY | {"locale": "xx"})).json()
     assert (shown["locale"], shown["fell_back"]) == ("en", True)

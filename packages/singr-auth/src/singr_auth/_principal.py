@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 
 from singr_config import PortableError
+from singr_config.constants import ROLE_PERMISSIONS
 
 Method = Literal["api_key", "signature", "access_token"]
 
@@ -15,15 +16,27 @@ class AccessError(PortableError):
 
 
 class ScopeError(AccessError):
-    """The credential lacks a scope.
+    """The credential lacks a scope, or the role of a person the permission of that name.
 
     Attributes:
         scope: the scope that would be needed, e.g. `jobs:write`.
+        of_person: it is somebody who is signed in.
     """
 
-    def __init__(self, scope: str) -> None:
-        super().__init__(f"This credential lacks the scope {scope}.")
+    def __init__(self, scope: str, *, of_person: bool = False) -> None:
+        whose = "Your role lacks the permission" if of_person else "This credential lacks the scope"
+        super().__init__(f"{whose} {scope}.")
         self.scope = scope
+        self.of_person = of_person
+
+    @property
+    def advice(self) -> str:
+        """Whom to ask for it."""
+        if not self.of_person:
+            return "Ask an operator for a credential that has it."
+        if self.scope in ROLE_PERMISSIONS["customer_owner"]:
+            return "Ask an owner of the organization for a role that has it."
+        return "No role in an organization has it: ask an operator of the platform."
 
 
 class OrganizationError(AccessError):
@@ -53,7 +66,7 @@ class Principal(msgspec.Struct, frozen=True):
     def require(self, scope: str) -> None:
         """Raise `ScopeError` unless the credential carries `scope`."""
         if scope not in self.scopes:
-            raise ScopeError(scope)
+            raise ScopeError(scope, of_person=self.user_id is not None)
 
     def require_organization(self, organization_id: UUID) -> None:
         """Raise `OrganizationError` unless the credential may act for `organization_id`."""

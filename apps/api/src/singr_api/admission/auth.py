@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Final
+from uuid import UUID
 
 import msgspec
 
@@ -14,8 +15,10 @@ from singr_api.admission.people import (
     Person,
     ambiguous,
     carries_token,
+    not_its_own,
+    organization_named,
 )
-from singr_api.http.problems import Problem, header_error, unauthenticated
+from singr_api.http.problems import Problem, header_error, invalid, unauthenticated
 from singr_api.http.translations import problem_of
 from singr_auth import (
     KEY_HEADER,
@@ -55,11 +58,13 @@ class Caller(msgspec.Struct, frozen=True):
     Attributes:
         nonce: what a signed request must use up before it changes anything.
         person: set where it is no service, but somebody who acts for an organization.
+        acts_for: the organization that a platform API key names in the header.
     """
 
     principal: Principal
     nonce: str | None = None
     person: Person | None = None
+    acts_for: UUID | None = None
 
 
 class Authenticator:
@@ -152,6 +157,25 @@ class Authenticator:
         self._credentials.mark_used(key_id)
         self._signed.inc()
         return Caller(record.principal, nonce)
+
+
+def acting_service(caller: Caller, headers: Mapping[bytes, bytes], in_path: UUID | None) -> Caller:
+    """Return a service that acts for the organization that the header names, if it names one.
+
+    No signature covers the header, so it does not decide for whom a signed request of the platform is.
+
+    Raises:
+        Problem: the header names another than the credential's own (403), or means nothing here (422).
+    """
+    named, own = organization_named(headers, in_path), caller.principal.organization_id
+    if named is None or named in {own, in_path}:
+        return caller
+    if own is not None:
+        raise not_its_own("header")
+    if caller.principal.method == "signature":
+        message = "is not signed: name the organization in organization_id"
+        raise invalid(header_error(ORGANIZATION_HEADER, message, "forbidden"))
+    return msgspec.structs.replace(caller, acts_for=named)
 
 
 def _only(headers: Mapping[bytes, bytes]) -> None:

@@ -14,11 +14,11 @@ from msgspec import inspect
 
 from singr_api.admission.auth import Caller
 from singr_api.admission.idempotency import REPLAYED, Reply
-from singr_api.admission.people import Person
+from singr_api.admission.people import ORGANIZATION_HEADER, Person, not_its_own
 from singr_api.http import problems
 from singr_api.http.edge import Scope, response_headers
 from singr_api.http.form.validation import convert_query, encode
-from singr_api.http.problems import FieldError, Location, Problem, invalid, refused, render
+from singr_api.http.problems import FieldError, Location, Problem, header_error, invalid, refused, render
 from singr_auth import Principal
 from singr_auth.accounts import ClientInfo
 from singr_comms.inbound import Proved
@@ -192,12 +192,14 @@ def path_id(path_params: Mapping[str, str], name: str) -> UUID:
         raise refused(problems.NOT_FOUND, error, "There is nothing with this id.") from None
 
 
-def organization_of(principal: Principal, named: UUID | None, *, location: Location = "query") -> UUID:
+def organization_of(call: Call, named: UUID | None, *, location: Location = "query") -> UUID:
     """Return the organization that a request is about.
 
     Raises:
-        Problem: a platform credential named none (422), or an organization's credential named another (403).
+        Problem: a platform credential named none, or two (422), or an organization's credential named another (403).
     """
+    principal = call.principal
+    named = named_by(call, named)
     if named is None and principal.organization_id is None:
         message = "is required: this credential can act for any organization, so name the one it is for"
         error = FieldError("organization_id", message, location, "required")
@@ -205,10 +207,20 @@ def organization_of(principal: Principal, named: UUID | None, *, location: Locat
     if named is None or principal.organization_id is None:
         return named or principal.organization_id  # type: ignore[return-value] # one of them is there: checked above
     if named != principal.organization_id:
-        message = "must be the credential's own organization, or left out"
-        error = FieldError("organization_id", message, location, "forbidden")
-        raise refused(problems.ORGANIZATION_FORBIDDEN, error, "This credential may act for its own organization only.")
+        raise not_its_own(location)
     return named
+
+
+def named_by(call: Call, named: UUID | None) -> UUID | None:
+    """Return the organization that a request names where it may name one, or in the header; None without either.
+
+    Raises:
+        Problem: they are two (422).
+    """
+    if named is not None and call.caller.acts_for not in {None, named}:
+        message = "must be the organization of organization_id, or left out"
+        raise invalid(header_error(ORGANIZATION_HEADER, message, "conflicting_fields"))
+    return named or call.caller.acts_for
 
 
 def answer(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response[bytes]:

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar
 
-from singr_api.admission.auth import SINGLE_HEADERS, Authenticator, Caller
+from singr_api.admission.auth import SINGLE_HEADERS, Authenticator, Caller, acting_service
 from singr_api.admission.browser import Browsers
 from singr_api.admission.call import (
     CALL,
@@ -112,6 +112,7 @@ class Guards:
             caller = proof
             if in_path is not None:
                 caller.principal.require_organization(in_path)
+            caller = acting_service(caller, headers, in_path)
         if caller.principal.organization_id is not None:
             scope["state"]["organization_id"] = str(caller.principal.organization_id)
         if policy.scope is not None:
@@ -122,7 +123,7 @@ class Guards:
         _check(policy, headers, body)
         if policy.method not in SAFE and not policy.ingestion:
             await self._use_nonce(caller)
-        if policy.platform and caller.principal.organization_id is not None:
+        if policy.platform and (caller.principal.organization_id or caller.acts_for) is not None:
             raise Problem(problems.ORGANIZATION_FORBIDDEN, policy.platform)
         return Call(caller=caller, idempotency_key=key, **received)
 

@@ -9,7 +9,7 @@ import msgspec
 from singr_api.admission.cookies import ACCESS, cookies_named
 from singr_api.admission.csrf import CsrfGuard
 from singr_api.http import problems
-from singr_api.http.problems import FieldError, Problem, bearer_problem, header_error, invalid, refused
+from singr_api.http.problems import FieldError, Location, Problem, bearer_problem, header_error, invalid, refused
 from singr_auth import AccessToken, AccessTokenError, OrganizationError, Principal
 from singr_auth.accounts import Accounts
 from singr_observability import Metrics
@@ -78,7 +78,7 @@ class People:
         Raises:
             Problem: they are no member of it (403), or named none (422).
         """
-        named = _named(headers, in_path)
+        named = organization_named(headers, in_path)
         if named is None:
             scopes = await self._permissions.platform(person.user_id)
             if scopes:
@@ -142,7 +142,12 @@ def _cookie(headers: Mapping[bytes, bytes]) -> str | None:
     return values[0] if values else None
 
 
-def _named(headers: Mapping[bytes, bytes], in_path: UUID | None) -> UUID | None:
+def organization_named(headers: Mapping[bytes, bytes], in_path: UUID | None) -> UUID | None:
+    """Return the organization that the header names; None without one.
+
+    Raises:
+        Problem: it is no UUID, or the path names another (422).
+    """
     given = headers.get(_ORGANIZATION)
     if given is None:
         return None
@@ -154,6 +159,14 @@ def _named(headers: Mapping[bytes, bytes], in_path: UUID | None) -> UUID | None:
         message = "must be the organization of the path, or left out"
         raise invalid(header_error(ORGANIZATION_HEADER, message, "conflicting_fields"))
     return named
+
+
+def not_its_own(location: Location) -> Problem:
+    """An organization's credential that names another one."""
+    message = "must be the credential's own organization, or left out"
+    name = ORGANIZATION_HEADER if location == "header" else "organization_id"
+    error = FieldError(name, message, location, "forbidden")
+    return refused(problems.ORGANIZATION_FORBIDDEN, error, "This credential may act for its own organization only.")
 
 
 def _principal(person: Person, organization_id: UUID | None, scopes: frozenset[str]) -> Principal:

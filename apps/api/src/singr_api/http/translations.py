@@ -100,7 +100,7 @@ def _credential(error: accounts.CredentialError) -> Problem:
 
 
 def _scope(error: singr_auth.ScopeError) -> Problem:
-    return Problem(problems.SCOPE_MISSING, f"{error} Ask an operator for a credential that has it.")
+    return Problem(problems.SCOPE_MISSING, f"{error} {error.advice}")
 
 
 def _intake(error: singr_jobs.IntakeError) -> Problem:

@@ -72,7 +72,9 @@ _PARAMETERS: Final[dict[str, Any]] = {
         "name": ORGANIZATION_HEADER,
         "in": "header",
         "required": False,
-        "description": "For people: the organization that they act for. A service's credential has its own.",
+        "description": "The organization that is acted for. A person names it unless the path does; a service's"
+        " credential has its own, and is refused (403) with another; a platform API key may name it here or in"
+        " `organization_id`.",
         "schema": {"type": "string"},
         "example": "01920000-0000-7000-8000-000000000001",
     },
@@ -164,7 +166,7 @@ def _operation(operation: Operation, policy: Policy, schemas: SchemaSet) -> dict
         )
     document["description"] = description
     in_path = [_path_parameter(name, operation) for name in re.findall(r"\{(\w+)\}", operation.path)]
-    parameters = [*in_path, *_query_parameters(operation, schemas), *_headers(policy)]
+    parameters = [*in_path, *_query_parameters(operation, schemas), *_own_headers(operation), *_headers(policy)]
     if parameters:
         document["parameters"] = parameters
     if operation.body is not None:
@@ -225,6 +227,16 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _worded(schema: dict[str, Any]) -> dict[str, Any]:
     return {"description": schema["description"]} if "description" in schema else {}
+
+
+def _own_headers(operation: Operation) -> list[dict[str, Any]]:
+    told = {"description", "example"}
+    return [
+        {"name": name, "in": "header", "required": False}
+        | {key: value for key, value in given.items() if key in told}
+        | {"schema": {key: value for key, value in given.items() if key not in told}}
+        for name, given in operation.header_schemas.items()
+    ]
 
 
 def _headers(policy: Policy) -> list[dict[str, Any]]:

@@ -41,6 +41,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         path_schemas: by name, JSON Schemas of those path parameters that are no UUIDs; `description` says what one is.
+        header_schemas: by name, JSON Schemas of headers that it reads itself, with `description` and `example`.
         query: struct of the query parameters.
         body: type of the body.
         body_form: it is sent as a form (application/x-www-form-urlencoded), not as JSON.
@@ -54,6 +55,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     description: str = ""
     path_schemas: dict[str, dict[str, Any]] = {}
+    header_schemas: dict[str, dict[str, Any]] = {}
     query: type[msgspec.Struct] | None = None
     body: Any = None
     body_form: bool = False

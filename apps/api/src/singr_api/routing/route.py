@@ -187,6 +187,7 @@ class Section:
         form: bool = False,
         body_examples: Mapping[str, Example] | None = None,
         path_schemas: Mapping[str, dict[str, Any]] | None = None,
+        header_schemas: Mapping[str, dict[str, Any]] | None = None,
         problems: tuple[Kind, ...] = (),
         before: Giver | None = None,
         note: str = "",
@@ -203,6 +204,7 @@ class Section:
             form: that body is sent as a form, and the handler reads it itself.
             body_examples: whole bodies, by name.
             path_schemas: JSON Schemas of path parameters that are no UUIDs; with `description`, what they are.
+            header_schemas: likewise of headers that the handler reads itself; with `example`, one.
             problems: what may go wrong beside what the policy and the section say.
             before: awaited before the session opens, and of an idempotent route only for the first request with the
                 key: counts it against limits, asks for a proof. Its parameters are as of a handler.
@@ -228,6 +230,7 @@ class Section:
                 summary=self._worded(handler.summary),
                 description=" ".join(filter(None, (self._worded(handler.description), note, self._note, closed))),
                 path_schemas=dict(path_schemas or {}),
+                header_schemas=dict(header_schemas or {}),
                 query=handler.query,
                 body=handler.body or takes,
                 body_form=form,

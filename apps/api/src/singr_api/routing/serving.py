@@ -138,7 +138,7 @@ def _of_query(struct: type[msgspec.Struct]) -> Getter:
 
 def _organization_in_query(request: AnyRequest, given: Given) -> UUID | None:
     query = given.get("query")  # else it is not valid, and whose the request is remains open
-    return None if query is None else organization_of(call_of(request).principal, query.organization_id)
+    return None if query is None else organization_of(call_of(request), query.organization_id)
 
 
 def _of_body(annotation: Any, *, optional: bool) -> Getter:

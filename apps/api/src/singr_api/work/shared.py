@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from singr_api.admission.call import organization_of
+from singr_api.admission.call import Call, named_by, organization_of
 from singr_api.http.codes import RuleError
 from singr_api.http.fields import END, LINE
 from singr_api.http.problems import NOT_ALLOWED, FieldError, Location, Problem, invalid
@@ -149,11 +149,11 @@ def check_span(after: dt.datetime | None, before: dt.datetime | None) -> None:
         raise RuleError("conflicting_fields", "failed_after must not be later than failed_before: swap them")
 
 
-def whose(principal: Principal, named: UUID | None, scope: str) -> UUID | None:
+def whose(call: Call, named: UUID | None, scope: str) -> UUID | None:
     """Return the organization that a request is about; None for all of them.
 
     Args:
-        principal: who is calling.
+        call: who is calling, and for whom.
         named: the organization that the request names.
         scope: what the platform's own need beside the route's scope, to mean all organizations.
 
@@ -161,10 +161,10 @@ def whose(principal: Principal, named: UUID | None, scope: str) -> UUID | None:
         ScopeError: it lacks that.
         Problem: an organization's credential named another one.
     """
-    if named is None and principal.organization_id is None:
-        principal.require(scope)
+    if named_by(call, named) is None and call.principal.organization_id is None:
+        call.principal.require(scope)
         return None
-    return organization_of(principal, named)
+    return organization_of(call, named)
 
 
 @asynccontextmanager

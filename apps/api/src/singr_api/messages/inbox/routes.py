@@ -34,6 +34,15 @@ ITEM: Final[dict[str, Any]] = {
     "snoozed_until": None,
 }
 _COUNTS: Final[dict[str, Any]] = {"unread": 1, "unseen": 1, "position": 7}
+_RESUMES: Final[dict[str, Any]] = {
+    "Last-Event-ID": {
+        "type": "string",
+        "pattern": "^[0-9]{1,19}$",
+        "description": "The `id` of the last event that you received, as an `EventSource` sends it by itself when it"
+        " reconnects. Comes before `after`.",
+        "example": "7",
+    }
+}
 _MOST_SCREENS: Final = 10
 # Whoever has organizations of their own has an inbox in each.
 _MOST_OF_ONE: Final = 20
@@ -105,11 +114,15 @@ async def mark(session: PlatformSession, call: UserCall, query: WhoseInbox, body
         of=str,
         media=EVENTS,
     ),
+    header_schemas=_RESUMES,
     problems=(problems.RATE_LIMITED, problems.UNAVAILABLE),
     json=False,
 )
 async def stream(request: AnyRequest, services: Services, call: UserCall, query: StreamQuery) -> EventStream:
     """Follow your inbox, live.
+
+    To start, open it without a position: the first event is `counts`, whose `id` an `EventSource` returns by itself
+    when it reconnects, so that nothing is missed. Or read the inbox first and pass its `position` as `after`.
 
     The stream ends after at most 15 minutes, and within seconds if your session ends or the inbox is no longer yours:
     reconnect with `Last-Event-ID` or `after`, and nothing is missed. A comment every 15 seconds keeps the connection
@@ -117,7 +130,7 @@ async def stream(request: AnyRequest, services: Services, call: UserCall, query:
     """
     async with services.db.platform() as session:
         recipient_id = await inbox_of(session, organization_id=query.organization_id, user_id=call.user_id)
-        position = (await count_inbox(session, recipient_id)).position
+        told = await count_inbox(session, recipient_id)
     screens = services.live_inboxes
     is_full = screens.watched(recipient_id) >= _MOST_SCREENS or screens.watched_by(call.user_id) >= _MOST_OF_ONE
     if is_full or len(screens) >= _MOST_STREAMS:
@@ -129,6 +142,9 @@ async def stream(request: AnyRequest, services: Services, call: UserCall, query:
     after = resumed_from(request, query.after)
     if asked_for_head(request.scope["state"]):
         return EventStream(None)
-    since = position if after is None else after
     live = screens.watch(recipient_id, call.user_id)
-    return EventStream(events(services, call.person, live, since), left=partial(screens.leave, live))
+    if after is None:
+        following = events(services, call.person, live, told.position, told)
+    else:
+        following = events(services, call.person, live, after)
+    return EventStream(following, left=partial(screens.leave, live))

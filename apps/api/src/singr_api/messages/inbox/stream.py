@@ -18,7 +18,7 @@ from singr_api.http.edge import Message, Receive, Scope, Send
 from singr_api.http.leaving import leaving
 from singr_api.http.problems import MALFORMED_REQUEST, header_refused
 from singr_api.wiring.services import Services
-from singr_comms.people.inbox import InboxItemView, LiveInbox, count_inbox, inbox_changes, owner_of_inbox
+from singr_comms.people.inbox import InboxCounts, InboxItemView, LiveInbox, count_inbox, inbox_changes, owner_of_inbox
 from singr_observability.server import ENDLESS
 
 EVENTS: Final = "text/event-stream"
@@ -86,26 +86,36 @@ class EventStream(Response[None]):
             await parts.aclose()
 
 
-async def events(services: Services, person: Person, live: LiveInbox, after: int) -> AsyncGenerator[bytes]:
+async def events(
+    services: Services, person: Person, live: LiveInbox, after: int, told: InboxCounts | None = None
+) -> AsyncGenerator[bytes]:
     """Yield what changes behind a position, while it is this person's inbox, who is signed in, and the process goes on.
 
     Whose it is, and whether they are signed in, is asked after what is told was read: an item that came when they had
     no right to it any more is told to nobody.
+
+    Args:
+        services: where it is read.
+        person: whose inbox it is.
+        live: theirs, on this screen.
+        after: the position.
+        told: the counts as it begins, where whoever follows said nothing of where they are. From then on they have the
+            id of an event, and can say so after a cut.
     """
     over, beat = time.monotonic() + LONGEST, time.monotonic() + _HEARTBEAT
-    yield b": welcome\n\n"
+    yield b": welcome\n\n" + (b"" if told is None else _event("counts", told.position, told))
     while time.monotonic() < over and not leaving():
-        told = b""
+        news = b""
         if await live.changed(within=_LOOKS):
             read = partial(_news, services, live.recipient_id, after)
-            told, after, owner = await services.live_inboxes.read_once(live, after, read)
+            news, after, owner = await services.live_inboxes.read_once(live, after, read)
             if owner != person.user_id:
                 return
-        if not await _still_in(services, person.session_id, anew=bool(told)):
+        if not await _still_in(services, person.session_id, anew=bool(news)):
             return
-        if told:
+        if news:
             beat = time.monotonic() + _HEARTBEAT
-            yield told
+            yield news
         if time.monotonic() >= beat:
             beat = time.monotonic() + _HEARTBEAT
             yield b": still here\n\n"

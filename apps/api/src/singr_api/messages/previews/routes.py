@@ -7,11 +7,11 @@ import msgspec
 from litestar import Response
 
 from singr_api.admission.browser import AnyRequest
-from singr_api.admission.call import Call
+from singr_api.admission.call import Call, named_by, organization_of
 from singr_api.admission.policy import Access
 from singr_api.http.negotiation import preferred
 from singr_api.http.problems import FieldError, invalid
-from singr_api.messages.previews.schemas import AskPreview
+from singr_api.messages.previews.schemas import AskPreview, PreviewQuery
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
@@ -61,17 +61,20 @@ previews = Section("Notifications", access=Access.CALLER, scope="notifications:r
     body_examples={"sms": Example("A text message", _ASKED)},
     asks=True,
 )
-async def show(request: AnyRequest, services: Services, call: Call, body: AskPreview) -> Response[bytes]:
+async def show(
+    request: AnyRequest, services: Services, call: Call, query: PreviewQuery, body: AskPreview
+) -> Response[bytes]:
     """Preview a message.
 
-    Nothing is sent or stored. Invalid variables are reported at `data.NAME`, all at once, and so are links that your
-    organization could not send. The preview uses your
-    organization's branding and texts as they will be once all pending changes are in force. `fell_back` says that the
-    type has no text in the requested language: the message is then in your organization's (`locale` of
-    `PUT /v1/branding`) or else in English, as it would be sent. With `Accept: text/html` the response is the HTML page
-    of the e-mail, or the text of another message on a page.
+    Nothing is sent or stored. Invalid variables are reported at `data.NAME`, all at once, and so are links that the
+    organization could not send. The preview uses the organization's branding and texts as they will be once all pending
+    changes are in force. `fell_back` says that the type has no text in the requested language: the message is then in
+    the organization's (`locale` of `PUT /v1/branding`) or else in English, as it would be sent. With
+    `Accept: text/html` the response is the HTML page of the e-mail, or the text of another message on a page.
     """
-    shown = await _shown(services, call.principal.organization_id, body)
+    named = named_by(call, query.organization_id)
+    is_platforms = named is None and call.principal.organization_id is None
+    shown = await _shown(services, None if is_platforms else organization_of(call, named), body)
     headers = {"cache-control": "no-store", "vary": "accept"}
     if preferred(request.headers.get("accept", ""), (_JSON, _HTML)) == _HTML:
         return Response(shown.page().encode(), media_type=_HTML, headers=headers | {"content-security-policy": _CSP})

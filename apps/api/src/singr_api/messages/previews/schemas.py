@@ -1,6 +1,7 @@
 """What callers send for a preview."""
 
 from typing import Annotated, Any
+from uuid import UUID
 
 import msgspec
 from msgspec import Meta
@@ -24,6 +25,17 @@ Locale = Annotated[
 AskedChannel = Annotated[str, Meta(extra_json_schema={"enum": ["email", "sms", "push"]})]
 
 
+class PreviewQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whose message it would be.
+
+    Attributes:
+        organization_id: the organization that would send it. A platform credential that names none previews the
+            platform's own message; an organization's credential may leave it out.
+    """
+
+    organization_id: Annotated[UUID, Meta(examples=["01920000-0000-7000-8000-000000000001"])] | None = None
+
+
 class AskPreview(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The message to preview.
 
@@ -31,7 +43,7 @@ class AskPreview(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         type: the type of message.
         channel: the channel that it would be sent through.
         data: the values of its variables, by name.
-        locale: the reader's language; if it is left out or the type has no text in it, your organization's, and
+        locale: the reader's language; if it is left out or the type has no text in it, the organization's, and
             English if there is none in that either.
     """
 

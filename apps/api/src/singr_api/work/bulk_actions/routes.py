@@ -67,7 +67,7 @@ async def create(session: PlatformSession, call: Call, query: BulkOrganization, 
         action=body.action,
         which=body.filter.plain,
         types=steered_by(call.principal),
-        organization_id=whose(call.principal, query.organization_id, _TAKES_ALL),
+        organization_id=whose(call, query.organization_id, _TAKES_ALL),
         priority=None if body.given_priority is None else Priority(body.given_priority),
         rate_per_minute=body.rate_per_minute,
         reason=body.reason,
@@ -84,7 +84,7 @@ async def index(services: Services, call: Call, query: BulkQuery) -> BulkPage:
     Most recent first. A platform credential that names no organization sees the bulk actions of all, with
     `operations:read`.
     """
-    organization_id = whose(call.principal, query.organization_id, _SEES)
+    organization_id = whose(call, query.organization_id, _SEES)
     async with fenced(services.db, organization_id) as session:
         found = await list_bulk(session, organization_id=organization_id, limit=query.limit, cursor=query.cursor)
     return BulkPage.of(found)
@@ -96,7 +96,7 @@ async def read(services: Services, call: Call, query: BulkOrganization, action_i
 
     Includes its progress, and the first 20 items that it could not be applied to.
     """
-    organization_id = whose(call.principal, query.organization_id, _SEES)
+    organization_id = whose(call, query.organization_id, _SEES)
     async with fenced(services.db, organization_id) as session:
         return await read_bulk(session, action_id, organization_id=organization_id)
 
@@ -114,5 +114,5 @@ async def stop(session: PlatformSession, call: Call, query: BulkOrganization, ac
     Once this has answered, nothing more is changed. What was done stays done; to continue with the rest, create the
     bulk action again.
     """
-    organization_id = whose(call.principal, query.organization_id, _TAKES_ALL)
+    organization_id = whose(call, query.organization_id, _TAKES_ALL)
     return await stop_bulk(session, action_id, organization_id=organization_id)

@@ -44,7 +44,7 @@ async def index(services: Services, call: Call, query: LetterQuery) -> DeadLette
     `looked_back_to` says how far back it looked, and `next_cursor` continues from there. A platform credential that
     names no organization sees the dead letters of all organizations, with `operations:read`.
     """
-    organization_id = whose(call.principal, query.organization_id, _SEES)
+    organization_id = whose(call, query.organization_id, _SEES)
     async with fenced(services.db, organization_id) as session:
         return await dead_letters(
             session,
@@ -69,7 +69,7 @@ async def groups(services: Services, call: Call, query: GroupQuery) -> DeadLette
     comes first; at most 200 groups are returned, each counted up to 1,000, or less if many are large. If there are more
     kinds than can be counted, `looked_back_to` says how far back the latest dead letters were looked through.
     """
-    async with fenced(services.db, whose(call.principal, query.organization_id, _SEES)) as session:
+    async with fenced(services.db, whose(call, query.organization_id, _SEES)) as session:
         return await dead_letter_groups(session, job_type=query.type)
 
 
@@ -81,7 +81,7 @@ async def read(services: Services, call: Call, query: LetterOrganization, letter
     these attempts: the latest 256 KiB; `logs_complete` says whether that is all. An open dead letter keeps its log even
     after its job has been deleted; a settled one loses the log with its job.
     """
-    async with fenced(services.db, whose(call.principal, query.organization_id, _SEES)) as session:
+    async with fenced(services.db, whose(call, query.organization_id, _SEES)) as session:
         return await read_dead_letter(session, letter_id)
 
 
@@ -102,7 +102,7 @@ async def back(
     deleted. The caller needs the permissions required to create a job of this type: `notifications:write` for a
     message. Jobs that callers cannot create are given back by the platform's operators alone.
     """
-    organization_id = whose(call.principal, query.organization_id, _CHANGES)
+    organization_id = whose(call, query.organization_id, _CHANGES)
     letter = await read_dead_letter(session, letter_id, organization_id=organization_id)
     require_for(call.principal, letter.type)
     return await requeue(session, letter_id, organization_id=organization_id, reason=_why(body))
@@ -123,7 +123,7 @@ async def away(
     Its job stays failed, and no longer appears in any group. The dead letter is kept for its retention period, and
     cannot be requeued. The caller needs the same permissions as for requeueing it.
     """
-    organization_id = whose(call.principal, query.organization_id, _CHANGES)
+    organization_id = whose(call, query.organization_id, _CHANGES)
     letter = await read_dead_letter(session, letter_id, organization_id=organization_id)
     require_for(call.principal, letter.type)
     return await discard(session, letter_id, organization_id=organization_id, reason=_why(body))

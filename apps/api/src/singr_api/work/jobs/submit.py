@@ -106,7 +106,7 @@ class JobSubmitter:
         submission = Submission(
             job_type=job_type,
             payload=request.payload,  # type: ignore[attr-defined] # each type's own struct adds it
-            organization_id=organization_of(principal, request.organization_id, location="body"),
+            organization_id=organization_of(call, request.organization_id, location="body"),
             credential=principal.key_id,
             idempotency_key=call.idempotency_key or "",
             method=call.method,

@@ -87,16 +87,18 @@ class Standing(msgspec.Struct, frozen=True):
     Attributes:
         owner: an owner, or the platform.
         whole: a program; or a person in a session that proved what the account asks for today.
+        of_person: it is somebody who is signed in.
     """
 
     permissions: frozenset[str]
     owner: bool
     whole: bool
+    of_person: bool = False
 
     def require(self, permission: str) -> None:
         """Raise `ScopeError` unless this permission is held."""
         if permission not in self.permissions:
-            raise ScopeError(permission)
+            raise ScopeError(permission, of_person=self.of_person)
 
     def require_all(self, permissions: frozenset[str], *, to: str) -> None:
         """Raise `NotAllowedError` unless all of these are held: nobody hands on, or takes away, what they lack."""
@@ -141,9 +143,10 @@ async def standing_of(session: AnySession, organization_id: UUID, actor: Actor) 
         OrganizationError: the person is no member (any more), or may not use their account; or the credential is not in
             force, or its holder has no standing.
     """
-    whole = actor.user_id is None or actor.whole
+    of_person = actor.user_id is not None
+    whole = not of_person or actor.whole
     if actor.platform:
-        return Standing(actor.permissions & ORGANIZATION_PERMISSIONS, owner=True, whole=whole)
+        return Standing(actor.permissions & ORGANIZATION_PERMISSIONS, owner=True, whole=whole, of_person=of_person)
     if actor.user_id is None:
         key = {"organization_id": organization_id, "key_id": actor.name}
         scopes: list[str] | None = await session.scalar(_CREDENTIAL, key)
@@ -156,7 +159,7 @@ async def standing_of(session: AnySession, organization_id: UUID, actor: Actor) 
     if row is None:
         raise OrganizationError
     permissions = frozenset(row.permissions) & ORGANIZATION_PERMISSIONS
-    return Standing(permissions, owner=row.is_system and row.name == OWNER, whole=whole)
+    return Standing(permissions, owner=row.is_system and row.name == OWNER, whole=whole, of_person=True)
 
 
 async def admit(session: AnySession, organization_id: UUID, actor: Actor, permission: str) -> Standing:
