@@ -2,7 +2,14 @@
 
 from typing import Any
 
+import msgspec
 import pytest
+
+from singr_api.admission.call import read_query
+from singr_api.http.form.validation import decode_body
+from singr_api.http.negotiation import check_accepts_json
+from singr_api.http.problems import Problem
+from singr_api.work.jobs.schemas import JobQuery
 
 
 @pytest.mark.parametrize(
@@ -89,3 +96,23 @@ async def test_all_invalid_parameters_are_named_at_once(
 ) -> None:
     answer = await client(standing_url, callers.own).get("/v1/jobs?limit=0&status=x&more=1")
     assert set(world.fields(world.problem(answer, 422, "invalid"))) == {"limit", "status", "more"}
+
+
+def test_plus_that_is_read_as_a_space_is_told_how_it_is_written() -> None:
+    read_query(b"created_after=2026-11-22T12:00:00%2B01:00", JobQuery)
+    with pytest.raises(Problem) as caught:
+        read_query(b"created_after=2026-11-22T12:00:00+01:00&limit=ten", JobQuery)
+    told = {one.field: one.message.endswith("; write its + as %2B") for one in caught.value.errors}
+    assert told == {"created_after": True, "limit": False}
+
+
+def test_byte_order_mark_is_named_and_each_form_that_would_do() -> None:
+    with pytest.raises(Problem, match="byte order mark"):
+        decode_body(msgspec.json.Decoder(dict), b"\xef\xbb\xbf{}")
+    for path, words in (
+        ("/v1/jobs", "application/json"),
+        ("/v1/notifications/preview", "application/json or text/html"),
+    ):
+        with pytest.raises(Problem) as caught:
+            check_accepts_json(b"image/png", path)
+        assert caught.value.errors[0].message == f"must admit {words}"

@@ -74,7 +74,7 @@ def test_every_operation_documents_its_errors_with_examples() -> None:
 
 def documents_its_errors(name: str, operation: dict[str, Any]) -> None:
     policy = next(policy for policy in POLICIES if f"{policy.method} {policy.path}" == name)
-    expected = {"400", "500"}
+    expected = {"400", "431", "500"}
     if policy.access is Access.CALLER:
         expected |= {"401", "403", "406", "413", "429", "503"}
         lacking = followed(operation["responses"]["403"])["headers"]

@@ -4,9 +4,19 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 
-from singr_comms.people import NamedRecipient, PeopleError, PreferenceChoice, PreferenceError, QuietHours
+from singr_comms.notifications import BrandingInput
+from singr_comms.people import (
+    DeviceInput,
+    NamedRecipient,
+    PeopleError,
+    PreferenceChoice,
+    PreferenceError,
+    QuietHours,
+    RecipientInput,
+)
 from singr_comms.people.inbox import mark_inbox
 from singr_comms.people.preferences._checks import check_choices
 from singr_comms.people.recipients._checks import faults_of
@@ -15,6 +25,21 @@ from singr_db import new_id
 
 ONE = UUID(int=1)
 NAIVE = datetime(2030, 1, 1)  # noqa: DTZ001 - it is what is wrong
+
+
+@pytest.mark.parametrize("written", ["es-419", "de_DE", "zh_hant_tw", "x", "de-x", "a1"])
+def test_a_language_is_taken_alike_of_people_of_devices_and_of_brands(written: str) -> None:
+    taken = []
+    for kind, given in (
+        (RecipientInput, {}),
+        (DeviceInput, {"token": "device-token:0123456789", "platform": "ios"}),
+        (BrandingInput, {"name": "Blue Note", "color": "#000000"}),
+    ):
+        try:
+            taken.append(msgspec.convert(given | {"locale": written}, kind).locale)
+        except msgspec.ValidationError:
+            taken.append(None)
+    assert taken == [written if len(written) > 4 else None] * 3
 
 
 async def test_a_mark_that_cannot_be_is_refused_by_field_and_nothing_is_marked() -> None:

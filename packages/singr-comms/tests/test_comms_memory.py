@@ -265,6 +265,24 @@ async def test_everything_that_is_wrong_is_told_at_once_and_nothing_is_kept(outb
     assert outbox.messages == []
 
 
+async def test_channel_that_is_named_twice_and_tag_that_nobody_can_have_are_refused(
+    outbox: MemoryNotifications,
+) -> None:
+    async with outbox.tenant(ORGANIZATION) as session:
+        for asked, field, code in (
+            ({"to": Audience(all=True), "channels": ["sms", "email", "sms"]}, "channels[2]", "repeated"),
+            ({"to": Audience(tags=["vip", "ü x"])}, "to.tags[1]", "malformed"),
+        ):
+            with pytest.raises(InvalidNotificationError) as caught:
+                await notify(session, "plain", sealer=SEALER, data=SAID, **asked)  # type: ignore[arg-type] # as drawn
+            assert [(one.field, one.code) for one in caught.value.faults] == [(field, code)]
+
+
+def test_the_first_moment_has_a_zone_as_every_other() -> None:
+    with pytest.raises(ValueError, match="must have a time zone"):
+        MemoryNotifications(now=datetime(2027, 1, 1))  # noqa: DTZ001 - that is wrong with it
+
+
 async def test_devices_belong_to_whoever_registered_them_last(outbox: MemoryNotifications) -> None:
     await put(outbox, ada=ADA, bob=ADA)
     async with outbox.tenant(ORGANIZATION) as session:

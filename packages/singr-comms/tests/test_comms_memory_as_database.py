@@ -182,7 +182,8 @@ def _options(draw: random.Random, both: Both) -> dict[str, Any]:
         options = {"what": PlainSms(text="Come on.")}
     elif draw.random() < 0.6:
         ways = ["email", "sms", "push", "inbox", "fax"]
-        options["channels"] = draw.sample(ways, draw.choice([1, 2, 2, 3]), counts=[4, 4, 4, 4, 1])
+        drawn = draw.sample(ways, draw.choice([1, 2, 2, 3]), counts=[4, 4, 4, 4, 1])
+        options["channels"] = list(dict.fromkeys(drawn))  # one that comes twice is refused
     if "channels" in options and "push" not in options["channels"] and options["channels"] == ["sms"]:
         options["data"] = {"text": "Come on."}
     if draw.random() < 0.3:

@@ -21,9 +21,10 @@ def check_accepts_json(accept: bytes, path: str = "") -> None:
     """
     if accept in _ALWAYS:
         return
-    told = _ranges(accept.decode("latin-1"))
-    if not any(_quality(told, form) > 0 for form in _JSON | _ALSO.get(path, frozenset())):
-        raise header_refused(NOT_ACCEPTABLE, "accept", "must admit application/json", "unsupported")
+    told, also = _ranges(accept.decode("latin-1")), _ALSO.get(path, frozenset())
+    if not any(_quality(told, form) > 0 for form in _JSON | also):
+        forms = " or ".join(["application/json", *sorted(also)])
+        raise header_refused(NOT_ACCEPTABLE, "accept", f"must admit {forms}", "unsupported")
 
 
 def preferred(accept: str, offers: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from singr_api.admission.csrf import CSRF_HEADER
 from singr_api.admission.people import ORGANIZATION_HEADER, SAFE
 from singr_api.admission.policy import Access, Limit, Policy, PolicyTable
 from singr_api.http import problems
+from singr_api.http.kinds import HEAD_TOO_LARGE
 from singr_api.http.problems import BASE, CONTENT_TYPE, KINDS, FieldError, Kind, ProblemDocument, header_error
 from singr_api.routing.operations import Example, Operation, Outcome
 from singr_api.routing.schemas import SchemaSet
@@ -29,7 +30,8 @@ HMAC-SHA256, under the shared secret, of five lines joined by line feeds: method
 request line, timestamp, nonce, and lower-case hexadecimal SHA-256 of the body. A signed read may be repeated within
 those 300 seconds; a signed change is accepted only once.
 
-**Retries.** Unsafe requests need an `Idempotency-Key`. The first response to a key is kept for 48 hours and returned
+**Retries.** A `POST` that makes or starts something needs an `Idempotency-Key`, as its parameters say. `PUT`, `PATCH`
+and `DELETE` take none: they can be repeated as they are. The first response to a key is kept for 48 hours and returned
 again, with `Idempotency-Replayed: true`. The key is bound to method, path, query and body. Signed requests must be
 signed anew for each retry. Routes under `/v1/auth` and `/v1/me` take no idempotency key: their responses contain
 secrets, which are not stored, and what they consume can be consumed only once.
@@ -269,7 +271,7 @@ def _responses(operation: Operation, policy: Policy, schemas: SchemaSet) -> dict
 
 
 def _problems_of(operation: Operation, policy: Policy) -> list[Kind]:
-    kinds = [problems.MALFORMED_REQUEST, problems.INTERNAL_ERROR]
+    kinds = [problems.MALFORMED_REQUEST, HEAD_TOO_LARGE, problems.INTERNAL_ERROR]
     if policy.json:
         kinds.append(problems.NOT_ACCEPTABLE)
     if policy.limit is not Limit.NONE:

@@ -150,6 +150,18 @@ LocalDateTime = Annotated[
 ]
 """A day and a time as clocks show it at the place that it is about, which its reader's language writes."""
 
+GivenLocale = Annotated[
+    str,
+    Meta(
+        min_length=2,
+        max_length=35,
+        pattern=rf"^[A-Za-z]{{2,3}}(?:[-_][A-Za-z]{{4}})?(?:[-_](?:[A-Za-z]{{2}}|[0-9]{{3}}))?{_END}",
+        description="A BCP 47 language tag: language and, if it matters, script and region.",
+        examples=["de-AT"],
+    ),
+]
+"""A language as people write it, such as `de_at` or `es-419`; kept as `canonical_locale` writes it."""
+
 Locale = Annotated[str, Meta(pattern=LOCALE_PATTERN, description="BCP 47.", examples=["de"])]
 """A language, perhaps with script and region: `de`, `zh-Hant`, `pt-BR`."""
 

@@ -13,6 +13,7 @@ from singr_comms._errors import CommsError
 from singr_comms.catalogue import INBOX, MessageType, Quiet
 from singr_comms.catalogue._given import held
 from singr_comms.notifying.digests._joining import Period
+from singr_comms.people.recipients._model import Tag
 from singr_config.text import ONE_LINE
 from singr_jobs import Priority
 
@@ -72,7 +73,7 @@ class Audience(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """
 
     topic: Key | None = None
-    tags: Annotated[list[Key], Meta(min_length=1, max_length=20)] | None = None
+    tags: Annotated[list[Tag], Meta(min_length=1, max_length=20)] | None = None
     all: bool = False
 
 

@@ -64,6 +64,12 @@ class MemorySession:
         )
 
 
+def _aware(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise ValueError("the moment must have a time zone")
+    return moment
+
+
 class MemoryNotifications:
     """Stands in for a database where a service tells people something, and keeps what came of it.
 
@@ -87,11 +93,14 @@ class MemoryNotifications:
         now: when it begins (aware); the present unless given.
         limits: how many messages a reader gets in an hour and an organization sends in a day: what is over them is held
             back for the reason that a database gives. As many as there are, unless given.
+
+    Raises:
+        ValueError: `now` has no zone.
     """
 
     def __init__(self, *, now: datetime | None = None, limits: LimitSettings | None = None) -> None:
         self._room = None if limits is None else MemoryRoom(limits)
-        self._now = now or clock.now()
+        self._now = _aware(now or clock.now())
         self._notified: dict[UUID, MemoryNotified] = {}
         self._turns: dict[UUID, _Turn] = {}
         self._suppressed: list[Suppressed] = []
@@ -154,9 +163,7 @@ class MemoryNotifications:
         Raises:
             ValueError: it lies in the past, or has no zone.
         """
-        if moment.tzinfo is None:
-            raise ValueError("the moment must have a time zone")
-        if moment < self._now:
+        if _aware(moment) < self._now:
             raise ValueError(f"time only goes forward: it is {self._now.isoformat()} already")
         while (due := self._next_due()) is not None and due <= moment:
             self._now = max(self._now, due)

@@ -5,6 +5,7 @@ again, type by type, to name each invalid field and what would be right. A refus
 so that the rest of it can be looked at for what it means (`singr_api/routing/rehearsing.py`).
 """
 
+import codecs
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ MOST_LOOKS: Final = 8
 _MANY: Final = f"More than {MOST_ERRORS} fields are not valid: errors lists the first {MOST_ERRORS}."
 _TOO_LARGE: Final = "must be a smaller number: one that a 64-bit float holds (IEEE 754)"
 _INTEGER: Final = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+_SPACED: Final = re.compile(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt].* [0-9]{2}:[0-9]{2}$", re.ASCII)
 _OFFSET: Final = re.compile(r"\(byte (\d+)\)")
 
 encode = msgspec.json.Encoder().encode
@@ -87,7 +89,7 @@ def decode_body(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
     except msgspec.ValidationError as error:
         raise _misfit(decoder.type, _plain(body), error, "body") from None
     except msgspec.DecodeError as error:
-        raise malformed(error) from None
+        raise malformed(error, body) from None
 
 
 def convert_query(query: Mapping[str, Any], type_: type[T]) -> T:
@@ -103,13 +105,27 @@ def convert_query(query: Mapping[str, Any], type_: type[T]) -> T:
     try:
         return msgspec.convert(values, type_)
     except msgspec.ValidationError as error:
-        raise _misfit(type_, values, error, "query") from None
+        misfit = _misfit(type_, values, error, "query")
+        misfit.errors = tuple(_of_plus(one, values) for one in misfit.errors)
+        raise misfit from None
 
 
-def malformed(error: msgspec.DecodeError) -> Problem:
+def _of_plus(error: FieldError, values: Mapping[str, Any]) -> FieldError:
+    """Where a time's `+` came as it is, a form's encoding reads it as a space: say how it is written."""
+    value = values.get(error.field or "")
+    if not isinstance(value, str) or not _SPACED.search(value):
+        return error
+    return msgspec.structs.replace(error, message=f"{error.message}; write its + as %2B")
+
+
+def malformed(error: msgspec.DecodeError, body: bytes = b"") -> Problem:
     """The body is no JSON: says where it ends to be."""
     at = _OFFSET.search(str(error))
-    if at is not None:
+    if body.startswith(codecs.BOM_UTF8):
+        detail = (
+            "The body begins with a byte order mark (EF BB BF), which JSON has none of (RFC 8259, 8.1): leave it out."
+        )
+    elif at is not None:
         detail = f"The body is not JSON (RFC 8259) from byte {at[1]} on."
     elif "truncated" in str(error):
         detail = "The body ends before its JSON is complete, or is empty."

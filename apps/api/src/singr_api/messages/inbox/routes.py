@@ -96,7 +96,7 @@ async def mark(session: PlatformSession, call: UserCall, query: WhoseInbox, body
     """Mark inbox items as seen, read, unread, archived, restored or snoozed.
 
     By `ids`, or everything that arrived up to `before`. Items already in that state stay as they are, so the request
-    can be repeated safely.
+    can be repeated safely. Archived items are not snoozed: restore them first.
     """
     check_mark(body.mark, ids=body.ids, before=body.before, until=body.until, now=clock.now())
     recipient_id = await inbox_of(session, organization_id=query.organization_id, user_id=call.user_id)

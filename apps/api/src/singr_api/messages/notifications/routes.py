@@ -82,7 +82,8 @@ async def send(session: TenantSession, services: Services, body: schemas.SendNot
 async def index(session: TenantSession, query: schemas.NotificationQuery) -> schemas.NotificationPage:
     """List notifications.
 
-    Newest first. Cancelled and completed notifications are kept for 90 days.
+    Newest first. Cancelled and completed notifications are kept as long as messages of their
+    category: 90 days, 30 for `marketing`, by default.
     """
     page = await list_notifications(
         session,

@@ -56,7 +56,7 @@ class ImportRecipients(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         recipients: each with the organization's own id.
     """
 
-    recipients: Annotated[list[NamedRecipient], Meta(min_length=1, max_length=MOST_AT_ONCE)]
+    recipients: Annotated[list[NamedRecipient], Meta(max_length=MOST_AT_ONCE)]
 
 
 class Erasing(msgspec.Struct, frozen=True, kw_only=True):

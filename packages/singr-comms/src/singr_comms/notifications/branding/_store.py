@@ -15,7 +15,7 @@ from msgspec import Meta
 from singr_comms._errors import CommsError
 from singr_comms.catalogue import message_types
 from singr_comms.catalogue._given import held, is_name
-from singr_comms.models._fields import TEXT_PATTERN, Locale, LongText, PersonName
+from singr_comms.models._fields import TEXT_PATTERN, GivenLocale, LongText, PersonName
 from singr_comms.models._locale import canonical_locale
 from singr_comms.notifications.branding._images import Picture
 from singr_comms.notifications.branding._names import wrong_lines
@@ -137,7 +137,7 @@ class BrandingInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     color: Color
     footer: Footer | None = None
     logo: Logo | None = None
-    locale: Locale | None = None
+    locale: GivenLocale | None = None
 
 
 class BrandingView(msgspec.Struct, frozen=True, kw_only=True):

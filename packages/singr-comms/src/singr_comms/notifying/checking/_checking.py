@@ -132,10 +132,15 @@ def _ways(
         return
     if not channels:
         yield NotificationFault("channels", "must name at least one channel", "required")
-    for place, channel in enumerate(channels if asked is None else asked):
+    given = channels if asked is None else asked
+    for place, channel in enumerate(given):
+        first = given.index(channel)
         if channel not in declared.ways:
             words = f"{declared.name} can only be sent by {', '.join(sorted(declared.ways))}"
             yield NotificationFault(f"channels[{place}]", words, "unknown_value")
+        elif first != place:
+            words = f"is the same as channels[{first}]: name each once"
+            yield NotificationFault(f"channels[{place}]", words, "repeated")
 
 
 def _urgency(asked: NotificationRequest) -> Iterator[NotificationFault]:

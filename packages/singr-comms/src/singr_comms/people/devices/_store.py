@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import select
 
 from singr_comms.channels.push import CHANNEL as PUSH
-from singr_comms.models._fields import DeviceToken
+from singr_comms.models._fields import DeviceToken, GivenLocale
 from singr_comms.models._locale import canonical_locale
 from singr_comms.notifications._person_keys import read_keys
 from singr_comms.notifications._rows import RECIPIENT, prints_of, recipient_hash
@@ -17,7 +17,7 @@ from singr_comms.people._errors import DeviceNotFoundError, PeopleError, PersonF
 from singr_comms.people._forms import formed, in_form
 from singr_comms.people._memory import KeepsPeople
 from singr_comms.people.recipients._checks import ZONES
-from singr_comms.people.recipients._model import Locale, RecipientInput, ZoneName
+from singr_comms.people.recipients._model import RecipientInput, ZoneName
 from singr_comms.people.recipients._store import hold_recipient, put_recipient, row_of
 from singr_db import Sealer, TenantSession, new_id, sql_text
 from singr_db.tables import PushDevice, Recipient
@@ -91,7 +91,7 @@ class DeviceInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     token: DeviceToken
     platform: Literal["ios", "android", "web"]
-    locale: Locale | None = None
+    locale: GivenLocale | None = None
     time_zone: ZoneName | None = None
 
 

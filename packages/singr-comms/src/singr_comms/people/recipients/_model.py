@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from singr_comms.models._fields import E164, EmailText, PersonName
+from singr_comms.models._fields import E164, EmailText, GivenLocale, PersonName
 from singr_comms.models._locale import canonical_locale
 from singr_db.tables import Recipient
 
@@ -39,16 +39,6 @@ Tag = Annotated[
     ),
 ]
 Tags = Annotated[list[Tag], Meta(max_length=MOST_TAGS)]
-Locale = Annotated[
-    str,
-    Meta(
-        min_length=2,
-        max_length=35,
-        pattern=rf"^[A-Za-z]{{2,3}}(?:[-_][A-Za-z]{{4}})?(?:[-_](?:[A-Za-z]{{2}}|[0-9]{{3}}))?{_END}",
-        description="A BCP 47 language tag: language and, if it matters, script and region.",
-        examples=["de-AT"],
-    ),
-]
 ZoneName = Annotated[str, Meta(min_length=1, max_length=64, description="An IANA name.", examples=["Europe/Berlin"])]
 LocalTime = Annotated[
     str,
@@ -126,7 +116,7 @@ class RecipientInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     name: PersonName | None = None
     email: EmailText | None = None
     phone: E164 | None = None
-    locale: Locale | None = None
+    locale: GivenLocale | None = None
     time_zone: ZoneName | None = None
     tags: Tags = msgspec.field(default_factory=list)
     quiet_hours: QuietHours | None = None
