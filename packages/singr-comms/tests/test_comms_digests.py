@@ -267,3 +267,17 @@ async def test_whom_a_digest_is_asked_for_is_found_by_index(crowd: Crowd) -> Non
         await session.execute(text("SET LOCAL enable_seqscan = off"))
         plan = "\n".join((await session.scalars(text(f"EXPLAIN {PERSON.text}"), which)).all())
     assert "recipients_by_user" in plan
+
+
+async def test_nothing_of_a_digest_is_told_whose_author_was_revoked_since(crowd: Crowd) -> None:
+    told = await tell(crowd, "plums")
+    await tell(crowd, "pears")
+    await crowd.run(
+        "INSERT INTO service_credentials (id, organization_id, key_id, name, kind, secret_hash, revoked_at)"
+        " VALUES (gen_random_uuid(), :organization, 'ak_thief', 'a', 'api_key', '\\x00', now())"
+    )
+    await crowd.run("UPDATE notifications SET created_by = 'ak_thief' WHERE id = :id", id=told.id)
+    await due(crowd)
+    assert (await digests(crowd).close_due(crowd.organization)).mails == 1
+    assert await made(crowd) == [("queued", None, ["pears"], 0)]
+    assert {row.code for row in await crowd.messages(told)} == {"no_device", "cancelled"}

@@ -329,7 +329,7 @@ async def test_a_notification_ends_with_its_messages_and_goes_on_where_its_job_i
     told = await crowd.tell(PlainSms(text="1"), EVERYBODY)
     chore = SeeNotificationsOff(crowd.db)
     assert await chore.work() == 0
-    await run(crowd, "UPDATE jobs SET status = 'cancelled', finished_at = now()")
+    await run(crowd, "UPDATE jobs SET status = 'failed', finished_at = now()")
     await run(crowd, "UPDATE notifications SET updated_at = now() - interval '2 minutes'")
     assert await chore.work() == 1
     assert await crowd.decide(told, turn=2) == 1
@@ -337,6 +337,16 @@ async def test_a_notification_ends_with_its_messages_and_goes_on_where_its_job_i
     await run(crowd, "UPDATE messages SET status = 'sent'")
     assert await chore.work() == 1
     assert (await crowd.standing(told)).state == "done"
+
+
+async def test_a_notification_whose_job_somebody_cancelled_is_cancelled_and_not_revived(crowd: Crowd) -> None:
+    await crowd.add("u-1")
+    told = await crowd.tell(PlainSms(text="1"), EVERYBODY)
+    await run(crowd, "UPDATE jobs SET status = 'cancelled', finished_at = now()")
+    await run(crowd, "UPDATE notifications SET updated_at = now() - interval '2 minutes'")
+    assert [await SeeNotificationsOff(crowd.db).work() for _ in range(2)] == [1, 0]
+    assert (await crowd.standing(told)).state == "cancelled"
+    assert [await crowd.decide(told, turn=turn) for turn in (1, 2, 3)] == [0, 0, 0]
 
 
 async def test_fingerprints_of_recipients_are_those_of_messages(crowd: Crowd) -> None:

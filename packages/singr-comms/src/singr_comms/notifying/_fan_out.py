@@ -16,8 +16,10 @@ from singr_comms.notifications.sending._policy import next_look
 from singr_comms.notifications.sending._try import OVER
 from singr_comms.notifying import _sql as sql
 from singr_comms.notifying._asked import BITE, bite_of, pause_after, quiet_of
+from singr_comms.notifying._author import IS_DISOWNED
 from singr_comms.notifying._fan_out_sql import DECIDE
 from singr_comms.notifying._queueing import give_to_job
+from singr_comms.notifying._steering import cancel_notification
 from singr_comms.notifying._words import NOWHERE, WORDS
 from singr_comms.people import may_wait
 from singr_comms.people.inbox import note_news
@@ -54,6 +56,10 @@ class Bitten(msgspec.Struct, frozen=True):
     late: float | None = None
 
 
+_DISOWNED: Final = Bitten()
+"""Nothing is decided, as whoever asked for it is trusted no more."""
+
+
 class FanOut:
     """Decides who gets notifications, as the job `notification.fan_out` asks.
 
@@ -83,6 +89,9 @@ class FanOut:
             bitten = await past_deadlock(lambda: self._turn(which, turn))
             decided += bitten.decided
             self._count(bitten)
+            if bitten is _DISOWNED:
+                async with self._db.tenant(organization_id) as session:
+                    await cancel_notification(session, notification_id)
             if not bitten.goes_on:
                 return decided
             if time.monotonic() - began > _AT_ONCE:
@@ -97,6 +106,8 @@ class FanOut:
             row = (await session.execute(sql.LOCK, which)).one_or_none()
             if row is None or row.turn != turn or row.state not in _OPEN or row.paused_at is not None:
                 return Bitten()
+            if row.created_by is not None and await session.scalar(IS_DISOWNED, which):
+                return _DISOWNED
             if row.early is not None and row.early > 0:
                 raise RetryLater(row.early, "not_due", "its time has not come", counts=False)
             declared = message_types.named(row.type)
@@ -187,6 +198,7 @@ def _values(which: dict[str, Any], row: Any, declared: MessageType | None, chann
         "without": row.audience.get("without", []),
         "priority": row.priority,
         "correlation_id": row.correlation_id,
+        "created_by": row.created_by,
         "expires_at": min(row.expires_at or lives, lives),
         "ends_at": row.expires_at,
         "period": None if channel == INBOX else row.digest,

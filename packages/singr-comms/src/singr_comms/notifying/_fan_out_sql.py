@@ -159,7 +159,7 @@ WITH {_judged(people, _stop())}, work AS MATERIALIZED (
            jsonb_build_object('type', CAST(:job_type AS text), 'message_id', id) AS payload,
            CAST(:correlation_id AS text) AS correlation_id, until AS run_at
       FROM judged WHERE code IS NULL
-), {insert_jobs_from("work")}, there AS MATERIALIZED (
+), {insert_jobs_from("work", created_by="CAST(:created_by AS text)")}, there AS MATERIALIZED (
     SELECT reader.id FROM recipients AS reader JOIN judged ON judged.whom = reader.id
      WHERE judged.code IN ('digested', '{CHOSEN}') AND reader.organization_id = :organization_id
      ORDER BY reader.id FOR KEY SHARE OF reader

@@ -126,6 +126,7 @@ async def store(
     sealer: Sealer,
     allow_test: bool,
     intake: MessageIntake | None = None,
+    created_by: str | None = None,
 ) -> Notified:
     """Look at what is asked for and store it, with the job that decides it; raises as `notify`.
 
@@ -135,6 +136,8 @@ async def store(
         sealer: seals what is said, and bare addresses.
         allow_test: take addresses of `.test` too.
         intake: says what an organization may not ask for; None: it is asked for by code of ours.
+        created_by: the credential that asks, a key id or `user:` and an id: what waits of it goes with that. None: code
+            of ours, which nobody revokes.
     """
     now = session.notifications.now() if isinstance(session, KeepsNotifications) else None
     faults, checked, asked = look_at(asked, allow_test=allow_test, intake=intake, now=now)
@@ -154,6 +157,7 @@ async def store(
         "expires_at": asked.expires_at,
         "deduplication_key": asked.deduplication_key,
         "correlation_id": correlation_id.get(None),
+        "created_by": created_by,
     }
     row, known = await _stored(session, values, replaces=asked.replace)
     if known is not None:

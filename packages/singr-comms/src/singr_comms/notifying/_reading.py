@@ -40,6 +40,7 @@ class NotificationView(msgspec.Struct, frozen=True, kw_only=True):
         is_paused: nothing is decided or sent until it is resumed.
         decided: recipients decided so far.
         digest: it waits for the recipient's next digest of this period.
+        asked_by: a credential's key id, or `user:` and an id; null if the platform's own code requested it.
     """
 
     id: UUID
@@ -57,6 +58,7 @@ class NotificationView(msgspec.Struct, frozen=True, kw_only=True):
     decided: int
     job_id: UUID | None
     correlation_id: str | None
+    asked_by: str | None
     created_at: datetime
     updated_at: datetime
     ended_at: datetime | None
@@ -163,6 +165,7 @@ def _fields(row: Notification | MemoryNotification) -> dict[str, Any]:
         "decided": row.decided,
         "job_id": row.job_id,
         "correlation_id": row.correlation_id,
+        "asked_by": row.created_by,
         "created_at": row.created_at,
         "updated_at": row.updated_at,
         "ended_at": row.ended_at,

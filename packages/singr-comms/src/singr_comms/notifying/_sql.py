@@ -21,10 +21,11 @@ TOPIC: Final = sql_text(
 STORE: Final = sql_text(
     """
 INSERT INTO notifications (id, organization_id, type, audience, channels, priority, per_minute, digest, send_at,
-                           expires_at, deduplication_key, state, correlation_id)
+                           expires_at, deduplication_key, state, correlation_id, created_by)
 VALUES (:id, :organization_id, :type, CAST(:audience AS jsonb), :channels, :priority, :per_minute, :digest, :send_at,
         :expires_at, :deduplication_key,
-        CASE WHEN CAST(:send_at AS timestamptz) > now() THEN 'scheduled' ELSE 'deciding' END, :correlation_id)
+        CASE WHEN CAST(:send_at AS timestamptz) > now() THEN 'scheduled' ELSE 'deciding' END, :correlation_id,
+        :created_by)
 ON CONFLICT (organization_id, deduplication_key)
       WHERE deduplication_key IS NOT NULL AND state <> 'cancelled' DO NOTHING
 RETURNING id, state, turn
@@ -49,7 +50,7 @@ REPLACE: Final = sql_text(
     """
 UPDATE notifications SET type = :type, audience = CAST(:audience AS jsonb), channels = :channels, priority = :priority,
        per_minute = :per_minute, digest = :digest, send_at = :send_at, expires_at = :expires_at,
-       correlation_id = :correlation_id,
+       correlation_id = :correlation_id, created_by = :created_by,
        state = CASE WHEN CAST(:send_at AS timestamptz) > now() THEN 'scheduled' ELSE 'deciding' END,
        paused_at = NULL, turn = turn + 1, updated_at = now()
  WHERE id = :id AND organization_id = :organization_id
@@ -84,13 +85,22 @@ SELECT :id, ordinal, :organization_id, recipient_id, channel, sealed, hash, mask
 """,
     roles=("tenant",),
 )
+# The job is theirs who asked for the notification: with their credential it is cancelled as any job that they made.
 GIVEN: Final = sql_text(
-    "UPDATE notifications SET job_id = :job_id WHERE id = :id AND organization_id = :organization_id", roles=_BOTH
+    """
+WITH given AS (
+    UPDATE notifications SET job_id = :job_id WHERE id = :id AND organization_id = :organization_id
+    RETURNING organization_id, created_by
+)
+UPDATE jobs SET created_by = given.created_by FROM given
+ WHERE jobs.id = :job_id AND jobs.organization_id = given.organization_id AND given.created_by IS NOT NULL
+""",
+    roles=_BOTH,
 )
 LOCK: Final = sql_text(
     """
 SELECT id, type, audience, channels, priority, per_minute, digest, send_at, expires_at, state, turn, cursor, paused_at,
-       job_id, correlation_id, expires_at <= now() AS is_over,
+       job_id, correlation_id, created_by, expires_at <= now() AS is_over,
        extract(epoch FROM send_at - now())::float8 AS early,
        extract(epoch FROM expires_at - now())::float8 AS remaining,
        extract(epoch FROM now() - greatest(created_at, send_at))::float8 AS late

@@ -36,7 +36,7 @@ _LOCK: Final = sql_text(
 _CANCEL: Final = sql_text(CANCEL_MANY, roles=("platform", "tenant"))
 
 
-def insert_jobs_from(source: str) -> str:
+def insert_jobs_from(source: str, *, created_by: str = "NULL") -> str:
     """The INSERT of a job for each row of a relation, and of their places: the parts of a WITH.
 
     The statement takes the parameters of `job_values` too. It is run by a platform session, and followed by `wake`.
@@ -44,8 +44,10 @@ def insert_jobs_from(source: str) -> str:
     Args:
         source: a relation with the columns `id` (UUIDv7), `organization_id`, `payload` (the job's struct as `jsonb`),
             `priority`, `correlation_id` and `run_at` (when it is due; null is at once).
+        created_by: the expression, of its columns and parameters, for who asked for the job, as ingestion has it: what
+            waits of theirs is cancelled with their credential.
     """
-    return insert_many_jobs(source, stored=_STORED)
+    return insert_many_jobs(source, "created_by", stored={**_STORED, "created_by": created_by})
 
 
 def job_values(job: msgspec.Struct) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import msgspec
 
+from singr_api.admission.call import Call
 from singr_api.admission.idempotency import Reply
 from singr_api.admission.policy import Access
 from singr_api.http.fields import OrganizationQuery
@@ -60,12 +61,13 @@ _MADE: Final = 202
     problems=(CONFLICT,),
     **_CHANGES,
 )
-async def send(session: TenantSession, services: Services, body: schemas.SendNotification) -> Reply:
+async def send(session: TenantSession, services: Services, call: Call, body: schemas.SendNotification) -> Reply:
     """Send a notification.
 
     Who gets it, and through which channel, is decided at its scheduled time, by the addresses, devices and choices at
     that moment; a person who gets nothing has a message with the reason. All errors are reported together, by path, and
-    nothing is stored in that case.
+    nothing is stored in that case. If the credential is revoked, or its person may no longer send notifications, what
+    waits of the notification is cancelled.
     """
     told = await store(
         session,
@@ -73,6 +75,7 @@ async def send(session: TenantSession, services: Services, body: schemas.SendNot
         sealer=services.sealer,
         allow_test=services.allow_test,
         intake=services.message_intake,
+        created_by=call.principal.key_id,
     )
     accepted = schemas.Accepted(told.id, told.state, told.is_new)  # type: ignore[arg-type] # a state of the table
     return Reply(_MADE if told.is_new else 200, msgspec.json.encode(accepted))

@@ -4,6 +4,7 @@ from typing import ClassVar, Final
 from uuid import UUID
 
 from singr_comms.notifying._queueing import give_to_job
+from singr_comms.notifying._steering import cancel_notification
 from singr_db import Database, sql_text
 from singr_db.chores import DatabaseChore
 
@@ -38,14 +39,22 @@ SELECT (SELECT count(*) FROM done) AS done, (SELECT count(*) FROM looked) AS loo
        (SELECT id FROM looked ORDER BY id DESC LIMIT 1) AS last,
        ARRAY(SELECT id FROM waits ORDER BY id) AS ids, ARRAY(SELECT open_at FROM waits ORDER BY id) AS open_at
 """)
-# Its job was cancelled by hand, has failed at every try, or went with its week.
+# Its job was cancelled: with the credential that asked for it, or by an operator.
+_CANCELLED: Final = sql_text("""
+SELECT n.id, n.organization_id FROM notifications AS n
+ WHERE n.ended_at IS NULL AND n.state IN ('scheduled', 'deciding')
+   AND EXISTS (SELECT FROM jobs AS j WHERE j.id = n.job_id AND j.status = 'cancelled')
+ ORDER BY n.id LIMIT :limit
+""")
+# Its job has failed at every try, or went with its week.
 _ABANDONED: Final = sql_text("""
 UPDATE notifications AS n SET turn = turn + 1, updated_at = now()
  WHERE n.id = ANY (ARRAY(SELECT id FROM notifications
                           WHERE ended_at IS NULL AND state IN ('scheduled', 'deciding') AND paused_at IS NULL
                             AND updated_at < now() - interval '1 minute'
                             AND (send_at IS NULL OR send_at < now() - interval '1 minute')
-                            AND NOT EXISTS (SELECT FROM jobs AS j WHERE j.id = job_id AND j.status = 'pending')
+                            AND NOT EXISTS (SELECT FROM jobs AS j
+                                             WHERE j.id = job_id AND j.status IN ('pending', 'cancelled'))
                           ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED))
 RETURNING n.id, n.organization_id, n.turn, n.priority
 """)
@@ -66,17 +75,21 @@ class SeeNotificationsOff(DatabaseChore):
         self._open_at, self._next_open_at = dict[UUID, UUID](), dict[UUID, UUID]()
 
     async def work(self) -> int:
-        """End those whose messages have an outcome, and go on with those whose job is gone."""
+        """End those whose messages have an outcome, cancel those whose job was, and go on where it is gone."""
         limit, seen = self.piece, self._open_at
         values = {"ids": list(seen), "open_at": list(seen.values()), "beginning": _BEGINNING}
         async with self.db.platform() as session:
             found = (await session.execute(_DONE, values | {"after": self._after, "limit": limit})).one()
+            cancelled = (await session.execute(_CANCELLED, {"limit": limit})).all()
             abandoned = (await session.execute(_ABANDONED, {"limit": limit})).all()
             for row in abandoned:
                 which = {"id": row.id, "organization_id": row.organization_id}
                 await give_to_job(session, which, row.turn, priority=row.priority)
+        for row in cancelled:
+            async with self.db.tenant(row.organization_id) as session:
+                await cancel_notification(session, row.id)
         self._next_open_at |= zip(found.ids, found.open_at, strict=True)
         self._after = found.last
         if found.looked < limit:
             self._after, self._open_at, self._next_open_at = _BEGINNING, self._next_open_at, {}
-        return int(found.done) + len(abandoned)
+        return int(found.done) + len(cancelled) + len(abandoned)

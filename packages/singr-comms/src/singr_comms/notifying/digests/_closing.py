@@ -200,6 +200,7 @@ class Digests:
                 unwanted = no
         kept = {"organization_id": who.organization_id, "windows": windows}
         kept |= {"since": span["start"], "until": span["end"]}
+        await session.execute(sql.DISOWN, kept)
         unwanted = None if await session.scalar(sql.HOLD, kept) else unwanted
         keys = await open_keys(session, self._sealer, {who.key_id})
         found = await self._open(session, who, kept, unwanted, keys)
@@ -213,6 +214,7 @@ class Digests:
         """Close one window that is held by this session, or leave it, or a part of it, for another process."""
         window = {"organization_id": row.organization_id, "window_id": row.id}
         kept = {"organization_id": row.organization_id, "windows": [row.id], "since": None, "until": None}
+        await session.execute(sql.DISOWN, kept)
         if not await session.scalar(sql.HOLD, kept):
             await session.execute(sql.CLOSED, window | {"message_id": None})
             return _Closed()

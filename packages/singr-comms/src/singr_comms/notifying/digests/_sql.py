@@ -4,6 +4,8 @@ from typing import Final
 
 from singr_comms.messages.digest import MOST
 from singr_comms.notifications.branding._worn import READER_LOCALE_SQL
+from singr_comms.notifying._author import DISOWNED
+from singr_comms.notifying._words import CANCELLED
 from singr_comms.people import RULE_SQL, closes_sql
 from singr_db import sql_text
 
@@ -46,6 +48,20 @@ _KEPT: Final = """digest_items AS i
      WHERE i.organization_id = :organization_id AND i.window_id = ANY (CAST(:windows AS uuid[]))
        AND i.created_at >= coalesce(CAST(:since AS timestamptz), '-infinity')
        AND i.created_at < coalesce(CAST(:until AS timestamptz), 'infinity')"""
+# What somebody asked for who is trusted no more is told to nobody.
+DISOWN: Final = sql_text(f"""
+WITH taken AS (
+    DELETE FROM digest_items WHERE id IN (
+        SELECT i.id FROM notifications AS n CROSS JOIN {_KEPT}
+           AND n.id = i.notification_id AND n.organization_id = i.organization_id AND {DISOWNED})
+    RETURNING notification_id, recipient_id
+)
+UPDATE messages AS m
+   SET error = jsonb_build_object('code', '{CANCELLED.code}', 'message', '{CANCELLED.message}'), updated_at = now()
+  FROM taken
+ WHERE m.organization_id = :organization_id AND m.notification_id = taken.notification_id
+   AND m.recipient_id = taken.recipient_id AND m.status = 'suppressed' AND m.error ->> 'code' = 'digested'
+""")  # noqa: S608 - constants
 # Who cancels an item meanwhile is waited for: what is held here was not, and is theirs no more once it is taken.
 HOLD: Final = sql_text(f"""
 WITH held AS MATERIALIZED (SELECT i.id FROM {_KEPT} ORDER BY i.id FOR UPDATE) SELECT count(*) FROM held

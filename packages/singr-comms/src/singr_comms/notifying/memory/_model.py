@@ -118,6 +118,7 @@ class MemoryNotification:
     expires_at: datetime | None
     deduplication_key: str | None
     correlation_id: str | None
+    created_by: str | None
     state: str
     created_at: datetime
     updated_at: datetime
