@@ -31,6 +31,7 @@ FARM = new_id()
 SEALER = Sealer(Secret("m" * 40))
 SONG = SongRequest(venue_name="Blue Note", artist="Abba", title="Waterloo", link="https://singr.example/requests")
 BRAND = BrandingInput(name="R&B Farm", color="#102030")
+BARE = "Farm via Singr"
 WORDS = OverrideInput(text="Sing {title}!")
 Change = Callable[[TenantSession, str], Awaitable[Any]]
 
@@ -119,9 +120,9 @@ def farm(db: Database, clock: VirtualClock) -> Farm:
     [
         (opts_out, "preference", [], []),
         (is_erased, "erased", [], []),
-        (moves, "sent", ["@example.org", None, False], ["@elsewhere.example.org", None, False]),
-        (is_branded, "sent", ["@example.org", None, False], ["@example.org", "R&B Farm", False]),
-        (is_reworded, "sent", ["@example.org", None, False], ["@example.org", None, True]),
+        (moves, "sent", ["@example.org", BARE, False], ["@elsewhere.example.org", BARE, False]),
+        (is_branded, "sent", ["@example.org", BARE, False], ["@example.org", "R&B Farm", False]),
+        (is_reworded, "sent", ["@example.org", BARE, False], ["@example.org", BARE, True]),
     ],
     ids=["opts-out", "is-erased", "moves", "is-branded", "is-reworded"],
 )

@@ -164,7 +164,7 @@ async def test_message_that_may_repeat_makes_no_campaign(mailjet: MailjetSimulat
 
 
 @pytest.mark.parametrize(("first", "second"), [("=", "?utf-8?q?=53?="), ("{", "{x}}"), ("[", "[x]]")])
-async def test_variables_side_by_side_in_a_subject_make_up_nothing_that_is_more_than_text(
+async def test_variables_side_by_side_in_a_subject_are_apart_and_make_up_nothing_that_is_more_than_text(
     mailjet: MailjetSimulator, build: Make, first: str, second: str
 ) -> None:
     words = Words(text="New: {link}", subject="{artist}{title}")
@@ -178,5 +178,5 @@ async def test_variables_side_by_side_in_a_subject_make_up_nothing_that_is_more_
     await build().send(envelope)
     (received,) = mailjet.received
     subject = received.message["Subject"]
-    assert unicodedata.normalize("NFKC", subject) == f"a{first}{second}"
+    assert unicodedata.normalize("NFKC", subject) == f"a{first} {second}"
     assert f"{first}{second[0]}" not in subject
