@@ -77,7 +77,7 @@ _PARAMETERS: Final[dict[str, Any]] = {
         "description": "The organization that is acted for. A person names it unless the path does; a service's"
         " credential has its own, and is refused (403) with another; a platform API key may name it here or in"
         " `organization_id`.",
-        "schema": {"type": "string"},
+        "schema": {"type": "string", "format": "uuid"},
         "example": "01920000-0000-7000-8000-000000000001",
     },
     "IdempotencyKey": {
