@@ -76,10 +76,13 @@ async def run(bench: Any, statement: str) -> None:
 
 
 async def test_no_message_fails_for_a_name_that_cannot_be_kept(bench: Any, own: Any) -> None:
-    await run(bench, "DROP TABLE category_names")
     ready = own.ParcelReady(user_name="Jane", shop="Corner Shop", link="https://parcels.example/7")
     message_id = await bench.queue(ready)
-    await bench.send(message_id)
+    await run(bench, "ALTER TABLE category_names RENAME TO elsewhere")
+    try:
+        await bench.send(message_id)
+    finally:
+        await run(bench, "ALTER TABLE elsewhere RENAME TO category_names")
     assert await bench.story(message_id) == ("sent", ["sent"])
 
 

@@ -70,7 +70,6 @@ MESSAGE: Final[dict[str, Any]] = {
     "error": None,
     "attempt_count": 1,
     "correlation_id": "req-4711",
-    "asked_by": "ak_5Tn3Xw8yLm1Po6Qr2",
     "created_at": "2026-11-27T12:00:00Z",
     "sent_at": "2026-11-27T12:00:01Z",
     "delivered_at": None,
