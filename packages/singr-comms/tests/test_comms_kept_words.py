@@ -49,6 +49,13 @@ async def test_words_go_with_the_last_whom_their_notification_names(crowd: Crowd
     assert await left(crowd) == {bare.id, everybody.id}
 
 
+async def test_whose_words_are_gone_while_they_are_still_named_counts_as_erased(crowd: Crowd) -> None:
+    bare = await crowd.tell(WORDS, [Target(phone="+15555550199")])
+    await crowd.run("DELETE FROM notification_contents")  # as an erasure of a former release left it that broke off
+    assert await crowd.decide(bare) == 1
+    assert [row.code for row in await crowd.messages(bare)] == ["erased"]
+
+
 async def test_words_go_with_the_end_of_their_notification(crowd: Crowd) -> None:
     await crowd.add("u-1")
     told, cancelled = [await crowd.tell(WORDS, Audience(all=True)) for _ in range(2)]

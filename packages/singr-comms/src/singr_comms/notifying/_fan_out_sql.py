@@ -133,7 +133,8 @@ def _judged(people: str, stop: str) -> str:
 ), judged AS MATERIALIZED (
     SELECT {_ID} AS id, r.whom, r.user_id, r.key_id, r.locale, r.sealed, r.hash, r.masked, r.content, choice.rule,
            {_CLOCK}, quiet.until, kept_for.period, kept_for.period_rule,
-           CASE WHEN CAST(:is_over AS boolean) THEN 'expired' WHEN r.whom IS NOT NULL AND r.id IS NULL THEN 'erased'
+           CASE WHEN CAST(:is_over AS boolean) THEN 'expired'
+                WHEN r.whom IS NOT NULL AND r.id IS NULL OR r.content IS NULL THEN 'erased'
                 WHEN r.whom = ANY (CAST(:without AS uuid[])) THEN 'cancelled' WHEN r.hash IS NULL THEN :nowhere
                 WHEN stop.code IS NOT NULL THEN stop.code WHEN NOT choice.allowed THEN 'preference'
                 WHEN kept_for.period IS NOT NULL AND r.email_hash IS NULL THEN '{MAILLESS}'

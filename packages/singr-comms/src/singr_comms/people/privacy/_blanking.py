@@ -168,8 +168,9 @@ class Blanking:
         values["hashes"] = await self._hashes(job, values)
         blanked = await self._in_bites(_THEIRS, _OF_THEM, values)
         blanked += await self._in_bites(_TO_ADDRESS, _OF_ADDRESS, values)
-        for statement in (_WORDS, _SAID, _TARGETS, _MASKS):
-            await self._done(statement, values)
+        async with self._db.tenant(organization_id) as session:  # in one, as nobody is to be told what has no words
+            for statement in (_WORDS, _SAID, _TARGETS, _MASKS):
+                await session.execute(statement, values)
         await self._delete_callbacks(values)
         if job.is_last:
             await self._in_bites(_FORGET_HASHES, _BLANKED, values)
