@@ -131,6 +131,20 @@ async def test_altered_link_is_not_found_and_changes_nothing(post: Post, api: ht
     assert await post.reasons() == []
 
 
+async def test_page_says_no_name_that_no_brand_could_have(post: Post, http: httpx.AsyncClient, db: Database) -> None:
+    async with db.platform() as session:
+        await session.execute(
+            text("UPDATE organizations SET name = 'Singr Security' WHERE id = :id"), {"id": ORGANIZATION}
+        )
+    with ResendSimulator().serve() as resend:
+        provider = ResendProvider(http, api_key=Secret(resend.api_key), sender=SENDER, base_url=resend.base_url)
+        assert await post.send(provider) == "sent"
+        link = resend.received[0].message["headers"]["List-Unsubscribe"].strip("<>")
+    page = (await http.get(link)).text
+    assert "<bdi>this sender</bdi>" in page
+    assert "Security" not in page.partition("<main")[2]
+
+
 @pytest.mark.xdist_group("browser")
 @pytest.mark.timeout(180)
 async def test_page_has_one_button_and_changes_nothing_before_it_is_pressed(

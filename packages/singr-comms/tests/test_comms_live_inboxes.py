@@ -2,13 +2,16 @@
 
 import asyncio
 import itertools
+from collections.abc import Callable
 
 import pytest
+from loguru import logger
 
 from singr_comms.people.inbox import InboxNews, LiveInboxes
 from singr_config.testing import settings_for_tests
 from singr_db import Database, new_id
 from singr_db.redis import redis_client
+from singr_dev.fault_proxy import FaultProxy
 
 
 async def test_what_hears_ends_in_the_middle_of_connecting_too(db: Database, redis_url: str) -> None:
@@ -78,3 +81,30 @@ async def test_a_read_that_fails_is_made_anew_and_one_that_nobody_waits_for_goes
     goes_on.set()
     assert await second == 7
     await client.aclose()
+
+
+async def test_news_that_were_away_are_said_to_be_back(redis_url: str, faulty: Callable[[str], FaultProxy]) -> None:
+    proxy, said = faulty(redis_url), []
+    proxy.refuse()
+    settings = settings_for_tests(DATABASE_URL="postgresql://nowhere/singr", REDIS_URL=proxy.url)
+    client = redis_client(settings.redis)
+    sink = logger.add(lambda line: said.append(line.record["message"]), level="INFO")
+
+    async def listen() -> None:
+        async for _ in InboxNews(client).hear():
+            pass
+
+    listening = asyncio.create_task(listen())
+    try:
+        async with asyncio.timeout(30):
+            while not said:  # noqa: ASYNC110 - the log sets no event
+                await asyncio.sleep(0.02)
+            proxy.restore()
+            while len(said) < 2:  # noqa: ASYNC110 - likewise
+                await asyncio.sleep(0.02)
+    finally:
+        logger.remove(sink)
+        listening.cancel()
+        await asyncio.wait([listening])
+        await client.aclose()
+    assert [line.partition(",")[0] for line in said] == ["news of inboxes are away", "news of inboxes are back"]

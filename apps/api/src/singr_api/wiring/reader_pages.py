@@ -16,7 +16,7 @@ from singr_api.routing.route import Answer
 from singr_api.wiring.brand import branded, icon_source
 from singr_api.wiring.reader_words import Words, words_for
 from singr_api.wiring.services import Services
-from singr_comms.notifications import LOGOS
+from singr_comms.notifications import LOGOS, is_fit_name
 from singr_comms.people import Sender
 from singr_config import BrandSettings
 
@@ -55,10 +55,14 @@ def reader_page(
         words: the reader's language.
         title: in HTML.
         content: in HTML; `{sender}` and `{category}` in it stand for these.
-        sender: who sends the mails: the page is marked by their brand, and by ours where they have none.
+        sender: who sends the mails: the page is marked by their brand, and by ours where they have none; a name that no
+            brand could have stands nowhere.
         category: what the mails are about, in words.
     """
     brand = escape(sender.brand or services.brand.name, quote=True)
+    name = sender.brand or sender.name
+    if name is None or not (sender.brand or is_fit_name(name, services.own_names)):
+        name = words["sender"]
     told = {
         "lang": words.lang,
         "dir": words.dir,
@@ -66,7 +70,7 @@ def reader_page(
         "brand": brand,
         "mark": _mark(sender, brand),
         "category": f"<strong><bdi>{escape(category, quote=True)}</bdi></strong>",
-        "sender": f"<bdi>{escape(sender.name or words['sender'], quote=True)}</bdi>",
+        "sender": f"<bdi>{escape(name, quote=True)}</bdi>",
     }
     page = _shell(services.brand).replace("{content}", content)
     page = _NAMED.sub(lambda found: told.get(found[1], found[0]), page)  # once: no name is looked for in another

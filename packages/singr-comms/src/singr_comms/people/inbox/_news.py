@@ -65,12 +65,13 @@ class InboxNews:
                     yield frozenset()
                     while True:
                         message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=_QUIET)
+                        if failures:
+                            failures = 0
+                            _log.info("news of inboxes are back")
                         if message is None:
                             await pubsub.ping()
-                        else:
-                            failures = 0
-                            if named := _named(message["data"]):
-                                yield named
+                        elif named := _named(message["data"]):
+                            yield named
             except (redis.RedisError, OSError) as error:
                 failures += 1
                 if failures == 1:
