@@ -37,6 +37,10 @@ WITHOUT_END = (
     "messages AS m LEFT JOIN jobs AS j ON j.id = m.job_id WHERE m.status IN ('queued', 'dispatched')"
     " OR (m.status = 'unknown' AND j.status NOT IN ('completed', 'failed', 'cancelled'))"
 )
+# What became of a message, and why.
+_STORY = """SELECT j.status, j.error, m.error, array_agg((a.status, a.provider, a.error) ORDER BY a.started_at)
+  FROM messages AS m JOIN jobs AS j ON j.id = m.job_id LEFT JOIN message_attempts AS a ON a.message_id = m.id
+ WHERE m.job_id = %s GROUP BY j.id, m.id"""
 # A provider has it in hand.
 CALLED = "message_attempts WHERE status = 'dispatched' AND now() - started_at BETWEEN '0.1 s' AND '0.4 s'"
 # It waits for its provider's own word, ten minutes.
@@ -247,7 +251,8 @@ def judge(site: Site, apart: Apart, numbers: Mapping[UUID, int]) -> None:
         is_once = len(copies) <= 1 or (may_repeat and len(copies) <= sent + unknown)
         is_one_for_readers = channel != "push" or len(set(copies)) <= 1  # a copy takes the place of the first
         if not (has_its_end and is_once and is_one_for_readers):
-            wrong.append((channel, kind, status, f"{sent} sent, {unknown} unknown, taken {len(copies)} times"))
+            counts = f"{sent} sent, {unknown} unknown, taken {len(copies)} times"
+            wrong.append((channel, kind, status, counts, site.sql(_STORY, job_id)))
     assert wrong == []
     assert len(rows) == len(numbers)
     assert sum(map(bool, took.values())) <= len(numbers), "providers took what nobody asked for"
