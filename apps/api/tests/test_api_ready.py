@@ -59,7 +59,7 @@ async def test_ready_says_that_redis_takes_no_writes(db: Any, reader: redis.asyn
     assert await reader.ping()
     found = (await Probes(db, reader, revision="any").readiness()).checks["redis"]
     assert found.status == "degraded"
-    assert "refuses writes" in str(found.why)
+    assert "refuses what is asked of it" in str(found.why)
 
 
 @asynccontextmanager
@@ -90,9 +90,10 @@ async def answering(words: str) -> AsyncIterator[redis.asyncio.Redis]:
         ("NOREPLICAS Not enough good replicas to write.", "NOREPLICAS: fewer replicas are there"),
         ("MASTERDOWN Link with MASTER is down", "MASTERDOWN: it is a replica that has lost its primary"),
         ("NOPERM User singr has no permissions to run the 'evalsha' command", "give it +evalsha"),
-        ("NOAUTH Authentication required.", "WRONGPASS: it refuses the user"),
+        ("MOVED 3999 127.0.0.1:6381", "MOVED: it is one node of a cluster"),
+        ("NOAUTH Authentication required.", "NOAUTH: it asks for a password, and REDIS_URL has none"),
         ("WRONGPASS invalid username-password pair or user is disabled.", "WRONGPASS: it refuses the user"),
-        ("SHUTTINGDOWN soon", "refuses writes (SHUTTINGDOWN)"),
+        ("SHUTTINGDOWN soon", "refuses what is asked of it (SHUTTINGDOWN)"),
     ],
     ids=lambda words: words.split()[0],
 )

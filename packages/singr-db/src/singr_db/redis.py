@@ -28,12 +28,16 @@ _MEANS: Final = {
     "LOADING": "it reads its data from disk, and serves when it has",
     "MISCONF": "it cannot write a snapshot to its disk, and takes no writes until it can: its log says why",
     "READONLY": "it is a replica: let REDIS_URL lead to the primary",
-    "OOM": "it has no memory left under noeviction: raise maxmemory, or find what fills it",
+    "OOM": "it has no memory left: raise maxmemory, or find what fills it",
     "NOREPLICAS": "fewer replicas are there than min-replicas-to-write asks for",
     "MASTERDOWN": "it is a replica that has lost its primary",
     "CLUSTERDOWN": "its cluster does not serve all slots",
-    "WRONGPASS": "it refuses the user or the password of REDIS_URL, or asks for one that is not there",
+    "MOVED": "it is one node of a cluster: let REDIS_URL lead to a Redis that is not divided",
+    "DB": "it has no database of the number in REDIS_URL",
+    "NOAUTH": "it asks for a password, and REDIS_URL has none: put it there",
+    "WRONGPASS": "it refuses the user or the password of REDIS_URL: put there what it takes",
 }
+_ASKS_FOR_ONE: Final = ("Authentication required", "NOAUTH")
 _WORD: Final = re.compile(r"[A-Z]{2,}\b")
 # Words that the client makes classes of, and takes out of the text.
 _CLASSES: Final = (
@@ -42,6 +46,8 @@ _CLASSES: Final = (
     (redis.exceptions.OutOfMemoryError, "OOM"),
     (redis.exceptions.MasterDownError, "MASTERDOWN"),
     (redis.exceptions.ClusterDownError, "CLUSTERDOWN"),
+    (redis.exceptions.AskError, "MOVED"),  # and its kind MovedError
+    (redis.exceptions.ClusterCrossSlotError, "MOVED"),
     (redis.exceptions.AuthenticationError, "WRONGPASS"),
 )
 
@@ -103,8 +109,12 @@ def refusal_of(error: BaseException) -> str | None:
 
     Redis 7 gives a new user no channels, and managed ones withhold commands: the server answers a PING as ever.
     """
+    if isinstance(error, redis.ConnectionError) and isinstance(error.__cause__, redis.RedisError):
+        error = error.__cause__  # said while the client signed in, which it tells as a lost connection
     said = str(error)
     word = next((word for kind, word in _CLASSES if isinstance(error, kind)), "")
+    if word == "WRONGPASS" and said.startswith(_ASKS_FOR_ONE):
+        word = "NOAUTH"
     if not word:
         if not isinstance(error, redis.ResponseError):
             return None

@@ -21,7 +21,7 @@ _UNCOUNTED = "Rate limits are open, and sign-in by password or code is shut, {}.
 _POLLED = "Jobs are accepted and kept, and workers find them by polling, up to a second later."
 _NO_REDIS = "There is no Redis (REDIS_URL)."
 _REDIS_AWAY = "Redis does not answer."
-_REDIS_REFUSES = "Redis answers, but refuses writes ({})."
+_REDIS_REFUSES = "Redis answers, but refuses what is asked of it ({})."
 _WAKES_REFUSED = "{} refuses wake-ups ({})."
 _RABBIT_AWAY = "RabbitMQ does not answer."
 _DATABASE_AWAY = "PostgreSQL does not answer: nothing can be accepted until it is back."
@@ -151,7 +151,7 @@ class Probes:
         except Exception as error:  # noqa: BLE001 - as above
             if (why := refusal_of(error)) is not None:
                 refuses = _REDIS_REFUSES.format(why)
-                return "degraded", f"{refuses} {_UNCOUNTED.format('until it takes them')}{meanwhile}"
+                return "degraded", f"{refuses} {_UNCOUNTED.format('until it takes that')}{meanwhile}"
             return "degraded", f"{_REDIS_AWAY} {_UNCOUNTED.format('until it is back')}{meanwhile}"
         if self._waker is None:
             return "ok", None
