@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 from comms_crowds import Crowd
+from comms_waiting import waits
 from sqlalchemy import text
 
 from singr_comms import PlainSms
@@ -29,7 +30,6 @@ STOP = """
 INSERT INTO suppressions (id, organization_id, channel, address_hash, address_masked, scope, reason)
 SELECT :id, :organization, 'email', email_hash, '***', :scope, :reason FROM recipients WHERE external_id = :name
 """
-WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 @pytest.fixture
@@ -42,18 +42,12 @@ def soon(hours: int = 1) -> datetime:
     return datetime.now(UTC) + timedelta(hours=hours)
 
 
-async def until_it_waits(crowd: Crowd) -> None:
-    async with asyncio.timeout(20), crowd.db.platform() as session:
-        while not await session.scalar(text(WAITING)):  # noqa: ASYNC110 - it tells nobody
-            await asyncio.sleep(0.01)
-
-
 async def test_a_key_is_free_for_whoever_waited_while_its_notification_was_cancelled(crowd: Crowd) -> None:
     first = await crowd.tell(SMS, EVERYBODY, send_at=soon(), deduplication_key="pickup-7")
     async with crowd.db.tenant(crowd.organization) as session:
         await session.execute(text("SELECT FROM notifications WHERE id = :id FOR UPDATE"), {"id": first.id})
         telling = asyncio.create_task(crowd.tell(SMS, EVERYBODY, deduplication_key="pickup-7", replace=True))
-        await until_it_waits(crowd)
+        await waits(crowd.db, telling)
         await cancel_notification(session, first.id)
     second = await telling
     assert second.is_new

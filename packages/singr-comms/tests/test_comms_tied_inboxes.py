@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 from comms_crowds import Crowd
-from sqlalchemy import text
+from comms_waiting import waits
 
 from singr_comms import PlainPush
 from singr_comms.people import Member, RecipientInput, put_recipient, recipient_named
@@ -209,16 +209,6 @@ async def test_an_item_that_is_on_its_way_as_the_account_gets_the_recipient_is_h
         push = InboxMessage((await recipient_named(slow, "u-1")).id, PlainPush(title="on its way", text="Come."))
         await add_to_inboxes(slow, crowd.sealer, [push], organization_id=crowd.organization)
         tying = asyncio.create_task(person.put(ADA))
-        await until_somebody_waits(crowd)
+        await waits(crowd.db, tying)
     await tying
     assert await person.sees() == []
-
-
-async def until_somebody_waits(crowd: Crowd) -> None:
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    async with asyncio.timeout(20):
-        while True:
-            async with crowd.db.platform() as session:
-                if await session.scalar(text(waiting)):
-                    return
-            await asyncio.sleep(0.01)

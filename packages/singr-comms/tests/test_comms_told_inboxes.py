@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 from comms_crowds import Crowd
+from comms_waiting import waits
 from sqlalchemy import text
 
 from singr_comms import PlainPush
@@ -27,7 +28,6 @@ from singr_comms.people.inbox import InboxMessage, add_to_inboxes, count_inbox, 
 
 EVERYBODY = Audience(all=True)
 SAID = {"title": "Now", "text": "Come on."}
-WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 WAYS = ["push", "inbox"]
 
 
@@ -56,15 +56,6 @@ async def standing(crowd: Crowd, *names: str) -> dict[str, tuple[int, int, int]]
             items = await list_inbox(session, crowd.sealer, crowd.ids[name])
             found[name] = (counts.unread, counts.unseen, len(items.items))
     return found
-
-
-async def until_somebody_waits(crowd: Crowd) -> None:
-    async with asyncio.timeout(20):
-        while True:
-            async with crowd.db.platform() as session:  # what is looked at stays the same within a transaction
-                if await session.scalar(text(WAITING)):
-                    return
-            await asyncio.sleep(0.01)
 
 
 async def reasons(crowd: Crowd, told: Any) -> dict[str, tuple[str, str | None]]:
@@ -189,7 +180,7 @@ async def test_somebody_erased_in_the_same_moment_keeps_nobody_else_from_theirs(
     async with crowd.db.platform() as session:
         await session.execute(text("DELETE FROM recipients WHERE id = :id"), {"id": crowd.ids["b"]})
         deciding = asyncio.create_task(crowd.decide(told))
-        await until_somebody_waits(crowd)
+        await waits(crowd.db, deciding)
     assert await deciding == 3
     rows = Counter((row.external_id, row.status, row.code) for row in await crowd.messages(told))
     assert rows == {

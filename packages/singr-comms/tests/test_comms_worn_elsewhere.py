@@ -1,5 +1,6 @@
 """What is told of a message elsewhere, in an inbox, a digest or an export, is what was sent: words and language."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,7 @@ async def words(crowd: Crowd, channel: str, subject: str, locale: str = "de") ->
     async with crowd.db.tenant(crowd.organization) as session:
         await put_override(session, "plain", channel, locale, OverrideInput(text="Own: {text}", subject=subject))
     await crowd.run(IN_FORCE)
+    await asyncio.sleep(0.002)  # messages tell when they were made by the millisecond
 
 
 async def exported(crowd: Crowd, folder: Path) -> Any:
@@ -97,7 +99,7 @@ async def test_export_tells_what_is_to_go_to_a_bare_address_in_the_organizations
 ) -> None:
     async with crowd.db.tenant(crowd.organization) as session:
         await put_branding(session, BrandingInput(name="Farm", color="#0a6640", locale="de"))
-    await crowd.run("UPDATE brandings SET starts_at = now()")
+    await crowd.run("UPDATE brandings SET starts_at = now() - interval '1 second'")
     data = {"farm_name": "Sunny", "order_number": "A-1", "pickup_place": "Gate", "link": "https://singr.example/o"}
     to = [Target(email="ada@example.org", data={"user_name": "Ada"})]
     await crowd.tell("order_ready", to, data=data, channels=["email"])
@@ -112,7 +114,7 @@ async def test_export_tells_a_message_in_the_language_that_it_was_sent_in(
 ) -> None:
     async with crowd.db.tenant(crowd.organization) as session:
         await put_branding(session, BrandingInput(name="Farm", color="#0a6640", locale="de"))
-    await crowd.run("UPDATE brandings SET starts_at = now()")
+    await crowd.run("UPDATE brandings SET starts_at = now() - interval '1 second'")
     await words(crowd, "email", "Hallo")
     ids: list[UUID] = []
     for own in (None, "en", "fr"):
