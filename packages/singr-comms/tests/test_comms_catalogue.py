@@ -1,5 +1,6 @@
 """The catalogue is open: a service adds its own types of message, and a wrong declaration says what to do."""
 
+import codecs
 import importlib
 import shutil
 import subprocess
@@ -319,6 +320,13 @@ def test_words_that_cannot_be_rendered_are_told_by_trying_them_out(tmp_path: Pat
     (tmp_path / "email.txt").write_text(text)
     with pytest.raises(DeclarationError, match=says):
         one.try_out()
+
+
+def test_the_mark_that_some_editors_begin_a_file_with_is_no_part_of_a_message(tmp_path: Path) -> None:
+    one = declared(folder(tmp_path, *EMAIL))
+    for text in EMAIL:
+        (tmp_path / text).write_bytes(codecs.BOM_UTF8 + (tmp_path / text).read_bytes())
+    assert "\ufeff" not in "".join(text for texts in one.try_out().values() for text in texts)
 
 
 @pytest.mark.parametrize(

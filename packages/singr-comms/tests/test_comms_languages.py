@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from singr_comms import (
     EmailAddress,
+    EmailEnvelope,
     Message,
     MessageType,
     SecurityEvent,
@@ -19,12 +20,15 @@ from singr_comms import (
     render_email,
 )
 from singr_comms.channels import CHANNELS
+from singr_comms.channels.email import sender_of
 from singr_comms.messages.digest import Digest, DigestItem
 from singr_comms.messages.low_stock_alert import LowStockAlertPush
 from singr_comms.messages.plain import PlainEmail
 from singr_comms.notifications import EmailRequest, queue_email
+from singr_comms.rendering._brand import OrganizationBrand
 from singr_comms.rendering._formats import counted
 from singr_comms.rendering._languages import direction, locales_in
+from singr_comms.rendering._templates import render
 
 SHIP = ("de", "ar")
 TYPES = sorted(message_types, key=lambda one: one.name)
@@ -200,6 +204,29 @@ def test_names_in_an_arabic_mail_turn_nothing_but_themselves_and_links_run_from_
         assert "\u2068A (b)\u2069" in str(part)
         assert "\u2068أم كلثوم" not in str(part)
     assert '<a class="singr-link" dir="ltr" href="https://singr.example/x"' in shown.html
+
+
+@pytest.mark.parametrize("locale", ["ar", "en"])
+@pytest.mark.parametrize("one", TYPES, ids=lambda one: one.name)
+def test_the_name_of_a_brand_is_set_apart_wherever_a_message_says_it(one: MessageType, locale: str) -> None:
+    name = "Encore!" if locale == "ar" else "أنغام"
+    for channel, message in one.samples():
+        for said in render(message, OrganizationBrand(name=name), *CHANNELS[channel].texts, locale=locale):
+            assert said.count(name) == said.count(f"\u2068{name}\u2069")
+
+
+def test_the_name_of_a_brand_comes_alone_where_it_turns_nothing_and_in_what_names_the_sender() -> None:
+    digest = next(message for _, message in next(one for one in TYPES if one.name == "digest").samples())
+    assert "\u2068" not in render_email(digest, OrganizationBrand(name="Encore!"), "en").subject
+    assert "\u2068Encore!\u2069" in render_email(digest, OrganizationBrand(name="Encore!"), "ar").subject
+    sent = EmailEnvelope(
+        to=EmailAddress("jane@example.org"),
+        message=digest,
+        idempotency_token="1",
+        locale="ar",
+        brand=OrganizationBrand(name="Encore!", sender="Encore!"),
+    )
+    assert sender_of(sent, sent.to).name == "Encore!"
 
 
 def test_words_of_another_direction_keep_their_full_stops_where_they_belong() -> None:

@@ -287,6 +287,22 @@ def test_amounts_days_and_moments_are_written_as_a_language_writes_them(
         assert written_instant(other, lang) == other, "a moment in words of somebody's stays what it is"
 
 
+@pytest.mark.parametrize(
+    ("given", "en", "de", "ar"),
+    [
+        ("EUR 12.5", "EUR 12.50", "12,50 EUR", "12.50 EUR"),
+        ("EUR 12", "EUR 12.00", "12,00 EUR", "12.00 EUR"),
+        ("KWD 1.5", "KWD 1.500", "1,500 KWD", "1.500 KWD"),
+        ("JPY 100", "JPY 100", "100 JPY", "100 JPY"),
+        ("JPY 125000", "JPY 125,000", "125.000 JPY", "125,000 JPY"),
+        ("EUR 999999999.99", "EUR 999,999,999.99", "999.999.999,99 EUR", "999,999,999.99 EUR"),
+    ],
+)
+def test_an_amount_has_the_decimals_of_its_currency_however_it_was_given(given: str, en: str, de: str, ar: str) -> None:
+    assert [written_amount(given, lang) for lang in ("en", "de", "ar")] == [en, de, ar]
+    assert written_amount(given, "fr") == en.replace(",", "").partition(" ")[2] + f" {given[:3]}"
+
+
 @pytest.mark.parametrize("text", ["Sold out", "Sold out.", "Sold out. "])
 def test_a_reason_ends_as_a_sentence_once(text: str) -> None:
     assert as_sentence(text) == "Sold out."

@@ -9,6 +9,7 @@ import pytest
 from singr_comms import (
     Links,
     MagicLinkSms,
+    PlainSms,
     SmsMessage,
     TwoFactorCodeSms,
     VerificationCodeSms,
@@ -39,6 +40,8 @@ from singr_comms._masking import scrub
         ("Ω" * 160, "GSM-7", 160, 1),
         ("ç" * 70, "UCS-2", 70, 1),  # the capital is in the alphabet, the small one is not
         ("ç" * 71, "UCS-2", 71, 2),
+        ("e\u0301" * 160, "GSM-7", 160, 1),  # as it is sent: composed
+        ("c\u0327" * 70, "UCS-2", 70, 1),
         ("🎤" * 35, "UCS-2", 70, 1),
         ("🎤" * 36, "UCS-2", 72, 2),
         ("a" * 66 + "🎤" + "a" * 66, "UCS-2", 134, 3),  # no pair is split
@@ -47,6 +50,16 @@ from singr_comms._masking import scrub
 def test_segments_are_counted_as_networks_bill_them(text: str, encoding: str, units: int, segments: int) -> None:
     counted = sms_segments(text)
     assert (counted.encoding, counted.units, counted.segments) == (encoding, units, segments)
+
+
+def test_a_letter_that_came_in_two_costs_a_text_message_no_alphabet() -> None:
+    apart = PlainSms(text="Cafe\u0301, Mu\u0308nchen: \u2460 ffi \ufb03")
+    assert render_sms(apart) == "Café, München: \u2460 ffi \ufb03", "nothing but composed: what looks alike stays"
+    assert sms_segments(render_sms(PlainSms(text="Cafe\u0301 " * 30))).encoding == "GSM-7"
+
+
+def test_composing_makes_no_text_message_longer() -> None:
+    assert len(render_sms(PlainSms(text="\ufb2c" * 1600))) == 1600
 
 
 @pytest.mark.parametrize(

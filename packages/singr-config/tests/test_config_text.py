@@ -93,6 +93,7 @@ def test_nothing_that_people_type_is_a_link_and_once_is_enough(count: int) -> No
         "2026.11.29-1",
         "29. Dezember 2026 um 19:30 Uhr",
         "Invoice 1.234,50; 12.5%, 2:1, 19:30:15",
+        "999.999.999,99 EUR or EUR 1,234,567.50, KWD 1.250.",
         "\u20ac1.234,50 (3.50)",
         "2026-11-22T18:05Z",
         "19:30/20:00",

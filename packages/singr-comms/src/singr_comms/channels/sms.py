@@ -9,7 +9,7 @@ from singr_comms.channels._channel import Channel, SendReceipt
 from singr_comms.models._fields import E164, Locale, Token
 from singr_comms.models._message import Message
 from singr_comms.rendering._brand import OrganizationBrand
-from singr_comms.rendering._segments import sms_segments
+from singr_comms.rendering._segments import composed, sms_segments
 from singr_comms.rendering._templates import DEFAULT_BRAND, render
 from singr_config import BrandSettings
 
@@ -91,7 +91,7 @@ def check_sms(envelope: SmsEnvelope) -> SmsEnvelope:
 
 
 def render_sms(message: Message, brand: BrandSettings = DEFAULT_BRAND, locale: str | None = None) -> str:
-    """Render an SMS: at most 1,600 characters; see `sms_segments` for what it costs.
+    """Render an SMS: at most 1,600 characters, composed (NFC); see `sms_segments` for what it costs.
 
     Args:
         message: The message.
@@ -102,4 +102,4 @@ def render_sms(message: Message, brand: BrandSettings = DEFAULT_BRAND, locale: s
         InvalidMessageError: a variable breaks its model.
     """
     [text] = render(message, brand, *CHANNEL.texts, locale=locale)
-    return text.strip()
+    return composed(text.strip())

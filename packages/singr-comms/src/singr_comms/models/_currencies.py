@@ -27,3 +27,14 @@ AMOUNT_PATTERN: Final = "|".join(
     )
 )
 """A currency's code, a space and an amount, with no more decimals than the currency has."""
+
+_DECIMALS: Final = {
+    **dict.fromkeys(_WHOLE.split(), 0),
+    **dict.fromkeys(_HUNDREDTHS.split(), 2),
+    **dict.fromkeys(_THOUSANDTHS.split(), 3),
+}
+
+
+def decimals_of(currency: str) -> int | None:
+    """How many decimals amounts of a currency have; None where there is no such currency."""
+    return _DECIMALS.get(currency)

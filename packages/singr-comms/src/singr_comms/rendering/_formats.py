@@ -10,6 +10,7 @@ from typing import Final
 
 import jinja2
 
+from singr_comms.models._currencies import decimals_of
 from singr_comms.models._fields import INSTANT_PATTERN
 
 _MONTHS: Final = {
@@ -43,6 +44,8 @@ _UNITS: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
         "days": {"one": "يوم واحد", "two": "يومين", "few": "{} أيام", "many": "{} يومًا", "other": "{} يوم"},
     },
 }
+_SEPARATORS: Final = {"en": (",", "."), "de": (".", ","), "ar": (",", ".")}
+_USUAL_SEPARATORS: Final = ("", ".")  # a comma would be a decimal one to half the world
 _ENDS: Final = frozenset(".!?…؟。")
 _CLOSING: Final = '\u2069“”"»)'  # the end of an isolate, of a quotation, of brackets: a sentence ends within them
 DEFAULT_LANGUAGE: Final = "en"
@@ -127,11 +130,23 @@ def clock(given: str) -> str:
 
 
 def written_amount(amount: str, lang: str) -> str:
-    """An amount with the code of its currency, which is clear everywhere and costs no SMS its alphabet."""
+    """An amount with the code of its currency, which is clear everywhere and costs no SMS its alphabet.
+
+    It has the currency's decimals, however many were given, and its thousands are set apart where it is known how.
+
+    >>> written_amount("EUR 1234567.5", "en"), written_amount("EUR 12", "de"), written_amount("JPY 1250", "ar")
+    ('EUR 1,234,567.50', '12,00 EUR', '1,250 JPY')
+    """
     currency, _, number = amount.partition(" ")
-    if lang == "de":
-        return f"{number.replace('.', ',')} {currency}"
-    return amount if lang == DEFAULT_LANGUAGE else f"{number} {currency}"
+    decimals = decimals_of(currency)
+    if decimals is None:
+        return amount
+    whole, _, given = number.partition(".")
+    thousands, point = _SEPARATORS.get(lang, _USUAL_SEPARATORS)
+    written = f"{int(whole):,}".replace(",", thousands)
+    if decimals:
+        written += point + given.ljust(decimals, "0")
+    return f"{currency} {written}" if lang == DEFAULT_LANGUAGE else f"{written} {currency}"
 
 
 def written_day(given: str, lang: str) -> str:

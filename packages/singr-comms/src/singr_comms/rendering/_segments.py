@@ -1,5 +1,6 @@
 """How many parts an SMS is billed and sent as (3GPP TS 23.038 and 23.040)."""
 
+import unicodedata
 from collections.abc import Iterator
 from typing import Final, Literal
 
@@ -29,8 +30,18 @@ class SmsSegments(msgspec.Struct, frozen=True):
     segments: int
 
 
+def composed(text: str) -> str:
+    """The text of an SMS as it is sent: each letter with its accents as one character, where there is one (NFC).
+
+    GSM-7 has some of those, and no accent by itself: one decomposed letter would cost an SMS its alphabet.
+    """
+    whole = unicodedata.normalize("NFC", text)
+    return whole if len(whole) <= len(text) else text  # a few letters of India's and Israel's scripts come apart by it
+
+
 def sms_segments(text: str) -> SmsSegments:
-    """Count the parts of an SMS; no escape sequence and no surrogate pair is split between two parts."""
+    """Count the parts of an SMS as it is sent; no escape sequence and no surrogate pair is split between two parts."""
+    text = composed(text)
     encoding: Literal["GSM-7", "UCS-2"] = (
         "GSM-7" if all(c in _GSM_BASIC or c in _GSM_EXTENDED for c in text) else "UCS-2"
     )

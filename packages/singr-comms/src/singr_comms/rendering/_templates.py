@@ -8,6 +8,7 @@ from importlib.resources.abc import Traversable
 from typing import Final
 
 import jinja2
+import msgspec
 
 from singr_comms._errors import InvalidMessageError
 from singr_comms.models._message import Message, checked
@@ -25,7 +26,7 @@ from singr_comms.rendering._formats import (
     sentence,
 )
 from singr_comms.rendering._inert import inert, inert_variables, is_link
-from singr_comms.rendering._languages import END, ISOLATE, ISOLATES, LOCALE, direction, fitting, locales_in
+from singr_comms.rendering._languages import END, ISOLATE, ISOLATES, LOCALE, direction, fitting, isolated, locales_in
 from singr_comms.rendering._own_words import filled_in, fit, paragraphs_of, written_variables
 from singr_comms.rendering._paragraphs import split_paragraphs
 from singr_config import BrandSettings
@@ -84,13 +85,18 @@ def render(
     lang = language_of(type(message), texts, locale)
     shown = inert_variables(checked(message, type(message)), base_direction=direction(lang))
     foot = {"choices": choices, "unsubscribe": unsubscribe}
-    variables = shown | {"brand": brand, "lang": lang, "dir": direction(lang), "foot": foot}
+    variables = shown | {"brand": _set_apart(brand, lang), "lang": lang, "dir": direction(lang), "foot": foot}
     place_of = folder if lang == DEFAULT_LANGUAGE else f"{folder}/{lang}"
     words = brand.words if isinstance(brand, OrganizationBrand) else None
     own = None if words is None else _own(message, words, variables, place_of, texts)
     if own is None:
         return [environment().get_template(f"{place_of}/{text}").render(variables) for text in texts]
     return [own(text) for text in texts]
+
+
+def _set_apart(brand: BrandSettings, lang: str) -> BrandSettings:
+    """A brand whose name turns nothing of the words around it, as names of people and things do not."""
+    return msgspec.structs.replace(brand, name=isolated(brand.name, direction(lang)))
 
 
 def _own(
@@ -166,7 +172,7 @@ class _Folders(jinja2.BaseLoader):
         place = files(__package__) / LAYOUT if folder == LAYOUT else _folder_of(folder)
         if place is None or not (place / name).is_file():
             raise jinja2.TemplateNotFound(template)
-        return (place / name).read_text(encoding="utf-8"), template, None
+        return (place / name).read_text(encoding="utf-8-sig"), template, None  # some editors begin with a mark
 
 
 def _folder_of(name: str) -> Traversable | None:
