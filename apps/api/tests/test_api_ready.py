@@ -10,6 +10,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 import redis.asyncio
+from sqlalchemy import make_url
 
 from singr_api.operations.health.probes import Probes
 from singr_config import RabbitSettings, RedisSettings, Secret
@@ -104,6 +105,22 @@ async def test_ready_says_what_redis_said_and_guesses_nothing(db: Any, answer: s
     assert said in str(found.why)
 
 
+async def test_ready_says_what_postgresql_refuses_and_not_that_it_does_not_answer(settings: Any) -> None:
+    place = make_url(settings.database.url.reveal()).set(database="canary")
+    url = Secret(place.render_as_string(hide_password=False))
+    async with Database(msgspec.structs.replace(settings.database, url=url), application_name="singr-tests") as db:
+        found = await Probes(db, None, revision="any").readiness()
+    assert (found.status, found.checks["database"].status) == ("unavailable", "down")
+    assert "refuses connections (DATABASE_URL names a database" in str(found.checks["database"].why)
+    assert "canary" not in str(found)
+
+
+async def test_ready_says_what_makes_a_database_that_nobody_set_up(db: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("singr_db.sessions._database.TENANT_ROLE", "nobody_of_this_name")
+    found = (await Probes(db, None, revision="any").readiness()).checks["database"]
+    assert "singr_tenant is missing: run singr-db upgrade" in str(found.why)
+
+
 async def test_ready_says_that_commits_do_not_end(db: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("singr_db.sessions._commits._PATIENCE_S", 0.0)
     found = await Probes(db, None, revision="any").readiness()
@@ -127,7 +144,7 @@ async def test_ready_waits_for_no_database_that_has_stopped_answering(
     found = await probes.readiness()
     assert probes._left, "what was asked of it has not ended, and nobody waited for that"
     assert (found.status, found.checks["database"].status) == ("unavailable", "down")
-    assert found.checks["migrations"].why == "Not known while the database is away."
+    assert found.checks["migrations"].why == "Not known without the database."
     proxy.restore()
     proxy.cut()
     await asyncio.wait(probes._left)

@@ -6,9 +6,10 @@ from uuid import uuid4
 import httpx
 import msgspec
 import pytest
+from sqlalchemy import make_url
 
 import singr_db
-from singr_config import Settings
+from singr_config import Secret, Settings
 from singr_db import Database
 from singr_db.limits import RateLimiter
 from singr_db.redis import redis_client
@@ -126,7 +127,15 @@ async def test_worker_says_that_redis_takes_no_writes(settings) -> None:
 async def test_worker_says_that_handlers_get_no_session(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     assert await _database(db) == "ok"
     monkeypatch.setattr(singr_db.sessions._database, "TENANT_ROLE", "nobody_of_this_name")
-    assert await _database(db) == "InvalidParameterValue"
+    told = await _database(db)
+    assert told == "the role singr_tenant is missing: run singr-db upgrade, which makes it and the tables"
+
+
+async def test_worker_says_what_postgresql_refuses(settings: Settings) -> None:
+    place = make_url(settings.database.url.reveal()).set(database="canary")
+    url = Secret(place.render_as_string(hide_password=False))
+    async with Database(msgspec.structs.replace(settings.database, url=url), application_name="singr-tests") as db:
+        assert await _database(db) == "DATABASE_URL names a database that it does not have"
 
 
 async def test_sessions_that_are_all_in_use_are_no_sign_of_trouble(db: Database, settings: Settings) -> None:

@@ -124,7 +124,7 @@ async def _database(database: Database) -> str:
     except CommitsHangError:
         return "commits do not end"
     except Exception as error:  # noqa: BLE001 - whatever it is, it is why the database is not ok
-        return type(getattr(error, "orig", None) or error).__name__
+        return database.refusal(error) or type(getattr(error, "orig", None) or error).__name__
     return "ok"
 
 

@@ -26,10 +26,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         from singr_auth.accounts import AccountError, UnknownOrganizationError, UnknownScopeError  # noqa: PLC0415 — the extra [accounts] may be absent
-        from singr_db import DATABASE_ERRORS, SingrDbError, database_error_words  # noqa: PLC0415 — likewise
+        from singr_db import DATABASE_ERRORS, SingrDbError, database_error_words, leave_pools_unheard  # noqa: PLC0415 — likewise
     except ImportError:
         print("singr-auth's commands need the database: install singr-auth[accounts].", file=sys.stderr)
         return 2
+    leave_pools_unheard()
     try:
         return asyncio.run(_run(arguments, load_settings()))
     except (AccountError, ConfigurationError, UnknownOrganizationError, UnknownScopeError) as error:

@@ -33,7 +33,7 @@ from singr_db.sealing._sealer import Sealer
 from singr_db.sessions._commits import LEAVE_A_WORD
 from singr_db.sessions._database import Database, PlatformSession, TenantSession
 from singr_db.sessions._deadlocks import past_deadlock
-from singr_db.sessions._error_words import DATABASE_ERRORS, database_error_words
+from singr_db.sessions._error_words import DATABASE_ERRORS, database_error_words, leave_pools_unheard
 from singr_db.sessions._follow_ups import after_commit
 from singr_db.sessions._outages import blames_values, is_outage, lock_held, plain_words, sqlstate_of
 from singr_db.sessions._pool import PsycopgPool
@@ -85,6 +85,7 @@ __all__ = [
     "is_newer",
     "is_outage",
     "key_of",
+    "leave_pools_unheard",
     "lock_held",
     "made_at",
     "new_id",

@@ -28,7 +28,7 @@ from singr_db.sealing._rewrap import rewrap_keys
 from singr_db.sealing._sealer import Sealer
 from singr_db.sealing._still_sealed import still_sealed
 from singr_db.sessions._database import Database
-from singr_db.sessions._error_words import DATABASE_ERRORS, database_error_words
+from singr_db.sessions._error_words import DATABASE_ERRORS, database_error_words, leave_pools_unheard
 from singr_db.sessions._poolers import refuse_transaction_pooling
 
 _FAILED = 1
@@ -44,6 +44,7 @@ class _RefusedError(Exception):
 def main(arguments: Sequence[str] | None = None, *, environ: Mapping[str, str] | None = None) -> int:
     """Run one command; gives 0, or 1 when it failed, or 2 when it was refused or the configuration is wrong."""
     chosen = _parser().parse_args(arguments)
+    leave_pools_unheard()
     try:
         if chosen.command in _DESTRUCTIVE and not chosen.force:
             _refuse_in_production(chosen.command, environ)

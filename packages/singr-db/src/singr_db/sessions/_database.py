@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
+from psycopg_pool import PoolTimeout
 from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
@@ -20,6 +21,7 @@ from singr_db._roles import TENANT_ROLE
 from singr_db._statements import sql_text
 from singr_db.sessions._commits import Commits
 from singr_db.sessions._connection import connection_parameters, json_text, json_value, prepare, set_up
+from singr_db.sessions._error_words import database_refusal
 from singr_db.sessions._outages import READ_ONLY, sqlstate_of
 from singr_db.sessions._pool import PsycopgPool, build_pool
 from singr_db.sessions._signs_of_life import SignsOfLife
@@ -228,6 +230,16 @@ class Database:
         if writable:
             await self._commits.check()
         return writable
+
+    def refusal(self, error: BaseException) -> str | None:
+        """Say why the server refuses, and what would be right, where this is why a question ended with `error`.
+
+        None where it does not answer at all. It names no host, database or user.
+        """
+        why = database_refusal(error)
+        if why is None and isinstance(error, TimeoutError | PoolTimeout) and (failure := self._psycopg.failure):
+            return database_refusal(failure)
+        return why
 
     async def check_sessions(self) -> None:
         """Open a transaction as handlers and requests do, fenced to a tenant and without writing, 2 s at most.

@@ -22,6 +22,7 @@ _log = get_logger("db.pool")
 
 # Seconds for which a connection to a server that takes no writes is kept, for what only reads.
 _READ_ONLY_FOR = 1.0
+_JUST_NOW = 10.0
 
 
 class PsycopgPool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
@@ -37,6 +38,14 @@ class PsycopgPool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
     first: str = ""
     made_at: Mapping[AsyncConnection[TupleRow], float] = MappingProxyType({})
     waiting: Callable[[], AbstractContextManager[None]] = staticmethod(nullcontext)
+    _failed: tuple[float, Exception] | None = None
+
+    @property
+    def failure(self) -> Exception | None:
+        """Why no connection could be made just now (10 s); None where the last try was longer ago, or made one."""
+        if self._failed is None or time.monotonic() - self._failed[0] > _JUST_NOW:
+            return None
+        return self._failed[1]
 
     def connect(self) -> Connection[TupleRow]:
         """Open a connection for a thread of the caller's: blocking, beside the pool, and otherwise like one of its own.
@@ -47,6 +56,15 @@ class PsycopgPool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
         connection = Connection.connect(**self.parameters, autocommit=True)
         if self.first:
             connection.execute(self.first)
+        return connection
+
+    async def _connect(self, timeout: float | None = None) -> AsyncConnection[TupleRow]:  # noqa: ASYNC109 - as below
+        try:
+            connection = await super()._connect(timeout)
+        except Exception as error:
+            self._failed = time.monotonic(), error  # whoever waits for a connection is told of the time alone
+            raise
+        self._failed = None
         return connection
 
     async def _get_ready_connection(self, timeout: float | None) -> AsyncConnection[TupleRow] | None:  # noqa: ASYNC109 - as below

@@ -35,9 +35,9 @@ _COMMITS_HANG = (
     " be"
     " accepted until they do."
 )
+_REFUSED = "PostgreSQL answers, but refuses connections ({}): nothing can be accepted until that is mended."
 _SESSIONS_REFUSED = (
-    "PostgreSQL answers, but refuses the sessions that requests need ({}: no connection left for this role, or the role"
-    " singr_tenant is missing or not granted): little can be accepted until that is mended."
+    "PostgreSQL answers, but refuses the sessions that requests need ({}): little can be accepted until that is mended."
 )
 _KEPT = "Messages are accepted and kept, and are sent once the account is accepted again."
 _MOVED = "Messages go to the fallback of their channel, or wait."
@@ -97,14 +97,16 @@ class Probes:
             writable = await self._within(self._db.takes_writes())
         except CommitsHangError:
             return "down", _COMMITS_HANG
-        except Exception:  # noqa: BLE001 - whatever it is, it is no answer
-            return "down", _DATABASE_AWAY
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is no answer
+            why = self._db.refusal(error)
+            return "down", _DATABASE_AWAY if why is None else _REFUSED.format(why)
         if not writable:
             return "down", _DATABASE_READ_ONLY
         try:
             await self._within(self._db.check_sessions())
         except Exception as error:  # noqa: BLE001 - as above
-            return "down", _SESSIONS_REFUSED.format(type(getattr(error, "orig", None) or error).__name__)
+            why = self._db.refusal(error) or type(getattr(error, "orig", None) or error).__name__
+            return "down", _SESSIONS_REFUSED.format(why)
         return "ok", None
 
     async def _migrations(self) -> Finding:
@@ -118,7 +120,7 @@ class Probes:
                 )
             if not is_outage(error) and isinstance(error, sqlalchemy.exc.DBAPIError):
                 return "degraded", f"The revision of the schema cannot be read: {type(error.orig).__name__}."
-            return "down", "Not known while the database is away."
+            return "down", "Not known without the database."
         if current == self._revision:
             return "ok", None
         if is_newer(current, self._revision):
