@@ -6,6 +6,7 @@ from broken.breakage import Breakage, Edit
 
 BRANDING = "packages/singr-comms/src/singr_comms/notifications/branding"
 LOGOS = "packages/singr-comms/tests/test_comms_logos.py"
+PICTURES = "packages/singr-comms/tests/test_comms_pictures.py"
 WORN = "packages/singr-comms/tests/test_comms_branding.py"
 
 BREAKAGES = (
@@ -38,6 +39,39 @@ BREAKAGES = (
         f"{LOGOS}::test_what_is_no_picture_is_refused[/elsewhere-redirects to another]",
         "Error",
         "the platform called an address within its network that nobody had looked at",
+    ),
+    Breakage(
+        "logo-that-swells",
+        "S14",
+        "Pixels are inflated without counting them on the way",
+        (
+            Edit(f"{BRANDING}/pictures/_png.py", "inflater.decompress(fed, _INFLATED)", "inflater.decompress(fed)"),
+            Edit(f"{BRANDING}/pictures/_png.py", "_FED: Final = 4 * 1024", "_FED: Final = 4 * 1024 * 1024"),
+        ),
+        f"{PICTURES}::test_pixels_that_inflate_to_more_than_a_picture_has_are_refused_in_little_memory",
+        "< (1024 * 1024)",
+        "a picture of 150 kB took as much of the API as it swelled to",
+    ),
+    Breakage(
+        "logo-with-a-passenger",
+        "S14",
+        "Chunks that draw nothing are stored with the picture",
+        (
+            Edit(
+                f"{BRANDING}/pictures/_png.py",
+                "            _check_left_out(source, kind, content)\n",
+                "            kept[kind] = content\n",
+            ),
+            Edit(f"{BRANDING}/pictures/_png.py", "for kind in _KEPT if kind in kept)", "for kind in kept)"),
+            Edit(
+                f"{BRANDING}/pictures/_png.py",
+                "    for kind, content in kept.items():\n",
+                "    for kind, content in ():\n",
+            ),
+        ),
+        f"{PICTURES}::test_nothing_is_kept_of_a_picture_but_what_draws_it[png-profile]",
+        "AssertionError",
+        "the platform served, as a logo, a profile that fills the memory of whoever opens the mail",
     ),
     Breakage(
         "brand-of-today",

@@ -20,6 +20,7 @@ SECRETS = "tests/security/test_account_secrets.py"
 PROOFS = "tests/security/test_proofs.py"
 ASKING = "packages/singr-auth/tests/test_auth_asking.py"
 _LOGOS = "packages/singr-comms/tests/test_comms_logos.py"
+_PICTURES = "packages/singr-comms/tests/test_comms_pictures.py"
 _GUARDS = "packages/singr-comms/tests/test_comms_guards.py"
 _TEN_THOUSAND = (
     "tests/security/test_money.py::test_ten_thousand_codes_to_one_prefix_stop_at_the_limit_over_processes_without_redis"
@@ -211,12 +212,15 @@ ATTACKS = (
         "S14",
         "Organizations name addresses that the platform is to fetch from (logos): of private networks, in every"
         " notation and beside public ones, names that answer differently the second time, redirects, peers that are"
-        " slow, huge or no picture: no connection is made that nobody looked at, and what is wrong is told by field",
+        " slow, huge or no picture, pictures that swell, move, or carry what does not draw them: no connection is made"
+        " that nobody looked at, nothing is stored but what draws a picture, and what is wrong is told by field",
         (
             f"{_LOGOS}::test_hosts_of_private_networks_are_refused_before_any_call[addresses12]",
             f"{_LOGOS}::test_picture_is_fetched_from_the_address_that_was_looked_at",
             f"{_LOGOS}::test_what_is_no_picture_is_refused[/elsewhere-redirects to another]",
             f"{_LOGOS}::test_who_answers_slowly_is_left",
+            f"{_PICTURES}::test_pixels_that_inflate_to_more_than_a_picture_has_are_refused_in_little_memory",
+            f"{_PICTURES}::test_nothing_is_kept_of_a_picture_but_what_draws_it[png-profile]",
         ),
         ("tests/security/test_logo_addresses.py::test_private_addresses_in_every_notation_lead_nowhere",),
     ),

@@ -6,23 +6,31 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import msgspec
 import pytest
 from api_callers import ORGANIZATION, OTHER
-from api_pictures import PNG
+from api_pictures import PNG, png
 from api_serving import serving
 from loguru import logger
 from sqlalchemy import text
 
 from singr_api.app import create_app
+from singr_comms.notifications import key_of_logo
 from singr_config import Settings
 from singr_config.clock import clock
-from singr_db import Database, new_id
+from singr_db import Database, FolderObjectStore, new_id
 
 AT = "/v1/branding"
 WORDS = "/v1/template-overrides/order_ready/email/en"
-INLINE = "data:image/png;base64," + base64.b64encode(PNG).decode()
+
+
+def in_line(picture: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(picture).decode()
+
+
+INLINE = in_line(PNG)
 FARM = {"name": "R&B Farm", "color": "#0A6640", "footer": "12 Creek Road\nWillow"}
 READY = {
     "type": "order_ready",
@@ -108,6 +116,8 @@ async def test_mails_wear_a_brand_and_its_logo_is_had_by_anybody(
         ({"logo": "https://me@example.org/x.png"}, "logo", "without user name"),
         ({"logo": "data:image/png;base64," + base64.b64encode(b"<svg onload=alert(1)>").decode()}, "logo", "SVG"),
         ({"logo": "data:image/svg+xml;base64,PHN2Zz4="}, "logo", "must be a PNG, JPEG or GIF"),
+        ({"logo": in_line(png(1, 1))}, "logo", "must be a picture of 16 to 2000 pixels a side, not 1 by 1"),
+        ({"logo": in_line(PNG[:-12])}, "logo", "must be a sound PNG: it is cut off"),
         ({"logo": "keep"}, "logo", "there is no logo to keep"),
     ],
 )
@@ -118,6 +128,21 @@ async def test_what_nobody_could_read_or_trust_is_refused_by_field(
     assert [one["field"] for one in refused["errors"]] == [field]
     assert says in refused["errors"][0]["message"]
     world.problem(await owner.get(AT), 404, "not-found")
+
+
+async def test_a_logo_is_served_without_what_does_not_draw_it_and_as_it_was_stored(
+    owner: Any, settings: Settings
+) -> None:
+    """One of before is served as it is: mails that were sent show it."""
+    put = await owner.put(AT, json=FARM | {"logo": in_line(PNG + b"<html><script>")})
+    path = urlsplit(put.json()["logo_url"]).path
+    assert (await owner.get(path)).content == PNG
+    store = FolderObjectStore(settings.object_store)
+    key = key_of_logo(UUID(path.rpartition("/")[2]))
+    assert await store.get(key) == PNG
+    await store.put(key, PNG + b"<html>")
+    answer = await owner.get(path)
+    assert (answer.content, answer.headers["content-type"]) == (PNG + b"<html>", "image/png")
 
 
 async def test_an_organization_brings_twenty_logos_a_day_at_most(owner: Any, world: Any, db: Database) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import base64
 import gzip
 import socket
-import struct
 import threading
 import tracemalloc
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from comms_pictures import gif, jpeg, png
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
@@ -20,24 +20,8 @@ from singr_comms.notifications.branding import _fetching
 from singr_comms.notifications.branding._fetching import _downloaded, _is_public
 from singr_dev._serving import listen, serving
 
-GIF = b"GIF89a" + struct.pack("<HH", 10, 20) + b"\0\0\0" + b";"
-JPEG = (
-    b"\xff\xd8\xff\xe0"
-    + struct.pack(">H", 4)
-    + b"\0\0"
-    + b"\xff\xc0"
-    + struct.pack(">HBHH", 17, 8, 30, 40)
-    + b"\0" * 12
-)
-
-
 # Some kilobytes are 64 MB once both encodings are undone.
 BOMB = gzip.compress(gzip.compress(bytes(64 * 1024 * 1024)))
-
-
-def png(width: int, height: int) -> bytes:
-    head = struct.pack(">I", 13) + b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + head + b"\0\0\0\0"
 
 
 @pytest.fixture
@@ -211,12 +195,18 @@ async def test_who_is_looked_up_slowly_is_left(http: httpx.AsyncClient, monkeypa
 
 
 async def test_picture_may_come_along(http: httpx.AsyncClient) -> None:
-    given = "data:image/gif;base64," + base64.b64encode(GIF).decode()
-    assert (await fetched_picture(http, given)).data == GIF
+    given = "data:image/gif;base64," + base64.b64encode(gif(30, 20, tail=b"<html>")).decode()
+    assert (await fetched_picture(http, given)).data == gif(30, 20)
 
 
 @pytest.mark.parametrize(
-    ("data", "told"), [(GIF, ("image/gif", 10, 20)), (JPEG, ("image/jpeg", 40, 30)), (png(7, 9), ("image/png", 7, 9))]
+    ("data", "told"),
+    [
+        (gif(16, 20), ("image/gif", 16, 20)),
+        (jpeg(40, 30), ("image/jpeg", 40, 30)),
+        (png(17, 19), ("image/png", 17, 19)),
+    ],
+    ids=["gif", "jpeg", "png"],
 )
 def test_pictures_are_told_by_their_first_bytes(data: bytes, told: tuple[str, int, int]) -> None:
     found = picture_of(data)
@@ -230,9 +220,9 @@ def test_pictures_are_told_by_their_first_bytes(data: bytes, told: tuple[str, in
         b"\x89PNG\r\n\x1a\n",
         b"\xff\xd8\xff",
         b"\xff\xd8\xff\xe0\0\0" * 9,
-        png(0, 1),
-        png(2001, 1),
-        png(50_000, 50_000),
+        png(0, 16),
+        png(2001, 16),
+        png(50_000, 50_000, rows=b""),
     ],
 )
 def test_cut_and_monstrous_pictures_are_refused(data: bytes) -> None:

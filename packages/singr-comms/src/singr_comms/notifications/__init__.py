@@ -52,7 +52,6 @@ from singr_comms.notifications._suppression_list import (
 )
 from singr_comms.notifications._wiring import SenderSettings, explainer, message_sender, webhooks
 from singr_comms.notifications.branding._fetching import fetched_picture
-from singr_comms.notifications.branding._images import ImageError, Picture, picture_of
 from singr_comms.notifications.branding._logos import LogoLimitError, note_logo
 from singr_comms.notifications.branding._names import is_fit_name
 from singr_comms.notifications.branding._store import (
@@ -74,6 +73,8 @@ from singr_comms.notifications.branding._store import (
     remove_override,
 )
 from singr_comms.notifications.branding._worn import LOGOS, Brands
+from singr_comms.notifications.branding.pictures._picture import ImageError, Picture
+from singr_comms.notifications.branding.pictures._reading import media_type_of, picture_of
 from singr_comms.notifications.callbacks._intake import WebhookIntake
 from singr_comms.notifications.callbacks._job import ProcessWebhook
 from singr_comms.notifications.callbacks._log import (
@@ -216,6 +217,7 @@ __all__ = [
     "list_providers",
     "list_suppressions",
     "list_webhooks",
+    "media_type_of",
     "message_intakes",
     "message_jobs",
     "message_sender",

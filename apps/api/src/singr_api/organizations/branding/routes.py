@@ -26,8 +26,8 @@ from singr_comms.notifications import (
     is_logo,
     key_of_logo,
     list_overrides,
+    media_type_of,
     note_logo,
-    picture_of,
     put_branding,
     put_override,
     read_branding,
@@ -136,11 +136,12 @@ async def put(session: TenantSession, services: Services, body: BrandingInput, l
     """Set your organization's branding.
 
     Replaces the whole brand; a field left out is removed. White text must be readable on the colour (4.5:1, WCAG 2.2).
-    The logo is fetched once, now, over https from a public host and without following redirects, and stored: a PNG,
-    JPEG or GIF of at most 256 kB; `data:image/png;base64,…` contains it directly, `keep` keeps the current one. At most
-    20 logos in 24 hours (429). Names and footers must not contain web addresses, and a name neither invisible
-    characters nor the platform's own name or what looks like it. It takes effect ten seconds later; messages created
-    before keep their look on every retry.
+    The logo is fetched once, now, over https from a public host and without following redirects: a PNG, JPEG or GIF of
+    at most 256 kB and 16 to 2,000 pixels a side, whole, upright, and not animated; `data:image/png;base64,…` contains
+    it directly, `keep` keeps the current one. Stored is what draws it: metadata, such as where it was taken, and colour
+    profiles are left out (save it in sRGB). At most 20 logos in 24 hours (429). Names and footers must not contain web
+    addresses, and a name neither invisible characters nor the platform's own name or what looks like it. It takes
+    effect ten seconds later; messages created before keep their look on every retry.
     """
     logo_id, picture = (None, None) if logo is None else (logo.id, logo.picture)
     view = await put_branding(session, body, logo_id=logo_id, logo=picture, own_names=services.own_names)
@@ -168,10 +169,12 @@ async def show_logo(services: Services, logo_id: UUID) -> Response[bytes]:
         raise missing
     try:
         store = await services.objects.store()
-        found = picture_of(await store.get(key_of_logo(logo_id)))
-    except (ObjectNotFoundError, ImageError):
+        found = await store.get(key_of_logo(logo_id))
+    except ObjectNotFoundError:
         raise missing from None
-    return Response(found.data, media_type=found.media_type, headers=_PICTURE)
+    if (media_type := media_type_of(found)) is None:
+        raise missing
+    return Response(found, media_type=media_type, headers=_PICTURE)
 
 
 @branding.route(

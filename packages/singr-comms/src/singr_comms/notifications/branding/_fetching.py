@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from singr_comms.notifications.branding._images import LARGEST_BYTES, ImageError, Picture, picture_of
+from singr_comms.notifications.branding.pictures._picture import LARGEST_BYTES, ImageError, Picture
+from singr_comms.notifications.branding.pictures._reading import picture_of
 
 _DEADLINE: Final = 8.0
 _OK: Final = 200
@@ -68,7 +69,7 @@ async def fetched_picture(http: httpx.AsyncClient, given: str, *, resolve: Resol
     """A picture of an https address, or one that is written into a data URL (RFC 2397).
 
     The host is looked up once, every address of it must be a public one, and the connection goes to the one that was
-    looked at. A redirect is not followed.
+    looked at. A redirect is not followed. What comes is read to its end, and written anew (`picture_of`).
 
     Args:
         http: makes the call.
@@ -80,7 +81,7 @@ async def fetched_picture(http: httpx.AsyncClient, given: str, *, resolve: Resol
     """
     if match := _INLINE.fullmatch(given):
         try:
-            return picture_of(base64.b64decode(match["data"], validate=True))
+            return await asyncio.to_thread(picture_of, base64.b64decode(match["data"], validate=True))
         except binascii.Error:
             raise ImageError("must contain its picture in base64 (RFC 4648)") from None
     if given[:5].lower() == "data:":
@@ -151,4 +152,4 @@ async def _downloaded(http: httpx.AsyncClient, given: str, host: str, address: s
             data += chunk
             if len(data) > LARGEST_BYTES:
                 raise ImageError(f"must be a picture of at most {LARGEST_BYTES // 1024} kB")
-    return picture_of(bytes(data))
+    return await asyncio.to_thread(picture_of, bytes(data))

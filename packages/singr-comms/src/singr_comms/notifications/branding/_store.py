@@ -17,9 +17,9 @@ from singr_comms.catalogue import message_types
 from singr_comms.catalogue._given import held, is_name
 from singr_comms.models._fields import TEXT_PATTERN, GivenLocale, LongText, PersonName
 from singr_comms.models._locale import canonical_locale
-from singr_comms.notifications.branding._images import Picture
 from singr_comms.notifications.branding._names import wrong_lines
 from singr_comms.notifications.branding._wording import not_open, wrong_words
+from singr_comms.notifications.branding.pictures._picture import Picture
 from singr_comms.rendering._own_words import variables_in
 from singr_config.colors import LEAST_CONTRAST, contrast
 from singr_config.names import PublicNameError, check_public_name
@@ -127,7 +127,8 @@ class BrandingInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         name: of the organization, in the head and foot of its mails; mails say that they come from it.
         color: of buttons and links.
         footer: the text at the foot of its mails.
-        logo: an https address, from which it is fetched once, or the picture itself as a data URL; a PNG, JPEG or GIF.
+        logo: an https address, from which it is fetched once, or the picture itself as a data URL; a PNG, JPEG or
+            GIF of at most 256 kB and 16 to 2,000 pixels a side, whole, upright and not animated.
             It is shown in place of the name. `keep` keeps the current one.
         locale: the language of messages to people who have none of their own, or one that a type has no text in;
             English where it has none in this one either.
