@@ -188,6 +188,23 @@ async def test_registrations_of_one_mailbox_by_several_names_are_limited_togethe
     assert len(await users(db)) == 4, "they are accounts of their own"
 
 
+async def test_mails_to_verify_several_names_of_one_mailbox_are_limited_together(
+    accounts: Accounts, notifier: RecordingNotifier, client: MakeClient
+) -> None:
+    names = ("victim+0@example.org", "victim+1@example.org", "victim@example.org")
+    for email in names:
+        await accounts.registration.register(account(email=email), client())
+    notifier.notices.clear()
+    refused = 0
+    for number in range(9):
+        try:
+            await accounts.email_verification.resend(names[number % 3], client())
+        except GuardLimitedError:
+            refused += 1
+    assert (refused, len(notifier.of(VerifyEmail))) == (4, 5)
+    await accounts.email_verification.resend("vic.tim@example.org", client())
+
+
 async def test_code_verifies_and_five_wrong_ones_make_it_worthless_although_tried_at_once(
     accounts: Accounts, notifier: RecordingNotifier, client: MakeClient
 ) -> None:

@@ -120,7 +120,7 @@ async def person(db: Database) -> UUID:
 
 async def ask(db: Database, external_id: str = "u-1") -> UUID:
     async with db.tenant(ORGANIZATION) as session:
-        await ask_export(session, external_id)
+        await ask_export(session, external_id, sealer=SEALER)
     return await newest(db)
 
 

@@ -14,7 +14,7 @@ from singr_db.tables import Organization
 
 async def ask(db: Database) -> None:
     async with db.tenant(ORGANIZATION) as session:
-        await ask_export(session, "u-1")
+        await ask_export(session, "u-1", sealer=SEALER)
 
 
 @pytest.mark.parametrize("ended", ["failed", "cancelled"])

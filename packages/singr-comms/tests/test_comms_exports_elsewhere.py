@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -70,7 +71,7 @@ async def put(db: Database, **given: Any) -> None:
 
 async def ask(db: Database) -> UUID:
     async with db.tenant(ORGANIZATION) as session:
-        await ask_export(session, "u-1")
+        await ask_export(session, "u-1", sealer=SEALER)
     async with db.platform() as session:
         found = await session.scalar(NEWEST)
     assert isinstance(found, UUID)
@@ -240,7 +241,7 @@ async def test_link_of_somebody_with_an_account_goes_to_its_own_address(db: Data
 async def test_account_that_was_made_somebodys_gets_nothing_of_them_for_a_day(db: Database, exports: Exports) -> None:
     mine = new_id()
     await put(db, user_id=mine, email=HERS)
-    for asked in (ask_export, ask_my_export):
+    for asked in (partial(ask_export, external_id="u-1", sealer=SEALER), partial(ask_my_export, user_id=mine)):
         async with db.tenant(ORGANIZATION) as session:
             with pytest.raises(AddressChangedError):
-                await asked(session, "u-1" if asked is ask_export else mine)
+                await asked(session)

@@ -8,6 +8,7 @@ from comms_queueing import ORGANIZATION, SEALER
 from comms_told import Desk, event
 from sqlalchemy import text
 
+from singr_comms.notifications._rows import recipient_hash
 from singr_comms.people import (
     AddressHeldBackError,
     ExportLimitError,
@@ -22,6 +23,10 @@ from singr_db.tables import Organization
 from singr_dev.clock import VirtualClock
 
 VICTIM = "jane@example.org"
+_COMPLAINED = """
+INSERT INTO suppressions (id, organization_id, channel, address_hash, address_masked, scope, reason)
+VALUES (:id, :organization, 'email', :hash, '***', 'all', 'complained')
+"""
 
 
 async def founded(db: Database, organization_id: UUID = ORGANIZATION, *, people: int = 2, to: str = VICTIM) -> UUID:
@@ -39,7 +44,7 @@ async def ask(db: Database, number: int = 0, organization_id: UUID = ORGANIZATIO
     """What came of it: "asked", "held back", or the hours to wait."""
     try:
         async with db.tenant(organization_id) as session:
-            await ask_export(session, f"a{number}", limits=LimitSettings(**limits))  # type: ignore[arg-type] # of them
+            await ask_export(session, f"a{number}", sealer=SEALER, limits=LimitSettings(**limits))  # type: ignore[arg-type] # of them
     except ExportLimitError as error:
         return f"{error.retry_after / 3600:.0f} h"
     except AddressHeldBackError:
@@ -60,6 +65,29 @@ async def test_one_export_goes_to_an_address_in_a_day_whatever_recipients_have_i
     await clock.settle()
     free = next(number for number in range(16) if answers[number] != "asked")
     assert await ask(db, free) == "asked"
+
+
+async def test_one_export_goes_to_a_mailbox_in_a_day_by_whatever_tag_its_address_has(db: Database) -> None:
+    await founded(db, people=6, to="bob+{number}@example.org")
+    assert sorted(await asyncio.gather(*(ask(db, number) for number in range(6)))) == ["24 h"] * 5 + ["asked"]
+    plain = await founded(db, new_id(), people=1, to="Bob@example.org")
+    assert await ask(db, 0, plain, exports_per_address=1) == "24 h", "whatever organization asks"
+    other = await founded(db, new_id(), people=3, to="bob-{number}@example.org")
+    assert [await ask(db, number, other, exports_per_address=1) for number in range(3)] == ["asked"] * 3
+
+
+async def test_dots_at_gmail_are_no_way_past_the_limit_of_exports(db: Database) -> None:
+    await founded(db, people=1, to="bo.b@gmail.com")
+    other = await founded(db, new_id(), people=1, to="b.ob+1@googlemail.com")
+    assert [await ask(db, exports_per_address=1), await ask(db, 0, other, exports_per_address=1)] == ["asked", "24 h"]
+
+
+async def test_complaint_by_one_name_of_a_mailbox_holds_for_that_name(db: Database) -> None:
+    organization = await founded(db, people=2, to="bob+{number}@example.org")
+    async with db.platform() as session:
+        values = {"id": new_id(), "organization": organization, "hash": recipient_hash(SEALER, "bob+0@example.org")}
+        await session.execute(text(_COMPLAINED), values)
+    assert [await ask(db, 0), await ask(db, 1)] == ["held back", "asked"]
 
 
 async def test_a_few_exports_go_to_an_address_in_a_day_of_all_organizations_together(

@@ -30,7 +30,7 @@ async def test_export_says_no_name_that_a_brand_could_not_have(
         session.add(Organization(id=ORGANIZATION, name=name, slug="blue-note"))
     async with db.tenant(ORGANIZATION) as session:
         await put_recipient(session, "a1", RecipientInput(email=HERS), sealer=SEALER)
-        await ask_export(session, "a1")
+        await ask_export(session, "a1", sealer=SEALER)
     async with db.platform() as session:
         export_id = await session.scalar(NEWEST)
     exports = Exports(db, SEALER, kept_in(tmp_path / "objects"), own_names=("Notes",))

@@ -60,7 +60,7 @@ async def export_id(db: Database) -> UUID:
 
 async def ask(db: Database) -> UUID:
     async with db.tenant(ORGANIZATION) as session:
-        await ask_export(session, "u-1")
+        await ask_export(session, "u-1", sealer=SEALER)
     async with db.platform() as session:
         found = await session.scalar(NEWEST)
     assert isinstance(found, UUID)

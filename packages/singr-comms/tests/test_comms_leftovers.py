@@ -59,7 +59,7 @@ async def exported(db: Database, store: FolderObjectStore) -> str:
     """One that is asked for and stored."""
     async with db.tenant(ORGANIZATION) as session:
         await put_recipient(session, "u-1", RecipientInput(email="jane@example.org"), sealer=SEALER)
-        await ask_export(session, "u-1")
+        await ask_export(session, "u-1", sealer=SEALER)
     async with db.platform() as session:
         key = key_of_export(await session.scalar(text("SELECT id FROM data_exports")))
     await store.put(key, b"{}")

@@ -98,13 +98,13 @@ async def test_an_export_of_the_former_person_is_fetched_by_nobody(db: Database)
     async with db.tenant(ORGANIZATION) as session:
         first = RecipientInput(user_id=ADA, email="ada@example.org")
         await put_recipient(session, "u-1", first, sealer=SEALER, directory=Everybody())
-        await ask_export(session, "u-1")
+        await ask_export(session, "u-1", sealer=SEALER)
     async with db.tenant(ORGANIZATION) as session:
         next_ = RecipientInput(user_id=EVE, email="eve@example.org")
         await put_recipient(session, "u-1", next_, sealer=SEALER, directory=Everybody())
     assert await states() == ["withdrawn"]
     async with db.tenant(ORGANIZATION) as session:
-        await ask_export(session, "u-1")
+        await ask_export(session, "u-1", sealer=SEALER)
         await remove_recipient(session, "u-1")
     assert await states() == ["withdrawn", "withdrawn"]
 

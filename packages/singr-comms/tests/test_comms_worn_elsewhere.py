@@ -57,7 +57,7 @@ async def exported(crowd: Crowd, folder: Path) -> Any:
     """Everything that an export tells of Ada."""
     settings = kept_in(folder)
     async with crowd.db.tenant(crowd.organization) as session:
-        await ask_export(session, "ada")
+        await ask_export(session, "ada", sealer=crowd.sealer)
     async with crowd.db.platform() as session:
         export_id = await session.scalar(text("SELECT id FROM data_exports"))
     assert await Exports(crowd.db, crowd.sealer, settings, brands=brands(crowd)).write(export_id, crowd.organization)

@@ -17,6 +17,7 @@ from singr_comms.notifications._person_keys import open_sealed
 from singr_comms.notifications._reachable import ways_to_write
 from singr_comms.notifications.channels import work_of
 from singr_comms.notifications.channels._work import MessageRequest
+from singr_config.mailboxes import mailbox_of
 from singr_db import Sealer, SealError, new_id
 from singr_db.batch import read_arrays
 
@@ -108,9 +109,28 @@ def recipient_hash(sealer: Sealer, recipient: str) -> bytes:
     return sealer.fingerprint(normalized(recipient), context=RECIPIENT)
 
 
+def mailbox_hash(sealer: Sealer, address: str) -> bytes:
+    """The fingerprint that limits count an e-mail address by: that of its mailbox, as `mailbox_of` tells it."""
+    return recipient_hash(sealer, mailbox_of(normalized(address)))
+
+
 def normalized(recipient: str) -> str:
     """The form in which recipients are compared."""
     return recipient.strip().lower()
+
+
+def address_in(sealer: Sealer, row: Any) -> str | None:
+    """The address that a message goes to, of its row, read with its `key_wrapped`; None where nobody here can open it.
+
+    Whoever opens it to send it says what is wrong.
+    """
+    channel = CHANNELS[row.channel]
+    try:
+        return channel.address(
+            channel.decoded(open_sealed(sealer, row.recipient_sealed, row.key_wrapped, context=RECIPIENT))
+        )
+    except (SealError, msgspec.MsgspecError):
+        return None
 
 
 def prints_of(sealer: Sealer, recipient: str) -> list[bytes]:

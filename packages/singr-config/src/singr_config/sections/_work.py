@@ -28,7 +28,12 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How much one user or one caller may ask for."""
 
     email_per_hour: Annotated[
-        int, Variable("EMAIL_RATE_LIMIT_MAX", integer(1, 1_000_000), "E-mails to one user, or address, in an hour.")
+        int,
+        Variable(
+            "EMAIL_RATE_LIMIT_MAX",
+            integer(1, 1_000_000),
+            "E-mails to one user, or mailbox (an address without +tag, at Gmail without dots), in an hour.",
+        ),
     ] = 10
     sms_per_hour: Annotated[
         int, Variable("SMS_RATE_LIMIT_MAX", integer(1, 1_000_000), "Text messages to one user, or number, in an hour.")
@@ -78,7 +83,8 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
         Variable(
             "EXPORTS_ADDRESS_LIMIT_MAX",
             integer(1, 1000),
-            "Exports of people's data to one address in 24 hours, of all organizations together; one of each.",
+            "Exports of people's data to one mailbox (an address without +tag, at Gmail without dots) in 24 hours, of"
+            " all organizations together; one of each.",
         ),
     ] = 3
     exports_per_organization: Annotated[

@@ -46,7 +46,7 @@ _FUNCTIONS = (
     ),
     *("place_member", "go_on", "end_members", "settle_members", "requeue_members", "take_members", "mend_flow"),
     *("wait_again", "add_up_minutes", "take_places", "rank_places", "part_with_member", "part_with_devices"),
-    *("keep_organization_name", "hide_inbox", "count_export", "forget_export"),
+    *("keep_organization_name", "hide_inbox", "count_export", "count_export_to", "forget_export"),
 )
 # Alembic keeps the running migration in a module global.
 _one_at_a_time = threading.Lock()

@@ -55,12 +55,14 @@ async def export(session: TenantSession, services: Services, external_id: str) -
     address and no recipient are included only if it is the address that the link goes to, or the account's phone
     number: not those to another number, device or address that you gave the recipient. One export at a time per
     person: 429 until it is deleted, unless the link was not delivered, or the person has had another address for 24
-    hours. Within 24 hours, one link goes to an address, whichever of your recipients have it, a few go there from all
-    organizations (`EXPORTS_ADDRESS_LIMIT_MAX`), and your organization has a limit (`EXPORTS_DAILY_LIMIT_MAX`): 429,
-    with `Retry-After`. 409 if the address is dead, or if its reader has complained of your messages or of an export.
+    hours. Within 24 hours, one link goes to a mailbox (its address, whatever `+tag` it has), whichever of your
+    recipients have it, a few go there from all organizations (`EXPORTS_ADDRESS_LIMIT_MAX`), and your organization has a
+    limit (`EXPORTS_DAILY_LIMIT_MAX`): 429, with `Retry-After`. 409 if the address is dead, or if its reader has
+    complained of your messages or of an export.
     """
     _needs_objects(services)
-    return Exporting(job_id=await ask_export(session, checked_id(external_id), limits=services.export_limits))
+    limits, sealer = services.export_limits, services.sealer
+    return Exporting(job_id=await ask_export(session, checked_id(external_id), sealer=sealer, limits=limits))
 
 
 @own.route(

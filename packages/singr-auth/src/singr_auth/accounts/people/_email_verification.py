@@ -8,7 +8,7 @@ from singr_auth.accounts._errors import CodeRefusedError, TokenRefusedError
 from singr_auth.accounts.audit._events import record_event
 from singr_auth.accounts.notices._notices import EmailTarget, Notifier, ResetPassword, VerifyEmail, WelcomeUser
 from singr_auth.accounts.notices._sending import evenly, send
-from singr_auth.accounts.people._users import User, email_key, email_subject, user_by_email, user_by_id
+from singr_auth.accounts.people._users import User, email_key, email_subject, mailbox_subject, user_by_email, user_by_id
 from singr_auth.accounts.proofs._one_time import CodeTry, OneTimeToken, OneTimeTokens, Purpose
 from singr_auth.accounts.sign_in._guard import SignInGuard
 from singr_config import Secret
@@ -82,7 +82,7 @@ class EmailVerification:
             GuardUnavailableError: they cannot be counted.
         """
         await self._guard.limit_address("email_resend", client, self._guard.rates.magic_link)
-        await self._guard.limit("email_resend.subject", email_subject(email), self._guard.rates.magic_link)
+        await self._guard.limit("email_resend.subject", mailbox_subject(email), self._guard.rates.magic_link)
         async with evenly(), self._db.platform() as session:
             user = await user_by_email(session, email)
             pending = user if user is not None and user.status == "pending" else None
@@ -94,7 +94,7 @@ class EmailVerification:
     async def remind(self, user: User, client: ClientInfo) -> None:
         """Send a pending account's owner, who knew the password, another mail; not more often than `resend` would."""
         room = await self._guard.has_room(
-            "email_resend.subject", email_subject(user.email), self._guard.rates.magic_link
+            "email_resend.subject", mailbox_subject(user.email), self._guard.rates.magic_link
         )
         async with self._db.platform() as session:
             await record_event(session, "sign_in.unverified", user_id=user.id, actor="anonymous", client=client)

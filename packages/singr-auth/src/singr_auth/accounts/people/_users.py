@@ -10,6 +10,7 @@ from sqlalchemy import RowMapping
 
 from singr_auth.accounts._errors import InvalidValueError
 from singr_auth.accounts.notices._notices import AccountType, EmailTarget, Notifier
+from singr_config.mailboxes import mailbox_of
 from singr_config.text import VISIBLE_RULE, has_visible
 from singr_db import PlatformSession, Sealer, sql_text
 
@@ -29,7 +30,6 @@ ECMAScript alike."""
 NAME_PATTERN: Final = r"^(?=\s*\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+(?![\s\S])"
 _EMAIL: Final = re.compile(EMAIL_PATTERN)
 _NAME: Final = re.compile(NAME_PATTERN)
-_GMAIL: Final = frozenset({"gmail.com", "googlemail.com"})
 
 
 class User(msgspec.Struct, frozen=True):
@@ -113,14 +113,9 @@ def email_subject(email: str) -> str:
 def mailbox_subject(email: str) -> str:
     """Return what mails to an address that anybody may name are counted under: the mailbox that most likely gets them.
 
-    `jane+1@example.org` is a name of `jane@example.org` at most providers, and Gmail reads over dots. Where it is not,
-    several people share a limit, and nothing else: accounts are told apart by the address as it is written.
+    Accounts are told apart by the address as it is written.
     """
-    local, at, domain = (email_key(email) or "").rpartition("@")
-    local = local.partition("+")[0] or local
-    if domain in _GMAIL:
-        local, domain = local.replace(".", ""), "gmail.com"
-    return f"email:{local}{at}{domain}"
+    return f"email:{mailbox_of(email_key(email) or '')}"
 
 
 def user_of(row: RowMapping) -> User:

@@ -200,7 +200,7 @@ class Explainer:
         guards = AskedSmsGuards(self._sealer, self._limits)
         quotas = AskedQuotas(self._sealer, **rates_of(self._limits), guards=guards)
         guards.db, guards.at, quotas.at = self._db, at, at
-        over = await quotas.count(session, new_id(), row)
+        over = await quotas.count(session, new_id(), row, self._suppressions.address(row))
         if over is not None:
             yield SendingReason(code=over[0], in_words=over[1], until=_over(over[0], moment))
 

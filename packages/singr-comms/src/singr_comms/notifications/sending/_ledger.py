@@ -307,13 +307,14 @@ class Ledger:
         return Waiting(min(next_look(row.held or 0.0), remaining), why)
 
     async def _held_back(self, session: TenantSession, message_id: UUID, row: Any) -> Refused | None:
-        held = await self._suppressions.holds_back(session, row)
+        address = self._suppressions.address(row)
+        held = await self._suppressions.holds_back(session, row, address)
         if held is None and self._last_look is not None:
-            stopped = await self._last_look.stops(session, row, self._suppressions.prints(row))
+            stopped = await self._last_look.stops(session, row, self._suppressions.prints(row, address))
             if stopped is not None:
                 return stopped
         if held is None and row.attempts == 0:
-            held = await self._quotas.count(session, message_id, row)
+            held = await self._quotas.count(session, message_id, row, address)
             if held is not None:
                 await self._quotas.wait(session, message_id, held)
         return None if held is None else Refused(*held)

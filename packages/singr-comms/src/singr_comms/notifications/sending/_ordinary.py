@@ -174,13 +174,14 @@ class OrdinaryWay:
             row = await self._one(_READ, which)
             if row is None or is_erased(row) or self._misfit(row) or (left := remaining(row)) <= 0:
                 return None
-            counts = self._quotas.counts(organization_id, message_id, row)
+            address = self._suppressions.address(row)
+            counts = self._quotas.counts(organization_id, message_id, row, address)
             if counts is None:
                 return None
             await before(row.kind)
             values = {
                 **which,
-                **self._suppressions.looked_for(organization_id, row),
+                **self._suppressions.looked_for(organization_id, row, address),
                 "subjects": [one.subject for one in counts],
                 "daily": [one.daily for one in counts],
                 "most": [one.most for one in counts],

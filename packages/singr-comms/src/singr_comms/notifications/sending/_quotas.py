@@ -8,12 +8,12 @@ import msgspec
 from sqlalchemy import TextClause
 
 from singr_comms.catalogue import message_types
+from singr_comms.channels.email import CHANNEL as EMAIL
 from singr_comms.channels.sms import CHANNEL as SMS
 from singr_comms.messages.digest import MESSAGE_TYPE as DIGEST
-from singr_comms.notifications._person_keys import open_sealed
-from singr_comms.notifications._rows import RECIPIENT
+from singr_comms.notifications._rows import mailbox_hash
 from singr_comms.notifications.sending._guards import GUARDS, SmsGuards
-from singr_db import PLATFORM_ORGANIZATION_ID, Sealer, SealError, TenantSession, sql_text
+from singr_db import PLATFORM_ORGANIZATION_ID, Sealer, TenantSession, sql_text
 from singr_jobs import RetryLater
 
 _COUNT: Final = """
@@ -86,6 +86,8 @@ class Quotas:
       nor whoever asks for links in a reader's name can use up their codes.
     - Anything else: by recipient, and by user as well where the request names one. Who asks can leave the user out;
       the recipient is always there.
+    - A recipient by e-mail is the mailbox, whatever tag its address has (`mailbox_of`); one of other channels, and of
+      codes and links of the platform, the address as it is written.
     - An organization's day, whatever it sends. What the platform tells people of their accounts has no such limit:
       strangers who fill it would shut all owners out.
 
@@ -106,17 +108,24 @@ class Quotas:
         self._per_hour = per_hour
         self._per_day = per_day
 
-    async def count(self, session: TenantSession, message_id: UUID, row: Any) -> tuple[str, str] | None:
-        """Count a message; return code and words of the limit that holds it back, if one does."""
-        over = None if message_types.concerns_security(row.kind) else await self._readers(session, message_id, row)
-        if over is None and row.channel == SMS.name:
-            sealed = (row.recipient_sealed, row.key_wrapped)
-            try:
-                number = SMS.decoded(open_sealed(self._sealer, *sealed, context=RECIPIENT))
-            except SealError:  # whoever opens it to send it says what is wrong
-                return None
-            return await self._guards.count(session, message_id, number, row.kind)
-        return over
+    async def count(
+        self, session: TenantSession, message_id: UUID, row: Any, address: str | None
+    ) -> tuple[str, str] | None:
+        """Count a message; return code and words of the limit that holds it back, if one does.
+
+        Args:
+            session: of the transaction that begins its first attempt.
+            message_id: the message.
+            row: its row.
+            address: where it goes; None where nobody here can open it, and whoever does to send it says what is wrong.
+        """
+        if not message_types.concerns_security(row.kind):
+            over = await self._readers(session, message_id, row, address)
+            if over is not None:
+                return over
+        if row.channel != SMS.name or address is None:
+            return None
+        return await self._guards.count(session, message_id, address, row.kind)
 
     async def wait(self, session: TenantSession, message_id: UUID, over: tuple[str, str]) -> None:
         """Let a message that `count` holds back wait for room, where it is a digest or was held before.
@@ -131,21 +140,24 @@ class Quotas:
             if (seconds := await session.scalar(_ROOM, values)) is not None:
                 raise RetryLater(seconds + _AFTER, *over, counts=False)
 
-    def counts(self, organization_id: UUID, message_id: UUID, row: Any) -> list[Count] | None:
-        """What a message counts as where no count is full; None where more than counts holds it back."""
+    def counts(self, organization_id: UUID, message_id: UUID, row: Any, address: str | None) -> list[Count] | None:
+        """What a message to an address counts as where no count is full; None where more than counts holds it back."""
         if row.channel == SMS.name:
             return None
         if message_types.concerns_security(row.kind):
             return []
         hourly = self._per_hour[row.channel]
-        found = [Count(self._print(subject, context), hourly) for _, subject, context in _subjects(row)]
+        subjects = self._subjects(organization_id, row, address)
+        found = [Count(self._print(subject, context), hourly) for _, subject, context in subjects]
         if organization_id != PLATFORM_ORGANIZATION_ID:
             found.append(next(self._days(row.channel, message_id)))
         return found
 
-    async def _readers(self, session: TenantSession, message_id: UUID, row: Any) -> tuple[str, str] | None:
+    async def _readers(
+        self, session: TenantSession, message_id: UUID, row: Any, address: str | None
+    ) -> tuple[str, str] | None:
         limit = self._per_hour[row.channel]
-        for code, subject, context in _subjects(row):
+        for code, subject, context in self._subjects(session.organization_id, row, address):
             if not await self.takes(session, row, _COUNT_HOUR, Count(self._print(subject, context), limit)):
                 return over_an_hour(code, limit)
         if session.organization_id != PLATFORM_ORGANIZATION_ID and not await self._day(session, message_id, row):
@@ -178,15 +190,27 @@ class Quotas:
         }
         return (await session.execute(statement, values)).scalar() is not None
 
+    def _subjects(self, organization_id: UUID, row: Any, address: str | None) -> Iterator[tuple[str, str, str]]:
+        """Who is counted as a message's reader: the code of their limit, who, and the context of the fingerprint."""
+        codes = message_types.carries_code(row.kind)
+        context = f"quotas.{row.kind if codes else 'other'}"
+        if row.user_id is not None:
+            yield USER_LIMIT, f"user {row.user_id}", context
+        if row.user_id is None or not codes:
+            reader = bytes(row.recipient_hash)
+            if address is not None and by_mailbox(organization_id, row.channel, row.kind):
+                reader = mailbox_hash(self._sealer, address)
+            yield RECIPIENT_LIMIT, f"recipient {reader.hex()}", context
+
     def _print(self, subject: str, context: str) -> bytes:
         return self._sealer.fingerprint(subject, context=context)
 
 
-def _subjects(row: Any) -> Iterator[tuple[str, str, str]]:
-    """Who is counted as a message's reader: the code of their limit, who, and the context of the fingerprint."""
-    codes = message_types.carries_code(row.kind)
-    context = f"quotas.{row.kind if codes else 'other'}"
-    if row.user_id is not None:
-        yield USER_LIMIT, f"user {row.user_id}", context
-    if row.user_id is None or not codes:
-        yield RECIPIENT_LIMIT, f"recipient {row.recipient_hash.hex()}", context
+def by_mailbox(organization_id: UUID, channel: str, kind: str) -> bool:
+    """Whether messages are counted by the mailbox that an address leads to; otherwise by the address as it is written.
+
+    Codes and links of the platform are not: whoever asks for them in the name of one account takes none from another,
+    although its address differs in its tag alone. How many there may be, the accounts have counted.
+    """
+    its_own = organization_id == PLATFORM_ORGANIZATION_ID and message_types.carries_code(kind)
+    return channel == EMAIL.name and not its_own

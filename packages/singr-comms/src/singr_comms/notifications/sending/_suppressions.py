@@ -5,17 +5,13 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-import msgspec
-
 from singr_comms.catalogue import message_types
-from singr_comms.channels import CHANNELS
-from singr_comms.notifications._person_keys import open_sealed
 from singr_comms.notifications._reachable import as_sent_to, ways_to_write
-from singr_comms.notifications._rows import RECIPIENT, normalized, prints_of
+from singr_comms.notifications._rows import RECIPIENT, address_in, normalized, prints_of
 from singr_comms.notifications.sending._quotas import LIMITS
 from singr_comms.notifications.sending._try import ERASED, NO_DEVICE, PREFERENCE
 from singr_comms.providers.fcm import DEAD_TOKENS
-from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, Sealer, SealError, TenantSession, new_id, sql_text
+from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, Sealer, TenantSession, new_id, sql_text
 
 IN_FORCE: Final = """
       address_hash = ANY ({}) AND channel = {}
@@ -132,21 +128,25 @@ class Suppressions:
     def __init__(self, sealer: Sealer) -> None:
         self._sealer = sealer
 
-    async def holds_back(self, session: TenantSession, row: Any) -> tuple[str, str] | None:
-        """Return code and words of what stops a message; None where it may go."""
-        found = (await session.execute(_IN_FORCE, self.looked_for(session.organization_id, row))).all()
+    def address(self, row: Any) -> str | None:
+        """The address that a message goes to; None where nobody here can open it. An attempt asks once."""
+        return address_in(self._sealer, row)
+
+    async def holds_back(self, session: TenantSession, row: Any, address: str | None) -> tuple[str, str] | None:
+        """Return code and words of what stops a message to its address; None where it may go."""
+        found = (await session.execute(_IN_FORCE, self.looked_for(session.organization_id, row, address))).all()
         stopping = first_that_stops(row.kind, found)
         return None if stopping is None else CODES[stopping.reason]
 
     async def stopping(self, session: TenantSession, row: Any, at: datetime | None = None) -> Any | None:
         """Return id, reason and scope of the suppression that stops a message, now or at another moment; None: none."""
-        values = self.looked_for(session.organization_id, row) | {"at": at}
+        values = self.looked_for(session.organization_id, row, self.address(row)) | {"at": at}
         return first_that_stops(row.kind, (await session.execute(_IN_FORCE_AT, values)).all())
 
-    def looked_for(self, organization_id: UUID, row: Any) -> dict[str, Any]:
+    def looked_for(self, organization_id: UUID, row: Any, address: str | None) -> dict[str, Any]:
         """The values by which what may stop a message is found."""
         return {
-            "hashes": self.prints(row),
+            "hashes": self.prints(row, address),
             "channel": row.channel,
             "organization_id": organization_id,
             "platform": PLATFORM_ORGANIZATION_ID,
@@ -159,15 +159,9 @@ class Suppressions:
         if code in DEAD_TOKENS:
             await session.execute(_OFF, {"message_id": message_id, "code": code})
 
-    def prints(self, row: Any) -> list[bytes]:
-        """Every fingerprint of the address that a message goes to."""
-        channel = CHANNELS[row.channel]
-        try:
-            opened = open_sealed(self._sealer, row.recipient_sealed, row.key_wrapped, context=RECIPIENT)
-            address = channel.address(channel.decoded(opened))
-        except (SealError, msgspec.MsgspecError):
-            return [bytes(row.recipient_hash)]  # whoever opens it to send it says what is wrong
-        return prints_of(self._sealer, address)
+    def prints(self, row: Any, address: str | None) -> list[bytes]:
+        """Every fingerprint of the address that a message goes to; the stored one where nobody here can open it."""
+        return [bytes(row.recipient_hash)] if address is None else prints_of(self._sealer, address)
 
 
 def first_that_stops(kind: str, found: Iterable[Any]) -> Any | None:

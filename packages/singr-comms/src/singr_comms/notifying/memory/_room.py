@@ -17,10 +17,12 @@ from singr_comms.notifications.sending._quotas import (
     ORGANIZATION_LIMIT,
     RECIPIENT_LIMIT,
     USER_LIMIT,
+    by_mailbox,
     over_a_day,
     over_an_hour,
 )
 from singr_config import LimitSettings
+from singr_config.mailboxes import mailbox_of
 from singr_db import PLATFORM_ORGANIZATION_ID
 
 
@@ -92,4 +94,5 @@ def _subjects(one: Counted) -> Iterator[tuple[str, str]]:
         yield USER_LIMIT, f"{context} user {one.user_id}"
     if one.user_id is None or not codes:
         address = normalized(CHANNELS[one.channel].address(one.to))
-        yield RECIPIENT_LIMIT, f"{context} recipient {address}"
+        reader = mailbox_of(address) if by_mailbox(one.organization_id, one.channel, one.kind) else address
+        yield RECIPIENT_LIMIT, f"{context} recipient {reader}"

@@ -8,10 +8,11 @@ from uuid import UUID
 from singr_comms._errors import CommsError
 from singr_comms.people._errors import RecipientNotFoundError
 from singr_comms.people.exporting._job import RemoveExport, WriteExport
+from singr_comms.people.privacy._prints import print_of_mailbox
 from singr_comms.people.recipients._store import hold_recipient, row_of
 from singr_config import LimitSettings
 from singr_config.clock import clock
-from singr_db import PLATFORM_ORGANIZATION_ID, TenantSession, new_id, note_object, sql_text
+from singr_db import PLATFORM_ORGANIZATION_ID, Sealer, TenantSession, new_id, note_object, sql_text
 from singr_db.operation_log import log_operation
 from singr_jobs import enqueue
 
@@ -56,7 +57,10 @@ SELECT greatest(extract(epoch FROM expires_at - now()), 1)::int FROM data_export
 )
 # Of all organizations together, so it is counted by a function of the platform's.
 _COUNT: Final = sql_text(
-    "SELECT why, seconds FROM count_export(:id, CAST(:address AS bytea), :per_address, :per_organization)",
+    """
+SELECT why, seconds
+  FROM count_export_to(:id, CAST(:address AS bytea), CAST(:mailbox AS bytea), :per_address, :per_organization)
+""",
     roles=("tenant",),
 )
 _FORGET: Final = sql_text("SELECT forget_export(:id)", roles=("tenant",))
@@ -121,7 +125,8 @@ class ExportLimitError(ExportStandsError):
             retry_after,
             "Your organization has asked for as many exports as it may in 24 hours."
             if why == "organization"
-            else "An export for this recipient's e-mail address was asked for within the last 24 hours.",
+            else "An export for this recipient's e-mail address, or for the same mailbox under another tag, was"
+            " requested within the last 24 hours.",
         )
 
 
@@ -140,17 +145,20 @@ class AddressChangedError(CommsError):
         self.retry_after = retry_after
 
 
-async def ask_export(session: TenantSession, external_id: str, *, limits: LimitSettings = _LIMITS) -> UUID:
+async def ask_export(
+    session: TenantSession, external_id: str, *, sealer: Sealer, limits: LimitSettings = _LIMITS
+) -> UUID:
     """Have everything that an organization keeps about a person written out for them; returns the job that does so.
 
     The link goes to the person's own e-mail address, that of their account where they have one, and to nobody else.
     Where it did not come there, or they have another address by now, what was written is removed and the next one is
-    made. It comes from the platform, and people cannot opt out of it: so one goes to an address in 24 hours, whichever
-    recipients of the organization have it, and a few of all organizations.
+    made. It comes from the platform, and people cannot opt out of it: so one goes to a mailbox in 24 hours, whichever
+    recipients of the organization have it, by whatever tag in their address, and a few of all organizations.
 
     Args:
         session: the caller's transaction, fenced to the organization; who acts in it is put down.
         external_id: the organization's own id of the person.
+        sealer: made from `AUTH_SECRET`: opens the address, and gives the fingerprint of its mailbox.
         limits: `exports_per_address`, `exports_per_organization`.
 
     Raises:
@@ -159,7 +167,7 @@ async def ask_export(session: TenantSession, external_id: str, *, limits: LimitS
         AddressHeldBackError: it is dead, or its reader complained of the organization's messages, or of an export.
         AddressChangedError: the organization has changed it within 24 hours, or put them again who had been taken off.
         ExportStandsError: there is one already.
-        ExportLimitError: one went to this address within 24 hours, or there were too many.
+        ExportLimitError: one went to this mailbox within 24 hours, or there were too many.
     """
     row = await row_of(session, external_id)
     if not await hold_recipient(session, row.id):
@@ -170,6 +178,7 @@ async def ask_export(session: TenantSession, external_id: str, *, limits: LimitS
     address = row.email_hash if row.email_hash is not None else f"user {row.user_id}".encode()
     count = {
         "address": address,
+        "mailbox": await print_of_mailbox(session, row, sealer) or address,
         "per_address": limits.exports_per_address,
         "per_organization": limits.exports_per_organization,
     }

@@ -9,7 +9,7 @@ from singr_comms.channels.email import CHANNEL as EMAIL
 from singr_comms.channels.push import CHANNEL as PUSH
 from singr_comms.channels.sms import CHANNEL as SMS
 from singr_comms.notifications._person_keys import read_keys
-from singr_comms.notifications._rows import RECIPIENT, prints_of
+from singr_comms.notifications._rows import RECIPIENT, mailbox_hash, prints_of
 from singr_db import PlatformSession, Sealer, SealError, TenantSession
 from singr_db.tables import PushDevice, Recipient
 
@@ -33,6 +33,18 @@ async def prints_of_person(session: TenantSession, row: Recipient, sealer: Seale
 async def prints_of_email(session: TenantSession | PlatformSession, row: Any, sealer: Sealer) -> set[bytes]:
     """Those of their e-mail address alone, likewise; `row` has its columns and `key_id`."""
     return await _prints(session, row, sealer, [(EMAIL, row.email_hash, row.email_sealed)])
+
+
+async def print_of_mailbox(session: TenantSession, row: Recipient, sealer: Sealer) -> bytes | None:
+    """The fingerprint that limits count a person's mailbox by; None: they have no address that can be opened here."""
+    if row.email_sealed is None:
+        return None
+    try:
+        key = (await read_keys(session, sealer, {row.key_id})).get(row.key_id)
+        opened = key and key.open(row.email_sealed, context=RECIPIENT)
+    except SealError:
+        return None
+    return mailbox_hash(sealer, EMAIL.address(EMAIL.decoded(opened))) if opened else None
 
 
 async def _prints(

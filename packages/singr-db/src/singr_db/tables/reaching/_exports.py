@@ -46,9 +46,10 @@ class DataExport(Base):
 
 
 class ExportAsk(Base):
-    """An organization asked for an export, whose link was to go to this address; kept for a day.
+    """An organization asked for an export, whose link was to go to this mailbox; kept for a day.
 
-    `id` is that of the export, and `asked_by` the organization. `count_export` counts them, over all organizations.
+    `id` is that of the export, `asked_by` the organization, and `address_hash` the fingerprint of the address without
+    its tag. `count_export_to` counts them, over all organizations.
     """
 
     __tablename__ = "export_asks"
