@@ -115,8 +115,8 @@ BREAKAGES = (
         (
             Edit(
                 f"{COMMS}/notifications/sending/_quotas.py",
-                "        if over is None and row.channel == SMS.name:\n",
-                "        if over is None and row.channel == SMS.name and not message_types.carries_code(row.kind):\n",
+                "        if row.channel != SMS.name or address is None:\n",
+                "        if row.channel != SMS.name or address is None or message_types.carries_code(row.kind):\n",
             ),
         ),
         "packages/singr-comms/tests/test_comms_guards.py"
