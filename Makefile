@@ -83,7 +83,7 @@ new: $(VENV) ## Write the files of a new route, job, template or provider: make 
 
 .PHONY: type-check types
 type-check: $(VENV) ## Check the types, strictly
-	@$(BIN)/mypy $(wildcard packages/*/src apps/*/src) scripts bench
+	@$(BIN)/mypy $(wildcard packages/*/src apps/*/src) scripts bench docs/guides/examples
 types: type-check
 
 .PHONY: recipes

@@ -94,7 +94,7 @@ class Copy:
         """What `make types` does."""
         self._know_what(".mypy_cache")
         sources = [str(path.relative_to(self.folder)) for path in source_folders(self.folder)]
-        self.must("mypy", *sources, "scripts", "bench")
+        self.must("mypy", *sources, "scripts", "bench", "docs/guides/examples")
 
     def test(self, *arguments: str, workers: int = 0) -> None:
         """Run tests of the copy; at least one has to run, and all have to pass."""

@@ -124,11 +124,12 @@ async def work(settings: Parcels, db: Database, sealer: Sealer, http: httpx.Asyn
         },
         name="parcels",
     )
-    chores = [chore(db) for chore in chores_in(message_chores, notifying_chores, people_chores)]
+    chores = [kind(db) for kind in chores_in(message_chores, notifying_chores, people_chores)]
     try:
         async with asyncio.TaskGroup() as tasks:
-            for one in (worker, *chores):
-                tasks.create_task(one.run())
+            tasks.create_task(worker.run())
+            for chore in chores:
+                tasks.create_task(chore.run())
     finally:
         await worker.stop()
         await sender.close()

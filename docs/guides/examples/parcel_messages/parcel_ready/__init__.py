@@ -24,6 +24,18 @@ class ParcelReadyPush(ParcelReadySms, tag="parcel_ready", frozen=True, kw_only=T
     """A parcel waits at a shop; an app's inbox shows the same."""
 
 
+def _mail(user: str = "Jane", shop: str = "The Corner Shop") -> ParcelReady:
+    return ParcelReady(user_name=user, shop=shop, link=EXAMPLE_LINK)
+
+
+def _sms(shop: str = "The Corner Shop") -> ParcelReadySms:
+    return ParcelReadySms(shop=shop, link=EXAMPLE_LINK)
+
+
+def _push(shop: str = "The Corner Shop") -> ParcelReadyPush:
+    return ParcelReadyPush(shop=shop, link=EXAMPLE_LINK)
+
+
 MESSAGE_TYPE: Final = MessageType(
     __name__,
     when_unknown="settle",  # a second one sends somebody to the shop for a second parcel
@@ -33,9 +45,5 @@ MESSAGE_TYPE: Final = MessageType(
     email=ParcelReady,
     sms=ParcelReadySms,
     push=ParcelReadyPush,
-    examples=(
-        lambda user="Jane", shop="The Corner Shop": ParcelReady(user_name=user, shop=shop, link=EXAMPLE_LINK),
-        lambda shop="The Corner Shop": ParcelReadySms(shop=shop, link=EXAMPLE_LINK),
-        lambda shop="The Corner Shop": ParcelReadyPush(shop=shop, link=EXAMPLE_LINK),
-    ),
+    examples=(_mail, _sms, _push),
 )

@@ -12,10 +12,14 @@ class PickupCode(Message, tag="pickup_code", frozen=True, kw_only=True):
     expiry_hours: ExpiryHours
 
 
+def _sms(_name: str) -> PickupCode:
+    return PickupCode(code="042917", expiry_hours=24)
+
+
 MESSAGE_TYPE: Final = MessageType(
     __name__,
     when_unknown="repeat",  # the same code twice does no harm, and without it nobody gets at their parcel
     carries_code=True,
     sms=PickupCode,
-    examples=(lambda _name: PickupCode(code="042917", expiry_hours=24),),
+    examples=(_sms,),
 )
