@@ -11,6 +11,7 @@ from singr_comms.catalogue import message_types
 from singr_comms.channels.email import CHANNEL as EMAIL
 from singr_comms.channels.sms import CHANNEL as SMS
 from singr_comms.messages.digest import MESSAGE_TYPE as DIGEST
+from singr_comms.messages.magic_link import MESSAGE_TYPE as MAGIC_LINK
 from singr_comms.notifications._rows import mailbox_hash
 from singr_comms.notifications.sending._guards import GUARDS, SmsGuards
 from singr_db import PLATFORM_ORGANIZATION_ID, Sealer, TenantSession, sql_text
@@ -87,7 +88,7 @@ class Quotas:
     - Anything else: by recipient, and by user as well where the request names one. Who asks can leave the user out;
       the recipient is always there.
     - A recipient by e-mail is the mailbox, whatever tag its address has (`mailbox_of`); one of other channels, and of
-      codes and links of the platform, the address as it is written.
+      sign-in links of the platform, the address as it is written.
     - An organization's day, whatever it sends. What the platform tells people of their accounts has no such limit:
       strangers who fill it would shut all owners out.
 
@@ -209,8 +210,8 @@ class Quotas:
 def by_mailbox(organization_id: UUID, channel: str, kind: str) -> bool:
     """Whether messages are counted by the mailbox that an address leads to; otherwise by the address as it is written.
 
-    Codes and links of the platform are not: whoever asks for them in the name of one account takes none from another,
+    Sign-in links of the platform are not: whoever asks for them in the name of one account takes none from another,
     although its address differs in its tag alone. How many there may be, the accounts have counted.
     """
-    its_own = organization_id == PLATFORM_ORGANIZATION_ID and message_types.carries_code(kind)
-    return channel == EMAIL.name and not its_own
+    opens_an_account = organization_id == PLATFORM_ORGANIZATION_ID and kind == MAGIC_LINK.name
+    return channel == EMAIL.name and not opens_an_account
