@@ -110,6 +110,8 @@ async def test_mails_wear_a_brand_and_its_logo_is_had_by_anybody(
         ({"name": "Pay\u00adPal"}, "name", "character 4 is U+00AD SOFT HYPHEN"),
         ({"footer": "see https://evil.example"}, "footer", "must not contain a web address"),
         ({"footer": "[[data:x]]"}, "footer", "must not contain"),
+        ({"footer": "12 Creek Road\nSingr Security"}, "footer", "must not contain Singr, or what looks like it"),
+        ({"footer": "powered by S\u026angr"}, "footer", "must not contain Singr, or what looks like it"),
         ({"logo": "http://example.org/x.png"}, "logo", "https address"),
         ({"logo": "https://127.0.0.1/x.png"}, "logo", "private network"),
         ({"logo": "https://[::ffff:10.0.0.1]/x.png"}, "logo", "private network"),

@@ -269,21 +269,22 @@ async def test_inside_a_tenant_session_the_message_is_that_organizations(
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
-        ("Visit https://evil.example/now", "Visit https: //evil. example/now"),
+        ("Visit https://evil.example/now", "there"),
         ("www.evil.example", "www. evil. example"),
-        ("evil\u3002example", "evil\u3002 example"),
-        ("evil\uff0eexample", "evil\uff0e example"),
-        ("evil\uff61example", "evil\uff61 example"),
-        ("evil\u2024example", "evil\u2024 example"),
-        ("evil\ufe52example", "evil\ufe52 example"),
-        ("https\uff1a//evil", "https\uff1a //evil"),
-        ("Jane\r\nBcc: x@evil.example", "Jane Bcc: x@evil. example"),
+        ("evil\u3002example", "there"),
+        ("evil\uff0eexample", "there"),
+        ("evil\uff61example", "there"),
+        ("evil\u2024example", "there"),
+        ("evil\ufe52example", "there"),
+        ("https\uff1a//evil", "there"),
+        ("Jane\r\nBcc: x@evil.example", "there"),
+        ("Jane\r\nDoe", "Jane Doe"),
         ("\u202egnal\u2066", "gnal"),
         ("J.R.R. Tolkien", "J.R.R. Tolkien"),
         ("will.i.am", "will. i. am"),
         ("\x00 \t", "there"),
         ("", "there"),
-        ("x" * 300, "x" * 100),
+        ("x" * 300, "there"),
         ("\ud800", "there"),
     ],
 )
@@ -301,7 +302,7 @@ async def test_invitation_carries_no_link_but_its_own(db: Database, notifier: Co
     )
     row = await told(db, notifier, notice)
     message = opened(row, sealer)
-    assert (message["organization_name"], message["inviter_name"]) == ("an organization", "http: //evil. example")
+    assert (message["organization_name"], message["inviter_name"]) == ("an organization", "Somebody")
     assert row.user_id is None
     recipient = msgspec.json.decode(sealer.open(row.recipient_sealed, context="messages.recipient"))
     assert recipient["email"] == "joe@example.org"
@@ -316,6 +317,7 @@ async def test_invitation_carries_no_link_but_its_own(db: Database, notifier: Co
         ("Blue Note", "Blue Note", ("Blue Note", "Blue Note")),
         ("You won 500 EUR: evil.example", "You won 500 EUR: evil.example", ("an organization", "Somebody")),
         ("5ingr Support", "Ada", ("an organization", "Ada")),
+        ("Blue Note", "You won: call +1 900 555 0100", ("Blue Note", "Somebody")),
     ],
 )
 async def test_invitation_says_no_name_that_a_brand_could_not_have(

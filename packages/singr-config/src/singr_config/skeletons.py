@@ -31,6 +31,11 @@ def bare_skeletons(name: str) -> frozenset[str]:
     return frozenset("".join(c for c in one if unicodedata.category(c)[0] in "LN") for one in skeletons(name))
 
 
+def looking_like(character: str) -> tuple[str, ...]:
+    """Return what a character is taken for by the table: single characters, or letters with marks."""
+    return _table().get(character, ())
+
+
 def _skeleton(text: str) -> str:
     looks = "".join(map(_prototype, _plain(text)))
     return _plain(looks).casefold()

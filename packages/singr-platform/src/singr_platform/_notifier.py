@@ -2,7 +2,6 @@
 
 import datetime as dt
 import re
-import unicodedata
 from collections.abc import Collection
 from ipaddress import ip_network
 from typing import Final, TypeAlias
@@ -45,9 +44,9 @@ from singr_comms import (
 )
 from singr_comms.notifications import EmailRequest, SmsRequest, is_fit_name, queue_email, queue_sms, wrong_phone
 from singr_comms.people import withdraw_account_exports
-from singr_config.text import unlinked
 from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, Sealer, TenantSession
 from singr_observability import get_logger
+from singr_platform._greeting import greeted, in_one_line
 
 _SmsNotice: TypeAlias = MagicLinkBySms | CodeBySms | ResetPasswordBySms
 _EmailNotice: TypeAlias = (
@@ -82,8 +81,8 @@ class CommsNotifier:
     session to that session's organization.
 
     Names are people's own choice, and mail to an address that nobody has confirmed must not carry a stranger's words:
-    in messages no name forms a link or a second line. Invitations say an organization's name that a brand could have,
-    and no name that passes for the platform's.
+    in messages no name forms a link or a second line, and nobody is greeted or addressed by one that is a message of
+    its own or passes for the platform's. Invitations say an organization's name that a brand could have.
 
     A notice that cannot become a message (an address that SMTP cannot carry) is logged and left out: the change that
     it speaks of stands.
@@ -119,8 +118,11 @@ class CommsNotifier:
         return wrong_phone(phone)
 
     def _email(self, notice: _EmailNotice) -> EmailRequest:
-        to = EmailAddress(notice.to.email, _words(notice.to.name) or None)
+        to = EmailAddress(notice.to.email, greeted(notice.to.name, self._own_names))
         return EmailRequest(to=to, message=self._email_message(notice), user_id=notice.to.user_id)
+
+    def _name(self, person: EmailTarget) -> str:
+        return greeted(person.name, self._own_names) or _SOMEBODY
 
     def _email_message(self, notice: _EmailNotice) -> EmailMessage:
         message: EmailMessage
@@ -133,7 +135,9 @@ class CommsNotifier:
                 message = self._email_changed(notice)
             case ResetPassword():
                 link = self._links.reset_password(notice.token.reveal())
-                message = PasswordReset(user_name=_name(notice.to), reset_link=link, expiry_minutes=_minutes(notice))
+                message = PasswordReset(
+                    user_name=self._name(notice.to), reset_link=link, expiry_minutes=_minutes(notice)
+                )
             case MagicLinkByEmail():
                 message = MagicLink(
                     user_email=notice.to.email,
@@ -143,10 +147,12 @@ class CommsNotifier:
                 )
             case CodeByEmail():
                 code = notice.code.reveal()
-                message = TwoFactorCode(user_name=_name(notice.to), code=code, expiry_minutes=_minutes(notice))
+                message = TwoFactorCode(user_name=self._name(notice.to), code=code, expiry_minutes=_minutes(notice))
             case WelcomeUser():
                 link = self._links.dashboard(notice.account_type)
-                message = Welcome(user_name=_name(notice.to), account_type=notice.account_type, dashboard_link=link)
+                message = Welcome(
+                    user_name=self._name(notice.to), account_type=notice.account_type, dashboard_link=link
+                )
             case InvitePerson():
                 message = self._invitation(notice)
             case SecurityNoticeOf():
@@ -155,7 +161,7 @@ class CommsNotifier:
 
     def _verification(self, notice: VerifyEmail) -> Verification:
         return Verification(
-            user_name=_name(notice.to),
+            user_name=self._name(notice.to),
             verification_link=self._links.verify_email(notice.token.reveal()),
             verification_code=notice.code.reveal(),
             expiry_hours=_whole(notice.expires_in, _HOUR),
@@ -172,7 +178,7 @@ class CommsNotifier:
 
     def _email_changed(self, notice: EmailMoved) -> EmailChanged:
         return EmailChanged(
-            user_name=_name(notice.to),
+            user_name=self._name(notice.to),
             new_email=notice.new_email,
             occurred_at=_moment(notice.occurred_at),
             undo_link=self._links.undo_email_change(notice.token.reveal()),
@@ -183,19 +189,20 @@ class CommsNotifier:
 
     def _invitation(self, notice: InvitePerson) -> Invitation:
         # A program's invitations name the organization twice. Dots of a person's own name only stand apart.
-        inviter, organization = _words(notice.inviter_name), notice.organization_name
-        is_named = is_fit_name(organization, self._own_names)
-        stands = is_named if notice.inviter_name == organization else is_fit_name(inviter, self._own_names)
+        organization = notice.organization_name
+        named = _words(organization) if is_fit_name(organization, self._own_names) else None
+        is_program = notice.inviter_name == organization
+        inviter = named if is_program else greeted(notice.inviter_name, self._own_names)
         return Invitation(
-            inviter_name=inviter if stands else "Somebody",
-            organization_name=_words(organization) if is_named else "an organization",
+            inviter_name=inviter or "Somebody",
+            organization_name=named or "an organization",
             invitation_link=self._links.invitation(notice.token.reveal()),
             expiry_days=_whole(notice.expires_in, _DAY),
         )
 
     def _security_notice(self, notice: SecurityNoticeOf) -> SecurityNotice:
         return SecurityNotice(
-            user_name=_name(notice.to),
+            user_name=self._name(notice.to),
             event=notice.event,
             occurred_at=_moment(notice.occurred_at),
             link=self._links.account(),
@@ -240,14 +247,8 @@ def _minutes(notice: ResetPassword | MagicLinkByEmail | CodeByEmail | _SmsNotice
     return _whole(notice.expires_in, _MINUTE)
 
 
-def _name(person: EmailTarget) -> str:
-    return _words(person.name) or _SOMEBODY
-
-
 def _words(name: str) -> str:
-    """Make one line of a name that no mail client takes for a link: "x.example" becomes "x. example"."""
-    line = "".join(" " if unicodedata.category(one) in {"Cc", "Cf", "Cs", "Zl", "Zp"} else one for one in name)
-    return unlinked(line)[:_LONGEST_NAME].rstrip()
+    return in_one_line(name)[:_LONGEST_NAME].rstrip()
 
 
 def _address(text: str | None) -> str | None:

@@ -22,7 +22,7 @@ from singr_comms.notifications.branding._wording import not_open, wrong_words
 from singr_comms.notifications.branding.pictures._picture import Picture
 from singr_comms.rendering._own_words import variables_in
 from singr_config.colors import LEAST_CONTRAST, contrast
-from singr_config.names import PublicNameError, check_public_name
+from singr_config.names import PublicNameError, check_public_name, passes_for_own
 from singr_db import PlatformSession, TenantSession, new_id, sql_text
 from singr_db.operation_log import log_operation
 
@@ -126,7 +126,7 @@ class BrandingInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     Args:
         name: of the organization, in the head and foot of its mails; mails say that they come from it.
         color: of buttons and links.
-        footer: the text at the foot of its mails.
+        footer: the text at the foot of its mails. It does not name the platform.
         logo: an https address, from which it is fetched once, or the picture itself as a data URL; a PNG, JPEG or
             GIF of at most 256 kB and 16 to 2,000 pixels a side, whole, upright and not animated.
             It is shown in place of the name. `keep` keeps the current one.
@@ -194,7 +194,8 @@ def check_brand(given: BrandingInput, *, own_names: Collection[str] = ()) -> Non
 
     Args:
         given: the brand.
-        own_names: what the platform itself writes as (`Settings.own_names`).
+        own_names: what the platform itself writes as (`Settings.own_names`): neither the name nor the footer says it,
+            "powered by" included.
 
     Raises:
         BrandingError: it cannot be worn.
@@ -218,6 +219,10 @@ def _unreadable(given: BrandingInput, own_names: Collection[str]) -> Iterator[tu
         check_public_name(given.name, own_names)
     except PublicNameError as error:
         yield "name", error.message
+    for line in (given.footer or "").splitlines():
+        if wrong := passes_for_own(line, own_names):
+            yield "footer", wrong
+            break
     ratio = contrast(given.color, "#ffffff")
     if ratio < LEAST_CONTRAST:
         seen = f"white text on {given.color} has a contrast of {ratio:.2f}:1"
@@ -250,7 +255,7 @@ async def put_branding(
         given: the brand.
         logo_id: under which the caller stored its logo.
         logo: what it is.
-        own_names: what the platform itself writes as, which no brand may be called.
+        own_names: what the platform itself writes as, which no brand may be called and no footer may say.
 
     Raises:
         BrandingError: it cannot be worn, or there is no logo to keep.
