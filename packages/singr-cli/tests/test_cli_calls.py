@@ -2,6 +2,7 @@
 
 import gzip
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -142,6 +143,36 @@ def test_nobody_waits_for_longer_than_half_a_minute(calls: Any) -> None:
     peer = Peer(away(429, **{"retry-after": "3600"}))
     assert calls(peer, "jobs", "show", "a").code == 5
     assert len(peer.asked) == 1
+
+
+class Slow(Peer):
+    """An API whose answers are 503, each of them after six seconds by the clock of who asks."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__(*(away() for _ in range(9)))
+        self.now = 0.0
+        asking = SimpleNamespace(monotonic=lambda: self.now, sleep=lambda _: None)  # the server keeps its own
+        monkeypatch.setattr("singr_cli._http.time", asking)
+
+    async def answer(self, request: Request) -> Response:
+        self.now += 6.0
+        return await super().answer(request)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "seconds"),
+    [
+        (("deliveries", "list"), 18.0),
+        (("deliveries", "list", "--timeout", "7"), 12.0),
+        (("jobs", "create", "sms.send"), 24.0),
+    ],
+)
+def test_all_tries_together_take_no_longer_than_one_answer_may(
+    calls: Any, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], seconds: float
+) -> None:
+    peer = Slow(monkeypatch)
+    outcome = calls(peer, *arguments)
+    assert (outcome.code, peer.now) == (5, seconds)  # the last try begins within the time
 
 
 def test_a_credential_follows_no_redirect(calls: Any) -> None:

@@ -3,8 +3,13 @@
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from singr_cli.commands.doctor import skew
+from singr_dev._serving import serving
 
 
 def found(outcome: Any) -> dict[str, tuple[str, str]]:
@@ -28,6 +33,39 @@ def test_what_the_credential_may_not_read_is_named(singr: Any, keys: Any, monkey
     told = found(outcome)
     assert (outcome.code, told["read jobs"][0], told["read schedules"][0]) == (0, "ok", "warn")
     assert "schedules:read" in told["read schedules"][1]
+
+
+def test_a_key_of_the_platform_that_says_for_nobody_is_warned_of_nothing(
+    singr: Any, keys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SINGR_API_KEY")
+    monkeypatch.setenv("SINGR_KEY", keys.key_id)
+    monkeypatch.setenv("SINGR_SECRET", keys.secret)
+    told = found(singr("doctor"))
+    reads = {name: one for name, one in told.items() if name.startswith("read ")}
+    assert {state for state, _ in reads.values()} == {"ok"}, reads
+    assert "--organization or SINGR_ORGANIZATION" in reads["read deliveries"][1]
+    assert not any("organization_id" in said for _, said in told.values())
+    monkeypatch.setenv("SINGR_ORGANIZATION", "01920000-0000-7000-8000-0000000000a1")
+    assert found(singr("doctor"))["read deliveries"] == ("ok", "allowed")
+
+
+def test_where_the_api_is_not_ready_nothing_is_asked_that_it_cannot_answer(
+    bare: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def answer(request: Request) -> JSONResponse:
+        asked.append(request.url.path)
+        return JSONResponse({"status": "unavailable", "checks": {"database": {"why": "PostgreSQL is away."}}}, 503)
+
+    monkeypatch.setattr("singr_cli._http.time.sleep", lambda _: None)
+    monkeypatch.setenv("SINGR_API_KEY", "sk_live_secret")
+    with serving(Starlette(routes=[Route("/{path:path}", answer)])) as url:
+        monkeypatch.setenv("SINGR_URL", url)
+        outcome = bare("doctor")
+    assert (outcome.code, found(outcome)["ready"]) == (5, ("fail", "unavailable; database: PostgreSQL is away."))
+    assert set(asked) == {"/ready", "/health"}
 
 
 def test_a_refused_credential_is_told(singr: Any, monkeypatch: pytest.MonkeyPatch) -> None:

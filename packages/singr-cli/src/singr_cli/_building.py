@@ -23,7 +23,7 @@ _TYPES: Final[dict[str, Any]] = {
 _FORMAT: Final = Field("output", "table (on a terminal), json, jsonl (elsewhere), csv.", choices=FORMATS)
 _COMMON: Final = (
     Field("profile", "The profile to use, in place of the environment's or the one in use."),
-    Field("timeout", "Seconds for one answer.", kind="number"),
+    Field("timeout", "Seconds for one answer; 15 unless told, 30 of what changes something.", kind="number"),
 )
 _ORGANIZATION: Final = Field("organization", "Whose: where the credential is the platform's.")
 _PAGES: Final = (

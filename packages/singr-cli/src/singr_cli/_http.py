@@ -16,12 +16,16 @@ if TYPE_CHECKING:
     import httpx
 
 TRIES: Final = 4
+# Seconds for an answer, all tries together, where none are told: whoever reads asks again, whoever changes waits.
+_READS_FOR: Final = 15.0
+_CHANGES_FOR: Final = 30.0
 _LATER: Final = frozenset({429, 502, 503, 504})
 _LONGEST_WAIT: Final = 30.0
 _SHORTEST: Final = 1.0
 _LARGEST_PAGE: Final = 100
 _SAFE: Final = frozenset({"GET", "POST"})
 _CONFLICT: Final = 409
+_TOO_MANY: Final = 429
 _MOST_READ: Final = 32 * 1024 * 1024
 _REDIRECTS: Final = 300  # none is followed: a credential goes to the address that it was given for
 
@@ -30,13 +34,13 @@ class Api:
     """The API of a profile, until it is closed.
 
     Args:
-        timeout: seconds for one answer.
+        timeout: seconds for one answer, all tries together; 15 where none are told, and 30 of what changes something.
 
     Attributes:
         deadline: by the monotonic clock, when nothing is waited for any more; who asks then is answered at once or not.
     """
 
-    def __init__(self, profile: Profile, *, timeout: float = 30) -> None:
+    def __init__(self, profile: Profile, *, timeout: float | None = None) -> None:
         import httpx  # noqa: PLC0415 — half of the time of a start, and help needs none of it
 
         self.profile = profile
@@ -50,7 +54,7 @@ class Api:
                 auth=auth,
                 # Not compressed: a small answer could be made to fill the memory.
                 headers={"accept": "application/json", "accept-encoding": "identity", "user-agent": "singr-cli"},
-                timeout=timeout,
+                timeout=timeout or _CHANGES_FOR,
                 # no proxy between a machine and itself; for others, as the environment says (certificates, too)
                 trust_env=not profile.is_local,
             )
@@ -113,10 +117,11 @@ class Api:
         whatever a later one is answered.
         """
         safe, headers, unknown = method in _SAFE, {"idempotency-key": key} if key else {}, False
+        until = time.monotonic() + (self._timeout or (_READS_FOR if method == "GET" else _CHANGES_FOR))
         for attempt in range(1, TRIES + 1):
             try:
                 answer = self._ask(
-                    method, path, params=query or None, json=body, headers=headers, timeout=self._patience()
+                    method, path, params=query or None, json=body, headers=headers, timeout=self._patience(until)
                 )
             except KeyboardInterrupt:
                 if key:
@@ -125,7 +130,7 @@ class Api:
             except self._errors.RequestError as error:
                 unsent = isinstance(error, self._errors.ConnectError | self._errors.ConnectTimeout)
                 unknown = unknown or not unsent
-                if attempt == TRIES or not (safe or unsent) or self._is_over():
+                if attempt == TRIES or not (safe or unsent) or self._is_over(until):
                     raise self._unreachable(error, _outlook(method, key) if unknown else "") from None
                 wait = 0.0
             except CliError as error:
@@ -136,19 +141,21 @@ class Api:
                 unknown = unknown or running or answer.status_code >= SERVER_ERRORS
                 wait = float(told) if told.isascii() and told.isdigit() else 0.0
                 later = running or answer.status_code in _LATER
-                if not (later and safe) or attempt == TRIES or wait > _LONGEST_WAIT or self._is_over(wait):
+                if answer.status_code == _TOO_MANY:
+                    until += wait  # it answers, and says when
+                is_over = self._is_over(until, wait)
+                if not (later and safe) or attempt == TRIES or wait > _LONGEST_WAIT or is_over:
                     return answer, unknown
             time.sleep(max(wait, 0.1 * 2**attempt * random.uniform(0.5, 1)))  # noqa: S311 — spreads, and guards nothing
         raise AssertionError("unreachable")
 
-    def _patience(self) -> float:
-        """Return the seconds for one answer: what is left of the time, and so much that an answer may come."""
-        if self.deadline is None:
-            return self._timeout
-        return min(self._timeout, max(self.deadline - time.monotonic(), _SHORTEST))
+    def _patience(self, until: float) -> float:
+        """Return the seconds for one try: what is left of the time, and so much that an answer may come."""
+        left = min(until, until if self.deadline is None else self.deadline) - time.monotonic()
+        return min(self._timeout or left, max(left, _SHORTEST))
 
-    def _is_over(self, wait: float = 0.0) -> bool:
-        return self.deadline is not None and time.monotonic() + wait >= self.deadline
+    def _is_over(self, until: float, wait: float = 0.0) -> bool:
+        return time.monotonic() + wait >= min(until, until if self.deadline is None else self.deadline)
 
     def _ask(self, method: str, path: str, **more: Any) -> "httpx.Response":
         answer = self.http.send(self.http.build_request(method, path, **more), stream=True)

@@ -60,7 +60,7 @@ class Run:
 
     def api(self) -> Api:
         """Return the API, to be used with `with`."""
-        return Api(self.profile, timeout=self.told.get("timeout") or 30)
+        return Api(self.profile, timeout=self.told.get("timeout"))
 
     def path(self, identity: str = "") -> str:
         """Return the path of one thing."""

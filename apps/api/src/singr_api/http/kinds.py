@@ -338,7 +338,7 @@ INTERNAL_ERROR: Final = Kind(
     " the cause.",
 )  # fmt: skip
 GUARD_UNAVAILABLE: Final = Kind(
-    "guard-unavailable", 503, "Attempts cannot be counted, so none is allowed",
+    "guard-unavailable", 503, "Attempts cannot be counted right now: try again in a moment",
     "What counts attempts at passwords and codes is unavailable for a moment. Until it is back, all attempts are"
     " refused, so that nobody can guess without limit.",
     "Try again in a moment. For operators: `/ready` says whether Redis answers.",

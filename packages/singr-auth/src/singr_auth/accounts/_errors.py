@@ -99,7 +99,7 @@ class GuardUnavailableError(AccountError):
     """A limit that guards passwords or codes cannot be counted right now, so nothing is let through."""
 
     def __init__(self) -> None:
-        super().__init__("Attempts cannot be counted right now, so none is allowed. Try again in a moment.")
+        super().__init__("Try again in a moment: until attempts can be counted again, none is allowed.")
 
 
 class TemporarilyUnavailableError(AccountError):

@@ -43,8 +43,11 @@ def _findings(run: Run) -> Iterator[tuple[str, Finding]]:
         if finding[0] == "fail":
             return
     with run.api() as api:
-        for name, ask in (("ready", _ready), ("clock", _clock)):
-            yield name, _asked(ask, api)
+        ready = _asked(_ready, api)
+        yield "ready", ready
+        yield "clock", _asked(_clock, api)
+        if ready[0] == "fail":
+            return  # each list would take its time to say so again
         yield from _permissions(api, run)
 
 
@@ -132,6 +135,8 @@ def _permissions(api: Api, run: Run) -> Iterator[tuple[str, Finding]]:
             return
         if answer.is_success:
             yield f"read {name}", ("ok", "allowed")
+        elif _wants_organization(answer):
+            yield f"read {name}", ("ok", "not asked: say whose, with --organization or SINGR_ORGANIZATION")
         else:
             yield f"read {name}", ("warn", _detail(answer))
 
@@ -141,6 +146,15 @@ def _detail(answer: Any) -> str:
         return clean(answer.json()["detail"])
     except (ValueError, KeyError, TypeError, RecursionError):
         return f"answers {answer.status_code}"
+
+
+def _wants_organization(answer: Any) -> bool:
+    """Tell whether a credential of the platform's is to say whose it asks for; then it is nothing that it may not."""
+    try:
+        errors = answer.json()["errors"]
+        return [(one["field"], one["code"]) for one in errors] == [("organization_id", "required")]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False
 
 
 def _lists() -> Iterator[tuple[str, Command]]:
