@@ -116,3 +116,13 @@ def test_byte_order_mark_is_named_and_each_form_that_would_do() -> None:
         with pytest.raises(Problem) as caught:
             check_accepts_json(b"image/png", path)
         assert caught.value.errors[0].message == f"must admit {words}"
+
+
+@pytest.mark.parametrize(
+    "query", [b"status=done", b"cursor=null", b"limit=null", b"organization_id=null", b"queue=null"]
+)
+def test_a_parameter_is_never_said_to_be_null_which_no_query_can_send(query: bytes) -> None:
+    with pytest.raises(Problem) as refused:
+        read_query(query, JobQuery)
+    assert all("null" not in one.message for one in refused.value.errors)
+    assert refused.value.errors

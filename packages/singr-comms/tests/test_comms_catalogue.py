@@ -322,6 +322,14 @@ def test_words_that_cannot_be_rendered_are_told_by_trying_them_out(tmp_path: Pat
         one.try_out()
 
 
+@pytest.mark.parametrize("filter_", ["day", "moment"])
+def test_a_filter_that_does_not_fit_its_variable_is_named_with_it(tmp_path: Path, filter_: str) -> None:
+    one = declared(folder(tmp_path, *EMAIL))
+    (tmp_path / "email.txt").write_text(f"{{{{ text | {filter_} }}}}")
+    with pytest.raises(DeclarationError, match=f"the filter {filter_} takes a Local.*, not text"):
+        one.try_out()
+
+
 def test_the_mark_that_some_editors_begin_a_file_with_is_no_part_of_a_message(tmp_path: Path) -> None:
     one = declared(folder(tmp_path, *EMAIL))
     for text in EMAIL:

@@ -132,6 +132,9 @@ async def test_what_is_scheduled_goes_at_its_time_and_no_sooner(outbox: MemoryNo
     await outbox.advance(2 * 3600)
     assert [message.decided_at for message in outbox.sent] == [later]
     assert outbox.now == START + timedelta(hours=10)
+    for never in (float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="time passes in a number of seconds"):
+            await outbox.advance(never)
     with pytest.raises(ValueError, match="only goes forward"):
         await outbox.move_to(START)
     with pytest.raises(ValueError, match="must have a time zone"):

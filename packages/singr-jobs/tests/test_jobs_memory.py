@@ -247,3 +247,9 @@ async def test_progress_that_is_no_percentage_is_refused_by_its_name():
 def test_one_name_is_not_several_queues():
     with pytest.raises(QueueError, match="queues must be several queues"):
         InMemoryJobs(Jobs(), queues="email")  # type: ignore[arg-type]  # what is refused
+
+
+@pytest.mark.parametrize("seconds", [math.nan, math.inf])
+def test_time_in_memory_passes_in_numbers_of_seconds(seconds: float):
+    with pytest.raises(ValueError, match="time passes in a number of seconds"):
+        InMemoryJobs(Jobs()).advance(seconds)

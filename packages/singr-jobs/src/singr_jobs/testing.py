@@ -8,6 +8,7 @@ await memory.run_due()
 Needs the extra `singr-jobs[worker]`.
 """
 
+import math
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -174,7 +175,13 @@ class InMemoryJobs:
         return [entry.job for entry in self._all.values() if isinstance(entry.job, struct)]
 
     def advance(self, seconds: float) -> None:
-        """Let time pass."""
+        """Let time pass.
+
+        Raises:
+            ValueError: it is no number of seconds, such as NaN.
+        """
+        if not math.isfinite(seconds):
+            raise ValueError(f"time passes in a number of seconds, not {seconds}")
         self.now += timedelta(seconds=seconds)
 
     async def run_due(self) -> list[MemoryJob]:

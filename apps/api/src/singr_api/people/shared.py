@@ -9,6 +9,7 @@ from sqlalchemy import select, union
 
 from singr_api.admission.call import UserCall
 from singr_api.http.problems import NOT_FOUND, FieldError, invalid, refused
+from singr_api.routing.patterns import publish_patterns
 from singr_api.wiring.services import Services
 from singr_comms.people import (
     MOST_CHOICES,
@@ -91,11 +92,7 @@ class ChangePreferences(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
 
 DAILY: Final = "It is the organization's daily work, and gives nobody lasting power."
-EXTERNAL_ID: Final[dict[str, Any]] = {
-    "type": "string",
-    "description": "The organization's own id of the person.",
-    "examples": ["u-17"],
-}
+EXTERNAL_ID: Final[dict[str, Any]] = publish_patterns(msgspec.json.schema(ExternalId))
 IN_PATH: Final[dict[str, Any]] = {"path_schemas": {"external_id": EXTERNAL_ID}}
 
 

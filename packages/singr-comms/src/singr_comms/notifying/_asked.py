@@ -13,6 +13,7 @@ from singr_comms._errors import CommsError
 from singr_comms.catalogue import INBOX, MessageType, Quiet
 from singr_comms.catalogue._given import held
 from singr_comms.notifying.digests._joining import Period
+from singr_comms.people.recipients._model import ExternalId as _Id
 from singr_comms.people.recipients._model import Tag
 from singr_config.text import ONE_LINE
 from singr_jobs import Priority
@@ -30,7 +31,9 @@ BITE: Final = 1_000
 """So many recipients are decided in a transaction."""
 _BETWEEN: Final = 10.0
 """Seconds between the bites of one whose rate is limited, but for rounding."""
-ExternalId: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
+# Of any form here, though the document tells the one that ids of recipients have, for the reason below.
+_FORM: Final = {name: rule for name, rule in msgspec.json.schema(_Id).items() if name == "pattern"}
+ExternalId: TypeAlias = Annotated[str, Meta(min_length=1, max_length=128, extra_json_schema=_FORM)]
 # Of any form: what is wrong with one is told beside all that is wrong with the others.
 Written: TypeAlias = Annotated[str, Meta(min_length=1, max_length=4096)]
 Key: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200, pattern=ONE_LINE, description="One line.")]

@@ -5,7 +5,7 @@ fails, and none of it can hold a word of anybody's. A `Moment` may be any text, 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import jinja2
@@ -71,13 +71,13 @@ def money(context: jinja2.runtime.Context, amount: str) -> str:
 @jinja2.pass_context
 def day(context: jinja2.runtime.Context, given: str) -> str:
     """`2026-11-28` as the mail's language writes it."""
-    return written_day(given, context.get("lang", DEFAULT_LANGUAGE))
+    return _of_its_form(context, "day", "a LocalDay", written_day, given)
 
 
 @jinja2.pass_context
 def moment(context: jinja2.runtime.Context, given: str) -> str:
     """`2026-11-28T17:00` as the mail's language writes it."""
-    return written_moment(given, context.get("lang", DEFAULT_LANGUAGE))
+    return _of_its_form(context, "moment", "a LocalDateTime", written_moment, given)
 
 
 @jinja2.pass_context
@@ -102,6 +102,17 @@ def hours(context: jinja2.runtime.Context, count: int) -> str:
 def days(context: jinja2.runtime.Context, count: int) -> str:
     """So many days."""
     return counted(count, "days", context.get("lang", DEFAULT_LANGUAGE))
+
+
+def _of_its_form(
+    context: jinja2.runtime.Context, named: str, takes: str, write: Callable[[str, str], str], given: str
+) -> str:
+    """What a filter writes; where a template gives it something else, the error says which variable that was."""
+    try:
+        return write(given, context.get("lang", DEFAULT_LANGUAGE))
+    except (ValueError, IndexError, AttributeError):
+        variable = next((name for name, value in context.get_all().items() if value is given), "something else")
+        raise ValueError(f"the filter {named} takes {takes}, not {variable}") from None
 
 
 def counted(count: int, unit: str, lang: str) -> str:

@@ -1,6 +1,7 @@
 """The memory itself: sessions, time, and what came of it all."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -154,7 +155,13 @@ class MemoryNotifications:
             around.lock.release()
 
     async def advance(self, by: timedelta | float) -> None:
-        """Let time pass, in seconds or as a difference; what falls due is decided at its time."""
+        """Let time pass, in seconds or as a difference; what falls due is decided at its time.
+
+        Raises:
+            ValueError: it is no time that passes, such as NaN or less than none.
+        """
+        if not isinstance(by, timedelta) and not math.isfinite(by):
+            raise ValueError(f"time passes in a number of seconds or a timedelta, not {by}")
         await self.move_to(self._now + (by if isinstance(by, timedelta) else timedelta(seconds=by)))
 
     async def move_to(self, moment: datetime) -> None:

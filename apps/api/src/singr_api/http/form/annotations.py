@@ -121,9 +121,12 @@ def _taken_apart(annotation: Any) -> tuple[Any, tuple[Meta, ...]]:
     return bare, tuple(bound for bound in bounds if isinstance(bound, Meta))
 
 
-def describe(annotation: Any) -> str:
-    """Say in words what fits an annotation: `a string of 1 to 100 characters`."""
-    return _describe(inspect.type_info(annotation))
+def describe(annotation: Any, *, nullable: bool = True) -> str:
+    """Say in words what fits an annotation: `a string of 1 to 100 characters`; without null where none can be sent."""
+    node = inspect.type_info(annotation)
+    if isinstance(node, inspect.UnionType) and not nullable:
+        node = inspect.UnionType(tuple(one for one in node.types if not isinstance(one, inspect.NoneType)))
+    return _describe(node)
 
 
 def _describe(node: inspect.Type, *, among: bool = False) -> str:  # noqa: PLR0911 — one line for each kind of type reads best

@@ -147,6 +147,9 @@ class Walk:
             return NOTHING
         return mended if isinstance(value, list) else dict(zip(value, mended, strict=True))
 
+    def _right(self, annotation: Any) -> str:
+        return describe(annotation, nullable=self._location != "query")  # there null is a text like any other
+
     def _leaf(self, annotation: Any, value: Any, path: Path) -> Any:
         try:
             msgspec.convert(value, annotation)
@@ -157,7 +160,7 @@ class Walk:
             elif isinstance(cause, ValueError):  # by a rule that the type itself states in words
                 self.add(path, cause.code if isinstance(cause, RuleError) else "invalid", words(error))
             else:
-                self.add(path, _code(error), f"must be {describe(annotation)}{_hint(value, error)}")
+                self.add(path, _code(error), f"must be {self._right(annotation)}{_hint(value, error)}")
             return self._instead(annotation, path)
         return value
 
