@@ -175,9 +175,9 @@ BREAKAGES = (
         "What fails for certain makes a message fail, though an attempt before may have sent it",
         (
             Edit(
-                f"{COMMS}/notifications/sending/_sender.py",
-                "        doubted = begun.pinned and not (unknown or another)\n",
-                "        doubted = False\n",
+                f"{COMMS}/notifications/sending/_policy.py",
+                "    in_doubt_still = unknown or begun.pinned\n",
+                "    in_doubt_still = unknown\n",
             ),
         ),
         "packages/singr-comms/tests/test_comms_settling.py::test_last_failure_leaves_it_in_doubt",

@@ -42,7 +42,7 @@ class PostboxProvider:
             about_us = {"bad_number": False, "no_credit": True}.get(code)  # None: the status decides
             raise self._caller.refusal(answer, code=f"postbox_{code}", message=words, about_us=about_us)
         if not answer.body.get("id"):
-            raise UnknownOutcomeError("unreadable_answer", "postbox answered 2xx without an id")
+            raise UnknownOutcomeError("unreadable_answer", "postbox answered 2xx without an id", foreign=True)
         return SendReceipt(self.name, str(answer.body["id"]))
 
     async def look_up(self, envelope: SmsEnvelope, _began_at: float, /) -> SendReceipt | None:

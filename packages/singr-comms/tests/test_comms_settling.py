@@ -228,8 +228,9 @@ async def test_another_provider_never_gets_it_though_the_first_is_gone_from_the_
     assert (caught.value.code, bench.email.sent) == ("outcome_unknown", [])
 
 
-async def test_last_failure_leaves_it_in_doubt(bench: Any) -> None:
+async def test_last_failure_leaves_it_in_doubt(clock: VirtualClock, bench: Any) -> None:
     message_id = await in_doubt_and_queued(bench)
+    clock.advance(minutes=70)
     bench.email.fail_next(BUSY)
     with pytest.raises(PermanentError) as caught:
         await bench.send(message_id, last=True)

@@ -113,4 +113,17 @@ class PermanentSendError(SendError):
 
 
 class UnknownOutcomeError(SendError):
-    """The request may have reached the provider, but its answer never reached us: it may or may not have been sent."""
+    """The request may have reached the provider, but its answer never reached us: it may or may not have been sent.
+
+    Args:
+        code: see `SendError`.
+        message: see `SendError`.
+        foreign: a success was answered that this provider never gives, such as a 200 with a page in it: something else
+            may answer in its place, and would do so to every message. One such answer opens its circuit breaker.
+        about_message: it speaks of this message alone, and another try would tell no more: the provider works.
+    """
+
+    def __init__(self, code: str, message: str, *, foreign: bool = False, about_message: bool = False) -> None:
+        super().__init__(code, message)
+        self.foreign = foreign
+        self.about_message = about_message

@@ -9,9 +9,11 @@ import msgspec
 from singr_comms.catalogue import message_types
 from singr_comms.notifications.sending._try import FLAGGED
 from singr_db import Database, sql_text
+from singr_observability import get_logger
 
 _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LOWEST: Final = UUID(int=0)
+_log = get_logger("singr_comms.settle_messages")
 # A job that was cancelled, or whose worker died at the last attempt, ends without anybody touching its message; so does
 # one whose row was dropped with its partition. What has not ended is looked through piece by piece, by its own index.
 _SETTLE: Final = sql_text("""
@@ -51,11 +53,11 @@ WITH looked AS MATERIALIZED (
            content_sealed = CASE WHEN m.kind = ANY (:erased) THEN ''::bytea ELSE m.content_sealed END,
            updated_at = now()
       FROM ended WHERE m.id = ended.id AND m.id = ANY (ARRAY(SELECT id FROM ended)) AND m.status = ended.was
-    RETURNING m.status
+    RETURNING m.status, m.id
 ), last AS (
     SELECT updated_at, id FROM looked ORDER BY updated_at DESC, id DESC LIMIT 1
 )
-SELECT (SELECT count(*) FROM settled WHERE status = 'unknown') AS unknown,
+SELECT ARRAY(SELECT id FROM settled WHERE status = 'unknown') AS unknown,
        (SELECT count(*) FROM settled WHERE status = 'failed') AS failed,
        (SELECT count(*) FROM settled WHERE status = 'suppressed') AS suppressed,
        (SELECT count(*) FROM looked) AS looked,
@@ -77,6 +79,7 @@ UPDATE messages m
           AND NOT EXISTS (SELECT FROM jobs j WHERE j.id = job_id AND j.status IN ('pending', 'processing'))
         ORDER BY updated_at LIMIT :limit))
    AND m.status = 'unknown'
+RETURNING m.id
 """)
 _COLLECT: Final = sql_text("DELETE FROM message_quotas WHERE window_start < now() - interval '2 hours'")
 _COLLECT_EXPORTS: Final = sql_text("DELETE FROM export_asks WHERE asked_at < now() - interval '24 hours'")
@@ -117,8 +120,8 @@ async def settle_messages(
 
     `dispatched` becomes `unknown` (its process died in the middle), `queued` becomes `failed`, or
     `suppressed` where the job was cancelled, or `unknown` where one of its attempts is in doubt; what waited for its
-    provider's word is left to people (`outcome_unknown`). Words that hold a code are erased. Safe in any number of
-    processes; platform work over all organizations.
+    provider's word is left to people (`outcome_unknown`). The log names what became `unknown`, or stays so, one line
+    each. Words that hold a code are erased. Safe in any number of processes; platform work over all organizations.
 
     Args:
         db: the database.
@@ -138,16 +141,19 @@ async def settle_messages(
         "erased": sorted(one.name for one in message_types if one.carries_code),
     }
     async with db.platform() as session:
-        await session.execute(_FLAG, {name: values[name] for name in ("flagged", "erased", "soon", "limit")})
-        if not await session.scalar(_ANY, {"soon": soon}):
-            cursor.restart()
-            return Settled(0, 0, 0)
-        row = (await session.execute(_SETTLE, values)).one()
+        flags = {name: values[name] for name in ("flagged", "erased", "soon", "limit")}
+        in_doubt = list(await session.scalars(_FLAG, flags))
+        row = (await session.execute(_SETTLE, values)).one() if await session.scalar(_ANY, {"soon": soon}) else None
+    for message_id in [*in_doubt, *(row.unknown if row else ())]:
+        _log.error("message {} may have been sent, and is not tried again: its job is over", message_id)
+    if row is None:
+        cursor.restart()
+        return Settled(0, 0, 0)
     if row.looked < limit:
         cursor.restart()
     else:
         cursor.after, cursor.after_id = row.last_at, row.last_id
-    return Settled(row.unknown, row.failed, row.suppressed)
+    return Settled(len(row.unknown), row.failed, row.suppressed)
 
 
 async def collect_quotas(db: Database) -> int:

@@ -273,7 +273,7 @@ class HttpCaller:
         words = f"{self._provider} answered {status} with more than {limit} bytes, or with unreadable ones"
         if _CLIENT_ERROR <= status < _SERVER_ERROR or status in _NOT_TAKEN:
             return TransientError("endless_answer", words)
-        return UnknownOutcomeError("endless_answer", words)
+        return UnknownOutcomeError("endless_answer", words, foreign=status in _OK)
 
     def _unanswered(self, error: Exception, progress: "_Progress") -> SendError:
         timed_out = isinstance(error, httpx.TimeoutException | TimeoutError)

@@ -126,7 +126,7 @@ class FcmProvider:
             raise self._refused(answer)
         name = answer.body.get("name")
         if not isinstance(name, str) or not name:
-            raise UnknownOutcomeError("unreadable_answer", "fcm answered 2xx without a name")
+            raise UnknownOutcomeError("unreadable_answer", "fcm answered 2xx without a name", foreign=True)
         return SendReceipt(_NAME, name.rpartition("/")[2])
 
     async def subscribe(self, device: str, topic: str) -> None:

@@ -172,7 +172,9 @@ class MailjetProvider:
         if isinstance(entries, list) and len(entries) == len(messages) and (answer.ok or answer.status < 500):  # noqa: PLR2004 - HTTP
             return [self._outcome(answer, entry) for entry in entries]
         if answer.ok:
-            raise UnknownOutcomeError("unreadable_answer", "mailjet answered 2xx, but not for each message")
+            raise UnknownOutcomeError(
+                "unreadable_answer", "mailjet answered 2xx, but not for each message", foreign=True
+            )
         raise self._caller.refusal(
             answer,
             code=_code(answer.body, answer),

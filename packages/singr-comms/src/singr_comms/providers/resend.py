@@ -111,7 +111,7 @@ class ResendProvider:
             raise self._refused(answer)
         identity = answer.body.get("id")
         if not isinstance(identity, str) or not identity:
-            raise UnknownOutcomeError("unreadable_answer", "resend answered 2xx without an id")
+            raise UnknownOutcomeError("unreadable_answer", "resend answered 2xx without an id", foreign=True)
         return SendReceipt(_NAME, identity)
 
     async def look_up(self, envelope: EmailEnvelope, began_at: float, /) -> SendReceipt | None:
@@ -124,7 +124,7 @@ class ResendProvider:
         try:
             return await self.send(envelope)
         except UnknownOutcomeError as error:
-            if error.code == "resend_invalid_idempotent_request":
+            if error.about_message:
                 raise
             raise TransientError(error.code, error.message) from error
 
@@ -151,7 +151,7 @@ class ResendProvider:
             words = f"resend answered {answer.status}: {scrub(said)}"
             if name == "invalid_idempotent_request":
                 # Something was sent under this key, with other words.
-                return UnknownOutcomeError(code, words)
+                return UnknownOutcomeError(code, words, about_message=True)
             return TransientError(code, words, retry_after=answer.retry_after)
         only_some = name in _ONLY_SOME_NAMES or _ONLY_TESTS in said
         return self._caller.refusal(

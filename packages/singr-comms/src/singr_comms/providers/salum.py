@@ -90,7 +90,7 @@ class SalumProvider:
         first = _first(answer.body)
         code = _code(first)
         if answer.ok and code is None:
-            raise UnknownOutcomeError("unreadable_answer", "salum answered 2xx without a response code")
+            raise UnknownOutcomeError("unreadable_answer", "salum answered 2xx without a response code", foreign=True)
         if not answer.ok or code != _TAKEN:
             raise self._refused(answer, code, str(first.get("response-description", "")))
         identity = first.get("messageid")

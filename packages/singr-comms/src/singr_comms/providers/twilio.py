@@ -210,7 +210,7 @@ def _receipt(body: Mapping[str, Any]) -> SendReceipt:
         raise _taken_back(body)
     sid = body.get("sid")
     if not isinstance(sid, str) or not sid:
-        raise UnknownOutcomeError("unreadable_answer", "twilio answered 2xx without a message SID")
+        raise UnknownOutcomeError("unreadable_answer", "twilio answered 2xx without a message SID", foreign=True)
     return SendReceipt(_NAME, sid)
 
 

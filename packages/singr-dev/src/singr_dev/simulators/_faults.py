@@ -1,4 +1,4 @@
-"""What a simulator does to the next requests: fail, hang, or accept and then cut the connection or answer an error."""
+"""What a simulator does to the next requests: fail, hang, let another answer, accept and cut the connection or fail."""
 
 import threading
 from collections import deque
@@ -33,7 +33,14 @@ class AcceptThenFail:
     status: int = 500
 
 
-Fault = Fail | Hang | AcceptThenDrop | AcceptThenFail
+@dataclass(frozen=True)
+class Intercept:
+    """Let something else answer in its place: 200, with a body that the provider never gives."""
+
+    body: str
+
+
+Fault = Fail | Hang | Intercept | AcceptThenDrop | AcceptThenFail
 
 
 class Faults:

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from singr_config.clock import clock
 from singr_dev._local import local_only
 from singr_dev._serving import Receive, Scope, Send, address_of, caller_left, drop_connection, listen, serving
-from singr_dev.simulators._faults import AcceptThenDrop, AcceptThenFail, Fail, Faults, Hang
+from singr_dev.simulators._faults import AcceptThenDrop, AcceptThenFail, Fail, Faults, Hang, Intercept
 from singr_observability import get_logger
 
 _log = get_logger("singr_dev.simulators")
@@ -54,7 +54,7 @@ class Answer:
 class Simulator(ABC):
     """A provider on loopback, strict as the real one, that can be told to misbehave.
 
-    In another process the same is done over HTTP: `POST /_control/` with `fail_next`, `hang_next`,
+    In another process the same is done over HTTP: `POST /_control/` with `fail_next`, `hang_next`, `intercept_next`,
     `accept_then_drop_next`, `accept_then_fail_next`, `fail_look_ups` and `reset` takes the arguments as JSON;
     `GET /_control/received` lists. Pages in a browser are refused: what was received holds codes and links.
 
@@ -89,6 +89,10 @@ class Simulator(ABC):
     def hang_next(self, seconds: float = 60, times: int = 1, *, accept: bool = False) -> None:
         """Leave the next sends waiting; a caller that gives up sooner has sent nothing, unless `accept`."""
         self.faults.plan(Hang(seconds, accept), times)
+
+    def intercept_next(self, body: str = "<html>Sign in to this network</html>", times: int = 1) -> None:
+        """Answer the next sends with 200 and `body`, as a network does that wants a sign-in; nothing is accepted."""
+        self.faults.plan(Intercept(body), times)
 
     def accept_then_drop_next(self, times: int = 1) -> None:
         """Accept the next sends, then cut the connection: the caller cannot know that they were accepted."""
@@ -142,6 +146,8 @@ class Simulator(ABC):
             case Fail(status, retry_after):
                 headers = {} if retry_after is None else {"Retry-After": str(math.ceil(retry_after))}
                 return JSONResponse(self.fault_body(status), status, headers)
+            case Intercept(body):
+                return Response(body, media_type="text/html")
             case Hang(seconds, False):
                 if await self._left_within(request, seconds):
                     return Response()  # goes nowhere
@@ -203,6 +209,7 @@ class Simulator(ABC):
         actions: dict[str, Callable[..., None]] = {
             "fail_next": self.fail_next,
             "hang_next": self.hang_next,
+            "intercept_next": self.intercept_next,
             "accept_then_drop_next": self.accept_then_drop_next,
             "accept_then_fail_next": self.accept_then_fail_next,
             "fail_look_ups": self.fail_look_ups,

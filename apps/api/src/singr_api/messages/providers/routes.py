@@ -28,8 +28,9 @@ async def index(session: PlatformSession) -> schemas.ProviderList:
     """List providers.
 
     The providers that workers call, as all processes see them. Its circuit breaker opens after ten calls in a row, or
-    half of twenty within a minute, have failed through the provider's own fault; an occasional message then probes
-    whether it has recovered. Meanwhile the channel's fallback is called, or messages wait without using up attempts.
+    half of twenty within a minute, have failed through the provider's own fault, and at once after a success that the
+    provider never gives; an occasional message then probes whether it has recovered. Meanwhile the channel's fallback
+    is called, or messages wait without using up attempts.
     `rate` is the provider's rate limit (`PROVIDER_RATES`); messages beyond it wait in the same way.
     """
     return schemas.ProviderList(await list_providers(session))

@@ -10,7 +10,13 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
-from singr_comms._errors import AccountRefusedError, PermanentSendError, SendError, TransientError
+from singr_comms._errors import (
+    AccountRefusedError,
+    PermanentSendError,
+    SendError,
+    TransientError,
+    UnknownOutcomeError,
+)
 from singr_comms.channels._channel import LONGEST_CALL
 from singr_db import Database, sql_text
 from singr_observability import Metrics, get_logger
@@ -51,10 +57,10 @@ UPDATE provider_health
    SET failures = failures + 1, code = :code, message = :message,
        pause = CASE WHEN opened_at IS NULL THEN :first WHEN :probed THEN least(pause * 2, :longest) ELSE pause END,
        probe_at = CASE
-           WHEN opened_at IS NULL AND (failures + 1 >= :most OR :half) THEN now() + :first * interval '1 second'
+           WHEN opened_at IS NULL AND (failures + 1 >= :most OR :at_once) THEN now() + :first * interval '1 second'
            WHEN opened_at IS NOT NULL AND :probed THEN now() + least(pause * 2, :longest) * interval '1 second'
            ELSE probe_at END,
-       opened_at = CASE WHEN opened_at IS NULL AND (failures + 1 >= :most OR :half) THEN now() ELSE opened_at END
+       opened_at = CASE WHEN opened_at IS NULL AND (failures + 1 >= :most OR :at_once) THEN now() ELSE opened_at END
  WHERE channel = :channel AND provider = :provider
 RETURNING opened_at = now() AS opens
 """)
@@ -92,8 +98,9 @@ class ProviderHealth:
     """Opens a provider's breaker once ten calls in a row failed, or half of twenty in a minute; closes it by a probe.
 
     A failure is the provider's own: no connection, no answer, an error of its server, too many requests. What it says
-    of a recipient shows that it works. While a breaker is open one call after each pause tries
-    whether that is over, of all processes together; the pauses grow from five seconds to a minute.
+    of a recipient shows that it works. A success that it never gives (`foreign`) opens its breaker at once: whatever
+    answers in its place answers everybody, and each further message would be in doubt. While a breaker is open one call
+    after each pause tries whether that is over, of all processes together; the pauses grow from 5 seconds to a minute.
 
     Failures in a row are counted in the database, which a try writes to anyway; the share of a minute's calls by each
     process for itself. What others found out is known within a second, and asked for only while there is something to
@@ -145,15 +152,22 @@ class ProviderHealth:
         known.until = self._clock() + LONGEST_CALL
         return 0.0
 
-    async def is_to_blame(self, channel: str, provider: str, error: SendError) -> bool:
-        """Whether a call failed for the provider's sake, and found its breaker open, or opens it.
+    async def is_to_blame(self, channel: str, provider: str, error: SendError, *, drops_copies: bool) -> bool:
+        """Whether a call failed for the provider's sake, and found its breaker open, or opens it by its number.
 
-        Then others failed as well, and the message, which was certainly not taken, has no part in that.
+        Then others failed as well, and the message has no part in that: it was certainly not taken, or can be sent
+        again since the provider `drops_copies`.
         """
         key = (channel, provider)
-        if not isinstance(error, TransientError) or isinstance(error, AccountRefusedError):
-            return False
-        if error.doubtful or error.about_recipient:
+        if isinstance(error, UnknownOutcomeError):
+            if error.about_message or not drops_copies:
+                return False
+        elif (
+            not isinstance(error, TransientError)
+            or isinstance(error, AccountRefusedError)
+            or error.doubtful
+            or error.about_recipient
+        ):
             return False
         if key in self._probes:
             return True
@@ -164,7 +178,7 @@ class ProviderHealth:
         """Say what an error tells of the provider itself; whether it refuses our account, or doubts, others hold."""
         if error.code in _NEVER_CALLED or isinstance(error, AccountRefusedError) or getattr(error, "doubtful", False):
             await self.unused(channel, provider)
-        elif isinstance(error, PermanentSendError) or getattr(error, "about_recipient", False):
+        elif isinstance(error, PermanentSendError) or _is_own(error):
             await self.passed(channel, provider)
         else:
             await self.failed(channel, provider, error)
@@ -172,14 +186,14 @@ class ProviderHealth:
     async def failed(self, channel: str, provider: str, error: SendError) -> None:
         """A call failed, and it was not for the message's sake."""
         key = (channel, provider)
-        half = self._is_half(key)
+        at_once = self._is_half(key) or getattr(error, "foreign", False)
         self._calls[key].append((self._clock(), False))
         values = {
             **_named(key),
             "code": error.code,
             "message": error.message,
             "most": _IN_A_ROW,
-            "half": half,
+            "at_once": at_once,
             "first": _FIRST_PAUSE,
             "longest": _LONGEST_PAUSE,
             "probed": key in self._probes,
@@ -281,6 +295,11 @@ class ProviderHealth:
 def is_let_be(forced: str | None, *, is_open: bool) -> bool:
     """Whether a provider is not called, but for a probe: as operators want it, else as its breaker says."""
     return is_open if forced is None else forced == "open"
+
+
+def _is_own(error: SendError) -> bool:
+    """Whether it speaks of the message or its recipient, so that the provider works."""
+    return getattr(error, "about_recipient", False) or getattr(error, "about_message", False)
 
 
 def _named(key: Key) -> dict[str, str]:

@@ -116,7 +116,7 @@ class Ledger:
             before=before,
         )
         if opened is not None:
-            return _begun(message_id, opened.row, attempt=1, remaining=opened.remaining, pinned=False)
+            return _begun(message_id, opened.row, attempt=1, remaining=opened.remaining)
         await before(None)  # its kind is known once the row is locked, and then nobody is waited for
         async with self._db.tenant(organization_id) as session:
             row = (await session.execute(sql.LOCK, {"id": message_id})).one_or_none()
@@ -126,7 +126,7 @@ class Ledger:
             doubt = None if not last or last.attempt is None else Doubt(last.provider, last.doubted)
             status = "queued" if await _is_tried_again(session, message_id, row) else row.status
             step = next_step(
-                Known(kind=row.kind, status=status, age=last.age if last else None, doubt=doubt),
+                Known(row.kind, status, last.age if last else None, doubt, settles=_is_settling(row)),
                 provider=provider,
                 in_flight=self._in_flight,
                 is_last_attempt=is_last_attempt,
@@ -140,7 +140,7 @@ class Ledger:
                 await session.execute(sql.LOST, values)
             if step is not Step.SEND:
                 return await self._stop(session, message_id, row, step, last)
-            return await self._open(session, message_id, row, provider.name, pinned=doubt is not None)
+            return await self._open(session, message_id, row, provider.name, doubt.age if doubt else None)
 
     async def finish(
         self,
@@ -266,12 +266,12 @@ class Ledger:
         return life - float(row.age if message_types.carries_code(row.kind) else held or 0.0)
 
     async def _open(
-        self, session: TenantSession, message_id: UUID, row: Any, provider: str, *, pinned: bool
+        self, session: TenantSession, message_id: UUID, row: Any, provider: str, doubted: float | None
     ) -> Opening:
         if is_erased(row):
             await _end(session, message_id, row.kind, "suppressed", ERASED)
             return ERASED
-        if row.is_over and not pinned:
+        if row.is_over and doubted is None:
             await _end(session, message_id, row.kind, "suppressed", OVER)
             return OVER
         if row.is_paused:
@@ -285,7 +285,7 @@ class Ledger:
         if refused is not None:
             await _end(session, message_id, row.kind, "suppressed", refused)
             return refused
-        begun = _begun(message_id, row, attempt=row.attempts + 1, remaining=remaining, pinned=pinned)
+        begun = _begun(message_id, row, attempt=row.attempts + 1, remaining=remaining, doubted=doubted)
         values = {
             "id": message_id,
             "attempt": begun.attempt,
@@ -320,7 +320,7 @@ class Ledger:
         return None if held is None else Refused(*held)
 
 
-def _begun(message_id: UUID, row: Any, *, attempt: int, remaining: float, pinned: bool) -> Begun:
+def _begun(message_id: UUID, row: Any, *, attempt: int, remaining: float, doubted: float | None = None) -> Begun:
     return Begun(
         attempt=attempt,
         kind=row.kind,
@@ -332,7 +332,7 @@ def _begun(message_id: UUID, row: Any, *, attempt: int, remaining: float, pinned
         locale=row.locale,
         key_wrapped=row.key_wrapped,
         remaining=remaining,
-        pinned=pinned,
+        doubted=doubted,
     )
 
 
@@ -345,6 +345,10 @@ async def _is_tried_again(session: TenantSession, message_id: UUID, row: Any) ->
     if row.status != "suppressed" or (row.error or {}).get("code") != "cancelled":
         return False
     return bool(await session.scalar(sql.TRIED_AGAIN, {"id": message_id}))
+
+
+def _is_settling(row: Any) -> bool:
+    return row.status == "unknown" and (row.error or {}).get("code") == SETTLING.code
 
 
 async def _settles(session: TenantSession, message_id: UUID, row: Any) -> None:

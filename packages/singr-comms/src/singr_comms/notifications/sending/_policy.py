@@ -1,12 +1,15 @@
 """What a try at a message may do, given what the ledger knows of the tries before. Pure: no clock, no database."""
 
 from enum import Enum, auto
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
+from singr_comms._errors import PermanentSendError, SendError, TransientError, UnknownOutcomeError
 from singr_comms.catalogue import message_types
 from singr_comms.channels._channel import LooksUp, Provider
+from singr_comms.notifications.sending._try import FLAGGED, SETTLING, Begun, Refused
+from singr_jobs import PermanentError, RetryLater
 
 SETTLED: Final = frozenset({"sent", "delivered", "bounced", "complained"})
 
@@ -18,6 +21,10 @@ _REMEMBERED_FOR: Final = 23 * 3600.0
 ASKED_FOR: Final = 3600.0
 """Seconds after these for which it is asked again where asking fails."""
 _OFTEN, _SELDOM = 2.0, 60.0
+# Seconds between tries of a message in doubt whose provider drops copies, once its job has no attempt left.
+_SOONEST, _LATEST = 60.0, 600.0
+# Seconds before another try where a permanent answer does not tell whom it is about: others may tell meanwhile.
+_UNCLEAR: Final = 5.0
 
 
 def next_look(waited: float) -> float:
@@ -59,7 +66,7 @@ class Doubt(msgspec.Struct, frozen=True):
     age: float
 
 
-class Known(msgspec.Struct, frozen=True, kw_only=True):
+class Known(msgspec.Struct, frozen=True):
     """What the ledger knows of a message.
 
     Args:
@@ -67,12 +74,14 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
         status: its status.
         age: seconds since its last attempt began; None when there was none.
         doubt: where one of its attempts may have sent it, whatever came of those after it.
+        settles: its job had no attempt left, and it waits until its provider is asked, whatever its type.
     """
 
     kind: str
     status: str
     age: float | None
     doubt: Doubt | None = None
+    settles: bool = False
 
 
 def in_doubt(kind: str, *, drops_copies: bool) -> Step:
@@ -106,6 +115,84 @@ def next_step(known: Known, *, provider: Provider, in_flight: float, is_last_att
     same = known.doubt.provider == provider.name
     drops_copies = provider.takes_idempotency_key and same and known.doubt.age < _REMEMBERED_FOR
     step = in_doubt(known.kind, drops_copies=drops_copies)
+    if known.settles and not drops_copies and same and isinstance(provider, LooksUp):
+        step = Step.SETTLE
     if step is not Step.SETTLE or known.doubt.age < SETTLE_AFTER:
         return step
     return Step.LOOK_UP if same and isinstance(provider, LooksUp) else Step.FLAG
+
+
+class Follows(msgspec.Struct, frozen=True):
+    """What follows an attempt that did not send a message.
+
+    Args:
+        status: of the message.
+        raises: what its job raises.
+        says: what the message's row says in place of the provider's words.
+        ends: no other try will follow.
+    """
+
+    status: Literal["queued", "failed", "unknown"]
+    raises: PermanentError | RetryLater
+    says: Refused | None = None
+    ends: bool = False
+
+
+def came_of(error: SendError) -> Literal["failed", "unknown"]:
+    """The status of an attempt that ended so."""
+    return "unknown" if isinstance(error, UnknownOutcomeError) else "failed"
+
+
+def after(error: SendError, begun: Begun, *, provider: Provider, is_last_attempt: bool) -> Follows:
+    """What an error means for the message.
+
+    One in doubt does not end with the last attempt of its job, as long as it can be found out what became of it: by
+    sending it again where the provider drops copies, now and then for as long as another provider is asked, or by
+    asking. For that it waits, and pays no attempt.
+
+    Args:
+        error: what the provider said, or what became of the call.
+        begun: the attempt.
+        provider: who was called.
+        is_last_attempt: the job has no other one.
+    """
+    unknown = isinstance(error, UnknownOutcomeError)
+    doubtful = getattr(error, "doubtful", False)
+    step = in_doubt(begun.kind, drops_copies=provider.takes_idempotency_key) if unknown else Step.SEND
+    final = (isinstance(error, PermanentSendError) and not doubtful) or getattr(error, "about_message", False)
+    if step is Step.SETTLE and not final:
+        return _settling(error)
+    # What fails for certain says nothing of an attempt before that may have sent it.
+    in_doubt_still = unknown or begun.pinned
+    if final or step is Step.FLAG:
+        return (
+            _flagged(error)
+            if in_doubt_still
+            else Follows("failed", PermanentError(error.code, error.message), ends=True)
+        )
+    if is_last_attempt and in_doubt_still:
+        return _after_the_last(error, begun, provider)
+    wait = error.retry_after if isinstance(error, TransientError) else _UNCLEAR if doubtful else None
+    # No longer than it is of use: then it ends as expired, and whoever waits for it learns so.
+    later = RetryLater(min(wait or 0.0, begun.remaining), error.code, error.message)
+    return Follows("unknown" if unknown else "failed" if is_last_attempt else "queued", later, ends=is_last_attempt)
+
+
+def _after_the_last(error: SendError, begun: Begun, provider: Provider) -> Follows:
+    doubted = begun.doubted or 0.0
+    if provider.takes_idempotency_key and doubted < SETTLE_AFTER + ASKED_FOR:
+        wait = max(min(max(doubted, _SOONEST), _LATEST), getattr(error, "retry_after", None) or 0.0)
+        words = f"{error.message}; it may have been sent, and is sent again: its provider drops the copy"
+        return Follows("unknown", RetryLater(min(wait, begun.remaining), SETTLING.code, words, counts=False))
+    if not provider.takes_idempotency_key and isinstance(provider, LooksUp) and begun.remaining > SETTLE_AFTER:
+        return _settling(error, SETTLING)
+    return _flagged(error)
+
+
+def _settling(error: SendError, says: Refused | None = None) -> Follows:
+    words = f"{error.message}; {SETTLING.message}"
+    return Follows("unknown", RetryLater(SETTLE_AFTER, SETTLING.code, words, counts=False), says)
+
+
+def _flagged(error: SendError) -> Follows:
+    return Follows("unknown", PermanentError(FLAGGED.code, f"{error.message}; {FLAGGED.message}"), FLAGGED, ends=True)

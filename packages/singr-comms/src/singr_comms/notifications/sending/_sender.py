@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -31,14 +31,13 @@ from singr_comms.notifications.sending._ledger import Ledger
 from singr_comms.notifications.sending._line_ups import REFUSED, LineUps, Wait, from_first_open, shut
 from singr_comms.notifications.sending._ordinary import PATIENCE
 from singr_comms.notifications.sending._pace import Pace, paced
-from singr_comms.notifications.sending._policy import SETTLE_AFTER, Step, in_doubt
+from singr_comms.notifications.sending._policy import after, came_of
 from singr_comms.notifications.sending._quotas import Quotas
 from singr_comms.notifications.sending._recorder import Recorder
 from singr_comms.notifications.sending._settling import Settler
 from singr_comms.notifications.sending._suppressions import HELD_BACK, Suppressions
 from singr_comms.notifications.sending._try import (
     FLAGGED,
-    SETTLING,
     AlreadySent,
     Begun,
     Delivered,
@@ -51,6 +50,7 @@ from singr_comms.notifications.sending._try import (
     Refused,
     Try,
     Waiting,
+    told,
 )
 from singr_config import LimitSettings
 from singr_db import Database, Sealer, SealError, answered_within
@@ -61,8 +61,6 @@ _IN_FLIGHT: Final = LONGEST_CALL + 2.0
 # Seconds between tries of a message whose account is not open to its recipient yet; `/ready` speaks of it for as long.
 _FIRST_WAIT: Final = 30.0
 _LONGEST_WAIT: Final = 480.0
-# Seconds before another try where a permanent answer does not tell whom it is about: others may tell meanwhile.
-_DOUBT: Final = 5.0
 # Seconds for which it is tried to tell other processes of a refusal.
 _TELLING: Final = 2.0
 # Seconds after which no second provider is called in the same try: a job has time for two calls, and not for three.
@@ -76,7 +74,8 @@ class MessageSender:
     answer) sends again where that is harmless (codes, sign-in links and security notices, or a provider that takes
     idempotency keys). Anything else is `unknown` for ten minutes, in which the provider may tell by itself; then the
     provider is asked, where it can be: what it certainly has not got is sent again, and what cannot be found out stays
-    `unknown` with the code `outcome_unknown`, for people to look at.
+    `unknown` with the code `outcome_unknown`, for people to look at, and the log says so. The last attempt of its job
+    ends no message in doubt that can be sent again or asked about: see `_policy.after`.
 
     A provider that refuses our account is held: its messages wait without an attempt being counted, one of them is
     tried now and then, and all are sent once the account is accepted. What waits too long ends: a code or link with its
@@ -147,7 +146,12 @@ class MessageSender:
         open_ones, waits = await self._open_ones(channel, line_up)
         if not open_ones:
             raise await self._held(one, *min(waits))
-        return await self._try(one.at(*open_ones))
+        try:
+            return await self._try(one.at(*open_ones))
+        except PermanentError as error:
+            if error.code == FLAGGED.code:
+                self._log.error("message {} may have been sent, and is not tried again: {}", message_id, error.message)
+            raise
 
     async def close(self) -> None:
         """Give up what providers keep open, such as connections to a mail server."""
@@ -261,7 +265,7 @@ class MessageSender:
                 self._ledger.account_refused(one.channel, one.provider.name, error.code, error.message)
             )
         self._count(one, "moved")
-        await self._stays_queued(one, begun, error)
+        await self._stays_open(one, begun, error)
         return one.at(*open_ones)
 
     async def _settle(self, one: Try, doubt: InDoubt) -> Delivered:
@@ -312,7 +316,7 @@ class MessageSender:
             self._holds.passed(channel, provider, accepted=False)
             wait = min(_FIRST_WAIT * 2.0 ** min(begun.attempt - 1, 10), _LONGEST_WAIT, begun.remaining)
             return await self._kept(one, begun, error, wait)
-        if await self._health.is_to_blame(channel, provider, error):
+        if await self._health.is_to_blame(channel, provider, error, drops_copies=one.provider.takes_idempotency_key):
             return await self._put_off(one, begun, error)
         held = None
         if isinstance(error, AccountRefusedError) or (isinstance(error, TooManyRequestsError) and one.is_last_attempt):
@@ -326,21 +330,22 @@ class MessageSender:
     async def _kept(self, one: Try, begun: Begun, error: SendError, wait: float) -> PermanentError | RetryLater:
         """Keep the message until its account is accepted, and tell; returns what the job raises."""
         self._count(one, "account_refused")
-        await self._stays_queued(one, begun, error)
+        await self._stays_open(one, begun, error)
         await self._announce(self._ledger.account_refused(one.channel, one.provider.name, error.code, error.message))
         return await self._held(one, wait, error.message)
 
     async def _put_off(self, one: Try, begun: Begun, error: SendError) -> PermanentError | RetryLater:
         """Let a message whose provider fails everybody wait as those do that were not tried, and pay no attempt."""
         self._holds.passed(one.channel, one.provider.name, accepted=False)
-        self._count(one, "transient")
-        await self._stays_queued(one, begun, error)
+        self._count(one, _counted(error))
+        await self._stays_open(one, begun, error)
         wait = min(max(getattr(error, "retry_after", None) or 0.0, NEXT_LOOK), begun.remaining)
         return await self._held(one, *shut(one.provider.name, wait, refuses=False))
 
-    async def _stays_queued(self, one: Try, begun: Begun, error: SendError) -> None:
-        written = {"code": error.code, "message": error.message}
-        outcome = Outcome(attempt_status="failed", message_status="queued", provider=one.provider.name, error=written)
+    async def _stays_open(self, one: Try, begun: Begun, error: SendError) -> None:
+        came = came_of(error)
+        stays: Literal["queued", "unknown"] = "unknown" if came == "unknown" else "queued"
+        outcome = Outcome(attempt_status=came, message_status=stays, provider=one.provider.name, error=told(error))
         await self._recorder.record(one, begun, outcome)
 
     async def _held(self, one: Try, wait: float, reason: str, code: str = REFUSED) -> PermanentError | RetryLater:
@@ -366,35 +371,25 @@ class MessageSender:
 
     async def _failed(self, one: Try, begun: Begun, error: SendError) -> PermanentError | RetryLater:
         """Record a failed attempt; returns what the job raises."""
-        unknown = isinstance(error, UnknownOutcomeError)
-        step = in_doubt(begun.kind, drops_copies=one.provider.takes_idempotency_key) if unknown else Step.SEND
-        doubtful = getattr(error, "doubtful", False)
-        final = (isinstance(error, PermanentSendError) and not doubtful) or step is Step.FLAG
-        another = not final and not one.is_last_attempt
-        # What fails for certain says nothing of an attempt before that may have sent it.
-        doubted = begun.pinned and not (unknown or another)
-        self._count(one, "unknown" if unknown else "transient" if isinstance(error, TransientError) else "failed")
+        follows = after(error, begun, provider=one.provider, is_last_attempt=one.is_last_attempt)
+        self._count(one, _counted(error))
         await self._recorder.record(
             one,
             begun,
             Outcome(
-                attempt_status="unknown" if unknown else "failed",
-                message_status="unknown" if unknown or doubted else "queued" if another else "failed",
+                attempt_status=came_of(error),
+                message_status=follows.status,
                 provider=one.provider.name,
-                error={"code": error.code, "message": error.message},
-                message_error={"code": FLAGGED.code, "message": FLAGGED.message} if doubted else None,
-                ends=final or (one.is_last_attempt and step is not Step.SETTLE),
+                error=told(error),
+                message_error=told(follows.says) if follows.says else None,
+                ends=follows.ends,
             ),
         )
-        if step is Step.SETTLE:
-            return RetryLater(SETTLE_AFTER, SETTLING.code, f"{error.message}; {SETTLING.message}", counts=False)
-        if step is Step.FLAG or doubted:
-            return PermanentError(FLAGGED.code, f"{error.message}; {FLAGGED.message}")
-        if final:
-            return PermanentError(error.code, error.message)
-        wait = error.retry_after if isinstance(error, TransientError) else _DOUBT if doubtful else None
-        # No longer than it is of use: then it ends as expired, and whoever waits for it learns so.
-        return RetryLater(min(wait or 0.0, begun.remaining), error.code, error.message)
+        return follows.raises
 
     def _count(self, one: Try, outcome: str) -> None:
         self._metrics.sends_total.labels(one.channel, one.provider.name, outcome).inc()
+
+
+def _counted(error: SendError) -> str:
+    return "transient" if isinstance(error, TransientError) else came_of(error)

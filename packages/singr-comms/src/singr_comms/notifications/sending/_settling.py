@@ -10,7 +10,7 @@ from singr_comms._errors import PermanentSendError, SendError, TransientError, U
 from singr_comms.channels._channel import LooksUp, SendReceipt
 from singr_comms.notifications.sending._ledger import Ledger
 from singr_comms.notifications.sending._policy import ASKED_FOR, SETTLE_AFTER
-from singr_comms.notifications.sending._try import InDoubt, Outcome
+from singr_comms.notifications.sending._try import InDoubt, Outcome, told
 from singr_db import Database, sql_text
 from singr_jobs import PermanentError, RetryLater
 from singr_observability import client_span, get_logger
@@ -75,18 +75,18 @@ class Settler:
             with client_span("look up", provider=provider.name, attempt=doubt.attempt):
                 receipt = await self._ask(provider, message_id, doubt, envelope)
         except TransientError as error:
-            await self._tell(asked, "no_answer", error=_said(error))
+            await self._tell(asked, "no_answer", error=told(error))
             if doubt.age < SETTLE_AFTER + ASKED_FOR:
                 words = f"whether it was sent is not known yet: {error.message}"
                 wait = max(error.retry_after or 0.0, _ASK_AGAIN)
                 raise RetryLater(wait, "look_up_failed", words, counts=False) from error
             raise await self.flagged(message_id, organization_id) from error
         except PermanentSendError as error:
-            ended = {"attempt_status": "failed", "message_status": "failed", "error": _said(error), "ends": True}
+            ended = {"attempt_status": "failed", "message_status": "failed", "error": told(error), "ends": True}
             await self._write(asked, "refused", **ended)
             raise PermanentError(error.code, error.message) from error
         except UnknownOutcomeError as error:
-            await self._tell(asked, "unclear", error=_said(error))
+            await self._tell(asked, "unclear", error=told(error))
             raise await self.flagged(message_id, organization_id) from error
         if receipt is None:
             words = f"{provider.name} has no such message: it was not taken, and is sent anew"
@@ -158,10 +158,6 @@ class Settler:
         """Leave it to people; returns what the job raises."""
         refused = await self._ledger.flag(message_id, organization_id=organization_id)
         return _said_meanwhile() if refused is None else PermanentError(refused.code, refused.message)
-
-
-def _said(error: SendError) -> dict[str, Any]:
-    return {"code": error.code, "message": error.message}
 
 
 def _said_meanwhile() -> RetryLater:

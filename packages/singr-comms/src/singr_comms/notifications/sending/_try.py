@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from singr_comms._errors import SendError
 from singr_comms.channels._channel import Provider
 from singr_comms.notifications.branding._worn import Outfit
 from singr_db import TenantSession
@@ -65,7 +66,7 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
         locale: in which language, of those that its type has words in.
         key_wrapped: the key of the recipient's own, where that sealed one of them.
         remaining: seconds for which the message is still of use; no wait is longer.
-        pinned: an earlier attempt may have sent it, so that no other provider is called.
+        doubted: seconds since the earliest attempt that may have sent it began; None: none may have.
     """
 
     attempt: int
@@ -78,7 +79,12 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
     locale: str | None = None
     key_wrapped: bytes | None = None
     remaining: float
-    pinned: bool
+    doubted: float | None = None
+
+    @property
+    def pinned(self) -> bool:
+        """Whether an earlier attempt may have sent it, so that no other provider is called."""
+        return self.doubted is not None
 
 
 class AlreadySent(msgspec.Struct, frozen=True):
@@ -154,6 +160,11 @@ class Refused(msgspec.Struct, frozen=True, omit_defaults=True):
     code: str
     message: str
     rule: str | None = None
+
+
+def told(said: SendError | Refused) -> dict[str, Any]:
+    """What rows of messages and attempts say of it."""
+    return {"code": said.code, "message": said.message}
 
 
 SETTLING: Final = Refused(
