@@ -151,8 +151,8 @@ class Api:
 
     def _patience(self, until: float) -> float:
         """Return the seconds for one try: what is left of the time, and so much that an answer may come."""
-        left = min(until, until if self.deadline is None else self.deadline) - time.monotonic()
-        return min(self._timeout or left, max(left, _SHORTEST))
+        left = max(min(until, until if self.deadline is None else self.deadline) - time.monotonic(), _SHORTEST)
+        return left if self._timeout is None else min(self._timeout, left)
 
     def _is_over(self, until: float, wait: float = 0.0) -> bool:
         return time.monotonic() + wait >= min(until, until if self.deadline is None else self.deadline)
