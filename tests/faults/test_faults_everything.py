@@ -35,7 +35,8 @@ CODE = {"kind": "two_factor_code", "code": "735104", "expiry_minutes": 60}
 _OPEN = "messages AS m JOIN jobs AS j ON j.id = m.job_id WHERE j.status IN ('pending', 'processing')"
 WITHOUT_END = (
     "messages AS m LEFT JOIN jobs AS j ON j.id = m.job_id WHERE m.status IN ('queued', 'dispatched')"
-    " OR (m.status = 'unknown' AND j.status NOT IN ('completed', 'failed', 'cancelled'))"
+    # A failed one as well whose job somebody tries again.
+    " OR (m.status IN ('unknown', 'failed') AND j.status NOT IN ('completed', 'failed', 'cancelled'))"
 )
 # What became of a message, and why.
 _STORY = """SELECT j.status, j.error, m.error, array_agg((a.status, a.provider, a.error) ORDER BY a.started_at)
@@ -252,7 +253,7 @@ def judge(site: Site, apart: Apart, numbers: Mapping[UUID, int]) -> None:
         is_one_for_readers = channel != "push" or len(set(copies)) <= 1  # a copy takes the place of the first
         if not (has_its_end and is_once and is_one_for_readers):
             counts = f"{sent} sent, {unknown} unknown, taken {len(copies)} times"
-            wrong.append((channel, kind, status, counts, site.sql(_STORY, job_id)))
+            wrong.append((channel, kind, status, counts, site.sql(_STORY, [job_id])))
     assert wrong == []
     assert len(rows) == len(numbers)
     assert sum(map(bool, took.values())) <= len(numbers), "providers took what nobody asked for"
