@@ -15,6 +15,7 @@ import aiosmtpd.smtp
 import httpx
 import pytest
 from comms_desk import Desk
+from comms_log import lines  # noqa: F401 — a fixture of several files
 from comms_tenants import blue_note, tenant  # noqa: F401 — fixtures of several files
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization

@@ -1,11 +1,9 @@
 """A provider that refuses our account: its messages are kept, and sent once it accepts it again."""
 
-from collections.abc import Iterator
 from uuid import UUID
 
 import pytest
 from comms_desk import CODE, REFUSED, SONG, Desk
-from loguru import logger
 from sqlalchemy import text
 
 from singr_comms import (
@@ -19,14 +17,6 @@ from singr_comms.notifications.sending import _sender
 from singr_dev.clock import VirtualClock
 from singr_jobs import PermanentError
 from singr_jobs.running._failures import outage_behind
-
-
-@pytest.fixture
-def lines() -> Iterator[list[str]]:
-    said: list[str] = []
-    sink = logger.add(lambda line: said.append(str(line)), level="INFO")
-    yield said
-    logger.remove(sink)
 
 
 async def test_refusal_of_the_account_counts_no_attempt_even_at_the_last(desk: Desk) -> None:

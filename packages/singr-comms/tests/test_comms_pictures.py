@@ -67,7 +67,7 @@ NOT_SOUND = {
     "png-clear-twice": png(40, 20, colour=6, extra=chunk(b"tRNS", bytes(2))),
     "png-gamma": png(40, 20, extra=chunk(b"gAMA", bytes(5))),
     "png-twice": png(40, 20, extra=chunk(b"sRGB", b"\0") * 2),
-    "png-unknown": png(40, 20, extra=chunk(b"XXXX", b"")),
+    "png-unknown": png(40, 20, extra=chunk(b"NEWS", b"")),
     "png-apart": png(40, 20, extra=chunk(b"IDAT", b"x") + chunk(b"tEXt", b"")),
     "png-checksum": png(40, 20).replace(b"IDAT", b"IDAt"),
     "png-length": png(40, 20, extra=b"\xff\xff\xff\xfftEXt"),

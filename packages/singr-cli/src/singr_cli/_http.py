@@ -151,11 +151,14 @@ class Api:
 
     def _patience(self, until: float) -> float:
         """Return the seconds for one try: what is left of the time, and so much that an answer may come."""
-        left = max(min(until, until if self.deadline is None else self.deadline) - time.monotonic(), _SHORTEST)
+        left = max(self._end(until) - time.monotonic(), _SHORTEST)
         return left if self._timeout is None else min(self._timeout, left)
 
     def _is_over(self, until: float, wait: float = 0.0) -> bool:
-        return time.monotonic() + wait >= min(until, until if self.deadline is None else self.deadline)
+        return time.monotonic() + wait >= self._end(until)
+
+    def _end(self, until: float) -> float:
+        return until if self.deadline is None else min(until, self.deadline)
 
     def _ask(self, method: str, path: str, **more: Any) -> "httpx.Response":
         answer = self.http.send(self.http.build_request(method, path, **more), stream=True)
