@@ -81,7 +81,7 @@ async def notify(
         data: variables of the type, for all channels; each channel uses those that it knows.
         channels: by which to tell; the type's usual ones unless given.
         priority: of its messages, a `Priority` or its name, such as `high`, which is for 100 named ones at most.
-        send_at: when (aware, within a year); at once unless given.
+        send_at: when (aware, within a year); at once unless given, and where it is past.
         expires_at: after this nothing is sent any more; otherwise the type's time to live says.
         deduplication_key: a second notification of the organization with this key is not made, as long as the first is
             kept: after its end as long as messages of its category are.

@@ -44,7 +44,7 @@ class SendNotification(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         data: variables of the type, for all channels; each channel uses those that it knows.
         channels: the channels to use; the type's usual ones by default. A type with a push can also go to the `inbox`.
         priority: `high` is for at most 100 named recipients.
-        send_at: when to send it, within a year; at once by default.
+        send_at: when to send it, within a year; at once by default, and where the time is past.
         expires_at: nothing is sent after this time; the type's own time to live applies in any case.
         deduplication_key: no second notification with this key is created until the first is cancelled, or has been
             complete for as long as messages of its category are kept (90 days, 30 for `marketing`, by default).
