@@ -48,8 +48,8 @@ class Script:
         self.over: list[asyncio.Task[None]] = []
 
     @asynccontextmanager
-    async def serve(self, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-        server = await asyncio.start_server(self._begin, "127.0.0.1", 0, ssl=tls)
+    async def serve(self, tls: ssl.SSLContext | None = None, *, host: str = "127.0.0.1") -> AsyncIterator[int]:
+        server = await asyncio.start_server(self._begin, host, 0, ssl=tls)
         try:
             yield server.sockets[0].getsockname()[1]
         finally:

@@ -1,6 +1,7 @@
 """What a mail server's answers mean (RFC 5321, 4954, 3463, and what relays say in words of their own)."""
 
 import re
+import ssl
 from enum import Enum, auto
 from functools import partial
 from typing import Final
@@ -16,7 +17,10 @@ from singr_comms._errors import (
 )
 from singr_comms._masking import scrub
 from singr_comms.providers._account_words import names_our_account, without_addresses
+from singr_comms.providers._smtp._encryption import about_certificate, about_encryption, of_encryption
 
+MALFORMED: Final = "Malformed answer: "
+_MALFORMED_TO_LIBRARY: Final = "Malformed SMTP response line: "
 _FAILURE: Final = range(400, 600)
 _CLOSING: Final = 421
 _BAD_SEQUENCE: Final = 503
@@ -108,8 +112,8 @@ class Stage(Enum):
     """The message itself."""
 
 
-def sort_error(error: Exception, stage: Stage) -> SendError:
-    """What went wrong, as whoever sends must know it.
+def sort_error(error: Exception, stage: Stage, host: str) -> SendError:
+    """What went wrong with a delivery to `host`, as whoever sends must know it.
 
     Whatever a server refuses before it heard of a recipient is about us. So is the sender. Of the rest, codes and words
     tell; addresses in the words are passed over, since anybody chooses what their own address says.
@@ -126,18 +130,36 @@ def sort_error(error: Exception, stage: Stage) -> SendError:
             PermanentSendError if error.code in _PERMANENT else partial(TransientError, about_recipient=ours is False)
         )
         return kind(code, words, doubtful=ours is None)
+    return _unusable(error, stage, host) or _broken_off(error, stage, host)
+
+
+def _unusable(error: Exception, stage: Stage, host: str) -> AccountRefusedError | None:
+    """Nothing can be sent by this server, as it is or as we were told to use it."""
+    secured = of_encryption(error)
+    if isinstance(secured, ssl.SSLCertVerificationError):
+        return AccountRefusedError("smtp_unsupported", about_certificate(secured, host))
     if isinstance(error, aiosmtplib.SMTPNotSupported | ValueError):
         return AccountRefusedError("smtp_unsupported", f"the mail server cannot do it: {scrub(str(error))}")
     if stage is Stage.SIGN_IN and type(error) is aiosmtplib.SMTPException:
         return AccountRefusedError("smtp_no_sign_in", f"the mail server takes no sign-in: {scrub(str(error))}")
-    return _broken_off(error, stage)
+    return None
 
 
-def _broken_off(error: Exception, stage: Stage) -> SendError:
+def _broken_off(error: Exception, stage: Stage, host: str) -> SendError:
     code = "timeout" if isinstance(error, TimeoutError) else "connection"
+    secured = of_encryption(error)
+    what = type(error).__name__ if secured is None else about_encryption(secured, host)
+    if isinstance(error, aiosmtplib.SMTPResponseException):
+        what = f"an answer that makes no sense ({_in_its_words(error)})"
     if stage is Stage.CONTENT:
-        return UnknownOutcomeError(code, f"{type(error).__name__} while the mail server took the message")
-    return TransientError(code, f"{type(error).__name__} before the message was handed over")
+        return UnknownOutcomeError(code, f"{what} while the mail server took the message")
+    return TransientError(code, f"{what} before the message was handed over")
+
+
+def _in_its_words(error: aiosmtplib.SMTPResponseException) -> str:
+    """What a mail server said that is no refusal; below 0 stand the library's codes for what has none."""
+    said = error.message if error.code < 0 else f"{error.code}: {error.message}"
+    return scrub(said.removeprefix(MALFORMED).removeprefix(_MALFORMED_TO_LIBRARY))
 
 
 def ends_connection(error: BaseException, stage: Stage) -> bool:

@@ -10,7 +10,7 @@ from typing import Final
 import aiosmtplib
 from aiosmtplib.protocol import SMTPProtocol
 
-from singr_comms.providers._smtp._answers import is_refusal
+from singr_comms.providers._smtp._answers import MALFORMED, is_refusal
 
 _TAKEN: Final = 250
 _RECIPIENT_TAKEN: Final = frozenset({250, 251, 252})  # taken; forwarded; not verified, but tried (RFC 5321 4.2.3)
@@ -199,7 +199,7 @@ class _Reader(asyncio.Protocol):
             start = end + 1
             code, more = line[:_CODE_DIGITS], line[_CODE_DIGITS : _CODE_DIGITS + 1]
             if not (code.isdigit() and len(code) == _CODE_DIGITS):
-                raise aiosmtplib.SMTPResponseException(_SENSELESS, f"Malformed answer: {line.decode(errors='ignore')}")
+                raise aiosmtplib.SMTPResponseException(_SENSELESS, f"{MALFORMED}{line.decode(errors='ignore')}")
             words.append(line[_CODE_DIGITS + 1 :].strip())
             if more != b"-":
                 del self._buffer[:start]
