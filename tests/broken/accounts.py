@@ -12,6 +12,7 @@ SECRETS = "tests/security/test_account_secrets.py"
 PROOFS = "tests/security/test_proofs.py"
 
 REUSED = f"{SESSIONS}::test_reused_refresh_token_ends_its_family_for_good"
+RESTORED = "packages/singr-auth/tests/test_auth_restored.py"
 REVOKED = f"{SESSIONS}::test_old_access_token_is_refused_by_every_process_within_a_second"
 
 BREAKAGES = (
@@ -140,6 +141,41 @@ BREAKAGES = (
         f"{REVOKED}[sign-out]",
         "assert False",
         "the access token of a session that was signed out went on opening doors",
+    ),
+    Breakage(
+        "history-unread",
+        "S10",
+        "Processes do not notice that the database was restored",
+        (
+            Edit(
+                f"{ACCOUNTS}/sessions/_access_feed.py",
+                "if self._history not in {None, head[1]}:",
+                "if False:",
+            ),
+        ),
+        f"{RESTORED}::test_what_a_person_might_do_after_the_moment_of_a_restore_is_forgotten",
+        "DID NOT RAISE",
+        "an owner of an organization that was gone went on being one for half an hour",
+    ),
+    Breakage(
+        "seen-by-number",
+        "S10",
+        "A change of access counts as known once its number was seen, and no restore is noticed",
+        (
+            Edit(
+                f"{ACCOUNTS}/sessions/_access_feed.py",
+                "if self._history not in {None, head[1]}:",
+                "if False:",
+            ),
+            Edit(
+                f"{ACCOUNTS}/sessions/_access_feed.py",
+                "if (number, changed_at) not in self._seen:",
+                "if number not in {seen for seen, _ in self._seen}:",
+            ),
+        ),
+        f"{RESTORED}::test_a_session_that_is_ended_after_a_restore_is_refused_though_its_number_was_heard_before",
+        "assert False",
+        "whoever signed out after a restore was let in for as long as their access token lived",
     ),
     Breakage(
         "job-log-unredacted",

@@ -38,6 +38,7 @@ _BUDGETS = "packages/singr-auth/tests/test_auth_code_budgets.py"
 _HANDS = (
     "tests/security/test_standing.py::test_session_from_before_the_second_factor_hands_no_power_on_until_it_proves_it"
 )
+_RESTORED = "packages/singr-auth/tests/test_auth_restored.py"
 _REVOCATION = "packages/singr-auth/tests/test_auth_revocation.py"
 _FLOWS = "packages/singr-auth/tests/test_auth_power.py::test_session_of_one_factor_where_two_are_on_hands_no_power_on"
 _SCHEDULES = "apps/api/tests/test_api_schedules.py"
@@ -172,10 +173,13 @@ ATTACKS = (
     ),
     Row(
         "S10",
-        "Sign-out, disabling, a new password, a lost role: the old token is refused by every process within a second",
+        "Sign-out, disabling, a new password, a lost role: the old token is refused by every process within a second,"
+        " also once the database was restored to an earlier moment under them",
         (
             f"{_REVOKED}[sign-out]",
             f"{SESSIONS}::test_role_that_was_taken_away_opens_nothing_a_second_later",
+            f"{_RESTORED}::test_a_session_that_is_ended_after_a_restore_is_refused_though_its_number_was_heard_before",
+            f"{_RESTORED}::test_what_a_person_might_do_after_the_moment_of_a_restore_is_forgotten",
         ),
         (f"{SESSIONS}::test_without_postgres_tokens_are_refused_service_not_believed",),
     ),

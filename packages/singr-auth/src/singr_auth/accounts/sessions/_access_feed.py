@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 from uuid import UUID
 
+import psycopg
+
 from singr_config.clock import clock
 from singr_db import Database, PlatformSession, TenantSession, after_commit, sql, sql_text
 from singr_observability import get_logger
@@ -27,13 +29,17 @@ _APPEND_SESSIONS: Final = sql_text(
     "INSERT INTO access_changes (kind, subject) SELECT 'session', subject FROM unnest(CAST(:ids AS uuid[])) AS subject"
 )
 _START: Final = sql("SELECT clock_timestamp() - %s")
+# The first row says which history this is: another one after a failover or a restart, and once a dump was restored.
 _POLL: Final = sql("""
-    SELECT 0, '', NULL, clock_timestamp()
+    SELECT 0, concat_ws(' ', extract(epoch FROM pg_postmaster_start_time()), pg_relation_filenode('access_changes'),
+                        (SELECT oid FROM pg_database WHERE datname = current_database())),
+           NULL, clock_timestamp()
     UNION ALL
     SELECT id, kind, subject, changed_at FROM access_changes WHERE changed_at >= %s
 """)
 _ATTACHED: Final = "singr_auth.access_feed"
 _log = get_logger("singr_auth.accounts")
+_Row: TypeAlias = tuple[int, str, UUID | None, dt.datetime]
 
 
 async def note_change(session: PlatformSession | TenantSession, kind: ChangeKind, subject: UUID | None) -> None:
@@ -64,6 +70,10 @@ class AccessFeed:
     reads what was added since the last look, and a minute more: a row's number and time are given when it is written,
     but it shows when its transaction commits, later rows perhaps before it. Belongs to one event loop.
 
+    A database that was restored, or that another server took over, may have lost the newest changes and give their
+    numbers away again. Then all is looked at anew, and subscribers hear that anybody's access may have changed; an
+    ended session that was heard of stays so.
+
     Args:
         db: opened; reads use its `psycopg` pool.
         remember: seconds for which an access token lives at most: older ends need not be remembered.
@@ -75,7 +85,8 @@ class AccessFeed:
         self._asked = float("-inf")
         self._flight: tuple[float, asyncio.Task[None]] | None = None
         self._until: dt.datetime | None = None
-        self._seen: dict[int, dt.datetime] = {}
+        self._history: str | None = None
+        self._seen: dict[tuple[int, dt.datetime], dt.datetime] = {}
         self._ended: dict[UUID, dt.datetime] = {}
         self._subscribers: list[Subscriber] = []
 
@@ -142,19 +153,35 @@ class AccessFeed:
 
     async def _look(self, started: float) -> None:
         async with asyncio.timeout(_PATIENCE_SECONDS), self._db.psycopg.connection() as connection:
-            since = self._until
-            if since is None:
-                row = await (await connection.execute(_START, (self._remember,))).fetchone()
-                since = row[0] if row is not None else clock.now() - self._remember
-            rows = await (await connection.execute(_POLL, (since,))).fetchall()
-        looked: dt.datetime = next(row[3] for row in rows if row[0] == 0)
+            head, rows = await self._read(connection, self._until)
+            if self._history not in {None, head[1]}:
+                self._begin_anew()
+                head, rows = await self._read(connection, None)
+        looked = head[3]
         for number, kind, subject, changed_at in rows:
-            if number and number not in self._seen:
-                self._seen[number] = changed_at
+            # a number may come again, for another change, once the database was restored
+            if (number, changed_at) not in self._seen:
+                self._seen[number, changed_at] = changed_at
                 self._take_in(kind, subject, changed_at)
+        self._history = head[1]
         self._until = looked - _OVERLAP
         self._asked = started
         self._forget(looked)
+
+    async def _read(
+        self, connection: psycopg.AsyncConnection[Any], since: dt.datetime | None
+    ) -> tuple[_Row, list[_Row]]:
+        if since is None:
+            row = await (await connection.execute(_START, (self._remember,))).fetchone()
+            since = row[0] if row is not None else clock.now() - self._remember
+        head, *rows = sorted(await (await connection.execute(_POLL, (since,))).fetchall(), key=lambda row: row[0])
+        return head, rows
+
+    def _begin_anew(self) -> None:
+        _log.warning("the database was restored, restarted or replaced: what is known of access is read anew")
+        self._history, self._until = None, None
+        self._seen.clear()
+        self.tell("user", None)
 
     def _take_in(self, kind: str, subject: UUID | None, changed_at: dt.datetime) -> None:
         if kind == "session" and subject is not None:
