@@ -97,8 +97,8 @@ MESSAGES = (
         "R15",
         "A provider hangs, or answers 500, 503 or 429 for a while: the second one takes over within ten failures,"
         " other channels go on, nothing goes twice, what was perhaps sent is given to nobody else, one message at a"
-        " time tries whether it is over, and none is lost to that where there is no second one (full: each of them"
-        " for 5 minutes, two processes)",
+        " time tries whether it is over, and none is lost to that where there is no second one, nor to an outage that"
+        " is too short for a breaker, nor to what passes for it alone (full: each for 5 minutes, two processes)",
         (
             f"{_TAKES_OVER}[503-60-1.0-1]",
             f"{_FAILOVER}::test_what_was_perhaps_sent_is_never_given_to_another",
@@ -106,6 +106,7 @@ MESSAGES = (
             f"{_FAILOVER}::test_without_a_second_provider_messages_wait_and_pay_no_attempt",
             f"{_FAILOVER}::test_no_message_is_lost_to_an_outage_without_a_second_provider",
             f"{_FAILOVER}::test_whoever_looks_at_once_after_the_last_failure_sees_the_breaker_open",
+            f"{_HOLDS}::test_what_passes_is_waited_for_less_and_less_often_once_attempts_are_spent[smtp_451]",
         ),
         tuple(f"{_TAKES_OVER}[{fault}-600-300.0-2]" for fault in ("500", "503", "429", "hang")),
     ),

@@ -291,7 +291,7 @@ async def test_no_message_is_lost_to_an_outage_without_a_second_provider(stage: 
     assert {await alone.send(one, last=True) for one in waiting} == {"first"}
 
 
-async def test_a_message_whose_own_the_failure_is_ends_once_others_are_taken(stage: Stage) -> None:
+async def test_a_message_whose_own_the_failure_is_waits_for_itself_once_others_are_taken(stage: Stage) -> None:
     alone = Process(stage.bench, stage.now, stage.first)
     stage.first.fail_next(*[AWAY] * 10)
     for _ in range(9):
@@ -301,8 +301,11 @@ async def test_a_message_whose_own_the_failure_is_ends_once_others_are_taken(sta
     stage.advance(6)
     await alone.send(await stage.queue())
     stage.first.fail_next(AWAY)
-    assert await alone.waits(poisoned, last=True) == ("connection", True)
-    assert (await stage.bench.row(poisoned)).status == "failed"
+    assert await alone.waits(poisoned, last=True) == ("connection", False)
+    await alone.send(await stage.queue())
+    stage.advance(24 * 3600 + 1)
+    with pytest.raises(PermanentError, match="expired"):
+        await alone.send(poisoned, last=True)
 
 
 async def test_what_an_outage_kept_for_longer_than_a_day_ends_as_expired(stage: Stage) -> None:

@@ -331,3 +331,48 @@ async def test_account_that_is_open_to_others_is_waited_for_as_long_as_a_code_is
     clock.advance(minutes=4, seconds=50)
     desk.bench.email.fail_next(CLOSED_TO_THIS_ONE)
     assert (await desk.held(message_id)).after <= 10
+
+
+# --- what passes -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TransientError("connection", "ConnectError before the request was sent"),
+        TransientError("http_503", "busy"),
+        TransientError("smtp_451", "greylisted", about_recipient=True),
+    ],
+    ids=lambda error: error.code,
+)
+async def test_what_passes_is_waited_for_less_and_less_often_once_attempts_are_spent(
+    desk: Desk, error: TransientError
+) -> None:
+    message_id = await desk.bench.queue(SONG)
+    desk.bench.email.fail_next(*[error] * 9)
+    assert [(await desk.held(message_id)).counts for _ in range(2)] == [True, True]
+    waits = [await desk.held(message_id, last=True) for _ in range(7)]
+    assert [(one.after, one.counts) for one in waits] == [(n, False) for n in (30, 60, 120, 240, 480, 480, 480)]
+    assert (await desk.bench.row(message_id)).status == "queued"
+    await desk.send(message_id, last=True)
+    assert await desk.bench.story(message_id) == ("sent", ["failed"] * 9 + ["sent"])
+
+
+async def test_what_does_not_pass_while_a_message_is_of_use_ends_it_as_expired(clock: VirtualClock, desk: Desk) -> None:
+    message_id, code = await desk.bench.queue(SONG), await desk.bench.queue(CODE)
+    for one in (message_id, code):
+        desk.bench.email.fail_next(TransientError("smtp_450", "later"))
+        await desk.held(one, last=True)
+    for one, hours in ((code, 1), (message_id, 24)):
+        clock.advance(hours=hours)
+        with pytest.raises(PermanentError, match="expired"):
+            await desk.send(one, last=True)
+    row = await desk.bench.row(code)
+    assert (row.status, bytes(row.content_sealed)) == ("failed", b"")
+    assert desk.bench.email.sent == []
+
+
+async def test_wait_that_a_provider_asks_for_is_kept_to_when_attempts_are_spent(desk: Desk) -> None:
+    message_id = await desk.bench.queue(SONG)
+    desk.bench.email.fail_next(TransientError("http_503", "busy", retry_after=1800))
+    assert (await desk.held(message_id, last=True)).after == 1800

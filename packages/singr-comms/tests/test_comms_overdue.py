@@ -18,6 +18,11 @@ _ADD = """
 INSERT INTO notifications (id, organization_id, type, audience, channels, state, created_at, updated_at)
 VALUES (:id, :organization, 'plain', '{"kind": "all"}', '{sms}', 'sending', :at, :at)
 """
+_ENDED = text("""
+INSERT INTO notifications (id, organization_id, type, audience, channels, state, ended_at)
+SELECT gen_random_uuid(), :organization, 'plain', '{"kind": "all"}', '{sms}', 'done', now()
+  FROM generate_series(1, 1000)
+""")
 MEANT_TO_WAIT = {
     "it has ended": "state = 'done', ended_at = now()",
     "it is for later": "send_at = now() - interval '23 hours', state = 'scheduled'",
@@ -79,6 +84,11 @@ async def test_rate_that_stands_still_is_told(crowd: Crowd) -> None:
 
 
 async def test_those_that_do_not_end_are_read_by_index(crowd: Crowd) -> None:
+    async with crowd.db.platform() as session:
+        await session.execute(_ENDED, {"organization": crowd.organization})
+    async with crowd.db.engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await connection.execute(text("ANALYZE notifications"))
     values = {"before": new_id(), "too_long": timedelta(days=1), "limit": 1}
     async with crowd.db.platform() as session:
         plan = "\n".join((await session.scalars(text(f"EXPLAIN {OVERDUE.text}"), values)).all())

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from singr_comms._errors import PermanentSendError, SendError, TransientError, UnknownOutcomeError
+from singr_comms._errors import AccountRefusedError, PermanentSendError, SendError, TransientError, UnknownOutcomeError
 from singr_comms.catalogue import message_types
 from singr_comms.channels._channel import LooksUp, Provider
 from singr_comms.notifications.sending._try import FLAGGED, SETTLING, Begun, Refused
@@ -23,6 +23,8 @@ ASKED_FOR: Final = 3600.0
 _OFTEN, _SELDOM = 2.0, 60.0
 # Seconds between tries of a message in doubt whose provider drops copies, once its job has no attempt left.
 _SOONEST, _LATEST = 60.0, 600.0
+# Seconds between tries of a message that waits until something passes: the first, and the longest.
+_AT_FIRST, _AT_LAST = 30.0, 480.0
 # Seconds before another try where a permanent answer does not tell whom it is about: others may tell meanwhile.
 _UNCLEAR: Final = 5.0
 
@@ -136,6 +138,31 @@ class Follows(msgspec.Struct, frozen=True):
     raises: PermanentError | RetryLater
     says: Refused | None = None
     ends: bool = False
+
+
+def passes(error: SendError, begun: Begun) -> bool:
+    """Whether a message that was certainly not sent may be taken later, and is worth waiting for.
+
+    A server that is away or says "not now", a greylist, a full mailbox: seconds or hours. Others than this one say of
+    our account, and of answers that do not tell whom they are about, what becomes of those.
+    """
+    return (
+        isinstance(error, TransientError)
+        and not isinstance(error, AccountRefusedError)
+        and not (error.doubtful or begun.pinned)
+    )
+
+
+def ever_later(error: SendError, begun: Begun, *, tries: int) -> float:
+    """Seconds until a message that waits is tried again, no longer than it is of use.
+
+    Args:
+        error: the answer; it may name a time.
+        begun: the attempt.
+        tries: how many it had while it waits, this one included.
+    """
+    wait = min(_AT_FIRST * 2.0 ** min(max(tries - 1, 0), 10), _AT_LAST)
+    return min(max(wait, getattr(error, "retry_after", None) or 0.0), begun.remaining)
 
 
 def came_of(error: SendError) -> Literal["failed", "unknown"]:

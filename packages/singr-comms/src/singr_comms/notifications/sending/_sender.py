@@ -31,7 +31,7 @@ from singr_comms.notifications.sending._ledger import Ledger
 from singr_comms.notifications.sending._line_ups import REFUSED, LineUps, Wait, from_first_open, shut
 from singr_comms.notifications.sending._ordinary import PATIENCE
 from singr_comms.notifications.sending._pace import Pace, paced
-from singr_comms.notifications.sending._policy import after, came_of
+from singr_comms.notifications.sending._policy import after, came_of, ever_later, passes
 from singr_comms.notifications.sending._quotas import Quotas
 from singr_comms.notifications.sending._recorder import Recorder
 from singr_comms.notifications.sending._settling import Settler
@@ -53,14 +53,12 @@ from singr_comms.notifications.sending._try import (
     told,
 )
 from singr_config import LimitSettings
+from singr_config.constants import COMMUNICATION_RETRY
 from singr_db import Database, Sealer, SealError, answered_within
 from singr_jobs import PermanentError, RetryLater
 from singr_observability import Metrics, client_span, get_logger
 
 _IN_FLIGHT: Final = LONGEST_CALL + 2.0
-# Seconds between tries of a message whose account is not open to its recipient yet; `/ready` speaks of it for as long.
-_FIRST_WAIT: Final = 30.0
-_LONGEST_WAIT: Final = 480.0
 # Seconds for which it is tried to tell other processes of a refusal.
 _TELLING: Final = 2.0
 # Seconds after which no second provider is called in the same try: a job has time for two calls, and not for three.
@@ -309,15 +307,16 @@ class MessageSender:
     async def _unsent(self, one: Try, begun: Begun, error: SendError) -> PermanentError | RetryLater:
         """Record what the provider said in place of taking the message; returns what the job raises.
 
-        Too many requests count as attempts while there are any, since they pass soon; but no message is lost to them.
+        What passes counts as attempts while there are any, since most of it passes soon; but no message is lost to it.
         """
         channel, provider = one.channel, one.provider.name
         if isinstance(error, AccountRefusedError) and error.only_some:
             self._holds.passed(channel, provider, accepted=False)
-            wait = min(_FIRST_WAIT * 2.0 ** min(begun.attempt - 1, 10), _LONGEST_WAIT, begun.remaining)
-            return await self._kept(one, begun, error, wait)
+            return await self._kept(one, begun, error, ever_later(error, begun, tries=begun.attempt))
         if await self._health.is_to_blame(channel, provider, error, drops_copies=one.provider.takes_idempotency_key):
-            return await self._put_off(one, begun, error)
+            self._holds.passed(channel, provider, accepted=False)
+            wait = min(max(getattr(error, "retry_after", None) or 0.0, NEXT_LOOK), begun.remaining)
+            return await self._put_off(one, begun, error, shut(provider, wait, refuses=False))
         held = None
         if isinstance(error, AccountRefusedError) or (isinstance(error, TooManyRequestsError) and one.is_last_attempt):
             held = self._holds.refused(channel, provider, one.message_id, error)
@@ -325,7 +324,12 @@ class MessageSender:
             held = self._holds.doubted(channel, provider, one.message_id, begun.recipient, error)
         elif not isinstance(error, TooManyRequestsError):
             await self._answered(one, accepted=isinstance(error, PermanentSendError))
-        return await (self._failed(one, begun, error) if held is None else self._kept(one, begun, error, held))
+        if held is not None:
+            return await self._kept(one, begun, error, held)
+        if one.is_last_attempt and passes(error, begun):
+            wait = ever_later(error, begun, tries=begun.attempt - COMMUNICATION_RETRY.attempts + 1)
+            return await self._put_off(one, begun, error, (wait, error.message, error.code))
+        return await self._failed(one, begun, error)
 
     async def _kept(self, one: Try, begun: Begun, error: SendError, wait: float) -> PermanentError | RetryLater:
         """Keep the message until its account is accepted, and tell; returns what the job raises."""
@@ -334,13 +338,11 @@ class MessageSender:
         await self._announce(self._ledger.account_refused(one.channel, one.provider.name, error.code, error.message))
         return await self._held(one, wait, error.message)
 
-    async def _put_off(self, one: Try, begun: Begun, error: SendError) -> PermanentError | RetryLater:
-        """Let a message whose provider fails everybody wait as those do that were not tried, and pay no attempt."""
-        self._holds.passed(one.channel, one.provider.name, accepted=False)
+    async def _put_off(self, one: Try, begun: Begun, error: SendError, why: Wait) -> PermanentError | RetryLater:
+        """Let a message wait as those do that were not tried, and pay no attempt."""
         self._count(one, _counted(error))
         await self._stays_open(one, begun, error)
-        wait = min(max(getattr(error, "retry_after", None) or 0.0, NEXT_LOOK), begun.remaining)
-        return await self._held(one, *shut(one.provider.name, wait, refuses=False))
+        return await self._held(one, *why)
 
     async def _stays_open(self, one: Try, begun: Begun, error: SendError) -> None:
         came = came_of(error)
