@@ -5,7 +5,9 @@ import io
 import json
 import logging
 import os
+import resource
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -134,6 +136,22 @@ def test_what_a_library_says_at_each_try_is_written_once_a_minute_and_another_re
         "error connecting in 'vm:1': no such file, 62 s (59 times more before)",
     ]
     assert len(log.lines) == len(told) + 70
+
+
+async def test_a_process_that_may_open_no_more_connections_says_so_once(log):
+    """300 connections where 256 files may be open were 2 MB of stacks in ten seconds."""
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with server:
+        callers = [socket.create_connection(server.sockets[0].getsockname()) for _ in range(3)]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        try:
+            await asyncio.sleep(0.05)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for caller in callers:
+            caller.close()
+    assert [line["message"].split("\n")[0] for line in log.lines] == ["socket.accept() out of system resource"]
 
 
 def test_statements_and_access_lines_of_others_stay_quiet_at_info(log):

@@ -8,6 +8,8 @@ from typing import Final
 _SAID_AGAIN_AFTER: Final = 60.0
 # Those that say hundreds of lines of one outage. What others log may count something, line by line.
 _LIBRARIES: Final = ("psycopg.pool", "dramatiq")
+# asyncio says this with a stack, thousands of times a second, while a process may open no more connections.
+_FULL: Final = "socket.accept() out of system resource"
 _VARIES: Final = re.compile(r"0x[0-9a-f]+|\d+")
 _KEPT: Final = 200
 
@@ -26,7 +28,9 @@ class Repeats:
             message: what it says.
         """
         library = next((name for name in _LIBRARIES if record.name == name or record.name.startswith(f"{name}.")), None)
-        if library is None or record.exc_info:
+        if message.startswith(_FULL):
+            library = record.name
+        elif library is None or record.exc_info:
             return message
         key, now = (library, _VARIES.sub("#", message)), time.monotonic()
         at, more = self._said.pop(key, (now - _SAID_AGAIN_AFTER, 0))
