@@ -57,6 +57,24 @@ async def test_server_that_cannot_take_a_job_now_is_503_and_stores_nothing(
     assert await world.nothing_stored()
 
 
+async def test_schema_that_is_not_upgraded_yet_is_503_and_the_log_says_what_to_do(
+    db: Any, settings: Any, callers: Any, client: Any, world: Any
+) -> None:
+    said: list[str] = []
+    sink = logger.add(said.append, format="{message}")
+    lacks = 'column "created_by" of relation "jobs" does not exist'
+    async with serving(create_app(settings)) as url, refusing(db, "42703", lacks):
+        answer = await client(url, callers.own).post("/v1/jobs", json=world.sms(), headers=world.key())
+    logger.remove(sink)
+    world.problem(answer, 503, "unavailable")
+    assert answer.headers["retry-after"] == "10"
+    again = "Nothing is lost: try again with the same Idempotency-Key."
+    assert answer.json()["detail"] == f"The database has not been upgraded to this version yet. {again}"
+    older = f"the schema seems older than this version ({lacks}): run singr-db upgrade"
+    assert f"a store is away: {older}\n" in said
+    assert not any("Traceback" in line for line in said)
+
+
 async def test_job_behind_a_table_that_somebody_locked_is_503_in_bounded_time_and_the_log_says_which(
     db: Any, settings: Any, callers: Any, client: Any, world: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

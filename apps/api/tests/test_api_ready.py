@@ -10,11 +10,11 @@ from uuid import uuid4
 import msgspec
 import pytest
 import redis.asyncio
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 
 from singr_api.operations.health.probes import Probes
 from singr_config import RabbitSettings, RedisSettings, Secret
-from singr_db import Database
+from singr_db import Database, head_revision
 from singr_db.redis import redis_client
 from singr_jobs import Waker, rabbit_carrier
 
@@ -157,6 +157,32 @@ async def test_ready_says_that_the_schema_is_newer(db: Any, settings: Any) -> No
     assert found.status == "degraded"
     assert "newer than this program (0001): install the newer release" in str(found.why)
     await client.aclose()
+
+
+async def test_new_program_gets_no_traffic_before_the_schema_is_upgraded(db: Any) -> None:
+    found = await Probes(db, None, revision="9999").readiness()
+    assert (found.status, found.checks["database"].status) == ("unavailable", "ok")
+    assert str(found.checks["migrations"].why).endswith("this version needs 9999: run singr-db upgrade.")
+
+
+async def test_program_gets_no_traffic_where_no_schema_is_to_be_seen(db: Any) -> None:
+    async with db.platform() as session:
+        await session.execute(text("ALTER TABLE alembic_version RENAME TO kept"))
+    try:
+        found = await Probes(db, None, revision=head_revision()).readiness()
+    finally:
+        async with db.platform() as session:
+            await session.execute(text("ALTER TABLE kept RENAME TO alembic_version"))
+    assert (found.status, found.checks["migrations"].status) == ("unavailable", "down")
+    assert "run singr-db check, which tells whether it is missing" in str(found.checks["migrations"].why)
+
+
+async def test_ready_is_not_taken_back_where_all_connections_are_lent_out(db: Any, settings: Any) -> None:
+    small = msgspec.structs.replace(settings.database, pool_size=1)
+    async with Database(small, application_name="busy") as busy, busy.platform() as session:
+        await session.connection()
+        found = await Probes(busy, None, revision=head_revision()).readiness()
+    assert (found.status, found.checks["migrations"].status) == ("degraded", "degraded")
 
 
 async def test_ready_says_what_is_missing_where_there_is_no_redis(db: Any) -> None:

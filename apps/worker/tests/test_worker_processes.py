@@ -42,6 +42,25 @@ async def test_stop_finishes_what_is_in_hand_and_exits_0(site: Site, put: Any) -
     assert site.sql("SELECT status, attempt FROM jobs WHERE id = %s", (job_id,)) == [("completed", 1)]
 
 
+async def test_worker_begins_nothing_before_the_schema_is_upgraded(site: Site, put: Any) -> None:
+    [job_id] = await put(Nap())
+    [[revision]] = site.sql("SELECT version_num FROM alembic_version")
+    site.sql("UPDATE alembic_version SET version_num = '0095'")
+    try:
+        with site.run_worker(*JOBS) as worker:
+            until(lambda: "0095" in worker.get("/ready").text, within=20, what="it has looked")
+            assert worker.status("/ready") == 503
+            behind = f"the schema is at 0095, this version needs {revision}: run singr-db upgrade"
+            assert worker.log.read_text().count(f"jobs wait: {behind}") == 1
+            assert site.sql("SELECT status, attempt FROM jobs WHERE id = %s", (job_id,)) == [("pending", 0)]
+            site.sql("UPDATE alembic_version SET version_num = %s", (revision,))
+            done = "jobs WHERE status = 'completed' AND id = %s"
+            until(lambda: site.count(done, (job_id,)), within=20, what="it goes on by itself")
+            until(lambda: worker.status("/ready") == 200, within=20, what="and is ready")
+    finally:
+        site.sql("UPDATE alembic_version SET version_num = %s", (revision,))
+
+
 async def test_only_the_asked_queues_are_served(site: Site, put: Any) -> None:
     [left] = await put(Nap(), queue=Queue.DEFAULT)
     served = await put(Nap(), Nap(), queue=Queue.EMAIL)

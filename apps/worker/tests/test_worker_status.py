@@ -15,6 +15,7 @@ from singr_db.limits import RateLimiter
 from singr_db.redis import redis_client
 from singr_observability import build_metrics
 from singr_worker._child import _database, _redis
+from singr_worker._schema import Schema
 from singr_worker._status import StatusApp
 
 
@@ -125,26 +126,40 @@ async def test_worker_says_that_redis_takes_no_writes(settings) -> None:
 
 
 async def test_worker_says_that_handlers_get_no_session(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert await _database(db) == "ok"
+    assert await _database(db, Schema(db)) == "ok"
     monkeypatch.setattr(singr_db.sessions._database, "TENANT_ROLE", "nobody_of_this_name")
-    told = await _database(db)
+    told = await _database(db, Schema(db))
     assert told == "the role singr_tenant is missing: run singr-db upgrade, which makes it and the tables"
+
+
+async def test_worker_is_not_ready_on_a_schema_that_its_version_is_ahead_of(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schema = Schema(db)
+    assert await _database(db, schema) == "ok"
+    schema = Schema(db)
+    monkeypatch.setattr("singr_db.schema._behind.head_revision", lambda: "9999")
+    told = await _database(db, schema)
+    assert told.endswith(", this version needs 9999: run singr-db upgrade")
+    assert (await ask("/ready", database=told)).status_code == 503
+    monkeypatch.setattr("singr_db.schema._behind.head_revision", lambda: "0001")
+    assert await _database(db, schema) == "ok", "an old worker goes on beside a newer schema"
 
 
 async def test_worker_says_what_postgresql_refuses(settings: Settings) -> None:
     place = make_url(settings.database.url.reveal()).set(database="canary")
     url = Secret(place.render_as_string(hide_password=False))
     async with Database(msgspec.structs.replace(settings.database, url=url), application_name="singr-tests") as db:
-        assert await _database(db) == "DATABASE_URL names a database that it does not have"
+        assert await _database(db, Schema(db)) == "DATABASE_URL names a database that it does not have"
 
 
 async def test_sessions_that_are_all_in_use_are_no_sign_of_trouble(db: Database, settings: Settings) -> None:
     small = msgspec.structs.replace(settings.database, pool_size=1)
     async with Database(small, application_name="busy") as busy, busy.platform() as session:
         await session.connection()
-        assert await _database(busy) == "ok"
+        assert await _database(busy, Schema(busy)) == "ok"
 
 
 async def test_worker_says_that_commits_do_not_end(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("singr_db.sessions._commits._PATIENCE_S", 0.0)
-    assert await _database(db) == "commits do not end"
+    assert await _database(db, Schema(db)) == "commits do not end"

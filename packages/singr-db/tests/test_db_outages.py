@@ -95,6 +95,12 @@ AMBIGUOUS = {
         "42501",
         FAULT,
     ),
+    "a table of this version": (["SET LOCAL search_path TO pg_catalog", "SELECT * FROM messages"], "42P01", OUTAGE),
+    "a column of this version": (["CREATE TEMPORARY TABLE old ()", "SELECT o.created_by FROM old o"], "42703", OUTAGE),
+    "a function of this version": (["SELECT count_export(1)"], "42883", OUTAGE),
+    "a table of another team": (["SELECT * FROM parcels"], "42P01", FAULT),
+    "a column with a typing error": (["SELECT recipent FROM messages"], "42703", FAULT),
+    "a function with a typing error": (["SELECT nwo()"], "42883", FAULT),
     "no transaction ids": ([f"DO $$ BEGIN RAISE '{NO_IDS}' USING ERRCODE = '54000'; END $$"], "54000", OUTAGE),
     "a document that is too large": (
         ["SELECT to_tsvector('simple', string_agg(md5(i::text), ' ')) FROM generate_series(1, 60000) AS i"],

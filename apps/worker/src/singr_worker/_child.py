@@ -24,6 +24,7 @@ from singr_observability import (
 from singr_platform import standing_work
 from singr_worker._heartbeat import EVERY, NOT_SET, Heartbeat, write_heartbeat
 from singr_worker._loading import chosen_queues, load_jobs
+from singr_worker._schema import Schema
 from singr_worker._wiring import build_worker
 
 _log = get_logger("worker")
@@ -69,20 +70,27 @@ async def _serve(
         _spare_the_collector()
         chores = standing_work(database, metrics, settings.retention)
         switches = Switches(database, [*chores, *worker.standing_work()], process=name, metrics=metrics)
-        tasks = [
-            asyncio.create_task(_beat(settings, worker, database, pipe, stop)),
-            *(asyncio.create_task(chore.run()) for chore in [switches, *chores]),
-        ]
-        running = asyncio.create_task(worker.run())
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
-        if not running.done():
-            _log.info("stopping: finishing what is in hand")
-            await worker.stop()
-        for task in [stopping, *tasks]:
-            task.cancel()
-        await running
+        schema = Schema(database)
+        tasks = [asyncio.create_task(_beat(settings, worker, database, schema, pipe=pipe, stop=stop))]
+        await schema.wait(stop)
+        if stop.is_set():
+            tasks[0].cancel()
+        else:
+            tasks += [asyncio.create_task(chore.run()) for chore in [switches, *chores]]
+            await _work(worker, stop, beside=tasks)
     metrics.close()
+
+
+async def _work(worker: JobWorker, stop: asyncio.Event, *, beside: list[asyncio.Task[None]]) -> None:
+    running = asyncio.create_task(worker.run())
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
+    if not running.done():
+        _log.info("stopping: finishing what is in hand")
+        await worker.stop()
+    for task in [stopping, *beside]:
+        task.cancel()
+    await running
 
 
 def _spare_the_collector() -> None:
@@ -93,14 +101,16 @@ def _spare_the_collector() -> None:
     gc.enable()
 
 
-async def _beat(settings: Settings, worker: JobWorker, database: Database, pipe: int, stop: asyncio.Event) -> None:
+async def _beat(
+    settings: Settings, worker: JobWorker, database: Database, schema: Schema, *, pipe: int, stop: asyncio.Event
+) -> None:
     client = redis_client(settings.redis, timeout=1.0)
     limiter = RateLimiter(client)
     stores, look_again_at = ("unknown", "unknown", "unknown"), 0.0
     try:
         while True:
             if time.monotonic() >= look_again_at or not _WELL.issuperset(stores):
-                stores = await _database(database), *(await _carried(settings, limiter, worker))
+                stores = await _database(database, schema), *(await _carried(settings, limiter, worker))
                 look_again_at = time.monotonic() + _WELL_FOR_S
             beat = Heartbeat(os.getpid(), *stores, worker.in_hand(), worker.unknown(), worker.overrun())
             try:
@@ -114,7 +124,7 @@ async def _beat(settings: Settings, worker: JobWorker, database: Database, pipe:
         await client.aclose()
 
 
-async def _database(database: Database) -> str:
+async def _database(database: Database, schema: Schema) -> str:
     try:
         async with asyncio.timeout(_PATIENCE_S):
             writable = await database.takes_writes()
@@ -125,7 +135,7 @@ async def _database(database: Database) -> str:
         return "commits do not end"
     except Exception as error:  # noqa: BLE001 - whatever it is, it is why the database is not ok
         return database.refusal(error) or type(getattr(error, "orig", None) or error).__name__
-    return "ok"
+    return await schema.behind() or "ok"
 
 
 async def _carried(settings: Settings, limiter: RateLimiter, worker: JobWorker) -> tuple[str, str]:

@@ -24,6 +24,7 @@ from singr_db.objects._folder_objects import FolderObjectStore, StoredObject
 from singr_db.objects._noting import note_object
 from singr_db.objects._objects import ObjectStore, open_object_store
 from singr_db.objects._shared import SharedObjectStore
+from singr_db.schema._behind import behind_words, schema_behind
 from singr_db.schema._check import Finding, check
 from singr_db.schema._grants import grant, revoke
 from singr_db.schema._migrate import downgrade, drop_everything, head_revision, is_newer, upgrade
@@ -38,6 +39,7 @@ from singr_db.sessions._follow_ups import after_commit
 from singr_db.sessions._outages import blames_values, is_outage, lock_held, plain_words, sqlstate_of
 from singr_db.sessions._pool import PsycopgPool
 from singr_db.sessions._poolers import refuse_transaction_pooling
+from singr_db.sessions._schema_lacks import schema_lacks
 
 __all__ = [
     "DATABASE_ERRORS",
@@ -73,6 +75,7 @@ __all__ = [
     "TenantSession",
     "after_commit",
     "answered_within",
+    "behind_words",
     "blames_values",
     "check",
     "database_error_words",
@@ -95,6 +98,8 @@ __all__ = [
     "plain_words",
     "refuse_transaction_pooling",
     "revoke",
+    "schema_behind",
+    "schema_lacks",
     "seed",
     "sql",
     "sql_text",

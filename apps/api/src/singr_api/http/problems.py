@@ -20,7 +20,7 @@ from singr_api.http.kinds import (
     UNAVAILABLE,
     Kind,
 )
-from singr_db import ObjectStoreError, lock_held
+from singr_db import ObjectStoreError, lock_held, schema_lacks
 
 Location = Literal["body", "query", "path", "header"]
 CONTENT_TYPE: Final = "application/problem+json"
@@ -175,8 +175,8 @@ def store_of(error: BaseException) -> str | None:
 
 def logged(error: BaseException) -> str:
     """Say which store is away, for the log of operators: nothing of a statement, a value or an object is in it."""
-    if (lock := lock_held(error)) is not None:
-        return lock
+    if (words := lock_held(error) or schema_lacks(error)) is not None:
+        return words
     store, kind = store_of(error), type(error).__name__
     if isinstance(error, ObjectStoreError):
         return f"{store}: {kind}: {error}"  # words of ours

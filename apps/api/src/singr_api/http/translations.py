@@ -27,7 +27,7 @@ from singr_api.http.problems import (
 from singr_auth import accounts
 from singr_comms import inbound, notifications, notifying, people
 from singr_comms.people import inbox as people_inbox
-from singr_db import ObjectStoreError, is_outage, lock_held
+from singr_db import ObjectStoreError, is_outage, lock_held, schema_lacks
 from singr_db.operation_log import ReasonError
 from singr_db.pages import InvalidCursor
 from singr_db.standing_work import StandingWorkUnknownError
@@ -36,6 +36,7 @@ from singr_jobs import queues, schedules
 Translate = Callable[[Any], Problem | None]
 _PROVE: Final = {"www-authenticate": CHALLENGE}
 _LATER: Final = {"retry-after": "1"}
+_UPGRADED: Final = {"retry-after": "10"}
 
 
 def problem_of(error: BaseException) -> Problem | None:
@@ -172,14 +173,13 @@ def _gone(error: singr_jobs.JobGoneError) -> Problem:
 
 
 def _away(error: BaseException) -> Problem:
-    store = store_of(error) or "a store that this needs"
-    what = (
-        "Somebody else is changing what this needs"
-        if lock_held(error)
-        else f"{store[0].upper()}{store[1:]} is not responding"
-    )
-    detail = f"{what}. Nothing is lost: {AGAIN}"
-    return Problem(problems.UNAVAILABLE, detail, headers=_LATER)
+    store, headers = store_of(error) or "a store that this needs", _LATER
+    what = f"{store[0].upper()}{store[1:]} is not responding"
+    if lock_held(error):
+        what = "Somebody else is changing what this needs"
+    elif schema_lacks(error):
+        what, headers = "The database has not been upgraded to this version yet", _UPGRADED
+    return Problem(problems.UNAVAILABLE, f"{what}. Nothing is lost: {AGAIN}", headers=headers)
 
 
 def _database(error: Exception) -> Problem | None:

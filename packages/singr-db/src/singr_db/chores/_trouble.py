@@ -2,6 +2,7 @@
 
 from singr_db._errors import ObjectStoreError
 from singr_db.sessions._outages import is_outage, lock_held, sqlstate_of
+from singr_db.sessions._schema_lacks import schema_lacks
 from singr_observability import get_logger
 
 
@@ -25,7 +26,7 @@ class Trouble:
         self._kind = kind
         if is_outage(error):
             # The words of our own object store have nothing secret in them; those of drivers may quote values.
-            words = str(error) if isinstance(error, ObjectStoreError) else lock_held(error)
+            words = str(error) if isinstance(error, ObjectStoreError) else lock_held(error) or schema_lacks(error)
             self._log.warning("{} waits: {}", self._what, ": ".join(filter(None, (kind, words))))
         else:
             self._log.opt(exception=error).error("{} failed and is tried again: {}", self._what, kind)

@@ -20,6 +20,7 @@ from singr_db._errors import MigrationError
 from singr_db._partitions import create_partitions, is_partition_name
 from singr_db._roles import ensure_tenant_role
 from singr_db.sessions._connection import connection_parameters, prepare, set_up
+from singr_db.sessions._schema_lacks import FUNCTIONS
 from singr_db.tables import Base
 
 _MIGRATIONS = Path(__file__).parents[1] / "_migrations"
@@ -27,27 +28,6 @@ _ADVISORY_KEY = 0x53494E4752  # "SINGR"
 _PATIENCE = "2min"
 _REVISION = re.compile(r"[0-9]{4}", re.ASCII)
 NEWER: Final = "newer than this program"
-_FUNCTIONS = (
-    *("effective_scopes", "invitation_stands", "forget_holder_that_is_gone"),
-    *(
-        "mark_nonce",
-        "mark_key",
-        "forget_key",
-        "place_job",
-        "running_jobs",
-        "guard_job",
-        "count_sms",
-        "holder_of_job",
-        "queue_of_job",
-        "limits_of_type",
-        "known_zone",
-        "digest_closes",
-        "quiet_until",
-    ),
-    *("place_member", "go_on", "end_members", "settle_members", "requeue_members", "take_members", "mend_flow"),
-    *("wait_again", "add_up_minutes", "take_places", "rank_places", "part_with_member", "part_with_devices"),
-    *("keep_organization_name", "hide_inbox", "count_export", "count_export_to", "forget_export"),
-)
 # Alembic keeps the running migration in a module global.
 _one_at_a_time = threading.Lock()
 
@@ -96,7 +76,7 @@ def drop_everything(url: Secret | str) -> None:
     names = ", ".join([*Base.metadata.tables, "alembic_version"])
     with _migrating(url) as connection:
         connection.execute(text(f"DROP TABLE IF EXISTS {names} CASCADE"))
-        connection.execute(text(f"DROP FUNCTION IF EXISTS {', '.join(_FUNCTIONS)}"))
+        connection.execute(text(f"DROP FUNCTION IF EXISTS {', '.join(FUNCTIONS)}"))
         connection.commit()
 
 

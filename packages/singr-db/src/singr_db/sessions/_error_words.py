@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from singr_db.sessions._outages import sqlstate_of
+from singr_db.sessions._schema_lacks import schema_lacks
 
 DATABASE_ERRORS: Final = (psycopg.Error, DBAPIError, PoolTimeoutError)
 """Whatever the drivers raise, by SQLAlchemy or without it: `database_error_words` says it."""
@@ -55,7 +56,7 @@ def database_error_words(error: BaseException) -> str:
         cause, psycopg.OperationalError | psycopg.InterfaceError | PoolTimeoutError
     ):
         return _NO_CONNECTION.format(words.removeprefix("connection failed: ").rstrip("."))
-    if sqlstate_of(error) == _NO_TABLE:
+    if sqlstate_of(error) == _NO_TABLE or schema_lacks(error):
         return f"the database answered: {words}. singr-db upgrade makes what is missing."
     return f"the database answered: {words}"
 

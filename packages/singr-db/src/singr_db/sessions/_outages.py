@@ -6,7 +6,8 @@ read-only (25006) is an `InternalError` like a fault inside it.
 
 A few states mean either, and where the server said it tells: 22023 is a value that a function cannot use, or a role or
 setting that is not there; 54000 a value that is too large, or a server that has no transaction ids left; 42501 a right
-that somebody took away, or a row of another tenant; 0A000 a feature that is missing, or a plan from before a migration.
+that somebody took away, or a row of another tenant; 0A000 a feature that is missing, or a plan from before a migration;
+42P01, 42703 and 42883 a schema that is older than this program, or a typing error.
 """
 
 import re
@@ -19,6 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from singr_db._errors import ObjectStoreAwayError
 from singr_db._s3_outages import is_outage_of_s3, kinds_of
+from singr_db.sessions._schema_lacks import schema_lacks
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _OUTAGE_CLASSES: Final = frozenset(
@@ -123,7 +125,7 @@ def _is_outage_of_server(error: psycopg.Error) -> bool:
         return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
     if state in _NO_OUTAGE or (state == "42501" and error.diag.source_file == _FENCE):
         return False
-    if state[:2] in _OUTAGE_CLASSES or state in _OUTAGE_STATES:
+    if state[:2] in _OUTAGE_CLASSES or state in _OUTAGE_STATES or schema_lacks(error):
         return True
     words = _OUTAGE_WORDS.get(state)
     return error.diag.source_file in _OUTAGE_SOURCES.get(state, ()) or bool(

@@ -12,6 +12,12 @@ _REFUSED: Final[dict[str, Any]] = {
     "why": "Refused by providers: twilio (sms) since 2026-11-26 15:04:05 UTC: twilio_20003. …",
 }
 _DOWN: Final[dict[str, Any]] = {"status": "down", "latency_ms": 2500.1, "why": "PostgreSQL does not answer: …"}
+_UNKNOWN: Final[dict[str, Any]] = {**_DOWN, "status": "degraded", "why": "Not known without the database."}
+_BEHIND: Final[dict[str, Any]] = {
+    "status": "down",
+    "latency_ms": 0.8,
+    "why": "The schema is at 0095, this version needs 0099: run singr-db upgrade.",
+}
 
 
 def _readiness(says: str, status: str, **checks: Any) -> Example:
@@ -22,4 +28,5 @@ ALIVE: Final = Example("Alive", {"status": "ok"})
 READY: Final = _readiness("All dependencies are available", "ready")
 DEGRADED: Final = _readiness("Redis is unavailable", "degraded", redis=_AWAY)
 REFUSED: Final = _readiness("A provider refuses our account", "degraded", providers=_REFUSED)
-UNAVAILABLE: Final = _readiness("PostgreSQL is unavailable", "unavailable", database=_DOWN, migrations=_DOWN)
+UNAVAILABLE: Final = _readiness("PostgreSQL is unavailable", "unavailable", database=_DOWN, migrations=_UNKNOWN)
+BEHIND: Final = _readiness("The schema was not upgraded to this version yet", "unavailable", migrations=_BEHIND)

@@ -10,7 +10,7 @@ import redis.asyncio
 import sqlalchemy.exc
 
 from singr_api.operations.health.schemas import Check, Readiness
-from singr_db import CommitsHangError, Database, is_newer, is_outage, sql_text, sqlstate_of
+from singr_db import CommitsHangError, Database, behind_words, is_newer, is_outage, sql_text, sqlstate_of
 from singr_db.limits import RateLimiter
 from singr_db.redis import refusal_of
 from singr_jobs import Waker
@@ -88,7 +88,7 @@ class Probes:
         checks = dict(zip(asks, await asyncio.gather(*map(_timed, asks.values())), strict=True))
         if checks["providers"].status == "ok":
             del checks["providers"]  # named only where there is something to say: most installations have two of them
-        if checks["database"].status == "down":
+        if "down" in {checks["database"].status, checks["migrations"].status}:
             return Readiness("unavailable", checks)
         return Readiness("ready" if all(check.status == "ok" for check in checks.values()) else "degraded", checks)
 
@@ -114,18 +114,14 @@ class Probes:
             current = await self._within(self._current())
         except Exception as error:  # noqa: BLE001 - as above
             if sqlstate_of(error) == _NO_TABLE:
-                return (
-                    "degraded",
-                    "No schema is to be seen: run singr-db check, which tells whether it is missing or hidden.",
-                )
+                return "down", _sentence(behind_words(None, self._revision))
             if not is_outage(error) and isinstance(error, sqlalchemy.exc.DBAPIError):
                 return "degraded", f"The revision of the schema cannot be read: {type(error.orig).__name__}."
-            return "down", "Not known without the database."
-        if current == self._revision:
-            return "ok", None
+            return "degraded", "Not known without the database."  # which is down, or has lent out all connections
         if is_newer(current, self._revision):
             return "degraded", _NEWER.format(current, self._revision)
-        return "degraded", f"The schema is at {current}, this version needs {self._revision}: run singr-db upgrade."
+        behind = behind_words(current, self._revision)
+        return ("ok", None) if behind is None else ("down", _sentence(behind))
 
     async def _current(self) -> Any:
         async with self._db.platform() as session:
@@ -194,6 +190,10 @@ class Probes:
         self._left.discard(asked)
         if not asked.cancelled():
             asked.exception()  # looked at, so that nobody is told of it
+
+
+def _sentence(words: str | None) -> str | None:
+    return words and f"{words[0].upper()}{words[1:]}."
 
 
 def _listed(providers: Sequence[Any]) -> str:

@@ -27,12 +27,13 @@ async def health() -> Health:
     Answer(
         "Work is accepted.", of=Readiness, ready=examples.READY, degraded=examples.DEGRADED, refused=examples.REFUSED
     ),
-    Answer("Work is not accepted.", of=Readiness, status=503, unavailable=examples.UNAVAILABLE),
+    Answer("Work is not accepted.", of=Readiness, status=503, unavailable=examples.UNAVAILABLE, behind=examples.BEHIND),
 )
 async def ready(services: Services) -> Response[bytes]:
     """Check readiness.
 
-    Checks each dependency. Without Redis the service is `degraded` but accepts work; without PostgreSQL it does not.
+    Checks each dependency. Without Redis the service is `degraded` but accepts work; without PostgreSQL, or with
+    a schema older than this version needs, it does not.
     While a provider refuses our account, `providers` says so: messages are accepted, and kept until the provider
     accepts them.
     """
