@@ -87,6 +87,20 @@ def test_migrations_and_models_agree_to_the_last_constraint(make_empty_database:
         assert any("stray" in difference for difference in differences(connection))
 
 
+def test_what_a_broken_restore_left_out_is_named(migrated_url: str):
+    """Rows of a worker that went on stood beside the restored ones: no key could be made, and all seemed well."""
+    with connected(migrated_url) as connection:
+        connection.execute(text("ALTER TABLE job_gates DROP CONSTRAINT pk_job_gates"))
+        connection.execute(text("ALTER TABLE messages DISABLE ROW LEVEL SECURITY"))
+        connection.execute(
+            text("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'notifications_open'::regclass")
+        )
+        key, index, fence = differences(connection)
+    assert key.startswith("job_gates lacks its primary key (name)")
+    assert index.startswith("the index notifications_open of notifications is not valid")
+    assert fence.startswith("messages has no row-level security")
+
+
 # What all starters load is loaded once, half a second of work; each is then a process with a connection of its own.
 STARTERS = """
 import os, sys

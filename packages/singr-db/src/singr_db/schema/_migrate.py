@@ -19,6 +19,7 @@ from singr_config import Secret
 from singr_db._errors import MigrationError
 from singr_db._partitions import create_partitions, is_partition_name
 from singr_db._roles import ensure_tenant_role
+from singr_db.schema._lacking import lacking
 from singr_db.sessions._connection import connection_parameters, prepare, set_up
 from singr_db.sessions._schema_lacks import FUNCTIONS
 from singr_db.tables import Base
@@ -106,7 +107,7 @@ def is_newer(current: str | None, head: str) -> bool:
 
 
 def differences(connection: Connection) -> list[str]:
-    """List what differs between the models and the tables in the database, partitions left out."""
+    """List what differs between the models and the tables in the database, partitions left out, and what these lack."""
     from alembic.autogenerate import compare_metadata  # noqa: PLC0415 — see the module's docstring
     from alembic.runtime.migration import MigrationContext  # noqa: PLC0415
 
@@ -116,7 +117,7 @@ def differences(connection: Connection) -> list[str]:
     context = MigrationContext.configure(
         connection, opts={"include_name": ours, "compare_type": True, "compare_server_default": True}
     )
-    found = [repr(difference) for difference in compare_metadata(context, Base.metadata)]
+    found = [*(repr(difference) for difference in compare_metadata(context, Base.metadata)), *lacking(connection)]
     connection.commit()
     return found
 
