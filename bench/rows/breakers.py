@@ -37,7 +37,7 @@ async def opened(url: str, count: int) -> list[float]:
     here, there = (Database(settings, application_name=name) for name in ("here", "there"))
     logger.disable("singr_comms")  # it would tell of each time
     async with here, there:
-        failing, other = (ProviderHealth(db, build_metrics(), (PROVIDER,)) for db in (here, there))
+        failing, other = (ProviderHealth(db, build_metrics(), (PROVIDER,), lambda *_: 18.0) for db in (here, there))
         for health in (failing, other):
             await health.wait(*PROVIDER)  # a sender's first look makes the row
         return [await once(failing, other, number) for number in range(count)]

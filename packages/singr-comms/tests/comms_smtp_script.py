@@ -24,6 +24,7 @@ class Script:
         pipelining: it offers PIPELINING, and answers MAIL, RCPT and DATA once it has heard all three.
         forgetful: it offers PIPELINING, and forgets what comes with a command.
         later: answers from the second MAIL of a connection on.
+        reads: seconds for which it looks at a message before it answers.
         answers: by command, and by "." for the end of a message.
     """
 
@@ -34,6 +35,7 @@ class Script:
         pipelining: bool = False,
         forgetful: bool = False,
         later: dict[str, str] | None = None,
+        reads: float = 0.0,
         **answers: str,
     ) -> None:
         self.greeting = greeting
@@ -43,6 +45,7 @@ class Script:
         usual = {"EHLO": f"250-mx.example\r\n{offer}250 AUTH PLAIN LOGIN", "DATA": "354 go on", "AUTH": "235 in"}
         self.answers = usual | answers
         self.later = later or {}
+        self.reads = reads
         self.heard: list[str] = []
         self.mails: list[bytes] = []
         self.over: list[asyncio.Task[None]] = []
@@ -81,7 +84,10 @@ class Script:
                     await reader.read()
                 elif word == "DATA" and answers["DATA"].startswith("354"):
                     await self._take(reader)
-                    writer.write(f"{self.answers.get('.', '250 taken')}\r\n".encode())
+                    await asyncio.sleep(self.reads)
+                    if (said := self.answers.get(".", "250 taken")) == SILENCE:
+                        await reader.read()
+                    writer.write(f"{said}\r\n".encode())
         writer.close()
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()

@@ -311,7 +311,7 @@ class LedgerBench:
         self.metrics: Metrics = build_metrics()
         self.limits = LimitSettings()
 
-    def sender(self, *, in_flight: float = 0.0, db: Any = None) -> MessageSender:
+    def sender(self, *, in_flight: float | None = 0.0, db: Any = None) -> MessageSender:
         return MessageSender(
             db or self.db,
             self.sealer,
@@ -339,7 +339,7 @@ class LedgerBench:
         return queued.message_id
 
     async def send(
-        self, message_id: UUID, *, last: bool = False, in_flight: float = 0.0, organization: UUID = ORGANIZATION
+        self, message_id: UUID, *, last: bool = False, in_flight: float | None = 0.0, organization: UUID = ORGANIZATION
     ) -> Delivered:
         sender = self.sender(in_flight=in_flight)
         return await sender.send_email(message_id, organization_id=organization, is_last_attempt=last)

@@ -17,6 +17,7 @@ from singr_comms import (
     TransientError,
     UnknownOutcomeError,
 )
+from singr_comms.channels._channel import LONGEST_CALL
 from singr_comms.notifications import MessageSender
 from singr_comms.notifications.sending import _health
 from singr_dev.clock import VirtualClock
@@ -223,12 +224,23 @@ async def test_of_all_processes_one_probes_and_the_pause_grows_while_it_fails(st
 
 
 async def test_probe_whose_process_died_is_another_ones_after_its_call_must_be_over(stage: Stage) -> None:
+    await probe_of_the_dead(stage, LONGEST_CALL)
+
+
+async def test_probe_of_a_provider_that_takes_longer_is_another_ones_after_that(stage: Stage) -> None:
+    stage.first.longest_call = 90.0
+    await probe_of_the_dead(stage, 90.0)
+
+
+async def probe_of_the_dead(stage: Stage, call: float) -> None:
     await stage.open()
     stage.advance(6)
     assert await stage.one.sender._health.wait("email", "first") == 0.0, "its turn, and nothing comes of it"
     stage.advance(2)
     assert await stage.other.send(await stage.queue()) == "second"
-    stage.advance(20)
+    stage.advance(call - 4)
+    assert await stage.other.send(await stage.queue()) == "second"
+    stage.advance(6)
     assert await stage.other.send(await stage.queue()) == "first"
 
 

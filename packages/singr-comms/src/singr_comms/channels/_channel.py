@@ -14,8 +14,8 @@ from singr_comms.rendering._templates import language_of
 from singr_config import BrandSettings
 
 LONGEST_CALL: Final = 18.0
-"""Seconds after which every provider gives up on a call. The ledger relies on it: an attempt without an outcome that is
-older than this has nobody waiting for its answer."""
+"""Seconds after which a provider gives up on a call, but for one that `TakesLonger`. The ledger relies on it: where an
+attempt without an outcome is older than this, nobody waits for its answer."""
 
 
 LAST: Final = 1000
@@ -93,6 +93,20 @@ class Closes(Protocol):
 
     async def close(self) -> None:
         """Give it up; messages can still be sent, each at a price."""
+
+
+@runtime_checkable
+class TakesLonger(Protocol):
+    """A provider whose calls may take more than `LONGEST_CALL`; the jobs of its channel must have the time."""
+
+    @property
+    def longest_call(self) -> float:
+        """Seconds after which it gives up on a call."""
+
+
+def longest_call(provider: Provider) -> float:
+    """Seconds after which a provider gives up on a call."""
+    return provider.longest_call if isinstance(provider, TakesLonger) else LONGEST_CALL
 
 
 _To = TypeVar("_To")

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from singr_comms.channels._channel import Closes, LooksUp, SendReceipt
+from singr_comms.channels._channel import Closes, LooksUp, SendReceipt, longest_call
 from singr_comms.channels.email import EmailAddress, EmailEnvelope, EmailProvider, check_email
 
 
@@ -30,6 +30,10 @@ class _Redirected:
     @property
     def takes_idempotency_key(self) -> bool:
         return self._provider.takes_idempotency_key
+
+    @property
+    def longest_call(self) -> float:
+        return longest_call(self._provider)
 
     async def send(self, envelope: EmailEnvelope) -> SendReceipt:
         return await self._provider.send(self._turned(envelope))

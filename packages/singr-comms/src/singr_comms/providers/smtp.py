@@ -33,6 +33,9 @@ from singr_config.clock import clock
 _NAME: Final = "smtp"
 _IMPLICIT_TLS_PORT: Final = 465
 _STEP_TIMEOUT: Final = 15.0
+# Seconds for a whole delivery. A server that reads a mail before it answers takes its time (RFC 5321 4.5.3.2.6: give it
+# ten minutes); the job has two, of which another provider may have had eight seconds before.
+_LONGEST: Final = 90.0
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -40,10 +43,17 @@ _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 class _Progress:
     """How far a delivery has come: what became of it must be told even when its time is over."""
 
+    limit: asyncio.Timeout
+    ends: float
     stage: Stage = Stage.CONNECT
     kept: bool = False
     together: bool = False
     refusal: aiosmtplib.SMTPResponseException | None = None
+
+    def hand_over(self) -> None:
+        """The message is about to leave: its answer has whatever time is left."""
+        self.stage = Stage.CONTENT
+        self.limit.reschedule(self.ends)
 
     def begin_again(self) -> None:
         """Nothing of it has left; what a kept connection said is over."""
@@ -65,8 +75,8 @@ class SmtpProvider:
         sender: the From address.
         user: empty for no sign-in. With a user, an unencrypted connection is refused, except to this machine.
         password: goes with `user`.
-        deadline: seconds a whole delivery may take.
-        timeout: seconds each step may take.
+        deadline: seconds a whole delivery may take; at most 18 of them until the message is handed over.
+        timeout: seconds each step may take, but for the answer to the message, which may take the rest of `deadline`.
         brand: whose messages they are.
     """
 
@@ -78,7 +88,7 @@ class SmtpProvider:
         sender: EmailAddress,
         user: str = "",
         password: Secret | None = None,
-        deadline: float = LONGEST_CALL,
+        deadline: float = _LONGEST,
         timeout: float = _STEP_TIMEOUT,
         brand: BrandSettings = DEFAULT_BRAND,
     ) -> None:
@@ -103,6 +113,11 @@ class SmtpProvider:
         """SMTP has none; the Message-ID is the same on every try, so that receivers can tell a copy."""
         return False
 
+    @property
+    def longest_call(self) -> float:
+        """Seconds after which a delivery is given up."""
+        return self._deadline
+
     async def send(self, envelope: EmailEnvelope) -> SendReceipt:
         """Send one e-mail; the receipt's id is the Message-ID. Raises as `EmailProvider` says."""
         envelope = check_email(envelope)
@@ -110,9 +125,10 @@ class SmtpProvider:
             content = compose(envelope, self._sender, self._brand)
         except UnsafeMailError as error:
             raise PermanentSendError("unsafe_mail", f"the mail was not handed over: it {error}") from error
-        progress = _Progress()
+        ends = asyncio.get_running_loop().time() + self._deadline
+        progress = _Progress(asyncio.timeout(min(LONGEST_CALL, self._deadline)), ends)
         try:
-            async with asyncio.timeout(self._deadline):
+            async with progress.limit:
                 await self._deliver(envelope.to.email, content, progress)
         except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError) as error:
             told = progress.refusal or error  # known, though answers that change nothing were waited for
@@ -152,7 +168,7 @@ class SmtpProvider:
             await begun.rcpt()
             progress.stage = Stage.DATA
             await begun.data()
-            progress.stage = Stage.CONTENT
+            progress.hand_over()
             await begun.content(content)
         except BaseException as raised:
             error, progress.refusal = raised, begun.refusal

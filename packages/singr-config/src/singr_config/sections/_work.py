@@ -273,7 +273,12 @@ class EmailWorkerSettings(ChannelWorkerSettings, frozen=True, kw_only=True):
 
     concurrency: Annotated[int, Variable("EMAIL_WORKER_CONCURRENCY", integer(1, 1000), "E-mails sent at once.")] = 5
     timeout: Annotated[
-        int, Variable("EMAIL_WORKER_TIMEOUT", integer(1, 3600, "seconds"), "Time that one e-mail may take.")
+        int,
+        Variable(
+            "EMAIL_WORKER_TIMEOUT",
+            integer(1, 3600, "seconds"),
+            "Time that one e-mail may take; more than 120 changes nothing.",
+        ),
     ] = 120
 
 

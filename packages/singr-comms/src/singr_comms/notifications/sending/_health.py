@@ -17,7 +17,6 @@ from singr_comms._errors import (
     TransientError,
     UnknownOutcomeError,
 )
-from singr_comms.channels._channel import LONGEST_CALL
 from singr_db import Database, sql_text
 from singr_observability import Metrics, get_logger
 
@@ -110,6 +109,7 @@ class ProviderHealth:
         db: the database.
         metrics: shows `singr_provider_open`.
         providers: who may be called: channels and names.
+        longest_call: gives the seconds after which one gives up on a call, by channel and name.
         clock: seconds that pass evenly.
         rates: how many messages a provider is given in how many seconds, as `Pace` has it: to be shown.
     """
@@ -119,6 +119,7 @@ class ProviderHealth:
         db: Database,
         metrics: Metrics,
         providers: tuple[Key, ...],
+        longest_call: Callable[[str, str], float],
         clock: Callable[[], float] = time.monotonic,
         *,
         rates: Sequence[tuple[str, int, int]] = (),
@@ -126,6 +127,7 @@ class ProviderHealth:
         self._db = db
         self._gauge = metrics.provider_open
         self._providers = providers
+        self._longest_call = longest_call
         self._rates = {provider: (count, seconds) for provider, count, seconds in rates}
         self._clock = clock
         self._known: Mapping[Key, _Known] | None = None
@@ -149,7 +151,7 @@ class ProviderHealth:
         if not await self._turn(key):
             return _spread(NEXT_LOOK)
         self._probes.add(key)
-        known.until = self._clock() + LONGEST_CALL
+        known.until = self._clock() + self._longest_call(channel, provider)
         return 0.0
 
     async def is_to_blame(self, channel: str, provider: str, error: SendError, *, drops_copies: bool) -> bool:
@@ -279,7 +281,7 @@ class ProviderHealth:
         return {"channels": [*channels], "providers": [*providers], "counts": [*counts], "spans": [*spans]}
 
     async def _turn(self, key: Key) -> bool:
-        return await self._write(_PROBE, {**_named(key), "call": LONGEST_CALL + 2.0}) is not None
+        return await self._write(_PROBE, {**_named(key), "call": self._longest_call(*key) + 2.0}) is not None
 
     async def _write(self, statement: Any, values: dict[str, Any]) -> Any:
         """Tell the others. That it fails changes nothing about a message; then this process judges by what it knows."""

@@ -11,7 +11,6 @@ from uuid import UUID
 import msgspec
 
 from singr_comms._errors import SendError
-from singr_comms.channels._channel import LONGEST_CALL
 from singr_observability import Metrics, get_logger
 
 _FIRST_PAUSE: Final = 2.0
@@ -52,10 +51,17 @@ class Holds:
 
     Args:
         metrics: shows `singr_provider_refused`.
+        longest_call: gives the seconds after which a provider gives up on a call, by its channel and name.
         clock: seconds that pass evenly.
     """
 
-    def __init__(self, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        longest_call: Callable[[str, str], float],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._longest_call = longest_call
         self._gauge = metrics.provider_refused
         self._clock = clock
         self._pauses: dict[tuple[str, str], _Pause] = {}
@@ -71,7 +77,7 @@ class Holds:
         now = self._clock()
         if now < pause.until:
             return _spread(pause.until - now)
-        pause.until = now + LONGEST_CALL  # the others wait for what comes of this one
+        pause.until = now + self._longest_call(channel, provider)  # the others wait for what comes of this one
         return 0.0
 
     def refused(self, channel: str, provider: str, message_id: UUID, error: SendError) -> float | None:

@@ -54,8 +54,8 @@ class Ledger:
         db: the database.
         quotas: counts messages, each once, in the transaction of its first attempt.
         suppressions: know addresses that get nothing; asked when each attempt begins.
-        in_flight: seconds for which a provider call may still be on its way after its attempt began; longer than any
-            provider's deadline.
+        in_flight: gives the seconds for which a message's last provider call may still be on its way after its attempt
+            began, by the message's row.
         life: gives the seconds for which a message is of use.
         misfit: says, of a message's row, why it is left to another process.
         last_look: asked when each attempt begins whether a message may still go to its recipient.
@@ -67,7 +67,7 @@ class Ledger:
         quotas: Quotas,
         suppressions: Suppressions,
         *,
-        in_flight: float,
+        in_flight: Callable[[Any], float],
         life: Life,
         misfit: Misfit,
         last_look: LastLook | None = None,
@@ -128,7 +128,7 @@ class Ledger:
             step = next_step(
                 Known(row.kind, status, last.age if last else None, doubt, settles=_is_settling(row)),
                 provider=provider,
-                in_flight=self._in_flight,
+                in_flight=self._in_flight(row),
                 is_last_attempt=is_last_attempt,
             )
             if step in _GIVEN_UP and doubt is not None and doubt.provider in others:
@@ -245,7 +245,7 @@ class Ledger:
         if step is Step.DONE:
             return AlreadySent(row.provider, row.provider_message_id)
         if step is Step.WAIT:
-            return InFlight(max(self._in_flight - (last.age or 0.0), 0.0) + 0.1)
+            return InFlight(max(self._in_flight(row) - (last.age or 0.0), 0.0) + 0.1)
         if step is Step.LOOK_UP:
             return await _ask(session, message_id, row, last)
         if step is Step.SETTLE:

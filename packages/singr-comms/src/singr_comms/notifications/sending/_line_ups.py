@@ -1,15 +1,17 @@
 """Who sends by each channel, in the order in which they are called, and whose door is open."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
-from singr_comms.channels._channel import Closes, Provider
+from singr_comms.catalogue import message_types
+from singr_comms.channels._channel import LONGEST_CALL, Closes, Provider, longest_call
 
 REFUSED: Final = "provider_refused"
 FAILING: Final = "provider_failing"
 Wait: TypeAlias = tuple[float, str, str]
 """Seconds until a provider may be called, in words why not now, and the code of that."""
 _Named = TypeVar("_Named")
+_MARGIN: Final = 2.0  # seconds between an attempt's beginning and its call
 
 
 def shut(provider: str, wait: float, *, refuses: bool) -> Wait:
@@ -32,9 +34,17 @@ async def from_first_open(
 
 
 class LineUps:
-    """The providers of each channel: one, or several of which the first whose breaker is closed is called."""
+    """The providers of each channel: one, or several of which the first whose breaker is closed is called.
 
-    def __init__(self, providers: Mapping[str, Provider | Sequence[Provider]]) -> None:
+    Args:
+        providers: by channel.
+        in_flight: what `in_flight` says of every message; None: as long as its provider's calls may take.
+    """
+
+    def __init__(
+        self, providers: Mapping[str, Provider | Sequence[Provider]], *, in_flight: float | None = None
+    ) -> None:
+        self._in_flight = in_flight
         self._of = {channel: tuple(who) if isinstance(who, Sequence) else (who,) for channel, who in providers.items()}
 
     def __getitem__(self, channel: str) -> tuple[Provider, ...]:
@@ -44,6 +54,22 @@ class LineUps:
     def provider(self, channel: str, name: str) -> Provider:
         """The one of this name."""
         return next(one for one in self._of[channel] if one.name == name)
+
+    def longest_call(self, channel: str, name: str | None) -> float:
+        """Seconds after which the one of this name gives up on a call."""
+        return next((longest_call(one) for one in self._of[channel] if one.name == name), LONGEST_CALL)
+
+    def in_flight(self, message: Any) -> float:
+        """Seconds for which the last call for a message, by its row, may be on its way after its attempt began.
+
+        What may repeat waits for no long call: a second code does no harm, and one that is missing locks somebody out.
+        """
+        if self._in_flight is not None:
+            return self._in_flight
+        longest = self.longest_call(message.channel, message.provider)
+        if message_types.when_unknown(message.kind) == "repeat":
+            longest = min(longest, LONGEST_CALL)
+        return longest + _MARGIN
 
     @property
     def names(self) -> Mapping[str, tuple[str, ...]]:

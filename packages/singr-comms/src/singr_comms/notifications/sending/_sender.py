@@ -18,7 +18,7 @@ from singr_comms._errors import (
     TransientError,
     UnknownOutcomeError,
 )
-from singr_comms.channels._channel import LONGEST_CALL, Provider, SendReceipt
+from singr_comms.channels._channel import Provider, SendReceipt
 from singr_comms.notifications._rows import life_of, misfit_here, open_message
 from singr_comms.notifications._unsubscribing import UnsubscribeLinks
 from singr_comms.notifications.branding._category_names import CategoryNames
@@ -58,7 +58,6 @@ from singr_db import Database, Sealer, SealError, answered_within
 from singr_jobs import PermanentError, RetryLater
 from singr_observability import Metrics, client_span, get_logger
 
-_IN_FLIGHT: Final = LONGEST_CALL + 2.0
 # Seconds for which it is tried to tell other processes of a refusal.
 _TELLING: Final = 2.0
 # Seconds after which no second provider is called in the same try: a job has time for two calls, and not for three.
@@ -90,7 +89,7 @@ class MessageSender:
         limits: messages per user or recipient and hour, and per organization and day.
         metrics: counts and times sends.
         in_flight: seconds for which a call may be on its way after its attempt began; a second runner waits for so
-            long before it takes the first one for dead. Longer than any provider's deadline.
+            long before it takes the first one for dead. None: as long as the provider's calls may take.
         api_url: where readers unsubscribe from what organizations send (`APP_URL_API`); None: nowhere.
         last_look: asked once more, as each attempt begins; `singr_comms.people.PreferencesLook`, where people choose.
         brands: what organizations' messages wear; without it all come from the platform and look like it.
@@ -105,7 +104,7 @@ class MessageSender:
         *,
         limits: LimitSettings,
         metrics: Metrics,
-        in_flight: float = _IN_FLIGHT,
+        in_flight: float | None = None,
         api_url: str | None = None,
         last_look: LastLook | None = None,
         brands: Brands | None = None,
@@ -113,15 +112,18 @@ class MessageSender:
     ) -> None:
         if providers.keys() != WORK.keys():
             raise TypeError(f"MessageSender needs a provider for each channel: {', '.join(sorted(WORK))}")
-        quotas, self._holds = Quotas(sealer, **rates_of(limits), guards=SmsGuards(sealer, limits)), Holds(metrics)
+        line_ups = self._line_ups = LineUps(providers, in_flight=in_flight)
+        quotas, out = Quotas(sealer, **rates_of(limits), guards=SmsGuards(sealer, limits)), line_ups.in_flight
         life, misfit = partial(life_of, sealer), partial(misfit_here, sealer)
         self._ledger = Ledger(
-            db, quotas, Suppressions(sealer), in_flight=in_flight, life=life, misfit=misfit, last_look=last_look
+            db, quotas, Suppressions(sealer), in_flight=out, life=life, misfit=misfit, last_look=last_look
         )
         self._links = UnsubscribeLinks(sealer, api_url)
         self._settler, self._recorder = Settler(db, self._ledger), Recorder(self._ledger)
-        self._sealer, self._line_ups, self._brands = sealer, LineUps(providers), brands or NoBrands()
-        self._health = ProviderHealth(db, metrics, self._line_ups.named, rates=limits.providers)
+        self._sealer, self._brands = sealer, brands or NoBrands()
+        longest = line_ups.longest_call
+        self._holds = Holds(metrics, longest)
+        self._health = ProviderHealth(db, metrics, line_ups.named, longest, rates=limits.providers)
         self._pace, self._names = Pace(db, limits.providers), CategoryNames(db)
         self._metrics, self._log = metrics, get_logger("singr_comms.sender")
 

@@ -148,8 +148,10 @@ def _unusable(error: Exception, stage: Stage, host: str) -> AccountRefusedError 
 def _broken_off(error: Exception, stage: Stage, host: str) -> SendError:
     code = "timeout" if isinstance(error, TimeoutError) else "connection"
     secured = of_encryption(error)
-    what = type(error).__name__ if secured is None else about_encryption(secured, host)
-    if isinstance(error, aiosmtplib.SMTPResponseException):
+    what = "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
+    if secured is not None:
+        what = about_encryption(secured, host)
+    elif isinstance(error, aiosmtplib.SMTPResponseException):
         what = f"an answer that makes no sense ({_in_its_words(error)})"
     if stage is Stage.CONTENT:
         return UnknownOutcomeError(code, f"{what} while the mail server took the message")

@@ -31,7 +31,7 @@ class Exchange:
         client: a connection on which EHLO was answered.
         sender: a plain address, checked before.
         recipient: another one.
-        timeout: seconds each answer may take.
+        timeout: seconds each answer may take, but for the one to the message: that has the time of whoever waits.
         together: MAIL, RCPT and DATA leave in one piece; otherwise each waits for the answer to the one before.
     """
 
@@ -50,7 +50,7 @@ class Exchange:
         transport, owner = self.client.transport, self.client.protocol
         if transport is None or owner is None or transport.is_closing():
             raise aiosmtplib.SMTPServerDisconnected("Connection lost")
-        self._reader = _Reader(owner, transport, self._timeout)
+        self._reader = _Reader(owner, transport)
         mail, rcpt = f"MAIL FROM:<{self._sender}>\r\n", f"RCPT TO:<{self._recipient}>\r\n"
         self._say(f"{mail}{rcpt}DATA\r\n" if self._together else mail)
         code, words = await self._answer()
@@ -78,7 +78,7 @@ class Exchange:
         """Have it take the message: lines ended by CR LF, the last one too."""
         # No line has another end than CR LF (`judge` saw to it), and the first one is a header.
         self._lent().owner.write(content.replace(b"\r\n.", b"\r\n..") + b".\r\n")
-        code, words = await self._answer()
+        code, words = await self._lent().answer(None)
         if code != _TAKEN:
             raise aiosmtplib.SMTPDataError(code, words)
 
@@ -119,7 +119,7 @@ class Exchange:
         reader.owner.write(commands.encode("ascii"))
 
     async def _answer(self) -> aiosmtplib.SMTPResponse:
-        return await self._lent().answer()
+        return await self._lent().answer(self._timeout)
 
     def _lent(self) -> "_Reader":
         if self._reader is None:
@@ -130,10 +130,9 @@ class Exchange:
 class _Reader(asyncio.Protocol):
     """Reads answers, one after the other, on a connection of the library's; tells it when the connection ends."""
 
-    def __init__(self, owner: SMTPProtocol, transport: asyncio.BaseTransport, timeout: float) -> None:
+    def __init__(self, owner: SMTPProtocol, transport: asyncio.BaseTransport) -> None:
         self.owner = owner
         self._transport = transport
-        self._timeout = timeout
         self._buffer = bytearray()
         self._gone = False
         self._due: asyncio.Future[None] | None = None
@@ -152,11 +151,11 @@ class _Reader(asyncio.Protocol):
         if self._buffer:
             raise aiosmtplib.SMTPResponseException(_SENSELESS, "An answer came before its command")
 
-    async def answer(self) -> aiosmtplib.SMTPResponse:
-        """The next answer; raises as the library does, and `TimeoutError`."""
+    async def answer(self, timeout: float | None) -> aiosmtplib.SMTPResponse:  # noqa: ASYNC109 — None is no limit
+        """The next answer, within so many seconds; raises as the library does, and `TimeoutError`."""
         found = self._next()
         if found is None:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(timeout):
                 while found is None:
                     if self._gone:
                         raise aiosmtplib.SMTPServerDisconnected("Connection lost")
