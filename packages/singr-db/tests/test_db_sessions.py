@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -13,8 +14,9 @@ from psycopg_pool import PoolTimeout
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
-from singr_config import DatabaseSettings, Secret
+from singr_config import DatabaseSettings, Secret, load_section
 from singr_db import Database, DatabaseUrlError, new_id
+from singr_db.schema._migrate import connected
 from singr_db.sessions._connection import connection_parameters, set_up
 from singr_db.tables import Job, JobStatus, Organization
 
@@ -272,3 +274,15 @@ def test_unusable_address_is_refused_without_showing_the_password(url: str):
 
 def test_building_a_database_connects_to_nothing():
     Database(DatabaseSettings(url=Secret("postgresql://u@192.0.2.1/d"), pool_size=1), application_name="a")
+
+
+async def test_of_several_servers_the_one_that_answers_is_used_by_sessions_pool_and_commands(database_url: str):
+    given = conninfo_to_dict(database_url)
+    there = f"{quote(str(given['host']), safe='')}:{given.get('port', 5432)}"
+    url = f"postgresql://{given.get('user', '')}@127.0.0.1:1,{there}/{given['dbname']}?target_session_attrs=read-write"
+    settings = load_section(DatabaseSettings, {"DATABASE_URL": url}, env_file=None)
+    async with Database(settings, application_name="singr-db-several") as database:
+        await database.ping()
+        assert await database.takes_writes()
+    with connected(settings.url) as connection:
+        assert connection.scalar(text("SELECT 1")) == 1

@@ -2,6 +2,7 @@
 
 import gc
 import signal
+import sys
 
 
 def main() -> None:
@@ -11,6 +12,7 @@ def main() -> None:
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # loading takes a second; the supervisor takes its signals over
     gc.disable()  # nothing of what is loaded is garbage, and looking costs a tenth of a start; later it looks again
+    from singr_config.pipes import reader_may_go  # noqa: PLC0415 — see above
     from singr_worker._cli import main as run  # noqa: PLC0415 — see above
 
-    run()
+    sys.exit(reader_may_go(run)())

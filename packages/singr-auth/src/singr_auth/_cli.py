@@ -13,6 +13,7 @@ import msgspec
 
 from singr_config import ConfigurationError, Settings, load_settings
 from singr_config.clock import clock
+from singr_config.pipes import reader_may_go
 
 MOST_DAYS = 3650
 MOST_HOURS = 168
@@ -21,6 +22,7 @@ PLATFORM_ROLES = ("admin", "support_admin")  # as `PlatformRoles` has them, whic
 DEFAULT_SCOPES = ("jobs:read", "jobs:write", "notifications:read", "notifications:write")
 
 
+@reader_may_go
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     arguments = _parser().parse_args(argv)

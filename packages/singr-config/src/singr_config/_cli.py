@@ -12,11 +12,13 @@ from dotenv import dotenv_values
 from singr_config._generate import docs_table, env_example, replace_table, summary
 from singr_config.loading._load import load_settings
 from singr_config.loading._problems import ConfigurationError
+from singr_config.pipes import reader_may_go
 from singr_config.sections._settings import Settings, all_variables
 
 _READ_BY_OTHERS = frozenset({"NODE_ENV"})
 
 
+@reader_may_go
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 0, or 1 where something has to change."""
     parsed = _parser().parse_args(arguments)

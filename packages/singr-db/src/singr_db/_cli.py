@@ -17,6 +17,7 @@ from singr_config import (
     Secret,
     load_section,
 )
+from singr_config.pipes import reader_may_go
 from singr_db._errors import SingrDbError
 from singr_db._partitions import Partition, detached_partitions
 from singr_db.retention import foresee, retaining
@@ -41,6 +42,7 @@ class _RefusedError(Exception):
     """A command that destroys data was given in production."""
 
 
+@reader_may_go
 def main(arguments: Sequence[str] | None = None, *, environ: Mapping[str, str] | None = None) -> int:
     """Run one command; gives 0, or 1 when it failed, or 2 when it was refused or the configuration is wrong."""
     chosen = _parser().parse_args(arguments)

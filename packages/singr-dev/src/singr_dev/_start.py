@@ -22,9 +22,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # the Makefile holds it back until now
     code = 1
     try:
+        from singr_config.pipes import reader_may_go  # noqa: PLC0415 - see above
         from singr_dev._cli import main as run  # noqa: PLC0415 - see above
 
-        code = run(arguments)
+        code = reader_may_go(run)(arguments)
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         advice = ": free some space and start again" if error.errno in _FULL else ""

@@ -13,5 +13,6 @@ def main() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # loading takes a second; serving takes its signals over
     gc.disable()  # nothing of what is loaded is garbage, and looking costs a tenth of a start; later it looks again
     from singr_api.wiring.cli import main as run  # noqa: PLC0415 — see above
+    from singr_config.pipes import reader_may_go  # noqa: PLC0415 — see above
 
-    sys.exit(run())
+    sys.exit(reader_may_go(run)())

@@ -55,7 +55,7 @@ class Draft:
 def check_rules(draft: Draft) -> list[Problem]:
     """Every rule that the draft breaks. Values that could not be read are passed over: they are problems already."""
     problems = [*_needed(draft), *_together(draft), *_carried(draft), *_consistent(draft), *_fallbacks(draft)]
-    problems += [*_callbacks(draft), *_paced(draft)]
+    problems += [*_callbacks(draft), *_paced(draft), *_bucket(draft)]
     if draft.env.is_production:
         problems += [*_production_secrets(draft), *_production_delivery(draft), *_production_addresses(draft)]
         problems += _production_limits(draft)
@@ -116,6 +116,15 @@ def _callbacks(draft: Draft) -> Iterator[Problem]:
         yield Problem(
             "TWILIO_STATUS_CALLBACK", "must end with /v1/webhooks/twilio/status: nothing else answers it there"
         )
+
+
+def _bucket(draft: Draft) -> Iterator[Problem]:
+    """The bucket's name is put into addresses by us: a path of its own, or in AWS' names of hosts."""
+    bucket, place = draft.values.get("S3_BUCKET"), urlsplit(draft.values.get("S3_ENDPOINT") or "")
+    host = place.hostname or ""
+    named = host.startswith(f"{bucket}.s3") and host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
+    if bucket and (named or place.path.rpartition("/")[2] == bucket):
+        yield Problem("S3_ENDPOINT", "must be the store's address without the bucket, which S3_BUCKET names")
 
 
 def _paced(draft: Draft) -> Iterator[Problem]:

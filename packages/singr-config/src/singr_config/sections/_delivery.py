@@ -255,7 +255,10 @@ class SalumSettings(HoldsSecrets, frozen=True, kw_only=True):
     partner_id: Annotated[
         str,
         Variable(
-            "SALUM_PARTNER_ID", matching(r"[A-Za-z0-9_-]{1,64}", "a partner id"), "Salum partner id.", needed=_SALUM
+            "SALUM_PARTNER_ID",
+            matching(r"[A-Za-z0-9_-]{1,64}", "a partner id: 1 to 64 of A-Z, a-z, 0-9, _ and -"),
+            "Salum partner id.",
+            needed=_SALUM,
         ),
     ] = ""
     shortcode: Annotated[

@@ -176,13 +176,17 @@ class JwtSettings(HoldsSecrets, frozen=True, kw_only=True):
     issuer: Annotated[
         str,
         Variable(
-            "JWT_ISSUER", matching(r"[!-~]{1,200}", "a name or address without spaces"), "Issuer (iss) of tokens."
+            "JWT_ISSUER",
+            matching(r"[!-~]{1,200}", "a name or address of at most 200 characters without spaces"),
+            "Issuer (iss) of tokens.",
         ),
     ] = "system.singrkaraoke.com"
     audience: Annotated[
         str,
         Variable(
-            "JWT_AUDIENCE", matching(r"[!-~]{1,200}", "a name or address without spaces"), "Audience (aud) of tokens."
+            "JWT_AUDIENCE",
+            matching(r"[!-~]{1,200}", "a name or address of at most 200 characters without spaces"),
+            "Audience (aud) of tokens.",
         ),
     ] = "system.singrkaraoke.com"
     access_ttl: Annotated[int, Variable("JWT_ACCESS_TTL", integer(1, 900, "seconds"), "Life of an access token.")] = 900

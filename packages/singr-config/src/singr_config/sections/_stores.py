@@ -82,7 +82,7 @@ class ObjectStoreSettings(HoldsSecrets, frozen=True, kw_only=True):
         str,
         Variable(
             "S3_ACCESS_KEY_ID",
-            matching(r"[!-~]{3,200}", "an access key id without spaces"),
+            matching(r"[!-~]{3,200}", "an access key id: 3 to 200 characters without spaces"),
             "Key id for the object store.",
             development="singr-development",
         ),
@@ -107,7 +107,12 @@ class ObjectStoreSettings(HoldsSecrets, frozen=True, kw_only=True):
         ),
     ] = ""
     region: Annotated[
-        str, Variable("S3_REGION", matching(r"[a-z0-9-]{2,40}", "a region such as us-east-1"), "Region of the bucket.")
+        str,
+        Variable(
+            "S3_REGION",
+            matching(r"[a-z0-9-]{2,40}", "a region such as us-east-1: 2 to 40 of a-z, 0-9 and hyphen"),
+            "Region of the bucket.",
+        ),
     ] = "us-east-1"
     folder: Annotated[
         str,

@@ -337,16 +337,6 @@ def secret_words(least: int) -> Kind:
     return Kind("secrets, with commas", parse, secret=True)
 
 
-def secret_url(schemes: tuple[str, ...], check: Callable[[SplitResult], None]) -> Kind:
-    """An address that may hold a password."""
-
-    def parse(value: str) -> Secret:
-        check(split_url(value, schemes, need_host=False))
-        return Secret(value)
-
-    return Kind("URL, secret", parse, secret=True)
-
-
 def split_url(value: str, schemes: tuple[str, ...], *, need_host: bool = True) -> SplitResult:
     """Take an address apart; the ValueErrors that it raises never show the address, which may hold a password."""
     beginnings = " or ".join(f"{scheme}://" for scheme in schemes)

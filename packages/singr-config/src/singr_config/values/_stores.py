@@ -1,12 +1,23 @@
 """What the addresses of the stores must look like."""
 
+import re
+from collections.abc import Callable
+from typing import Final
 from urllib.parse import SplitResult, parse_qs
 
-from singr_config.values._kinds import Kind, secret_url
+from singr_config.values._kinds import Kind, split_url
+from singr_config.values._secret import Secret
+
+_AUTHORITY: Final = re.compile(r"[^/?#]*")
+_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_ESCAPED: Final = (
+    "must have what its user or password holds of @ / # ? : [ ] % percent-encoded:"
+    " %40 %2F %23 %3F %3A %5B %5D %25, in this order"
+)
 
 
 def database_url() -> Kind:
-    """A PostgreSQL address, over TCP or (`?host=/directory`) a Unix socket."""
+    """A PostgreSQL address: one server or several (`host1:5432,host2`), or a Unix socket (`?host=/directory`)."""
 
     def check(parts: SplitResult) -> None:
         if not parts.hostname and "host" not in parse_qs(parts.query):
@@ -14,7 +25,7 @@ def database_url() -> Kind:
         if not parts.path.strip("/"):
             raise ValueError("must end with a database: postgresql://user:password@host:5432/database")
 
-    return secret_url(("postgresql", "postgres", "postgresql+psycopg"), check)
+    return _secret_url(("postgresql", "postgres", "postgresql+psycopg"), check, several=True)
 
 
 def redis_url() -> Kind:
@@ -31,7 +42,7 @@ def redis_url() -> Kind:
         if number and not (number.isascii() and number.isdigit()):
             raise ValueError("must end with the number of a database: redis://host:6379/0")
 
-    return secret_url(("redis", "rediss", "unix"), check)
+    return _secret_url(("redis", "rediss", "unix"), check)
 
 
 def rabbitmq_url() -> Kind:
@@ -45,7 +56,7 @@ def rabbitmq_url() -> Kind:
         if parts.query or parts.fragment:
             raise ValueError("must end with the virtual host: options after ? or # are not read")
 
-    return secret_url(("amqp", "amqps"), check)
+    return _secret_url(("amqp", "amqps"), check)
 
 
 def sentry_address() -> Kind:
@@ -55,4 +66,44 @@ def sentry_address() -> Kind:
         if not (parts.hostname and parts.username and parts.path.strip("/")):
             raise ValueError("must be a project's DSN: https://key@host/project")
 
-    return secret_url(("https", "http"), check)
+    return _secret_url(("https", "http"), check)
+
+
+def _secret_url(schemes: tuple[str, ...], check: Callable[[SplitResult], None], *, several: bool = False) -> Kind:
+    """An address that may hold a password; of `several` servers, if libpq reads it, which tries one after another."""
+
+    def parse(value: str) -> Secret:
+        scheme, _, rest = value.partition("://")
+        if scheme in schemes:
+            _refuse_unescaped(rest, strict=several)
+        addresses = _one_by_one(value)
+        if len(addresses) > 1 and not several:
+            raise ValueError("must name one host: there is a comma between several")
+        for address in addresses:
+            check(split_url(address, schemes, need_host=False))
+        return Secret(value)
+
+    return Kind("URL, secret", parse, secret=True)
+
+
+def _refuse_unescaped(rest: str, *, strict: bool) -> None:
+    """Refuse what one reader takes for the password and the next for a host, which is looked up and logged.
+
+    `strict`: as libpq is, for which each % begins two digits.
+    """
+    authority = _AUTHORITY.match(rest)
+    before = authority[0] if authority else ""
+    user, after = before.rpartition("@")[0], rest[len(before) :]
+    # A socket in Linux' abstract namespace is named so.
+    loose = any(sign in user for sign in "@[]") or "#" in after or "@" in after.replace("host=@", "host=")
+    if loose or (strict and _PERCENT.search(rest)):
+        raise ValueError(_ESCAPED)
+
+
+def _one_by_one(value: str) -> list[str]:
+    """The addresses of all servers that an address names, each as if it were the only one."""
+    scheme, there, rest = value.partition("://")
+    authority = _AUTHORITY.match(rest)
+    before = authority[0] if authority else ""
+    user, at, hosts = before.rpartition("@")
+    return [f"{scheme}{there}{user}{at}{host}{rest[len(before) :]}" for host in hosts.split(",")]
