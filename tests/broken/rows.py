@@ -69,6 +69,15 @@ _DIED = (
     "any_other_message_whose_sender_died_is_flagged_and_never_sent_twice",
     "a_code_whose_sender_died_is_sent_again",
 )
+INBOX_AFTER_A_RESTORE = (
+    "apps/api/tests/test_api_live_inbox.py"
+    "::test_who_knows_what_a_restore_took_away_reads_anew_though_as_much_came_since"
+)
+NAMES_AFTER_A_RESTORE = (
+    "packages/singr-comms/tests/test_comms_category_names.py::test_names_that_a_restore_took_away_are_kept_again"
+)
+_RESTORED = "tests/faults/test_faults_restored.py"
+_OPEN_IN_RESTORED = f"{_RESTORED}::test_what_was_open_in_a_restored_database_is_done_and_what_had_ended_is_not"
 
 FAILURES = (
     Row(
@@ -346,6 +355,19 @@ FAILURES = (
             f"{_CLEARING}::test_for_how_long_a_transaction_has_been_open_is_told",
         ),
         (_SOAK,),
+    ),
+    Row(
+        "R37",
+        "The database goes back to an earlier moment under running processes, as a dump is restored: what was open"
+        " then is done, what had ended is not, what came later is forgotten, no process ends, and whoever remembers"
+        " what came later reads anew; Redis may be newer, or older, and nothing is done twice (full: 300 jobs)",
+        (
+            f"{_OPEN_IN_RESTORED}[20]",
+            f"{_RESTORED}::test_redis_that_goes_back_to_an_earlier_state_does_nothing_twice",
+            INBOX_AFTER_A_RESTORE,
+            NAMES_AFTER_A_RESTORE,
+        ),
+        (f"{_OPEN_IN_RESTORED}[300]",),
     ),
 )
 ROWS = (*FAILURES, *MESSAGES, *STEERING, *ATTACKS)

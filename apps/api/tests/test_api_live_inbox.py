@@ -16,6 +16,7 @@ from singr_api.http import leaving
 from singr_api.messages.inbox import stream
 from singr_comms.notifications import OverrideInput, put_override
 from singr_db import Database
+from singr_db.schema._restored import tell_of_restore
 
 
 class Events:
@@ -117,6 +118,18 @@ async def test_who_is_far_behind_is_told_to_read_anew(
     async with following(ada, after=0) as events:
         assert await events.next("reload") == (3, {})
         assert (await events.next("counts"))[0] == 3
+
+
+async def test_who_knows_what_a_restore_took_away_reads_anew_though_as_much_came_since(
+    following: Any, someone: Any, mailbox: Mailbox, database_url: str
+) -> None:
+    ada = await someone()
+    recipient = await mailbox.reach(ada.user_id)
+    await mailbox.put(recipient, "One", "Two")  # where another Two was, and a Three
+    tell_of_restore(database_url)
+    await mailbox.put(recipient, "Three", "Four")
+    async with following(ada, **{"last-event-id": "3"}) as events:
+        assert await events.next("reload") == (1_000_004, {})
 
 
 @pytest.mark.parametrize("said", [{"last-event-id": "5"}, {"after": 5}, {"last-event-id": "999999"}])

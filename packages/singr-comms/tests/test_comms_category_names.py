@@ -10,6 +10,7 @@ from comms_guides import own_types
 from sqlalchemy import text
 
 from singr_comms import DeclarationError, Message, MessageType, message_types
+from singr_comms.notifications.branding import _category_names
 from singr_comms.notifications.branding._category_names import CategoryNames, read_category_names
 from singr_db import Database
 
@@ -68,6 +69,19 @@ async def test_whoever_sends_a_type_keeps_what_its_category_is_called_for_those_
     await run(bench, 'UPDATE category_names SET names = \'{"en": "packages"}\'')
     await CategoryNames(bench.db).keep("parcel_ready")
     assert await names_elsewhere(bench.db, monkeypatch, "parcels") == PARCELS, "the newest process says it"
+
+
+async def test_names_that_a_restore_took_away_are_kept_again(
+    bench: Any, own: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = CategoryNames(bench.db)
+    await names.keep("parcel_ready")
+    await run(bench, "DELETE FROM category_names")
+    await names.keep("parcel_ready")
+    assert await names_elsewhere(bench.db, monkeypatch, "parcels") == {}
+    names._until["parcels"] -= _category_names._KEPT_FOR  # so much later
+    await names.keep("parcel_ready")
+    assert await names_elsewhere(bench.db, monkeypatch, "parcels") == PARCELS
 
 
 async def run(bench: Any, statement: str) -> None:

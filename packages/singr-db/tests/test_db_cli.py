@@ -244,3 +244,27 @@ def test_keys_of_people_outlive_a_secret_that_is_taken_out(migrated_url: str, ca
         )
     assert main(["rewrap-keys"], environ=environ) == 1
     assert f"1 were altered, and nothing opens them: {theirs.id}." in capsys.readouterr().err
+
+
+def test_after_a_restore_open_inboxes_are_read_anew_and_processes_forget(
+    migrated_url: str, capsys: pytest.CaptureFixture[str]
+):
+    organization, gone, tied = (first_id(clock.now() + timedelta(seconds=number)) for number in range(3))
+    with psycopg.connect(migrated_url) as connection:
+        connection.execute("INSERT INTO organizations (id, name, slug) VALUES (%s, 'A', 'a')", (organization,))
+        for number, (recipient, left_at) in enumerate([(gone, 7), (tied, 3)]):
+            connection.execute(
+                "WITH k AS (INSERT INTO data_keys (id, organization_id, wrapped) VALUES (%(id)s, %(org)s, 'w')"
+                " RETURNING id) INSERT INTO recipients (id, organization_id, external_id, key_id)"
+                " SELECT %(id)s, %(org)s, %(number)s, id FROM k",
+                {"id": recipient, "org": organization, "number": str(number)},
+            )
+            connection.execute(
+                "INSERT INTO inbox_counters (recipient_id, organization_id, position, left_at) VALUES (%s, %s, 7, %s)",
+                (recipient, organization, left_at),
+            )
+    assert main(["restored"], environ={"APP_ENV": "test", "DATABASE_URL": migrated_url}) == 0
+    assert "2 inboxes" in capsys.readouterr().out
+    kept = rows(migrated_url, "SELECT recipient_id, position, left_at FROM inbox_counters")
+    assert kept == {(gone, 1_000_007, 1_000_007), (tied, 1_000_007, 3)}, "whoever left still finds all as it was"
+    assert rows(migrated_url, "SELECT kind, subject FROM access_changes") == {("user", None)}

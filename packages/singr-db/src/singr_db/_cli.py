@@ -24,6 +24,7 @@ from singr_db.retention import foresee, retaining
 from singr_db.schema._check import check
 from singr_db.schema._grants import grant, revoke
 from singr_db.schema._migrate import connected, current_revision, downgrade, drop_everything, upgrade
+from singr_db.schema._restored import tell_of_restore
 from singr_db.schema._seed import seed
 from singr_db.sealing._rewrap import rewrap_keys
 from singr_db.sealing._sealer import Sealer
@@ -96,17 +97,24 @@ def _run(chosen: argparse.Namespace, settings: DatabaseSettings) -> int:
             upgrade(url)
             print("All of Singr's tables were dropped and made anew.")
             asyncio.run(_seed(settings, demo=chosen.demo))
-        case "grant":
-            made = grant(url, chosen.name, organizations=chosen.organization)
-            print(f"The role {chosen.name} may enqueue jobs, and nothing else." + (_MADE if made else ""))
-        case "revoke":
-            if revoke(url, chosen.name):
-                print(f"The role {chosen.name} may no longer enqueue jobs. It stays until DROP ROLE.")
-            else:
-                print(f"The role {chosen.name} has no grant of singr-db grant: nothing was changed.")
+        case "grant" | "revoke":
+            _granted(chosen, url)
+        case "restored":
+            moved = tell_of_restore(url)
+            print(f"Processes read anew who may do what, and whoever has one of {moved} inboxes open reads it anew.")
         case _:
             return _check(settings)
     return 0
+
+
+def _granted(chosen: argparse.Namespace, url: Secret) -> None:
+    if chosen.command == "grant":
+        made = grant(url, chosen.name, organizations=chosen.organization)
+        print(f"The role {chosen.name} may enqueue jobs, and nothing else." + (_MADE if made else ""))
+    elif revoke(url, chosen.name):
+        print(f"The role {chosen.name} may no longer enqueue jobs. It stays until DROP ROLE.")
+    else:
+        print(f"The role {chosen.name} has no grant of singr-db grant: nothing was changed.")
 
 
 def _revision(url: Secret) -> str:
@@ -209,6 +217,10 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser(
         "rewrap-keys",
         help="wrap people's keys with AUTH_SECRET, and count what still needs a former one; exit code 1 if anything",
+    )
+    commands.add_parser(
+        "restored",
+        help="after a restore to an earlier moment: let processes and open inboxes read anew; may be repeated",
     )
     commands.add_parser("check", help="is the database fit for this version? exit code 1 if not")
     for command in (seeding, reset):

@@ -1,6 +1,7 @@
 """What other teams' categories are called, kept where processes that do not know their types can read it."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import Final
 
@@ -13,6 +14,8 @@ from singr_observability import get_logger
 
 # Seconds for which it is tried: the message that it comes with is sent already.
 _PATIENCE: Final = 2.0
+# Seconds after which they are kept once more: the database may have been restored to a moment before they were.
+_KEPT_FOR: Final = 600.0
 _KEEP: Final = sql_text("""
 INSERT INTO category_names AS known (category, names) VALUES (:category, CAST(:names AS jsonb))
 ON CONFLICT (category) DO UPDATE SET names = excluded.names, updated_at = now() WHERE known.names <> excluded.names
@@ -29,13 +32,13 @@ class CategoryNames:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._kept: set[str] = set()
+        self._until: dict[str, float] = {}
         self._log = get_logger("singr_comms.sender")
 
     async def keep(self, kind: str) -> None:
-        """Keep the names of the category of a type that says them; once, and no message fails for it."""
+        """Keep the names of the category of a type that says them, now and then; no message fails for it."""
         declared = message_types.named(kind)
-        if declared is None or declared.category in self._kept:
+        if declared is None or self._until.get(declared.category, 0.0) > time.monotonic():
             return
         names = {} if declared.category in OURS else message_types.category_names(declared.category)
         try:
@@ -43,7 +46,7 @@ class CategoryNames:
                 values = {"category": declared.category, "names": msgspec.json.encode(names).decode()}
                 async with asyncio.timeout(_PATIENCE), self._db.platform() as session:
                     await session.execute(_KEEP, values)
-            self._kept.add(declared.category)
+            self._until[declared.category] = time.monotonic() + _KEPT_FOR
         except Exception as error:  # noqa: BLE001 - a courtesy, never a reason to fail a message that was sent
             self._log.warning("names of category {} were not kept: {}", declared.category, type(error).__name__)
 
