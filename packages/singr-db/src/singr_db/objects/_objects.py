@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from singr_config import ObjectStoreSettings
 from singr_db._errors import MissingExtraError, ObjectNotFoundError, ObjectStoreAwayError, ObjectStoreError
-from singr_db._s3_outages import is_outage_of_s3
+from singr_db._s3_outages import OTHER_REGION, is_outage_of_s3, s3_advice, s3_code
+from singr_db.objects._answers import FOREIGN, refuse_pages, tag_of
 from singr_db.objects._folder_objects import FolderObjectStore
 from singr_db.objects._object_rules import check_key, check_link
 from singr_db.objects._parts import Upload, parts_of
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 _THREADS = 8
 _HOME_REGION = "us-east-1"
+_OF_ONE_OBJECT = frozenset({"GetObject", "DeleteObject"})
 
 
 def open_object_store(settings: ObjectStoreSettings) -> "ObjectStore | FolderObjectStore":
@@ -65,7 +67,7 @@ class ObjectStore:
         check_key(key)
         await self._prepare()
         await self._run(
-            lambda: self._client.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=content_type)
+            lambda: tag_of(self._client.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=content_type))
         )
 
     async def put_stream(
@@ -106,7 +108,10 @@ class ObjectStore:
         await self._prepare()
 
         def fetch() -> bytes:
-            with self._client.get_object(Bucket=self._bucket, Key=key)["Body"] as body:
+            found = self._client.get_object(Bucket=self._bucket, Key=key)
+            with found["Body"] as body:
+                if not found.get("ETag"):  # what it is may well be a page of ours
+                    tag_of(found)
                 return body.read()
 
         return await self._run(fetch)
@@ -134,7 +139,7 @@ class ObjectStore:
         """
         check_key(key)
         await self._prepare()
-        await self._run(lambda: self._client.delete_object(Bucket=self._bucket, Key=key))
+        await self._run(lambda: refuse_pages(self._client.delete_object(Bucket=self._bucket, Key=key)))
 
     async def close(self) -> None:
         """Let go of the connections and threads, once work in hand is done."""
@@ -160,8 +165,10 @@ class ObjectStore:
             self._client.head_bucket(Bucket=self._bucket)
         except ClientError as error:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-            if status == HTTPStatus.FORBIDDEN:
-                return  # keys that may use the bucket need not be allowed to look at it
+            if status in {HTTPStatus.FORBIDDEN, HTTPStatus.BAD_REQUEST}:
+                # Keys that may use the bucket need not be allowed to look at it; and an answer to HEAD has no words:
+                # what is wrong with region or name, the next request is told.
+                return
             if status != HTTPStatus.NOT_FOUND:
                 raise
         else:
@@ -181,20 +188,28 @@ class ObjectStore:
 
     async def _run(self, call: Callable[[], R]) -> R:
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - an extra
+        from botocore.parsers import ResponseParserError  # noqa: PLC0415 - an extra
 
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, call)
         except ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code in {"NoSuchKey", "404"}:
+            code = s3_code(error)
+            if code == "NoSuchKey" or (code == "404" and error.operation_name in _OF_ONE_OBJECT):
                 raise ObjectNotFoundError("there is no object under this key") from None
-            raise _kind(error)(f"the object store refused {error.operation_name}: {code}") from error
+            said = f"the object store refused {error.operation_name}: {code}{s3_advice(error)}"
+            raise _kind(error)(said) from error
+        except RecursionError:  # botocore follows a store that sends it on, and on
+            raise ObjectStoreAwayError(f"the object store sends us from address to address: {OTHER_REGION}") from None
+        except ResponseParserError as error:
+            raise ObjectStoreAwayError(FOREIGN) from error
         except BotoCoreError as error:
             raise _kind(error)(f"the object store did not answer: {type(error).__name__}") from error
 
 
 def _kind(error: Exception) -> type[ObjectStoreError]:
-    return ObjectStoreAwayError if is_outage_of_s3(error) else ObjectStoreError
+    # A store says which kind of 404 it means, but of one object.
+    is_away = is_outage_of_s3(error) or s3_code(error) == "404"
+    return ObjectStoreAwayError if is_away else ObjectStoreError
 
 
 def _client(settings: ObjectStoreSettings) -> "S3Client":

@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import TYPE_CHECKING, Final
 
+from singr_db.objects._answers import tag_of, upload_of
+
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
@@ -50,13 +52,14 @@ class Upload:
         """Store it: from now on it is there."""
         last = self._held or b""
         if self._id is None:
-            self._client.put_object(Bucket=self._bucket, Key=self._key, Body=last, ContentType=self._type)
+            tag_of(self._client.put_object(Bucket=self._bucket, Key=self._key, Body=last, ContentType=self._type))
             return
         if last:
             self._send(last)
-        self._client.complete_multipart_upload(
+        done = self._client.complete_multipart_upload(
             Bucket=self._bucket, Key=self._key, UploadId=self._id, MultipartUpload={"Parts": self._done}
         )
+        tag_of(done)
         self._id = None
 
     def abort(self) -> None:
@@ -67,9 +70,9 @@ class Upload:
     def _send(self, part: bytes) -> None:
         if self._id is None:
             begun = self._client.create_multipart_upload(Bucket=self._bucket, Key=self._key, ContentType=self._type)
-            self._id = begun["UploadId"]
+            self._id = upload_of(begun)
         number = len(self._done) + 1
         answer = self._client.upload_part(
             Bucket=self._bucket, Key=self._key, UploadId=self._id, PartNumber=number, Body=part
         )
-        self._done.append({"PartNumber": number, "ETag": answer["ETag"]})
+        self._done.append({"PartNumber": number, "ETag": tag_of(answer)})
