@@ -204,12 +204,12 @@ def under_kills(
 
 
 def quiet(site: Site) -> None:
-    """Wait until nothing more happens by itself within a minute; however slow, it goes on until then."""
+    """Wait until nothing more happens by itself; what waits has pauses of up to ten minutes."""
     while not is_over(site):
         tries = site.count("message_attempts")
         until(
             lambda tries=tries: is_over(site) or site.count("message_attempts") > tries,
-            within=120,
+            within=660,
             what=lambda: f"another try, or nothing to send any more: {where(site)} {site.jobs()}",
         )
 
