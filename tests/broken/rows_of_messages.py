@@ -106,7 +106,7 @@ MESSAGES = (
             f"{_FAILOVER}::test_without_a_second_provider_messages_wait_and_pay_no_attempt",
             f"{_FAILOVER}::test_no_message_is_lost_to_an_outage_without_a_second_provider",
             f"{_FAILOVER}::test_whoever_looks_at_once_after_the_last_failure_sees_the_breaker_open",
-            f"{_HOLDS}::test_what_passes_is_waited_for_less_and_less_often_once_attempts_are_spent[smtp_451]",
+            f"{_HOLDS}::test_what_passes_is_waited_for_less_and_less_often_once_attempts_are_spent[smtp_450]",
         ),
         tuple(f"{_TAKES_OVER}[{fault}-600-300.0-2]" for fault in ("500", "503", "429", "hang")),
     ),

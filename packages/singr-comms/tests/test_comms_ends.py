@@ -6,7 +6,7 @@ import pytest
 from comms_desk import CODE, NOTICE, SONG, Desk
 from sqlalchemy import text
 
-from singr_comms import MemoryEmailProvider, PermanentSendError, UnknownOutcomeError
+from singr_comms import MemoryEmailProvider, PermanentSendError, TransientError, UnknownOutcomeError
 from singr_comms.notifications import SettleCursor, settle_messages
 from singr_comms.notifications.sending._policy import Doubt, Known, Step, next_step
 from singr_db import Database
@@ -18,6 +18,7 @@ from singr_jobs import PermanentError, RetryLater
     ("error", "status"),
     [
         (PermanentSendError("smtp_550", "no"), "failed"),
+        (TransientError("smtp_451", "later"), "failed"),
         (UnknownOutcomeError("timeout", "?"), "unknown"),
     ],
 )

@@ -23,7 +23,7 @@ from singr_comms.notifications.sending import _health
 from singr_dev.clock import VirtualClock
 from singr_jobs import PermanentError, RetryLater
 
-AWAY = TransientError("connection", "ConnectError before the request was sent")
+AWAY = TransientError("connection", "ConnectError before the request was sent", waits=True)
 LOST = UnknownOutcomeError("http_500", "answered 500")
 
 

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 import pytest
-from comms_desk import CODE, REFUSED, SONG, Desk
+from comms_desk import CODE, ORGANIZATION, REFUSED, SONG, Desk
 from sqlalchemy import text
 
 from singr_comms import (
@@ -15,7 +15,7 @@ from singr_comms import (
 )
 from singr_comms.notifications.sending import _sender
 from singr_dev.clock import VirtualClock
-from singr_jobs import PermanentError
+from singr_jobs import PermanentError, RetryLater
 from singr_jobs.running._failures import outage_behind
 
 
@@ -339,9 +339,9 @@ async def test_account_that_is_open_to_others_is_waited_for_as_long_as_a_code_is
 @pytest.mark.parametrize(
     "error",
     [
-        TransientError("connection", "ConnectError before the request was sent"),
-        TransientError("http_503", "busy"),
-        TransientError("smtp_451", "greylisted", about_recipient=True),
+        TransientError("connection", "ConnectError before the request was sent", waits=True),
+        TransientError("smtp_450", "greylisted", about_recipient=True, waits=True),
+        TransientError("smtp_451", "try again later", doubtful=True, waits=True),
     ],
     ids=lambda error: error.code,
 )
@@ -361,7 +361,7 @@ async def test_what_passes_is_waited_for_less_and_less_often_once_attempts_are_s
 async def test_what_does_not_pass_while_a_message_is_of_use_ends_it_as_expired(clock: VirtualClock, desk: Desk) -> None:
     message_id, code = await desk.bench.queue(SONG), await desk.bench.queue(CODE)
     for one in (message_id, code):
-        desk.bench.email.fail_next(TransientError("smtp_450", "later"))
+        desk.bench.email.fail_next(TransientError("smtp_450", "later", waits=True))
         await desk.held(one, last=True)
     for one, hours in ((code, 1), (message_id, 24)):
         clock.advance(hours=hours)
@@ -374,5 +374,16 @@ async def test_what_does_not_pass_while_a_message_is_of_use_ends_it_as_expired(c
 
 async def test_wait_that_a_provider_asks_for_is_kept_to_when_attempts_are_spent(desk: Desk) -> None:
     message_id = await desk.bench.queue(SONG)
-    desk.bench.email.fail_next(TransientError("http_503", "busy", retry_after=1800))
+    desk.bench.email.fail_next(TransientError("connection", "nobody listens", retry_after=1800, waits=True))
     assert (await desk.held(message_id, last=True)).after == 1800
+
+
+async def test_whoever_asked_for_attempts_of_their_own_is_told_after_these(desk: Desk) -> None:
+    message_id = await desk.bench.queue(SONG)
+    desk.bench.email.fail_next(TransientError("connection", "nobody listens", waits=True))
+    with pytest.raises(RetryLater) as caught:
+        await desk.bench.sender().send(
+            "email", message_id, organization_id=ORGANIZATION, is_last_attempt=True, may_wait=False
+        )
+    assert caught.value.counts
+    assert (await desk.bench.row(message_id)).status == "failed"

@@ -110,6 +110,13 @@ async def test_smtp_refusals_are_sorted_by_their_first_digit(
         with pytest.raises(kind) as caught:
             await provider_at(port).send(song_email())
     assert caught.value.code == f"smtp_{answer[:3]}"
+    assert getattr(caught.value, "waits", False) is (kind is TransientError), "later is minutes or hours"
+
+
+async def test_a_server_that_is_away_is_waited_for(song_email: Make) -> None:
+    with pytest.raises(TransientError) as caught:
+        await provider_at(1).send(song_email())
+    assert (caught.value.code, caught.value.waits) == ("connection", True)
 
 
 async def test_starttls_is_used_when_offered(

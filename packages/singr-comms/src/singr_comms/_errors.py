@@ -57,6 +57,8 @@ class TransientError(SendError):
         retry_after: seconds the provider asked to wait, or None when it named none.
         doubtful: see `PermanentSendError`.
         about_recipient: it speaks of this recipient, such as a full mailbox or a greylist: the provider works.
+        waits: it may take minutes or hours to pass, and says nothing against the message: nobody answers, or a mail
+            server says "later". A message waits for that once its attempts are spent.
     """
 
     def __init__(
@@ -67,11 +69,13 @@ class TransientError(SendError):
         retry_after: float | None = None,
         doubtful: bool = False,
         about_recipient: bool = False,
+        waits: bool = False,
     ) -> None:
         super().__init__(code, message)
         self.retry_after = retry_after
         self.doubtful = doubtful
         self.about_recipient = about_recipient
+        self.waits = waits
 
 
 class AccountRefusedError(TransientError):

@@ -51,6 +51,8 @@ def _handler(work: ChannelWork) -> Any:
             job.message_id,
             organization_id=ctx.organization_id,
             is_last_attempt=ctx.is_last_attempt,
+            # Whoever asked for another number of attempts is told after these.
+            may_wait=ctx.max_attempts == COMMUNICATION_RETRY.attempts,
         )
 
     return send

@@ -280,7 +280,7 @@ class HttpCaller:
         code = "timeout" if timed_out else "connection"
         words = f"{self._provider}: {type(error).__name__}"
         if isinstance(error, _NEVER_SENT) or (progress.seen and not progress.sending):
-            return TransientError(code, f"{words} before the request was sent")
+            return TransientError(code, f"{words} before the request was sent", waits=True)
         return UnknownOutcomeError(code, f"{words} after the request was sent: it may have been taken")
 
 

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from singr_comms._errors import AccountRefusedError, PermanentSendError, SendError, TransientError, UnknownOutcomeError
+from singr_comms._errors import PermanentSendError, SendError, TransientError, UnknownOutcomeError
 from singr_comms.catalogue import message_types
 from singr_comms.channels._channel import LooksUp, Provider
 from singr_comms.notifications.sending._try import FLAGGED, SETTLING, Begun, Refused
@@ -141,16 +141,12 @@ class Follows(msgspec.Struct, frozen=True):
 
 
 def passes(error: SendError, begun: Begun) -> bool:
-    """Whether a message that was certainly not sent may be taken later, and is worth waiting for.
+    """Whether a message that was certainly not sent may be taken later, and nothing speaks against it.
 
-    A server that is away or says "not now", a greylist, a full mailbox: seconds or hours. Others than this one say of
-    our account, and of answers that do not tell whom they are about, what becomes of those.
+    A server that is away, a greylist, a full mailbox: seconds or hours. What a provider answers by HTTP is tried as
+    often as its job has attempts, and is then for people to see.
     """
-    return (
-        isinstance(error, TransientError)
-        and not isinstance(error, AccountRefusedError)
-        and not (error.doubtful or begun.pinned)
-    )
+    return isinstance(error, TransientError) and error.waits and not begun.pinned
 
 
 def ever_later(error: SendError, begun: Begun, *, tries: int) -> float:

@@ -127,7 +127,9 @@ class MessageSender:
         self._pace, self._names = Pace(db, limits.providers), CategoryNames(db)
         self._metrics, self._log = metrics, get_logger("singr_comms.sender")
 
-    async def send(self, channel: str, message_id: UUID, *, organization_id: UUID, is_last_attempt: bool) -> Delivered:
+    async def send(
+        self, channel: str, message_id: UUID, *, organization_id: UUID, is_last_attempt: bool, may_wait: bool = True
+    ) -> Delivered:
         """Try to send one stored message.
 
         Args:
@@ -135,6 +137,7 @@ class MessageSender:
             message_id: its row.
             organization_id: whose it is.
             is_last_attempt: no further try will come.
+            may_wait: with its last attempt it does not fail for what passes; see `TransientError`.
 
         Raises:
             PermanentError: it was not sent and will not be, or must not be sent again.
@@ -142,7 +145,7 @@ class MessageSender:
         """
         line_up = self._line_ups[channel]
         outfit = Outfit(self._brands, organization_id, message_id)
-        one = Try(message_id, organization_id, channel, line_up[0], is_last_attempt, outfit)
+        one = Try(message_id, organization_id, channel, line_up[0], is_last_attempt, outfit, may_wait=may_wait)
         open_ones, waits = await self._open_ones(channel, line_up)
         if not open_ones:
             raise await self._held(one, *min(waits))
@@ -309,7 +312,7 @@ class MessageSender:
     async def _unsent(self, one: Try, begun: Begun, error: SendError) -> PermanentError | RetryLater:
         """Record what the provider said in place of taking the message; returns what the job raises.
 
-        What passes counts as attempts while there are any, since most of it passes soon; but no message is lost to it.
+        What mostly passes soon counts as attempts while there are any; no message is lost to it.
         """
         channel, provider = one.channel, one.provider.name
         if isinstance(error, AccountRefusedError) and error.only_some:
@@ -328,7 +331,7 @@ class MessageSender:
             await self._answered(one, accepted=isinstance(error, PermanentSendError))
         if held is not None:
             return await self._kept(one, begun, error, held)
-        if one.is_last_attempt and passes(error, begun):
+        if one.is_last_attempt and one.may_wait and passes(error, begun):
             wait = ever_later(error, begun, tries=begun.attempt - COMMUNICATION_RETRY.attempts + 1)
             return await self._put_off(one, begun, error, (wait, error.message, error.code))
         return await self._failed(one, begun, error)
@@ -377,18 +380,15 @@ class MessageSender:
         """Record a failed attempt; returns what the job raises."""
         follows = after(error, begun, provider=one.provider, is_last_attempt=one.is_last_attempt)
         self._count(one, _counted(error))
-        await self._recorder.record(
-            one,
-            begun,
-            Outcome(
-                attempt_status=came_of(error),
-                message_status=follows.status,
-                provider=one.provider.name,
-                error=told(error),
-                message_error=told(follows.says) if follows.says else None,
-                ends=follows.ends,
-            ),
+        outcome = Outcome(
+            attempt_status=came_of(error),
+            message_status=follows.status,
+            provider=one.provider.name,
+            error=told(error),
+            message_error=told(follows.says) if follows.says else None,
+            ends=follows.ends,
         )
+        await self._recorder.record(one, begun, outcome)
         return follows.raises
 
     def _count(self, one: Try, outcome: str) -> None:

@@ -32,6 +32,7 @@ class Try(msgspec.Struct, frozen=True):
         provider: who is called.
         is_last_attempt: no further try will come.
         outfit: what it wears.
+        may_wait: with its last attempt it does not fail for what passes.
         others: who may be called in the same try, where this one certainly did not take it; the nearest first.
         began: when it began, in seconds that pass evenly.
         cut_short: set once the try is being cancelled.
@@ -43,6 +44,7 @@ class Try(msgspec.Struct, frozen=True):
     provider: Provider
     is_last_attempt: bool
     outfit: Outfit
+    may_wait: bool = True
     others: tuple[Provider, ...] = ()
     began: float = msgspec.field(default_factory=time.monotonic)
     cut_short: asyncio.Event = msgspec.field(default_factory=asyncio.Event)

@@ -126,10 +126,8 @@ def sort_error(error: Exception, stage: Stage, host: str) -> SendError:
         ours = is_about_us(error.code, error.message, stage)
         if ours:
             return AccountRefusedError(code, words, only_some=_only_some(error.message))
-        kind = (
-            PermanentSendError if error.code in _PERMANENT else partial(TransientError, about_recipient=ours is False)
-        )
-        return kind(code, words, doubtful=ours is None)
+        later = partial(TransientError, about_recipient=ours is False, waits=True)
+        return (PermanentSendError if error.code in _PERMANENT else later)(code, words, doubtful=ours is None)
     return _unusable(error, stage, host) or _broken_off(error, stage, host)
 
 
@@ -155,7 +153,7 @@ def _broken_off(error: Exception, stage: Stage, host: str) -> SendError:
         what = f"an answer that makes no sense ({_in_its_words(error)})"
     if stage is Stage.CONTENT:
         return UnknownOutcomeError(code, f"{what} while the mail server took the message")
-    return TransientError(code, f"{what} before the message was handed over")
+    return TransientError(code, f"{what} before the message was handed over", waits=True)
 
 
 def _in_its_words(error: aiosmtplib.SMTPResponseException) -> str:
