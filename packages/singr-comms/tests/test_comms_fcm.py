@@ -161,7 +161,17 @@ async def test_no_access_token_now_means_not_sent(
     raw_server.default = lambda _: (status, {}, body)
     with pytest.raises(TransientError) as caught:
         await at(simulator, http, token_url=raw_server.url).send(plain_push())
-    assert type(caught.value) is TransientError
+    assert (type(caught.value), caught.value.waits) == (TransientError, False)
+
+
+async def test_a_push_waits_where_nobody_answers_who_asks_for_an_access_token(
+    simulator: FcmSimulator, raw_server: Any, http: httpx.AsyncClient, plain_push: Make
+) -> None:
+    raw_server.mode = "cut"
+    for url in (raw_server.url, "http://127.0.0.1:1"):
+        with pytest.raises(TransientError) as caught:
+            await at(simulator, http, token_url=url).send(plain_push())
+        assert (caught.value.code, caught.value.waits) == ("connection", True)
 
 
 @pytest.mark.parametrize("key", ["", "x", "-----BEGIN PRIVATE KEY-----\nc2VzYW1l\n-----END PRIVATE KEY-----\n"])

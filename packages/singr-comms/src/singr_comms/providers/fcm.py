@@ -40,6 +40,7 @@ _ASSERTION_LIVES: Final = 3600
 _LARGEST: Final = 4096
 _QUOTA_WAIT: Final = 60.0
 _UNAUTHORIZED: Final = 401
+_UNANSWERED: Final = frozenset({"connection", "timeout"})
 _OF_US: Final = range(400, 404)
 _TOPIC: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
 # Of FCM's own topics: https://firebase.google.com/docs/reference/fcm/fcmtopics/rest/v1/projects.registrations.topicSubscriptions
@@ -283,7 +284,7 @@ class _AccessTokens:
             if not answer.ok or not isinstance(token, str) or not token:
                 raise self._refused(answer)
         except UnknownOutcomeError as error:  # of asking for a token, not of a message
-            raise TransientError(error.code, error.message) from error
+            raise TransientError(error.code, error.message, waits=error.code in _UNANSWERED) from error
         self._token, self._until = Secret(token), now + _TOKEN_LIVES
         return self._token
 

@@ -21,8 +21,7 @@ from singr_db._partitions import create_partitions, is_partition_name
 from singr_db._roles import ensure_tenant_role
 from singr_db.schema._lacking import lacking
 from singr_db.sessions._connection import connection_parameters, prepare, set_up
-from singr_db.sessions._schema_lacks import FUNCTIONS
-from singr_db.tables import Base
+from singr_db.tables import FUNCTIONS, Base
 
 _MIGRATIONS = Path(__file__).parents[1] / "_migrations"
 _ADVISORY_KEY = 0x53494E4752  # "SINGR"

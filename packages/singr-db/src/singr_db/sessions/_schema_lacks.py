@@ -1,36 +1,13 @@
 """Which errors of the server say that the schema is older than this program."""
 
 import re
-import sys
 from collections.abc import Callable
 from functools import cache
 from typing import Final
 
 import psycopg
-from sqlalchemy import Table
 from sqlalchemy.exc import DBAPIError
 
-FUNCTIONS: Final = (
-    *("effective_scopes", "invitation_stands", "forget_holder_that_is_gone"),
-    *(
-        "mark_nonce",
-        "mark_key",
-        "forget_key",
-        "place_job",
-        "running_jobs",
-        "guard_job",
-        "count_sms",
-        "holder_of_job",
-        "queue_of_job",
-        "limits_of_type",
-        "known_zone",
-        "digest_closes",
-        "quiet_until",
-    ),
-    *("place_member", "go_on", "end_members", "settle_members", "requeue_members", "take_members", "mend_flow"),
-    *("wait_again", "add_up_minutes", "take_places", "rank_places", "part_with_member", "part_with_devices"),
-    *("keep_organization_name", "hide_inbox", "count_export", "count_export_to", "forget_export"),
-)
 _WORD: Final = re.compile(r"\w+")
 
 
@@ -51,23 +28,25 @@ def schema_lacks(error: BaseException) -> str | None:
     return f"the schema seems older than this version ({said}): run singr-db upgrade"
 
 
-def _known() -> list[Table]:
-    tables = sys.modules.get("singr_db.tables")  # beside us and not below; whoever asks for ours has imported it
-    return [] if tables is None else list(tables.Base.metadata.tables.values())
-
-
+# The models are loaded when something is missing, and not by whoever opens a session.
 @cache
 def _tables() -> frozenset[str]:
-    return frozenset(table.name for table in _known())
+    from singr_db.tables import Base  # noqa: PLC0415 — see above
+
+    return frozenset(Base.metadata.tables)
 
 
 @cache
 def _columns() -> frozenset[str]:
-    return frozenset(column.name for table in _known() for column in table.columns)
+    from singr_db.tables import Base  # noqa: PLC0415 — see above
+
+    return frozenset(column.name for table in Base.metadata.tables.values() for column in table.columns)
 
 
 @cache
 def _functions() -> frozenset[str]:
+    from singr_db.tables import FUNCTIONS  # noqa: PLC0415 — see above
+
     return frozenset(FUNCTIONS)
 
 

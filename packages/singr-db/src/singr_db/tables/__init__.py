@@ -13,7 +13,7 @@ from singr_db.tables._access import (
     RolePermission,
     ServiceCredential,
 )
-from singr_db.tables._base import Base
+from singr_db.tables._base import FUNCTIONS, Base
 from singr_db.tables._bulk import BulkAction, BulkKind, BulkState, FirstPriority
 from singr_db.tables._callbacks import MessageEvent, ReceivedWebhook, Subscription, WebhookKey, WebhookState
 from singr_db.tables._dead_letters import DeadLetter, DeadLetterState
@@ -117,6 +117,7 @@ from singr_db.tables.reaching._preferences import (
 from singr_db.tables.reaching._recipients import DataKey, Platform, PushDevice, Recipient, Topic, TopicMember
 
 __all__ = [
+    "FUNCTIONS",
     "AccessChange",
     "AccessChangeKind",
     "AccountType",

@@ -1,9 +1,9 @@
-"""What every table shares: the naming convention, and the column types in use."""
+"""What every table shares: the naming convention, and the column types in use. And the functions beside the tables."""
 
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, DateTime, Double, LargeBinary, MetaData, SmallInteger, Text, Uuid, text
@@ -41,3 +41,27 @@ def one_of(column: str, states: Iterable[StrEnum]) -> CheckConstraint:
     """Build the constraint that admits only these states (or all members of an enumeration) in a text column."""
     members = ", ".join(f"'{state.value}'" for state in states)
     return CheckConstraint(f"{column} IN ({members})", name=column)
+
+
+FUNCTIONS: Final = (
+    *("effective_scopes", "invitation_stands", "forget_holder_that_is_gone"),
+    *(
+        "mark_nonce",
+        "mark_key",
+        "forget_key",
+        "place_job",
+        "running_jobs",
+        "guard_job",
+        "count_sms",
+        "holder_of_job",
+        "queue_of_job",
+        "limits_of_type",
+        "known_zone",
+        "digest_closes",
+        "quiet_until",
+    ),
+    *("place_member", "go_on", "end_members", "settle_members", "requeue_members", "take_members", "mend_flow"),
+    *("wait_again", "add_up_minutes", "take_places", "rank_places", "part_with_member", "part_with_devices"),
+    *("keep_organization_name", "hide_inbox", "count_export", "count_export_to", "forget_export"),
+)
+"""The functions of the schema, which migrations make."""
