@@ -95,13 +95,14 @@ class Place:
                 return False
         return True
 
-    async def waiting_job(self, maker: str, *, asked: str = "now()", later: bool = True) -> None:
-        """A job that waits until tomorrow, or is due."""
+    async def waiting_job(self, maker: str, *, asked: str = "now()", later: bool = True, tried: int = 0) -> None:
+        """A job that waits until tomorrow, or is due, after so many attempts."""
         await self.sql(
             "INSERT INTO jobs (id, organization_id, type, queue, payload, max_attempts, backoff, timeout, run_at,"
-            f" created_at, created_by) VALUES (:id, :organization, 't', 'default', '{{}}', 1, 1, 1,"
-            f" now() + CASE WHEN :later THEN interval '1 day' ELSE interval '0' END, {asked}, :maker)",
+            f" attempt, created_at, created_by) VALUES (:id, :organization, 't', 'default', '{{}}', 3, 1, 1,"
+            f" now() + CASE WHEN :later THEN interval '1 day' ELSE interval '0' END, :tried, {asked}, :maker)",
             id=new_id(),
+            tried=tried,
             organization=self.organization,
             maker=maker,
             later=later,

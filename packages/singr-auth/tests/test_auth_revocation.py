@@ -106,6 +106,15 @@ async def test_jobs_that_wait_are_cancelled_with_the_key_that_asked_and_those_it
     }
 
 
+@pytest.mark.parametrize("tried", [1, 3])
+async def test_what_was_tried_and_waits_to_be_tried_again_is_cancelled_with_its_key(place: Place, tried: int) -> None:
+    """A message whose mail server says later is sent within a day, long after its key was revoked."""
+    key = await place.key(place.owner, scopes=JOBS)
+    await place.waiting_job(key.key_id, tried=tried)
+    assert (await place.revoke(key)).cancelled_jobs == 1
+    assert await place.jobs() == {(key.key_id, True): "cancelled"}
+
+
 async def test_shell_that_revokes_a_key_cancels_its_jobs(
     place: Place, settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

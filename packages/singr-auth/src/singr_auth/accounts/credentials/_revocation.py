@@ -76,10 +76,10 @@ _UNANSWERED: Final = sql_text(
     )
     """
 )
-# Those whose time has not come, or which wait for others of their flow: what is due is being done. A retry waits too,
-# of work that began while they might.
+# Those whose time has not come, or which wait for others of their flow: what is due is being done. One that was tried
+# may wait for a day, with its message unsent, so that its attempts say nothing.
 _WAITING: Final = (
-    "created_by = ANY(:makers) AND attempt = 0"
+    "created_by = ANY(:makers)"
     " AND (run_at > now() OR (flow_id IS NOT NULL AND EXISTS (SELECT FROM job_waiting AS w WHERE w.id = jobs.id)))"
 )
 _WITHIN: Final = {
