@@ -87,6 +87,8 @@ class Script:
                     await asyncio.sleep(self.reads)
                     if (said := self.answers.get(".", "250 taken")) == SILENCE:
                         await reader.read()
+                    if said == DROP:
+                        break
                     writer.write(f"{said}\r\n".encode())
         writer.close()
         with contextlib.suppress(ConnectionError):

@@ -80,6 +80,30 @@ def test_delay_past_every_float_is_the_longest():
     assert ended.delay >= 0.9 * LONGEST_DELAY
 
 
+class SaysError(Exception):
+    def __init__(self, **said):
+        super().__init__("nobody knows whether it was taken")
+        self.__dict__ |= said
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "code", "delay"),
+    [
+        ({"may_be_repeated": False, "code": "lost"}, "failed", "lost", 0.0),
+        ({"may_be_repeated": False}, "failed", "SaysError", 0.0),
+        ({"may_be_repeated": True, "code": "busy", "retry_after": 70.0}, "pending", "busy", 70.0),
+        ({"may_be_repeated": True, "code": "busy", "retry_after": None}, "pending", "busy", 2.0),
+        ({"may_be_repeated": "no", "code": "busy"}, "pending", "SaysError", 2.0),
+    ],
+)
+def test_an_error_says_itself_whether_its_job_is_tried_again_and_when(said, status, code, delay):
+    error = SaysError(**said)
+    error.__cause__ = None if said["may_be_repeated"] == "no" else ConnectionResetError("gone")
+    ended = Failures(WorkerOptions()).ended(job(), jobs.named("test.steer"), error)
+    assert (ended.status, ended.outcome, ended.code) == (status, "failed", code)
+    assert ended.delay == pytest.approx(delay, rel=0.11)
+
+
 class UnlikeError(Exception):
     """An error that does not let anybody ask what it is."""
 

@@ -142,6 +142,22 @@ async def test_a_time_limit_of_the_handlers_own_that_runs_out_is_a_failed_attemp
     assert (job.error.code, job.attempt) == ("TimeoutError", 1)
 
 
+class SaysError(Exception):
+    """An error of a library that does not know jobs, and says itself whether there may be another attempt."""
+
+    code = "taken_or_not"
+
+    def __init__(self, *, may_be_repeated: bool, retry_after: float | None = None) -> None:
+        super().__init__("nobody knows")
+        self.may_be_repeated = may_be_repeated
+        self.retry_after = retry_after
+
+
+def behind(error: BaseException, cause: BaseException) -> BaseException:
+    error.__cause__ = cause
+    return error
+
+
 class LoudError(Exception):
     @property
     def __cause__(self) -> BaseException:
@@ -161,6 +177,10 @@ class LoudError(Exception):
         TimeoutError("the render took too long"),
         ExceptionGroup("one is a limit", [TimeoutError(), psycopg.errors.DiskFull("full")]),
         LoudError(),
+        behind(PermanentError("gone", "there is no such thing"), ConnectionRefusedError()),
+        behind(SaysError(may_be_repeated=False), ConnectionResetError()),
+        behind(SaysError(may_be_repeated=True), ConnectionResetError()),
+        behind(RuntimeError("it"), behind(SaysError(may_be_repeated=False), ConnectionResetError())),
     ],
     ids=lambda error: f"{type(error).__name__} {error}" if str(error) else type(error).__name__,
 )

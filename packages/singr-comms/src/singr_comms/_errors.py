@@ -1,5 +1,7 @@
 """What can go wrong with a message, sorted by what the caller may do next."""
 
+from typing import ClassVar
+
 from singr_comms._masking import storable_code, storable_words
 from singr_config import PortableError
 
@@ -39,6 +41,9 @@ class SendError(CommsError):
 
     Both may come from a provider: whatever it says, the code is kept as a token of at most 64 characters, and the
     message as at most 1,000 printable ones on one line, so that every store takes them.
+
+    Each kind says by `may_be_repeated` whether a job whose handler raises it is tried again: only what certainly was
+    not sent and may succeed later.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -59,7 +64,12 @@ class TransientError(SendError):
         about_recipient: it speaks of this recipient, such as a full mailbox or a greylist: the provider works.
         waits: it may take minutes or hours to pass, and says nothing against the message: nobody answers, or a mail
             server says "later". A message waits for that once its attempts are spent.
+
+    Raises:
+        TypeError: `retry_after` is no number.
     """
+
+    may_be_repeated: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -71,6 +81,8 @@ class TransientError(SendError):
         about_recipient: bool = False,
         waits: bool = False,
     ) -> None:
+        if retry_after is not None and (isinstance(retry_after, bool) or not isinstance(retry_after, int | float)):
+            raise TypeError(f"retry_after must be a number of seconds or None, not {retry_after!a:.40}")
         super().__init__(code, message)
         self.retry_after = retry_after
         self.doubtful = doubtful
@@ -111,6 +123,8 @@ class PermanentSendError(SendError):
             It is tried again while it may; given to several recipients in a row, it counts as the account's refusal.
     """
 
+    may_be_repeated: ClassVar[bool] = False
+
     def __init__(self, code: str, message: str, *, doubtful: bool = False) -> None:
         super().__init__(code, message)
         self.doubtful = doubtful
@@ -126,6 +140,8 @@ class UnknownOutcomeError(SendError):
             may answer in its place, and would do so to every message. One such answer opens its circuit breaker.
         about_message: it speaks of this message alone, and another try would tell no more: the provider works.
     """
+
+    may_be_repeated: ClassVar[bool] = False
 
     def __init__(self, code: str, message: str, *, foreign: bool = False, about_message: bool = False) -> None:
         super().__init__(code, message)

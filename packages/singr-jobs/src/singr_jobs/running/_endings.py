@@ -80,9 +80,28 @@ def raised(job: ClaimedJob, job_type: JobType | None, error: BaseException) -> E
             )
             ended.holds_key = error.scope == "key"
             return ended
+        again = may_be_repeated(error)
+        if again is not None:
+            code, message = getattr(error, "code", "") or kind_of(error), getattr(error, "message", error)
+            if not again:
+                return for_good(job, code, message)
+            return failed(job, job_type, code, message, after=getattr(error, "retry_after", None))
     except BaseException:  # noqa: BLE001 - a subclass may have left its parent's fields out, or make trouble of them
         return failed(job, job_type, kind_of(error), error)
     return failed(job, job_type, kind_of(error), error)
+
+
+def may_be_repeated(error: BaseException) -> bool | None:
+    """What an error says itself of another attempt, by an attribute of this name; None where it says nothing.
+
+    False: what was tried cannot succeed, or may have been done. True: it certainly was not done, and is tried again.
+    Libraries that do not know this one can say so of theirs, and so can whoever writes handlers.
+    """
+    try:
+        said = getattr(error, "may_be_repeated", None)
+    except BaseException:  # noqa: BLE001 - an error may make trouble of its own fields
+        return None
+    return said if type(said) is bool else None
 
 
 def held(job: ClaimedJob, code: object, message: object, after: object, **more: object) -> Ended:

@@ -10,7 +10,7 @@ from singr_db.chores import Trouble
 from singr_jobs._plain import kind_of
 from singr_jobs.declare._errors import PermanentError, RetryLater
 from singr_jobs.declare._job_types import JobType
-from singr_jobs.running._endings import Ended, for_good, held, raised
+from singr_jobs.running._endings import Ended, for_good, held, may_be_repeated, raised
 from singr_jobs.taking._claimed import ClaimedJob
 from singr_jobs.taking._options import WorkerOptions
 from singr_observability import get_logger
@@ -36,7 +36,8 @@ class Failures:
     """Sorts what handlers raise, and says why once for each type of job.
 
     An outage that a handler meets (`is_outage`, also behind an error of the handler's own that was raised from it)
-    counts no attempt: the job waits, a little longer each time, for as long as `WorkerOptions.outage_for` says.
+    counts no attempt: the job waits, a little longer each time, for as long as `WorkerOptions.outage_for` says. What
+    lies behind an error that says itself what may follow (`PermanentError`, `RetryLater`, `may_be_repeated`) is none.
     """
 
     def __init__(self, options: WorkerOptions, *, now: Callable[[], float] = clock.time) -> None:
@@ -83,7 +84,9 @@ def outage_behind(error: BaseException) -> BaseException | None:
     try:
         cause: BaseException | None = error
         for _ in range(_DEEPEST):
-            if cause is None or (is_outage(cause) and not _own_limit(cause)):
+            if cause is None or _says_itself(cause):
+                return None
+            if is_outage(cause) and not _is_own(cause):
                 return cause
             cause = cause.__cause__
     except BaseException:  # noqa: BLE001 - an error may make trouble of its own fields, and is no outage then
@@ -91,10 +94,14 @@ def outage_behind(error: BaseException) -> BaseException | None:
     return None
 
 
-def _own_limit(error: BaseException) -> bool:
+def _says_itself(error: BaseException) -> bool:
+    return isinstance(error, PermanentError | RetryLater) or may_be_repeated(error) is not None
+
+
+def _is_own(error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):
-        return any(map(_own_limit, error.exceptions))
-    return type(error) is TimeoutError and error.errno is None
+        return any(map(_is_own, error.exceptions))
+    return _says_itself(error) or (type(error) is TimeoutError and error.errno is None)
 
 
 def _before(job: ClaimedJob) -> Outage | None:
