@@ -12,7 +12,7 @@ import pytest
 import redis.asyncio
 from sqlalchemy import make_url, text
 
-from singr_api.operations.health.probes import Probes
+from singr_api.operations.health.probes import _DATABASE_AWAY, Probes
 from singr_config import RabbitSettings, RedisSettings, Secret
 from singr_db import Database, head_revision
 from singr_db.redis import redis_client
@@ -141,7 +141,7 @@ async def test_ready_waits_for_no_database_that_has_stopped_answering(
     assert (await probes.readiness()).checks["database"].status == "ok"
     monkeypatch.setattr("singr_api.operations.health.probes._PATIENCE_SECONDS", 0.3)
     proxy.drop(1.0)
-    found = await probes.readiness()
+    found = await probes._ask_all()
     assert probes._left, "what was asked of it has not ended, and nobody waited for that"
     assert (found.status, found.checks["database"].status) == ("unavailable", "down")
     assert found.checks["migrations"].why == "Not known without the database."
@@ -179,10 +179,49 @@ async def test_program_gets_no_traffic_where_no_schema_is_to_be_seen(db: Any) ->
 
 async def test_ready_is_not_taken_back_where_all_connections_are_lent_out(db: Any, settings: Any) -> None:
     small = msgspec.structs.replace(settings.database, pool_size=1)
-    async with Database(small, application_name="busy") as busy, busy.platform() as session:
+    async with Database(small, application_name="busy") as busy, busy.platform() as session, busy.psycopg.connection():
         await session.connection()
-        found = await Probes(busy, None, revision=head_revision()).readiness()
-    assert (found.status, found.checks["migrations"].status) == ("degraded", "degraded")
+        async with asyncio.timeout(2):
+            found = await Probes(busy, None, revision=head_revision()).readiness()
+    assert (found.status, found.checks["database"].status) == ("degraded", "degraded")
+    assert "all connections of this process are in use" in str(found.checks["database"].why)
+    assert found.checks["migrations"].status == "ok"
+
+
+async def test_ready_is_taken_back_where_all_connections_wait_for_a_database_that_hangs(
+    settings: Any, faulty: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("singr_api.operations.health.probes._PATIENCE_SECONDS", 0.3)
+    proxy = faulty(settings.database.url.reveal())
+    small = msgspec.structs.replace(settings.database, url=Secret(proxy.url), pool_size=1)
+    async with Database(small, application_name="hangs") as database:
+        probes = Probes(database, None, revision=head_revision())
+        async with database.psycopg.connection():
+            proxy.drop(1.0)
+            found = await probes.readiness()
+            proxy.restore()
+            proxy.cut()
+        await asyncio.gather(*probes._left, return_exceptions=True)
+    assert (found.status, found.checks["database"].why) == ("unavailable", _DATABASE_AWAY)
+
+
+async def test_many_who_ask_at_once_cost_what_one_costs_and_are_told_the_same(
+    db: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, asks = 0, db.takes_writes
+
+    async def takes_writes() -> bool:
+        nonlocal asked
+        asked += 1
+        return bool(await asks())
+
+    monkeypatch.setattr(db, "takes_writes", takes_writes)
+    probes = Probes(db, None, revision=head_revision())
+    found = await asyncio.gather(*(probes.readiness() for _ in range(300)))
+    assert asked == 1
+    assert {one.checks["database"].status for one in found} == {"ok"}
+    await probes.readiness()
+    assert asked == 1, "what was found serves whoever comes just after"
 
 
 async def test_ready_says_what_is_missing_where_there_is_no_redis(db: Any) -> None:

@@ -120,3 +120,18 @@ def test_a_command_line_says_in_one_line_that_there_is_no_connection(
         [line] = capfd.readouterr().err.splitlines()
         assert line.startswith("singr-db: there is no connection to the database: ")
         assert (_PASSWORD in line, "?" in line) == (False, False)
+
+
+async def test_server_whose_connections_are_all_in_use_is_there_and_takes_writes(database_url: str) -> None:
+    """Also for the first try of a commit; on one connection more, which is closed again."""
+    settings = DatabaseSettings(url=Secret(database_url), pool_size=1)
+    async with Database(settings, application_name="busy") as db, db.platform() as session:
+        await session.connection()
+        async with db.psycopg.connection():
+            assert db.is_all_lent
+            async with asyncio.timeout(2):
+                assert await db.takes_writes()
+                await db.check_sessions()
+                async with db.psycopg.beside() as beside:
+                    pass
+        assert beside.closed

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Final
 
 import httpx
@@ -16,6 +16,7 @@ from singr_api.admission.limits import PATIENCE_SECONDS, Limits
 from singr_api.admission.people import People
 from singr_api.http.address import address_reader, scheme_reader
 from singr_api.http.leaving import heard_leaving
+from singr_api.http.one_look import OneLook
 from singr_api.operations.health.probes import Probes
 from singr_api.wiring.directory import AccountDirectory
 from singr_api.wiring.organizations import Organizations
@@ -32,7 +33,7 @@ from singr_db import Sealer, SharedObjectStore, head_revision
 from singr_db.limits import LeasedLimiter, RateLimiter
 from singr_db.redis import redis_client
 from singr_jobs import FlowRequests, Ingestion, Waker
-from singr_observability import Metrics, trace_headers
+from singr_observability import Metrics, run_in_thread, trace_headers
 from singr_platform import CommsNotifier, Parts, RecipientsFollow, all_jobs, request_intakes, schedule_requests
 
 # Beside a VACUUM FULL or ALTER TABLE of somebody's, callers are told to come again.
@@ -46,6 +47,7 @@ class Services:
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self.metrics, self._settings = metrics, settings
+        self.metrics_text = OneLook(partial(run_in_thread, metrics.render_text))
         self.address = settings.app.url_api
         self.sites: SiteUrls = settings.app
         self.brand = settings.brand
@@ -181,6 +183,7 @@ class Services:
             stack.callback(self.accounts.close)
             stack.push_async_callback(self.objects.close)
             await stack.enter_async_context(self._parts.running())
+            stack.push_async_callback(self.probes.close)
             stack.push_async_callback(self.service_credentials.close)
             stack.push_async_callback(self._waker.close)
             stack.push_async_callback(self._ingestion.close)

@@ -67,7 +67,7 @@ class Commits:
             await asyncio.gather(self._trying, return_exceptions=True)
 
     async def _try(self) -> None:
-        async with self._pool.connection() as connection:
+        async with self._pool.beside() as connection:
             self._asked = connection
             try:
                 await connection.execute(LEAVE_A_WORD)

@@ -213,15 +213,16 @@ class Database:
     async def takes_writes(self) -> bool:
         """Ask the server, 5 s at most, whether it takes writes: a standby, or one made read-only, does not.
 
-        Where none of our commits has ended within the last 3 s, one is tried, for 2 s at most.
+        Where none of our commits has ended within the last 3 s, one is tried, for 2 s at most. Where all connections
+        are lent, it is asked on one more.
 
         Raises:
             CommitsHangError: it would take them, and does not end commits.
-            psycopg.Error, TimeoutError: no answer, or no free connection, in time (`is_outage` tells).
+            psycopg.Error, TimeoutError: no answer in time, or no connection can be made (`is_outage` tells).
         """
         if self._commits.is_trying:  # whatever hangs beside it may have left no connection
             await self._commits.check()
-        async with answered_within(_PING_TIMEOUT_S, "PostgreSQL"), self._psycopg.connection() as connection:
+        async with answered_within(_PING_TIMEOUT_S, "PostgreSQL"), self._psycopg.beside() as connection:
             cursor = await connection.execute("SELECT current_setting('transaction_read_only')")
             row = await cursor.fetchone()
             writable = row is not None and row[0] == "off"
@@ -241,20 +242,30 @@ class Database:
             return database_refusal(failure)
         return why
 
+    @property
+    def is_all_lent(self) -> bool:
+        """Whether a session, or a statement of `psycopg`, waits now until somebody gives a connection back."""
+        return self._psycopg.is_all_lent or self._are_sessions_lent()
+
+    def _are_sessions_lent(self) -> bool:
+        pool = self._engine.pool
+        return isinstance(pool, AsyncAdaptedQueuePool) and pool.checkedout() >= pool.size()
+
     async def check_sessions(self) -> None:
         """Open a transaction as handlers and requests do, fenced to a tenant and without writing, 2 s at most.
 
-        That all connections for sessions are lent out for so long is no trouble: then they are there, and used.
+        That all connections for sessions are lent out is no trouble: then they are there, and used. None is waited for.
 
         Raises:
             SQLAlchemyError, TimeoutError: no connection can be made, or the tenant role is missing or not ours to take.
         """
+        if self._are_sessions_lent():
+            return
         try:
             async with answered_within(_SESSION_TIMEOUT_S, "PostgreSQL"), self.tenant(_NOBODY) as session:
                 await session.execute(text("SELECT 1"))
         except TimeoutError:
-            pool = self._engine.pool
-            if not isinstance(pool, AsyncAdaptedQueuePool) or pool.checkedout() < pool.size():
+            if not self._are_sessions_lent():
                 raise
 
     async def ensure_partitions(self, *, weeks_ahead: int = 4) -> PartitionReport:

@@ -1,5 +1,6 @@
 """A pool of plain psycopg connections for the few statements where a session's cost counts."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
@@ -39,6 +40,13 @@ class PsycopgPool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
     made_at: Mapping[AsyncConnection[TupleRow], float] = MappingProxyType({})
     waiting: Callable[[], AbstractContextManager[None]] = staticmethod(nullcontext)
     _failed: tuple[float, Exception] | None = None
+    _beside: asyncio.Lock | None = None
+
+    @property
+    def is_all_lent(self) -> bool:
+        """Whether whoever wants a connection now waits until somebody gives one back."""
+        state = self.get_stats()
+        return not state["pool_available"] and state["pool_size"] >= self.max_size
 
     @property
     def failure(self) -> Exception | None:
@@ -90,6 +98,25 @@ class PsycopgPool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
                 except ReadOnlySqlTransaction:
                     await connection.close()
                     raise
+
+    @asynccontextmanager
+    async def beside(self) -> AsyncIterator[AsyncConnection[TupleRow]]:
+        """Lend a connection for a question about the server, which does not stand behind the work that asks of it.
+
+        Where all are lent it is a new one, beside the pool: one at a time, and closed at the end.
+        """
+        if not self.is_all_lent:
+            async with self.connection() as connection:
+                yield connection
+            return
+        self._beside = self._beside or asyncio.Lock()
+        async with self._beside:
+            with self.waiting():
+                connection = await self._connect()
+                try:
+                    yield connection
+                finally:
+                    await connection.close()
 
     def _is_of_no_writer(self, connection: AsyncConnection[TupleRow]) -> bool:
         made_at = self.made_at.get(connection, 0.0)

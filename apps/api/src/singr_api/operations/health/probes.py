@@ -6,17 +6,21 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
+import psycopg
 import redis.asyncio
-import sqlalchemy.exc
+from psycopg.rows import namedtuple_row
 
+from singr_api.http.one_look import OneLook
 from singr_api.operations.health.schemas import Check, Readiness
-from singr_db import CommitsHangError, Database, behind_words, is_newer, is_outage, sql_text, sqlstate_of
+from singr_db import CommitsHangError, Database, behind_words, is_newer, is_outage, sql, sqlstate_of
 from singr_db.limits import RateLimiter
 from singr_db.redis import refusal_of
 from singr_jobs import Waker
 
 # For each question; none of the checks asks more than two, so that all are told within five seconds.
 _PATIENCE_SECONDS = 2.5
+# Balancers come every few seconds, each of them for itself: what one is told serves the next.
+_GOOD_FOR_SECONDS = 1.0
 _UNCOUNTED = "Rate limits are open, and sign-in by password or code is shut, {}."
 _POLLED = "Jobs are accepted and kept, and workers find them by polling, up to a second later."
 _NO_REDIS = "There is no Redis (REDIS_URL)."
@@ -39,21 +43,26 @@ _REFUSED = "PostgreSQL answers, but refuses connections ({}): nothing can be acc
 _SESSIONS_REFUSED = (
     "PostgreSQL answers, but refuses the sessions that requests need ({}): little can be accepted until that is mended."
 )
+_BUSY = (
+    "PostgreSQL answers, but all connections of this process are in use (DATABASE_POOL_SIZE): requests wait for one,"
+    " for seconds at most."
+)
+_NO_MORE = "53300"
 _KEPT = "Messages are accepted and kept, and are sent once the account is accepted again."
 _MOVED = "Messages go to the fallback of their channel, or wait."
 # A refusal that no worker has met for this long is nobody's any more: the provider was changed, or no worker runs.
-_REFUSALS = sql_text(
+_REFUSALS = sql(
     "SELECT channel, provider, code, to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS UTC') AS since"
     " FROM provider_refusals WHERE seen_at > now() - interval '10 minutes' ORDER BY channel, provider"
 )
-_FAILING = sql_text(
+_FAILING = sql(
     "SELECT channel, provider, code, to_char(opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS UTC') AS since"
     " FROM provider_health WHERE opened_at IS NOT NULL AND probe_at > now() - interval '10 minutes'"
     " ORDER BY channel, provider"
 )
 _NO_TABLE = "42P01"
 _NEWER = "The schema is at {}, newer than this program ({}): install the newer release. The version before still works."
-_REVISION = sql_text("SELECT version_num FROM alembic_version")
+_REVISION = sql("SELECT version_num FROM alembic_version")
 
 Finding = tuple[str, str | None]
 _Answer = TypeVar("_Answer")
@@ -78,8 +87,17 @@ class Probes:
         self._rabbit = rabbit
         self._revision = revision
         self._left: set[asyncio.Future[Any]] = set()
+        self._look = OneLook(self._ask_all, good_for=_GOOD_FOR_SECONDS)
 
     async def readiness(self) -> Readiness:
+        """How all are: whoever asks while they are asked, or within a second, is told the same."""
+        return await self._look()
+
+    async def close(self) -> None:
+        """Ask no more."""
+        await self._look.close()
+
+    async def _ask_all(self) -> Readiness:
         """Ask all, side by side."""
         asks = {"database": self._database, "migrations": self._migrations, "redis": self._redis}
         if self._rabbit is not None:
@@ -98,6 +116,8 @@ class Probes:
         except CommitsHangError:
             return "down", _COMMITS_HANG
         except Exception as error:  # noqa: BLE001 - whatever it is, it is no answer
+            if sqlstate_of(error) == _NO_MORE and self._db.is_all_lent:
+                return "degraded", _BUSY  # those that we have are in use
             why = self._db.refusal(error)
             return "down", _DATABASE_AWAY if why is None else _REFUSED.format(why)
         if not writable:
@@ -107,7 +127,7 @@ class Probes:
         except Exception as error:  # noqa: BLE001 - as above
             why = self._db.refusal(error) or type(getattr(error, "orig", None) or error).__name__
             return "down", _SESSIONS_REFUSED.format(why)
-        return "ok", None
+        return ("degraded", _BUSY) if self._db.is_all_lent else ("ok", None)
 
     async def _migrations(self) -> Finding:
         try:
@@ -115,17 +135,18 @@ class Probes:
         except Exception as error:  # noqa: BLE001 - as above
             if sqlstate_of(error) == _NO_TABLE:
                 return "down", _sentence(behind_words(None, self._revision))
-            if not is_outage(error) and isinstance(error, sqlalchemy.exc.DBAPIError):
-                return "degraded", f"The revision of the schema cannot be read: {type(error.orig).__name__}."
-            return "degraded", "Not known without the database."  # which is down, or has lent out all connections
+            if not is_outage(error) and isinstance(error, psycopg.Error):
+                return "degraded", f"The revision of the schema cannot be read: {type(error).__name__}."
+            return "degraded", "Not known without the database."
         if is_newer(current, self._revision):
             return "degraded", _NEWER.format(current, self._revision)
         behind = behind_words(current, self._revision)
         return ("ok", None) if behind is None else ("down", _sentence(behind))
 
     async def _current(self) -> Any:
-        async with self._db.platform() as session:
-            return await session.scalar(_REVISION)
+        async with self._db.psycopg.beside() as connection:
+            row = await (await connection.execute(_REVISION)).fetchone()
+        return None if row is None else row[0]
 
     async def _providers(self) -> Finding:
         try:
@@ -136,9 +157,12 @@ class Probes:
         words += [f"Providers fail: {_listed(failing)}. {_MOVED}"] if failing else []
         return ("degraded", " ".join(words)) if words else ("ok", None)
 
-    async def _troubles(self) -> tuple[Sequence[Any], Sequence[Any]]:
-        async with self._db.platform() as session:
-            return (await session.execute(_REFUSALS)).all(), (await session.execute(_FAILING)).all()
+    async def _troubles(self) -> list[list[Any]]:
+        async with self._db.psycopg.beside() as connection:
+            return [
+                await (await connection.cursor(row_factory=namedtuple_row).execute(statement)).fetchall()
+                for statement in (_REFUSALS, _FAILING)
+            ]
 
     async def _redis(self) -> Finding:
         meanwhile = "" if self._rabbit is not None else f" {_POLLED}"

@@ -31,7 +31,7 @@ async def prometheus(services: Services) -> Response[bytes]:
 
     If METRICS_HOST or METRICS_PORT is set, they are served there instead.
     """
-    body, content_type = await run_in_thread(services.metrics.render_text)
+    body, content_type = await services.metrics_text()
     return Response(body, media_type=content_type.removesuffix("; charset=utf-8"))  # Litestar adds it to all text
 
 
