@@ -2,18 +2,38 @@
 
 import asyncio
 import threading
+from collections.abc import AsyncIterator
 from queue import Empty
 from uuid import UUID
 
 import pytest
-from jobs_support import ORGANIZATION, Steer, lies, put, take_by_hand, until
+from jobs_support import ORGANIZATION, Pulse, Steer, lies, put, take_by_hand, until
+from jobs_support import jobs as steered
 
+from singr_config import Settings
 from singr_db import Database
-from singr_jobs import Queue, enqueue
+from singr_jobs import JobWorker, Queue, QueueOptions, Waker, WorkerOptions, enqueue, redis_client, redis_transport
 from singr_jobs.running import _line
 from singr_jobs.taking._tickets import Ticket, _Messages
 
 LONG = 60.0
+
+
+@pytest.fixture
+async def worker(settings: Settings, db: Database, waker: Waker, pulse: Pulse) -> AsyncIterator[JobWorker]:
+    """One that its test runs itself."""
+    client = redis_client(settings.redis)
+    options = WorkerOptions(queues={Queue.DEFAULT: QueueOptions(concurrency=1)}, lease=LONG, grace=0.1)
+    yield JobWorker(
+        db.psycopg,
+        client,
+        redis_transport(settings.redis),
+        steered,
+        resources={Pulse: pulse},
+        name="stopped",
+        options=options,
+    )
+    await client.aclose()
 
 
 async def stands(db: Database, job_id: UUID) -> tuple[str, int, str]:
@@ -98,6 +118,41 @@ async def test_what_is_being_offered_while_the_worker_stops_goes_back(db, workin
         pulse.gate.set()
         await stopping
     assert await stands(db, job_id) == ("pending", 0, "ready")
+
+
+@pytest.mark.parametrize("cancels", [1, 2, 3])
+async def test_stop_ends_however_often_the_worker_was_cancelled(db, worker, pulse, cancels):
+    """As `asyncio.run` and a task group do it between them, when a service ends by an error of its own."""
+    running = asyncio.create_task(worker.run())
+    job_id = await put(db, "a", "hang")
+    await until(lambda: pulse.ran == ["a"])
+    for _ in range(cancels):
+        running.cancel()
+        await asyncio.sleep(0.01)
+    async with asyncio.timeout(15):
+        await worker.stop()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    await until(lambda: pulse.running == 0, what="what was at work is cut off")
+    status, attempt, where = await stands(db, job_id)
+    # given back uncounted, or left to its lease
+    assert (status, attempt, where) == ("pending", 0, "ready") if cancels == 1 else where == "working"
+
+
+async def test_stop_ends_where_the_worker_never_began(worker, monkeypatch):
+    async with asyncio.timeout(15):
+        await worker.stop()
+        running = asyncio.create_task(worker.run())
+        running.cancel()  # before its first turn, as a task group does whose other task fails at once
+        await worker.stop()
+
+        def refused(*_args, **_options):
+            raise RuntimeError("no transport")
+
+        monkeypatch.setattr(worker._transport, "start", refused)
+        with pytest.raises(RuntimeError):
+            await worker.run()
+        await worker.stop()
 
 
 def test_thread_that_waits_for_tickets_is_let_go_when_it_shall_end():

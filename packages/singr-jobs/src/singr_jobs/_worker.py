@@ -57,6 +57,8 @@ class JobWorker:
         DeclarationError: a handler needs a resource that was not passed.
     """
 
+    _has_begun = False
+
     def __init__(
         self,
         pool: PsycopgPool,
@@ -112,12 +114,42 @@ class JobWorker:
         self._stopped = asyncio.Event()
 
     async def run(self) -> None:
-        """Work until `stop` is called; returns when all work in hand is finished or handed back."""
+        """Work until `stop` is called; returns when all work in hand is finished or handed back.
+
+        Cancelled, it does the same. Cancelled once more it ends at once: what is at work is cut off, and its lease
+        runs out, as that of a killed process does.
+        """
+        self._has_begun = True
+        try:
+            await self._work()
+        finally:
+            self._stopped.set()
+
+    async def _work(self) -> None:
         self._transport.start(self.options.queues, accept=self._runner.accept, gate=self._runner.has_room)
         # Beside the rest, and not within it: whatever ends the worker, what was done is written down.
         writing = asyncio.create_task(self._runner.outcomes.run())
         serving = asyncio.create_task(self._runner.run())
-        finding = [
+        finding = self._begin_finding()
+        stop = asyncio.create_task(self._stop.wait())
+        _log.info("serving {}", ", ".join(self.options.queues))
+        try:
+            await asyncio.wait([stop, writing, serving, *finding], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            try:
+                await cancel_until_ended([*finding, stop])
+                await _cancel([*finding, stop])
+                await self._drain()
+            finally:
+                self._runner.cut_off()
+                failed = [task for task in [writing, serving, *finding] if task.done() and not task.cancelled()]
+                await _cancel([serving, writing])
+                await self._waker.close()
+        for task in failed:
+            task.result()
+
+    def _begin_finding(self) -> list[asyncio.Task[None]]:
+        return [
             asyncio.create_task(self._housekeeper.run()),
             asyncio.create_task(self._dispatcher.run()),
             asyncio.create_task(self._sweeper.run()),
@@ -133,20 +165,6 @@ class JobWorker:
             asyncio.create_task(self._listen()),
             asyncio.create_task(self._transport.watch()),
         ]
-        stop = asyncio.create_task(self._stop.wait())
-        _log.info("serving {}", ", ".join(self.options.queues))
-        try:
-            await asyncio.wait([stop, writing, serving, *finding], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            await cancel_until_ended([*finding, stop])
-            await _cancel([*finding, stop])
-            await self._drain()
-            failed = [task for task in [writing, serving, *finding] if task.done() and not task.cancelled()]
-            await _cancel([serving, writing])
-            await self._waker.close()
-            self._stopped.set()
-        for task in failed:
-            task.result()
 
     async def _drain(self) -> None:
         try:
@@ -160,9 +178,11 @@ class JobWorker:
         await self._minutes.leave()
 
     async def stop(self) -> None:
-        """Ask `run` to drain, and wait until it has."""
+        """Ask `run` to drain, and wait until it has ended, in whatever way; returns at once where it never began."""
         self._stop.set()
-        await self._stopped.wait()
+        await asyncio.sleep(0)  # a task of `run` that has not had its first turn has it now, or was cancelled before
+        if self._has_begun:
+            await self._stopped.wait()
 
     def standing_work(self) -> list[Chore]:
         """Those of its chores that operators may see, pause and run."""

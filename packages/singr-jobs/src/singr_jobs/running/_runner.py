@@ -189,13 +189,17 @@ class Runner:
             return
         _log.info("finishing {} jobs in hand, for at most {} s", len(tasks), grace)
         _, late = await asyncio.wait(tasks, timeout=grace)
-        for _, job in list(self._claimed.values()):
-            if job.task in late:
-                self._interrupt(job, "stopped")
+        self.cut_off()
         stubborn = (await asyncio.wait(late, timeout=_CUT_OFF))[1] if late else set()
         for line, job in list(self._claimed.values()):
             if job.task in stubborn and not job.given_up:
                 self._give_up(line, job)
+
+    def cut_off(self) -> None:
+        """Cancel what is at work still."""
+        for _, job in list(self._claimed.values()):
+            if job.task is not None and not job.task.done():
+                self._interrupt(job, "stopped")
 
     def _jobs_in_hand(self) -> list[ClaimedJob]:
         return [job for _, job in list(self._claimed.values())]
@@ -205,8 +209,7 @@ class Runner:
         for job in jobs:
             job.timeout = min(job.timeout, longest)
             job.at_once = first
-            before = self._claimed.get(job.id)
-            if before is not None:  # it lost its lease, and nobody has noticed yet
+            if (before := self._claimed.get(job.id)) is not None:  # it lost its lease, and nobody has noticed yet
                 self._interrupt(before[1], "lost")
                 self._forget(job.id, before[1].token)
             self._claimed[job.id] = (line, job)
@@ -358,8 +361,7 @@ class Runner:
                 self._freed(entry[0].queue)
 
     def _forget(self, job_id: UUID, token: int) -> None:
-        entry = self._claimed.get(job_id)
-        if entry is not None and entry[1].token == token:
+        if (entry := self._claimed.get(job_id)) is not None and entry[1].token == token:
             del self._claimed[job_id]
             self._holdings.gone([token])
             if (has_place := entry[0].parted_with(entry[1], time.monotonic())) or entry[1].over:
@@ -375,8 +377,7 @@ class Runner:
             self._cancelling.named(job_id)
 
     def _cancel(self, job_id: UUID) -> None:
-        entry = self._claimed.get(job_id)
-        if entry is not None:
+        if (entry := self._claimed.get(job_id)) is not None:
             self._interrupt(entry[1], "cancelled")
 
     def _renewed(self, jobs: list[ClaimedJob], held: set[int], unwanted: set[UUID]) -> None:
