@@ -72,3 +72,13 @@ def test_address_of_the_object_store_may_have_a_path(endpoint: str) -> None:
 
 def test_key_id_that_is_too_short_is_told_so() -> None:
     assert "3 to 200 characters" in problem("S3_ACCESS_KEY_ID", "op")
+
+
+BEHIND = "what stands behind its host (the path, options behind ?)"
+
+
+@pytest.mark.parametrize("behind", ["singr?application_name=canary@b", "canary#x", "canary%x", "db?options=canary#"])
+def test_what_stands_behind_the_host_is_not_blamed_on_user_or_password_alone(behind: str) -> None:
+    said = problem("DATABASE_URL", f"postgresql://singr:pw@localhost:5432/{behind}")
+    assert BEHIND in said
+    assert (ESCAPED in said) is ("@" in behind), "an @ may as well stand behind a password that is not encoded"

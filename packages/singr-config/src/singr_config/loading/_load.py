@@ -15,6 +15,7 @@ from singr_config.loading._surroundings import check_surroundings
 from singr_config.sections._settings import Settings
 from singr_config.sections._variable import ABSENT, AppEnvironment, Declared, annotation, declared, nested
 from singr_config.values._enums import AppEnv
+from singr_config.values._kinds import shown
 
 Section = TypeVar("Section", bound=msgspec.Struct)
 
@@ -121,7 +122,7 @@ def _app_env(given: Mapping[str, str]) -> tuple[AppEnv, list[Problem]]:
         return AppEnv(text), []
     except ValueError:
         options = ", ".join(AppEnv)
-        return AppEnv.DEVELOPMENT, [Problem(name, f"must be one of {options}, not {text[:40]!r}")]
+        return AppEnv.DEVELOPMENT, [Problem(name, f"must be one of {options}, not {shown(text)}")]
 
 
 def _env_name(given: Mapping[str, str]) -> str:

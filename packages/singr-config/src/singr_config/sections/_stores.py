@@ -17,7 +17,9 @@ class DatabaseSettings(HoldsSecrets, frozen=True, kw_only=True):
         Variable(
             "DATABASE_URL",
             database_url(),
-            "Address of PostgreSQL, 15 or newer; a socket directory goes into ?host=.",
+            "Address of PostgreSQL, 15 or newer; a socket directory goes into ?host=. Of several servers, as in"
+            " postgresql://singr:…@a:5432,b:5432/singr?target_session_attrs=read-write, the first is used that answers"
+            " and takes writes.",
             development="postgresql://singr@localhost:5432/singr",
         ),
     ]

@@ -44,8 +44,13 @@ class Kind:
     write: Callable[[Any], str] | None = None
 
 
-def shown(text: str) -> str:
-    """Quote a value that is no secret, shortened, for a message."""
+def shown(text: str, of: str = "") -> str:
+    """Quote a value that is no secret, or an item of one, shortened, for a message.
+
+    Where the value may be an address with a password, put into the wrong variable, it is not shown.
+    """
+    if any(sign in text + of for sign in ("://", "@")):
+        return "a value with :// or @ (not shown here: it may hold a password)"
     return repr(text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}…")
 
 
@@ -245,8 +250,9 @@ def networks() -> Kind:
             try:
                 ipaddress.ip_network(item, strict=False)
             except ValueError:
+                said = shown(item, value)
                 raise ValueError(
-                    f"must list IP addresses or networks such as 10.0.0.0/8, with commas between; {shown(item)} is none"
+                    f"must list IP addresses or networks such as 10.0.0.0/8, with commas between; {said} is none"
                 ) from None
         return items
 
@@ -261,7 +267,7 @@ def countries() -> Kind:
         for item in items:
             if not (len(item) == _COUNTRY and item.isascii() and item.isalpha()):
                 raise ValueError(
-                    f"must list countries by two letters such as DE,AT,CH (ISO 3166); {shown(item)} is none"
+                    f"must list countries by two letters such as DE,AT,CH (ISO 3166); {shown(item, value)} is none"
                 )
         return tuple(dict.fromkeys(items))
 

@@ -15,6 +15,8 @@ _ESCAPED: Final = (
     " %40 %2F %23 %3F %3A %5B %5D %25, in this order"
 )
 
+_BEHIND: Final = "what stands behind its host (the path, options behind ?) of @ # % percent-encoded: %40 %23 %25"
+
 
 def database_url() -> Kind:
     """A PostgreSQL address: one server or several (`host1:5432,host2`), or a Unix socket (`?host=/directory`)."""
@@ -95,9 +97,12 @@ def _refuse_unescaped(rest: str, *, strict: bool) -> None:
     before = authority[0] if authority else ""
     user, after = before.rpartition("@")[0], rest[len(before) :]
     # A socket in Linux' abstract namespace is named so.
-    loose = any(sign in user for sign in "@[]") or "#" in after or "@" in after.replace("host=@", "host=")
-    if loose or (strict and _PERCENT.search(rest)):
+    if any(sign in user for sign in "@[]") or (strict and _PERCENT.search(before)):
         raise ValueError(_ESCAPED)
+    if "@" in after.replace("host=@", "host="):  # behind a password as it is, or of an option
+        raise ValueError(f"{_ESCAPED}; and {_BEHIND}")
+    if "#" in after or (strict and _PERCENT.search(after)):
+        raise ValueError(f"must have {_BEHIND}" if user else f"{_ESCAPED}; and {_BEHIND}")
 
 
 def _one_by_one(value: str) -> list[str]:

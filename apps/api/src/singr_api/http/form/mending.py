@@ -1,6 +1,8 @@
 """Walk through a value beside the annotation that it should fit: name all that is wrong with it, and mend it."""
 
+import ast
 import re
+import unicodedata
 from collections.abc import Iterator
 from itertools import islice
 from typing import Annotated, Any, Final, get_args, get_origin
@@ -21,6 +23,8 @@ _WHOLE: Final = 2.0**53  # from here on a float may be another integer than the 
 _LEAP: Final = re.compile(r"[Tt ][0-9]{2}:[0-9]{2}:60", re.ASCII)
 _AT: Final = re.compile(r" - at `[^`]*`$")
 _CONTAINERS: Final[dict[type, tuple[type, ...]]] = {list: (list, tuple, set, frozenset), dict: (dict,)}
+_REGEX: Final = re.compile(r"matching regex (.*)", re.DOTALL)
+_NOT_OF: Final = re.compile(r"\[\^((?:\\.|[^\]\\])+)\]")
 _FIXED: Final = re.compile(r"of length (\d+), got (\d+)")
 _BY_WORDS: Final[tuple[tuple[re.Pattern[str], FieldCode], ...]] = (
     (re.compile(r", got `"), "wrong_type"),
@@ -174,7 +178,19 @@ def _hint(value: Any, error: msgspec.ValidationError) -> str:
             return "; leap seconds (:60) are not taken"
         if value.startswith("0000-"):
             return "; the years are 1 to 9999"
+    if isinstance(value, str) and (regex := _REGEX.search(_AT.sub("", str(error)))):
+        return _unfit(value, ast.literal_eval(regex[1]))
     return ""
+
+
+def _unfit(text: str, pattern: str) -> str:
+    """Name the character that a pattern keeps out of a text, where it says which: few see those themselves."""
+    kept_out = _NOT_OF.search(pattern)
+    found = kept_out and re.search(f"[{kept_out[1]}]", text)
+    if found:
+        name = unicodedata.name(found[0], "a control character")
+        return f"; its character {found.start() + 1} (U+{ord(found[0]):04X}, {name}) is not allowed"
+    return "; it holds nothing but spaces" if kept_out and text and not text.strip() else ""
 
 
 def _fits(annotation: Any, value: Any) -> bool:

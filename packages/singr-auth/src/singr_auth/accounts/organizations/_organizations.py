@@ -74,6 +74,11 @@ _UNFINISHED: Final = sql_text(
                    AND status = 'pending' AND type <> ALL (CAST(:tidying AS text[])))
     """
 )
+_HAS_JOBS: Final = (
+    "This organization has unfinished jobs, such as messages that wait: wait until they have ended, or cancel those of"
+    " a queue (email, sms, push) at once with POST /v1/bulk-actions:"
+    ' {"action": "cancel", "filter": {"queue": "email"}}.'
+)
 # Before the organization, whose roles its people and invitations refer to; its credentials and roles go with its row.
 _EMPTY: Final = (
     sql_text("DELETE FROM invitations WHERE organization_id = :organization_id"),
@@ -208,7 +213,7 @@ class Organizations:
             raise ConflictError("There are other members: remove them first, or transfer the ownership and leave.")
         if await session.scalar(_UNFINISHED, key | {"tidying": self._tidying}):
             # nobody would be left who could cancel them
-            raise ConflictError("This organization has unfinished jobs: cancel them, or wait until they have ended.")
+            raise ConflictError(_HAS_JOBS)
         for statement in (*_EMPTY, _DELETE):
             await session.execute(statement, key)
         await note_change(session, "organization", organization_id)
