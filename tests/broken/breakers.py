@@ -6,7 +6,7 @@ from broken.breakage import Breakage, Edit
 
 COMMS = "packages/singr-comms/src/singr_comms"
 FAILOVER_TESTS = "packages/singr-comms/tests/test_comms_failover.py"
-HOLD_TESTS = "packages/singr-comms/tests/test_comms_holds.py"
+PUT_OFF_TESTS = "packages/singr-comms/tests/test_comms_put_off.py"
 
 BREAKAGES = (
     Breakage(
@@ -66,8 +66,8 @@ BREAKAGES = (
             ),
             Edit(
                 f"{COMMS}/notifications/sending/_sender.py",
-                "        if one.is_last_attempt and one.may_wait and passes(error, begun):\n",
-                "        if False:\n",
+                "if one.is_last_attempt and one.may_wait and passes(error, begun, unanswered=one.unanswered):",
+                "if False:",
             ),
         ),
         f"{FAILOVER_TESTS}::test_no_message_is_lost_to_an_outage_without_a_second_provider",
@@ -81,11 +81,11 @@ BREAKAGES = (
         (
             Edit(
                 f"{COMMS}/notifications/sending/_sender.py",
-                "        if one.is_last_attempt and one.may_wait and passes(error, begun):\n",
-                "        if False:\n",
+                "if one.is_last_attempt and one.may_wait and passes(error, begun, unanswered=one.unanswered):",
+                "if False:",
             ),
         ),
-        f"{HOLD_TESTS}::test_what_passes_is_waited_for_less_and_less_often_once_attempts_are_spent[smtp_450]",
+        f"{PUT_OFF_TESTS}::test_what_passes_is_waited_for_less_and_less_often_once_attempts_are_spent[smtp_450]",
         "(0.0, True)",
         "a relay that was restarted for fifteen seconds, or that lists senders in grey, lost every mail",
     ),

@@ -15,6 +15,7 @@ import httpx
 import pytest
 from comms_desk import Desk
 from comms_log import lines  # noqa: F401 — a fixture of several files
+from comms_stage import Stage
 from comms_tenants import blue_note, tenant  # noqa: F401 — fixtures of several files
 from comms_tls import tls_of_a_server
 from sqlalchemy import text
@@ -40,6 +41,7 @@ from singr_comms.notifications import Delivered, EmailRequest, MessageSender, qu
 from singr_comms.people import PreferencesLook
 from singr_config import LimitSettings, Secret
 from singr_db import Database, Sealer
+from singr_dev.clock import VirtualClock
 from singr_dev.simulators import Simulator
 from singr_observability import Metrics, build_metrics
 
@@ -362,6 +364,12 @@ class LedgerBench:
 def bench(db: Database) -> LedgerBench:
     """A database, a provider, and a sender between them."""
     return LedgerBench(db)
+
+
+@pytest.fixture
+def stage(bench: Any, clock: VirtualClock) -> Stage:
+    """Two providers and two processes."""
+    return Stage(bench, clock)
 
 
 @pytest.fixture

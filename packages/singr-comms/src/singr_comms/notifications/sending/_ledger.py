@@ -3,24 +3,21 @@
 Every method is one short transaction of its own, fenced to the message's organization.
 """
 
+import math
 from collections.abc import Callable, Collection
 from typing import Any, Final, TypeAlias
 from uuid import UUID
-
-import msgspec
 
 from singr_comms.catalogue import message_types
 from singr_comms.channels._channel import Provider
 from singr_comms.notifications._person_keys import is_erased
 from singr_comms.notifications.sending import _ledger_sql as sql
 from singr_comms.notifications.sending._ordinary import Before, Misfit, OrdinaryWay, nothing_before
-from singr_comms.notifications.sending._policy import SETTLE_AFTER, SETTLED, Doubt, Known, Step, next_look, next_step
+from singr_comms.notifications.sending._policy import BREATH, SETTLE_AFTER, Doubt, Known, Step, next_look, next_step
 from singr_comms.notifications.sending._quotas import Quotas
 from singr_comms.notifications.sending._suppressions import Suppressions
 from singr_comms.notifications.sending._try import (
     ERASED,
-    FLAGGED,
-    OVER,
     SETTLING,
     AlreadySent,
     Begun,
@@ -33,6 +30,7 @@ from singr_comms.notifications.sending._try import (
     Refused,
     Waiting,
 )
+from singr_comms.notifications.sending.endings._ends import as_json, end, expire, flag, over
 from singr_db import Database, TenantSession
 from singr_jobs import RetryLater
 
@@ -136,11 +134,11 @@ class Ledger:
             if step in _BY_ITS_TYPE and (misfit := self._misfit(row)):
                 return await self._leave(session, message_id, row, misfit)
             if row.status == "dispatched" and step in _GIVEN_UP:
-                values = {"id": message_id, "attempt": row.attempts, "error": _json(_LOST_ERROR)}
+                values = {"id": message_id, "attempt": row.attempts, "error": as_json(_LOST_ERROR)}
                 await session.execute(sql.LOST, values)
             if step is not Step.SEND:
                 return await self._stop(session, message_id, row, step, last)
-            return await self._open(session, message_id, row, provider.name, doubt.age if doubt else None)
+            return await self._open(session, message_id, row, provider.name, last or None)
 
     async def finish(
         self,
@@ -187,8 +185,8 @@ class Ledger:
             "message_status": outcome.message_status,
             "provider": outcome.provider,
             "provider_message_id": outcome.provider_message_id,
-            "error": _json(outcome.error),
-            "message_error": _json(outcome.message_error or outcome.error),
+            "error": as_json(outcome.error),
+            "message_error": as_json(outcome.message_error or outcome.error),
             "sent": sent,
             "settles": settles,
             "erase": erase,
@@ -207,7 +205,7 @@ class Ledger:
         """Leave it to people to find out whether a message was sent; None where somebody has by now."""
         async with self._db.tenant(organization_id) as session:
             row = (await session.execute(sql.LOCK, {"id": message_id})).one()
-            return await _flag(session, message_id, row) if row.status == "unknown" else None
+            return await flag(session, message_id, row) if row.status == "unknown" else None
 
     async def hold(self, message_id: UUID, *, organization_id: UUID, channel: str, reason: str) -> Refused | None:
         """Note that a message waits for a provider that refuses our account, or end it where that took too long.
@@ -219,27 +217,18 @@ class Ledger:
             reason: why it waits, in words.
 
         Returns:
-            What ended it: it was of no use any more. None while it waits.
+            What ended it: it was of no use, or wanted, any more. None while it waits.
         """
         async with self._db.tenant(organization_id) as session:
             row = (await session.execute(sql.WAITING, {"id": message_id, "channel": channel})).one_or_none()
             if row is None or row.status not in _OPEN:
                 return None  # the next try finds out what became of it
+            if row.is_over and not row.in_doubt:
+                return await over(session, message_id, row, reason)
             if self._remaining(row) > 0:
                 await session.execute(sql.HELD, {"id": message_id})
                 return None
-            return await _expire(session, message_id, row, reason)
-
-    async def account_refused(self, channel: str, provider: str, code: str, message: str) -> None:
-        """Tell every process, and `/ready`, that a provider refuses our account."""
-        async with self._db.platform() as session:
-            values = {"channel": channel, "provider": provider, "code": code, "message": message}
-            await session.execute(sql.REFUSED, values)
-
-    async def account_accepted(self, channel: str, provider: str) -> None:
-        """Take that back."""
-        async with self._db.platform() as session:
-            await session.execute(sql.ACCEPTED, {"channel": channel, "provider": provider})
+            return await expire(session, message_id, row, reason)
 
     async def _stop(self, session: TenantSession, message_id: UUID, row: Any, step: Step, last: Any) -> Opening:
         if step is Step.DONE:
@@ -252,7 +241,7 @@ class Ledger:
             await _settles(session, message_id, row)
             return Waiting(SETTLE_AFTER - last.doubted + 0.1, SETTLING)
         if step is Step.FLAG:
-            return await _flag(session, message_id, row)
+            return await flag(session, message_id, row)
         error = row.error or {}
         return Refused(str(error.get("code", "suppressed")), str(error.get("message", "it was suppressed")))
 
@@ -265,27 +254,28 @@ class Ledger:
         life, held = self._life(row), row.held if row.status in _OPEN else None
         return life - float(row.age if message_types.carries_code(row.kind) else held or 0.0)
 
-    async def _open(
-        self, session: TenantSession, message_id: UUID, row: Any, provider: str, doubted: float | None
-    ) -> Opening:
+    async def _open(self, session: TenantSession, message_id: UUID, row: Any, provider: str, last: Any) -> Opening:
+        doubted = None if last is None or last.attempt is None else last.doubted
+        waited_for = None if row.status != "queued" or not row.error else str(row.error.get("message"))
         if is_erased(row):
-            await _end(session, message_id, row.kind, "suppressed", ERASED)
+            await end(session, message_id, row.kind, "suppressed", ERASED)
             return ERASED
         if row.is_over and doubted is None:
-            await _end(session, message_id, row.kind, "suppressed", OVER)
-            return OVER
+            return await over(session, message_id, row, waited_for)
         if row.is_paused:
             raise RetryLater(_PAUSE, "paused", "its notification is paused", counts=False)
         if misfit := self._misfit(row):
             return await self._leave(session, message_id, row, misfit)
         remaining = self._remaining(row)
         if remaining <= 0:
-            return await _expire(session, message_id, row, "its time was over before it could be sent")
-        refused = await self._held_back(session, message_id, row)
+            return await expire(session, message_id, row, waited_for or "its time was over before it could be sent")
+        _draw_breath(row, last, remaining)
+        refused = await self._held_back(session, message_id, row, last, remaining)
         if refused is not None:
-            await _end(session, message_id, row.kind, "suppressed", refused)
+            await end(session, message_id, row.kind, "suppressed", refused)
             return refused
-        begun = _begun(message_id, row, attempt=row.attempts + 1, remaining=remaining, doubted=doubted)
+        put_off = 0 if last is None else last.put_off
+        begun = _begun(message_id, row, attempt=row.attempts + 1, remaining=remaining, put_off=put_off, doubted=doubted)
         values = {
             "id": message_id,
             "attempt": begun.attempt,
@@ -302,11 +292,13 @@ class Ledger:
         why = Refused(*misfit)
         remaining = self._remaining(row)
         if remaining <= 0:
-            return await _expire(session, message_id, row, why.message)
-        await session.execute(sql.LEFT, {"id": message_id, "error": _json(why)})
+            return await expire(session, message_id, row, why.message)
+        await session.execute(sql.LEFT, {"id": message_id, "error": as_json(why)})
         return Waiting(min(next_look(row.held or 0.0), remaining), why)
 
-    async def _held_back(self, session: TenantSession, message_id: UUID, row: Any) -> Refused | None:
+    async def _held_back(
+        self, session: TenantSession, message_id: UUID, row: Any, last: Any, remaining: float
+    ) -> Refused | None:
         address = self._suppressions.address(row)
         held = await self._suppressions.holds_back(session, row, address)
         if held is None and self._last_look is not None:
@@ -317,10 +309,27 @@ class Ledger:
             held = await self._quotas.count(session, message_id, row, address)
             if held is not None:
                 await self._quotas.wait(session, message_id, held)
+        elif held is None and row.status == "queued" and (last is None or (last.hour_is_over and last.attempt is None)):
+            # It was certainly not sent in the hour that it counted in: it is sent in this one, or later.
+            day = last is None or last.day_is_over
+            held = await self._quotas.count(session, message_id, row, address, day=day)
+            if held is not None:
+                await self._quotas.wait_again(session, held, remaining)
         return None if held is None else Refused(*held)
 
 
-def _begun(message_id: UUID, row: Any, *, attempt: int, remaining: float, doubted: float | None = None) -> Begun:
+def _draw_breath(row: Any, last: Any, remaining: float) -> None:
+    # Whoever has what was put off tried at once, over and over, makes no more calls than one in a few seconds.
+    waited = None if last is None or row.status != "queued" else last.put_off_for
+    if waited is not None and waited < BREATH:
+        said = row.error or {}
+        seconds = min(BREATH - max(waited, 0.0), remaining)
+        raise RetryLater(seconds, str(said.get("code")), f"it waits: {said.get('message')}", counts=False)
+
+
+def _begun(
+    message_id: UUID, row: Any, *, attempt: int, remaining: float, put_off: int = 0, doubted: float | None = None
+) -> Begun:
     return Begun(
         attempt=attempt,
         kind=row.kind,
@@ -332,6 +341,8 @@ def _begun(message_id: UUID, row: Any, *, attempt: int, remaining: float, doubte
         locale=row.locale,
         key_wrapped=row.key_wrapped,
         remaining=remaining,
+        until_over=math.inf if row.until_over is None else row.until_over,
+        put_off=put_off,
         doubted=doubted,
     )
 
@@ -353,7 +364,7 @@ def _is_settling(row: Any) -> bool:
 
 async def _settles(session: TenantSession, message_id: UUID, row: Any) -> None:
     if row.status != "unknown":
-        await _end(session, message_id, row.kind, "unknown", SETTLING)
+        await end(session, message_id, row.kind, "unknown", SETTLING)
 
 
 async def _ask(session: TenantSession, message_id: UUID, row: Any, last: Any) -> InDoubt:
@@ -371,27 +382,3 @@ async def _ask(session: TenantSession, message_id: UUID, row: Any, last: Any) ->
         locale=row.locale,
         key_wrapped=row.key_wrapped,
     )
-
-
-async def _flag(session: TenantSession, message_id: UUID, row: Any) -> Refused:
-    if row.status not in SETTLED and (row.error or {}).get("code") != FLAGGED.code:
-        await _end(session, message_id, row.kind, "unknown", FLAGGED)
-    return FLAGGED
-
-
-async def _expire(session: TenantSession, message_id: UUID, row: Any, reason: str) -> Refused:
-    refused = Refused("expired", f"it waited until it was no longer of use: {reason}")
-    values = {"id": message_id, "error": _json(refused), "erase": message_types.carries_code(row.kind)}
-    await session.execute(sql.EXPIRED, values)
-    return refused
-
-
-async def _end(session: TenantSession, message_id: UUID, kind: str, status: str, refused: Refused) -> None:
-    # What is suppressed is never tried again, so it keeps no words, as what a decision suppresses never has any.
-    erase = status == "suppressed" or message_types.carries_code(kind)
-    values = {"id": message_id, "status": status, "error": _json(refused), "erase": erase}
-    await session.execute(sql.STATUS, values)
-
-
-def _json(value: object) -> str | None:
-    return None if value is None else msgspec.json.encode(value).decode()

@@ -13,16 +13,24 @@ SELECT channel, kind, status, attempts, user_id, recipient_id, locale, recipient
        extract(epoch FROM clock_timestamp() - held_since)::float8 AS held,
        (SELECT wrapped FROM data_keys WHERE data_keys.id = key_id) AS key_wrapped,
        coalesce(expires_at <= clock_timestamp(), false) AS is_over,
+       extract(epoch FROM expires_at - clock_timestamp())::float8 AS until_over,
        EXISTS (SELECT FROM notifications AS n WHERE n.id = notification_id AND n.paused_at IS NOT NULL) AS is_paused,
        EXISTS (SELECT FROM notifications AS n WHERE n.id = notification_id AND n.priority = 0) AS is_pressing
   FROM messages WHERE id = :id FOR UPDATE
 """,
     roles=("tenant",),
 )
-# With the earliest attempt that nobody knows the outcome of: what came after it makes nothing certain.
+# With the earliest attempt that nobody knows the outcome of: what came after it makes nothing certain. And for how long
+# it was put off by now, where it was, and how often; and whether the hour and the day of the attempt are over.
 LAST_ATTEMPT: Final = sql_text(
     """
-SELECT extract(epoch FROM clock_timestamp() - last.started_at)::float8 AS age, doubt.attempt, doubt.provider,
+SELECT extract(epoch FROM clock_timestamp() - last.started_at)::float8 AS age,
+       CASE WHEN jsonb_exists(last.error, 'put_off')
+            THEN extract(epoch FROM clock_timestamp() - last.finished_at)::float8 END AS put_off_for,
+       (SELECT count(*) FROM message_attempts WHERE message_id = :id AND jsonb_exists(error, 'put_off')) AS put_off,
+       date_trunc('hour', last.started_at, 'UTC') < date_trunc('hour', now(), 'UTC') AS hour_is_over,
+       date_trunc('day', last.started_at, 'UTC') < date_trunc('day', now(), 'UTC') AS day_is_over,
+       doubt.attempt, doubt.provider,
        extract(epoch FROM doubt.started_at)::float8 AS began_at,
        extract(epoch FROM clock_timestamp() - doubt.started_at)::float8 AS doubted
   FROM message_attempts AS last
@@ -104,7 +112,10 @@ UPDATE messages SET status = :message_status, provider = :provider, provider_mes
 )
 WAITING: Final = sql_text(
     """
-SELECT status, kind, channel, content_sealed, extract(epoch FROM clock_timestamp() - created_at)::float8 AS age,
+SELECT status, kind, channel, content_sealed,
+       EXISTS (SELECT FROM message_attempts WHERE message_id = :id AND status IN ('dispatched', 'unknown')) AS in_doubt,
+       coalesce(expires_at <= clock_timestamp(), false) AS is_over,
+       extract(epoch FROM clock_timestamp() - created_at)::float8 AS age,
        extract(epoch FROM clock_timestamp() - held_since)::float8 AS held
   FROM messages WHERE id = :id AND channel = :channel FOR UPDATE
 """,
@@ -125,8 +136,3 @@ UPDATE messages SET updated_at = now(),
 """,
     roles=("tenant",),
 )
-REFUSED: Final = sql_text("""
-INSERT INTO provider_refusals (channel, provider, code, message) VALUES (:channel, :provider, :code, :message)
-ON CONFLICT (channel, provider) DO UPDATE SET code = excluded.code, message = excluded.message, seen_at = now()
-""")
-ACCEPTED: Final = sql_text("DELETE FROM provider_refusals WHERE channel = :channel AND provider = :provider")

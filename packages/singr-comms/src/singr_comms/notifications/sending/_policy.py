@@ -25,6 +25,8 @@ _OFTEN, _SELDOM = 2.0, 60.0
 _SOONEST, _LATEST = 60.0, 600.0
 # Seconds between tries of a message that waits until something passes: the first, and the longest.
 _AT_FIRST, _AT_LAST = 30.0, 480.0
+BREATH: Final = 10.0
+"""Seconds between tries of a message that was put off, however often somebody has it tried at once."""
 # Seconds before another try where a permanent answer does not tell whom it is about: others may tell meanwhile.
 _UNCLEAR: Final = 5.0
 
@@ -140,30 +142,39 @@ class Follows(msgspec.Struct, frozen=True):
     ends: bool = False
 
 
-def passes(error: SendError, begun: Begun) -> bool:
+def passes(error: SendError, begun: Begun, *, unanswered: bool = False) -> bool:
     """Whether a message that was certainly not sent may be taken later, and nothing speaks against it.
 
     A server that is away, a greylist, a full mailbox: seconds or hours. What a provider answers by HTTP is tried as
     often as its job has attempts, and is then for people to see.
+
+    Args:
+        error: what the provider said.
+        begun: the attempt.
+        unanswered: another provider of the same try is away: it does not matter who of them was asked last.
     """
-    return isinstance(error, TransientError) and error.waits and not begun.pinned
+    return isinstance(error, TransientError) and (error.waits or unanswered) and not begun.pinned
 
 
-def ever_later(error: SendError, begun: Begun, *, tries: int) -> float:
-    """Seconds until a message that waits is tried again, no longer than it is of use.
+def ever_later(error: SendError, begun: Begun) -> float:
+    """Seconds until a message that waits is tried again, no longer than it is of use and wanted.
 
     Args:
         error: the answer; it may name a time.
         begun: the attempt.
-        tries: how many it had while it waits, this one included.
     """
-    wait = min(_AT_FIRST * 2.0 ** min(max(tries - 1, 0), 10), _AT_LAST)
-    return min(max(wait, getattr(error, "retry_after", None) or 0.0), begun.remaining)
+    wait = min(_AT_FIRST * 2.0 ** min(begun.put_off, 10), _AT_LAST)
+    return min(max(wait, getattr(error, "retry_after", None) or 0.0), begun.remaining, begun.until_over)
 
 
 def came_of(error: SendError) -> Literal["failed", "unknown"]:
     """The status of an attempt that ended so."""
     return "unknown" if isinstance(error, UnknownOutcomeError) else "failed"
+
+
+def counted_as(error: SendError) -> str:
+    """As which outcome of a call it is counted."""
+    return "transient" if isinstance(error, TransientError) else came_of(error)
 
 
 def after(error: SendError, begun: Begun, *, provider: Provider, is_last_attempt: bool) -> Follows:
@@ -197,7 +208,7 @@ def after(error: SendError, begun: Begun, *, provider: Provider, is_last_attempt
         return _after_the_last(error, begun, provider)
     wait = error.retry_after if isinstance(error, TransientError) else _UNCLEAR if doubtful else None
     # No longer than it is of use: then it ends as expired, and whoever waits for it learns so.
-    later = RetryLater(min(wait or 0.0, begun.remaining), error.code, error.message)
+    later = RetryLater(min(wait or 0.0, begun.remaining, begun.until_over), error.code, error.message)
     return Follows("unknown" if unknown else "failed" if is_last_attempt else "queued", later, ends=is_last_attempt)
 
 

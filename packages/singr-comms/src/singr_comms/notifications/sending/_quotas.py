@@ -13,7 +13,7 @@ from singr_comms.channels.sms import CHANNEL as SMS
 from singr_comms.messages.digest import MESSAGE_TYPE as DIGEST
 from singr_comms.messages.magic_link import MESSAGE_TYPE as MAGIC_LINK
 from singr_comms.notifications._rows import mailbox_hash
-from singr_comms.notifications.sending._guards import GUARDS, SmsGuards
+from singr_comms.notifications.sending._guards import GUARDS, PREFIX_LIMIT, REGION_LIMIT, SmsGuards
 from singr_db import PLATFORM_ORGANIZATION_ID, Sealer, TenantSession, sql_text
 from singr_jobs import RetryLater
 
@@ -45,6 +45,14 @@ SELECT extract(epoch FROM later.moment - clock_timestamp())::float8
 """,
     roles=("tenant",),
 )
+_NEXT: Final = sql_text(
+    """
+SELECT extract(epoch FROM CASE WHEN CAST(:daily AS boolean) THEN date_trunc('day', now(), 'UTC') + interval '1 day'
+                               ELSE date_trunc('hour', now(), 'UTC') + interval '1 hour' END
+                          - clock_timestamp())::float8
+""",
+    roles=("tenant",),
+)
 # A busy organization counts its day in several rows, so that its messages do not wait for each other.
 _ROWS: Final = 8
 # Seconds into the next hour or day.
@@ -57,6 +65,7 @@ ORGANIZATION_LIMIT: Final = "organization_limit"
 _READERS: Final = {USER_LIMIT: "user", RECIPIENT_LIMIT: "recipient"}
 COUNTED: Final = frozenset({USER_LIMIT, RECIPIENT_LIMIT, ORGANIZATION_LIMIT})
 """The codes of what is over a count that begins anew."""
+_COUNTED_NUMBERS: Final = frozenset({PREFIX_LIMIT, REGION_LIMIT})
 LIMITS: Final = COUNTED | GUARDS
 """The codes of what a limit held back."""
 
@@ -110,18 +119,19 @@ class Quotas:
         self._per_day = per_day
 
     async def count(
-        self, session: TenantSession, message_id: UUID, row: Any, address: str | None
+        self, session: TenantSession, message_id: UUID, row: Any, address: str | None, *, day: bool = True
     ) -> tuple[str, str] | None:
         """Count a message; return code and words of the limit that holds it back, if one does.
 
         Args:
-            session: of the transaction that begins its first attempt.
+            session: of the transaction that begins its first attempt, or its first one in an hour.
             message_id: the message.
             row: its row.
             address: where it goes; None where nobody here can open it, and whoever does to send it says what is wrong.
+            day: it has not counted yet on this day.
         """
         if not message_types.concerns_security(row.kind):
-            over = await self._readers(session, message_id, row, address)
+            over = await self._readers(session, message_id, row, address, day=day)
             if over is not None:
                 return over
         if row.channel != SMS.name or address is None:
@@ -141,6 +151,21 @@ class Quotas:
             if (seconds := await session.scalar(_ROOM, values)) is not None:
                 raise RetryLater(seconds + _AFTER, *over, counts=False)
 
+    async def wait_again(self, session: TenantSession, over: tuple[str, str], remaining: float) -> None:
+        """Let a message wait for room that was counted in an hour that is over, and was put off in it.
+
+        Args:
+            session: of the transaction that would begin its attempt.
+            over: what `count` says.
+            remaining: seconds for which it is of use; no wait is longer.
+
+        Raises:
+            RetryLater: it waits; whatever the session counted is undone with it.
+        """
+        if over[0] in COUNTED or over[0] in _COUNTED_NUMBERS:
+            seconds = await session.scalar(_NEXT, {"daily": over[0] == ORGANIZATION_LIMIT})
+            raise RetryLater(min(seconds + _AFTER, remaining), *over, counts=False)
+
     def counts(self, organization_id: UUID, message_id: UUID, row: Any, address: str | None) -> list[Count] | None:
         """What a message to an address counts as where no count is full; None where more than counts holds it back."""
         if row.channel == SMS.name:
@@ -155,13 +180,14 @@ class Quotas:
         return found
 
     async def _readers(
-        self, session: TenantSession, message_id: UUID, row: Any, address: str | None
+        self, session: TenantSession, message_id: UUID, row: Any, address: str | None, *, day: bool
     ) -> tuple[str, str] | None:
         limit = self._per_hour[row.channel]
         for code, subject, context in self._subjects(session.organization_id, row, address):
             if not await self.takes(session, row, _COUNT_HOUR, Count(self._print(subject, context), limit)):
                 return over_an_hour(code, limit)
-        if session.organization_id != PLATFORM_ORGANIZATION_ID and not await self._day(session, message_id, row):
+        counts = day and session.organization_id != PLATFORM_ORGANIZATION_ID
+        if counts and not await self._day(session, message_id, row):
             return over_a_day(self._per_day[row.channel])
         return None
 

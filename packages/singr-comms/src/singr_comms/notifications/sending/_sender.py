@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -19,6 +19,7 @@ from singr_comms._errors import (
     UnknownOutcomeError,
 )
 from singr_comms.channels._channel import Provider, SendReceipt
+from singr_comms.notifications._refusals import Refusals
 from singr_comms.notifications._rows import life_of, misfit_here, open_message
 from singr_comms.notifications._unsubscribing import UnsubscribeLinks
 from singr_comms.notifications.branding._category_names import CategoryNames
@@ -31,19 +32,21 @@ from singr_comms.notifications.sending._ledger import Ledger
 from singr_comms.notifications.sending._line_ups import REFUSED, LineUps, Wait, from_first_open, shut
 from singr_comms.notifications.sending._ordinary import PATIENCE
 from singr_comms.notifications.sending._pace import Pace, paced
-from singr_comms.notifications.sending._policy import after, came_of, ever_later, passes
+from singr_comms.notifications.sending._policy import after, came_of, counted_as, ever_later, passes
 from singr_comms.notifications.sending._quotas import Quotas
-from singr_comms.notifications.sending._recorder import Recorder
 from singr_comms.notifications.sending._settling import Settler
 from singr_comms.notifications.sending._suppressions import HELD_BACK, Suppressions
 from singr_comms.notifications.sending._try import (
     FLAGGED,
+    PUT_OFF,
+    UNMARKED,
     AlreadySent,
     Begun,
     Delivered,
     InDoubt,
     InFlight,
     LastLook,
+    Marks,
     Opening,
     Outcome,
     Pinned,
@@ -52,14 +55,12 @@ from singr_comms.notifications.sending._try import (
     Waiting,
     told,
 )
+from singr_comms.notifications.sending.endings._recorder import Recorder
 from singr_config import LimitSettings
-from singr_config.constants import COMMUNICATION_RETRY
 from singr_db import Database, Sealer, SealError, answered_within
 from singr_jobs import PermanentError, RetryLater
 from singr_observability import Metrics, client_span, get_logger
 
-# Seconds for which it is tried to tell other processes of a refusal.
-_TELLING: Final = 2.0
 # Seconds after which no second provider is called in the same try: a job has time for two calls, and not for three.
 _TIME_FOR_ANOTHER: Final = 8.0
 
@@ -78,10 +79,10 @@ class MessageSender:
     tried now and then, and all are sent once the account is accepted. What waits too long ends: a code or link with its
     own life, anything else after a day.
 
-    Limits count at a message's first attempt, as `Quotas` says: by recipient and user and hour, and by
-    organization and day. A message over a limit is `suppressed` and its job fails with `user_limit`,
+    Limits count at a message's first attempt, and its first in each later hour, as `Quotas` says: by recipient and user
+    and hour, and by organization and day. A message over a limit is `suppressed` and its job fails with `user_limit`,
     `recipient_limit` or `organization_limit`: whoever follows the job must learn that nothing was sent.
-    Only a digest, and what quiet hours or a pause held before, wait for the next hour or day instead.
+    Only a digest, and what was held or put off before, wait for the next hour or day instead.
 
     Args:
         db: the database.
@@ -124,7 +125,7 @@ class MessageSender:
         longest = line_ups.longest_call
         self._holds = Holds(metrics, longest)
         self._health = ProviderHealth(db, metrics, line_ups.named, longest, rates=limits.providers)
-        self._pace, self._names = Pace(db, limits.providers), CategoryNames(db)
+        self._pace, self._names, self._refusals = Pace(db, limits.providers), CategoryNames(db), Refusals(db)
         self._metrics, self._log = metrics, get_logger("singr_comms.sender")
 
     async def send(
@@ -137,7 +138,8 @@ class MessageSender:
             message_id: its row.
             organization_id: whose it is.
             is_last_attempt: no further try will come.
-            may_wait: with its last attempt it does not fail for what passes; see `TransientError`.
+            may_wait: with its last attempt it does not fail for what passes; see `TransientError`. False where whoever
+                asked for it is to be told after its attempts.
 
         Raises:
             PermanentError: it was not sent and will not be, or must not be sent again.
@@ -150,7 +152,7 @@ class MessageSender:
         if not open_ones:
             raise await self._held(one, *min(waits))
         try:
-            return await self._try(one.at(*open_ones))
+            return await self._try(msgspec.structs.replace(one.at(*open_ones), unanswered=bool(waits)))
         except PermanentError as error:
             if error.code == FLAGGED.code:
                 self._log.error("message {} may have been sent, and is not tried again: {}", message_id, error.message)
@@ -264,12 +266,11 @@ class MessageSender:
             return None
         if isinstance(error, AccountRefusedError) and not error.only_some:
             self._holds.refused(one.channel, one.provider.name, one.message_id, error)
-            await self._announce(
-                self._ledger.account_refused(one.channel, one.provider.name, error.code, error.message)
-            )
+            await self._refusals.refused(one.channel, one.provider.name, error)
         self._count(one, "moved")
         await self._stays_open(one, begun, error)
-        return one.at(*open_ones)
+        unanswered = one.unanswered or passes(error, begun)
+        return msgspec.structs.replace(one.at(*open_ones), unanswered=unanswered)
 
     async def _settle(self, one: Try, doubt: InDoubt) -> Delivered:
         try:
@@ -317,7 +318,7 @@ class MessageSender:
         channel, provider = one.channel, one.provider.name
         if isinstance(error, AccountRefusedError) and error.only_some:
             self._holds.passed(channel, provider, accepted=False)
-            return await self._kept(one, begun, error, ever_later(error, begun, tries=begun.attempt))
+            return await self._kept(one, begun, error, ever_later(error, begun), marks=PUT_OFF)
         if await self._health.is_to_blame(channel, provider, error, drops_copies=one.provider.takes_idempotency_key):
             self._holds.passed(channel, provider, accepted=False)
             wait = min(max(getattr(error, "retry_after", None) or 0.0, NEXT_LOOK), begun.remaining)
@@ -331,28 +332,38 @@ class MessageSender:
             await self._answered(one, accepted=isinstance(error, PermanentSendError))
         if held is not None:
             return await self._kept(one, begun, error, held)
-        if one.is_last_attempt and one.may_wait and passes(error, begun):
-            wait = ever_later(error, begun, tries=begun.attempt - COMMUNICATION_RETRY.attempts + 1)
-            return await self._put_off(one, begun, error, (wait, error.message, error.code))
+        if one.is_last_attempt and one.may_wait and passes(error, begun, unanswered=one.unanswered):
+            why = (ever_later(error, begun), error.message, error.code)
+            return await self._put_off(one, begun, error, why, marks=PUT_OFF)
         return await self._failed(one, begun, error)
 
-    async def _kept(self, one: Try, begun: Begun, error: SendError, wait: float) -> PermanentError | RetryLater:
+    async def _kept(
+        self, one: Try, begun: Begun, error: SendError, wait: float, *, marks: Marks = UNMARKED
+    ) -> PermanentError | RetryLater:
         """Keep the message until its account is accepted, and tell; returns what the job raises."""
         self._count(one, "account_refused")
-        await self._stays_open(one, begun, error)
-        await self._announce(self._ledger.account_refused(one.channel, one.provider.name, error.code, error.message))
+        await self._stays_open(one, begun, error, marks)
+        await self._refusals.refused(one.channel, one.provider.name, error)
         return await self._held(one, wait, error.message)
 
-    async def _put_off(self, one: Try, begun: Begun, error: SendError, why: Wait) -> PermanentError | RetryLater:
+    async def _put_off(
+        self, one: Try, begun: Begun, error: SendError, why: Wait, *, marks: Marks = UNMARKED
+    ) -> PermanentError | RetryLater:
         """Let a message wait as those do that were not tried, and pay no attempt."""
-        self._count(one, _counted(error))
-        await self._stays_open(one, begun, error)
+        self._count(one, counted_as(error))
+        await self._stays_open(one, begun, error, marks)
         return await self._held(one, *why)
 
-    async def _stays_open(self, one: Try, begun: Begun, error: SendError) -> None:
-        came = came_of(error)
+    async def _stays_open(self, one: Try, begun: Begun, error: SendError, marks: Marks = UNMARKED) -> None:
+        came, said = came_of(error), told(error)
         stays: Literal["queued", "unknown"] = "unknown" if came == "unknown" else "queued"
-        outcome = Outcome(attempt_status=came, message_status=stays, provider=one.provider.name, error=told(error))
+        outcome = Outcome(
+            attempt_status=came,
+            message_status=stays,
+            provider=one.provider.name,
+            error={**said, **marks},
+            message_error=said,
+        )
         await self._recorder.record(one, begun, outcome)
 
     async def _held(self, one: Try, wait: float, reason: str, code: str = REFUSED) -> PermanentError | RetryLater:
@@ -366,20 +377,12 @@ class MessageSender:
 
     async def _answered(self, one: Try, *, accepted: bool) -> None:
         if self._holds.passed(one.channel, one.provider.name, accepted=accepted):
-            await self._announce(self._ledger.account_accepted(one.channel, one.provider.name))
-
-    async def _announce(self, writing: Awaitable[None]) -> None:
-        """Tell other processes; that it fails changes nothing about the message itself."""
-        try:
-            async with asyncio.timeout(_TELLING):
-                await writing
-        except Exception as error:  # noqa: BLE001 - a courtesy, never a reason to fail a message that was sent
-            self._log.warning("not told whether a provider refuses our account: {}", type(error).__name__)
+            await self._refusals.accepted(one.channel, one.provider.name)
 
     async def _failed(self, one: Try, begun: Begun, error: SendError) -> PermanentError | RetryLater:
         """Record a failed attempt; returns what the job raises."""
         follows = after(error, begun, provider=one.provider, is_last_attempt=one.is_last_attempt)
-        self._count(one, _counted(error))
+        self._count(one, counted_as(error))
         outcome = Outcome(
             attempt_status=came_of(error),
             message_status=follows.status,
@@ -393,7 +396,3 @@ class MessageSender:
 
     def _count(self, one: Try, outcome: str) -> None:
         self._metrics.sends_total.labels(one.channel, one.provider.name, outcome).inc()
-
-
-def _counted(error: SendError) -> str:
-    return "transient" if isinstance(error, TransientError) else came_of(error)

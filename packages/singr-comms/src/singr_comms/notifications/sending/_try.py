@@ -1,8 +1,9 @@
 """One try at one message: who may be called for it, how it begins, and how it ends."""
 
 import asyncio
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, Protocol, TypeAlias
 from uuid import UUID
 
@@ -33,6 +34,7 @@ class Try(msgspec.Struct, frozen=True):
         is_last_attempt: no further try will come.
         outfit: what it wears.
         may_wait: with its last attempt it does not fail for what passes.
+        unanswered: one who would be called before this one is away, or said "later": it may wait for that one.
         others: who may be called in the same try, where this one certainly did not take it; the nearest first.
         began: when it began, in seconds that pass evenly.
         cut_short: set once the try is being cancelled.
@@ -45,6 +47,7 @@ class Try(msgspec.Struct, frozen=True):
     is_last_attempt: bool
     outfit: Outfit
     may_wait: bool = True
+    unanswered: bool = False
     others: tuple[Provider, ...] = ()
     began: float = msgspec.field(default_factory=time.monotonic)
     cut_short: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
@@ -68,6 +71,8 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
         locale: in which language, of those that its type has words in.
         key_wrapped: the key of the recipient's own, where that sealed one of them.
         remaining: seconds for which the message is still of use; no wait is longer.
+        until_over: seconds until whoever asked for it wants it sent no more; no wait for what passes is longer.
+        put_off: how often it was put off before, until something passes.
         doubted: seconds since the earliest attempt that may have sent it began; None: none may have.
     """
 
@@ -81,6 +86,8 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
     locale: str | None = None
     key_wrapped: bytes | None = None
     remaining: float
+    until_over: float = math.inf
+    put_off: int = 0
     doubted: float | None = None
 
     @property
@@ -168,6 +175,12 @@ def told(said: SendError | Refused) -> dict[str, Any]:
     """What rows of messages and attempts say of it."""
     return {"code": said.code, "message": said.message}
 
+
+Marks: TypeAlias = Mapping[str, bool]
+"""What an attempt's `error` holds beside code and words, for the ledger alone."""
+UNMARKED: Final[Marks] = {}
+PUT_OFF: Final[Marks] = {"put_off": True}
+"""With it the message waits until something passes, and is tried less and less often."""
 
 SETTLING: Final = Refused(
     "settling", "it may have been sent: the provider may still tell, or is asked ten minutes after it was called"

@@ -1,0 +1,1 @@
+"""What is written of how a try ended, or why there was none."""
