@@ -28,10 +28,12 @@ from singr_db.schema._behind import behind_words, schema_behind
 from singr_db.schema._check import Finding, check
 from singr_db.schema._grants import grant, revoke
 from singr_db.schema._migrate import downgrade, drop_everything, head_revision, is_newer, upgrade
+from singr_db.schema._ours import is_ours
 from singr_db.schema._seed import DEMO_ORGANIZATION_ID, seed
 from singr_db.sealing._person_key import PersonKey, key_of
 from singr_db.sealing._sealer import Sealer
 from singr_db.sessions._commits import LEAVE_A_WORD
+from singr_db.sessions._connection import connection_parameters
 from singr_db.sessions._database import Database, PlatformSession, TenantSession
 from singr_db.sessions._deadlocks import past_deadlock
 from singr_db.sessions._error_words import DATABASE_ERRORS, database_error_words, leave_pools_unheard
@@ -78,6 +80,7 @@ __all__ = [
     "behind_words",
     "blames_values",
     "check",
+    "connection_parameters",
     "database_error_words",
     "downgrade",
     "drop_everything",
@@ -86,6 +89,7 @@ __all__ = [
     "grant",
     "head_revision",
     "is_newer",
+    "is_ours",
     "is_outage",
     "key_of",
     "leave_pools_unheard",

@@ -15,7 +15,15 @@ from singr_db._partitions import (
     weeks_astray,
 )
 from singr_db._roles import TENANT_ROLE, tenant_role_usable
-from singr_db.schema._migrate import NEWER, connected, current_revision, differences, head_revision, is_newer
+from singr_db.schema._migrate import (
+    NEWER,
+    connected,
+    current_revision,
+    differences,
+    head_revision,
+    is_newer,
+    whose_version,
+)
 
 _OLDEST_SERVER = 150000
 
@@ -95,6 +103,8 @@ def _source(connection: Connection, setting: str) -> str:
 
 def _revision(connection: Connection) -> Finding:
     current, head = current_revision(connection), head_revision()
+    if (theirs := whose_version(connection)) is not None:
+        return Finding("revision", ok=False, detail=theirs)
     if current == head:
         return Finding("revision", ok=True, detail=head)
     if is_newer(current, head):

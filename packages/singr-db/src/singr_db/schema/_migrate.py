@@ -17,9 +17,10 @@ from sqlalchemy.exc import DBAPIError
 
 from singr_config import Secret
 from singr_db._errors import MigrationError
-from singr_db._partitions import create_partitions, is_partition_name
+from singr_db._partitions import create_partitions
 from singr_db._roles import ensure_tenant_role
 from singr_db.schema._lacking import lacking
+from singr_db.schema._ours import VERSION_TABLE
 from singr_db.sessions._connection import connection_parameters, prepare, set_up
 from singr_db.tables import FUNCTIONS, Base
 
@@ -28,6 +29,13 @@ _ADVISORY_KEY = 0x53494E4752  # "SINGR"
 _PATIENCE = "2min"
 _REVISION = re.compile(r"[0-9]{4}", re.ASCII)
 NEWER: Final = "newer than this program"
+# Of the tables of the first migration those that nobody else calls so; what broke off may have left one of them.
+_FIRST = text("SELECT coalesce(to_regclass('job_unique_keys'), to_regclass('service_credentials')) IS NOT NULL")
+_THEIRS = (
+    "the table alembic_version (at {current}) is another program's, as none of Singr's tables is there:"
+    " give your own Alembic a version_table of its own in its env.py, rename the table to that"
+    " (ALTER TABLE alembic_version RENAME TO …), and run singr-db upgrade again"
+)
 # Alembic keeps the running migration in a module global.
 _one_at_a_time = threading.Lock()
 
@@ -44,9 +52,11 @@ def upgrade(url: Secret | str, revision: str = "head", *, weeks_ahead: int = 4) 
     Raises:
         DatabaseUrlError: the address cannot be used.
         TenantRoleError: the tenant role is missing and this user may not make it.
-        MigrationError: the revision is unknown, or another process has been migrating for too long.
+        MigrationError: the revision is unknown, another process has been migrating for too long, or the table
+            `alembic_version` is another program's.
     """
     with _migrating(url) as connection:
+        _refuse_theirs(connection)
         ensure_tenant_role(connection)
         newer = is_newer(current_revision(connection), head_revision())
         if not newer and not (revision == "head" and current_revision(connection) == head_revision()):
@@ -61,10 +71,11 @@ def downgrade(url: Secret | str, revision: str) -> None:
 
     Raises:
         DatabaseUrlError: the address cannot be used.
-        MigrationError: the revision is unknown, the schema is newer than this program, or another process has been
-            migrating for too long.
+        MigrationError: the revision is unknown, the schema is newer than this program, another process has been
+            migrating for too long, or the table `alembic_version` is another program's.
     """
     with _migrating(url) as connection:
+        _refuse_theirs(connection)
         current = current_revision(connection)
         if is_newer(current, head_revision()):
             raise MigrationError(f"the database is at {current}, {NEWER}: only the newer release can take it back")
@@ -72,9 +83,16 @@ def downgrade(url: Secret | str, revision: str) -> None:
 
 
 def drop_everything(url: Secret | str) -> None:
-    """Remove every table and function of Singr's, and its data, whatever revision the database is at."""
-    names = ", ".join([*Base.metadata.tables, "alembic_version"])
+    """Remove every table and function of Singr's, and its data, whatever revision the database is at.
+
+    Raises:
+        DatabaseUrlError: the address cannot be used.
+        MigrationError: another process has been migrating for too long, or the table `alembic_version` is another
+            program's.
+    """
+    names = ", ".join([*Base.metadata.tables, VERSION_TABLE])
     with _migrating(url) as connection:
+        _refuse_theirs(connection)
         connection.execute(text(f"DROP TABLE IF EXISTS {names} CASCADE"))
         connection.execute(text(f"DROP FUNCTION IF EXISTS {', '.join(FUNCTIONS)}"))
         connection.commit()
@@ -86,6 +104,23 @@ def current_revision(connection: Connection) -> str | None:
     revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version")) if there else None
     connection.commit()
     return revision
+
+
+def whose_version(connection: Connection) -> str | None:
+    """Say so where `alembic_version` is another program's, and what to do; None where it is ours, or not there.
+
+    It is not ours where it names a revision, and what our first migration makes is not there.
+    """
+    current = current_revision(connection)
+    ours = current is None or connection.scalar(_FIRST)
+    connection.commit()
+    return None if ours else _THEIRS.format(current=current)
+
+
+def _refuse_theirs(connection: Connection) -> None:
+    theirs = whose_version(connection)
+    if theirs is not None:
+        raise MigrationError(theirs)
 
 
 @cache
@@ -106,17 +141,14 @@ def is_newer(current: str | None, head: str) -> bool:
 
 
 def differences(connection: Connection) -> list[str]:
-    """List what differs between the models and the tables in the database, partitions left out, and what these lack."""
-    from alembic.autogenerate import compare_metadata  # noqa: PLC0415 — see the module's docstring
-    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415
+    """List, in words, where the models' tables are missing or other than these say, and what else they lack.
 
-    def ours(name: str | None, type_: str, _parents: object) -> bool:
-        return not (type_ == "table" and name is not None and is_partition_name(name))
+    What somebody else keeps in the same database, or added to these tables, is none of it.
+    """
+    from singr_db.schema._differences import different  # noqa: PLC0415 — see the module's docstring
+    from singr_db.schema._fence import without_fence  # noqa: PLC0415
 
-    context = MigrationContext.configure(
-        connection, opts={"include_name": ours, "compare_type": True, "compare_server_default": True}
-    )
-    found = [*(repr(difference) for difference in compare_metadata(context, Base.metadata)), *lacking(connection)]
+    found = [*different(connection), *lacking(connection), *without_fence(connection, str(_MIGRATIONS))]
     connection.commit()
     return found
 
