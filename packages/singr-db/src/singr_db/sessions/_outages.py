@@ -97,9 +97,9 @@ def is_outage(error: BaseException) -> bool:
     """
     if isinstance(error, BaseExceptionGroup):
         return all(is_outage(one) for one in error.exceptions)
-    error = _cause(error)
+    told, error = error, _cause(error)
     if isinstance(error, psycopg.Error):
-        return _is_outage_of_server(error)
+        return _is_outage_of_server(error) or schema_lacks(told) is not None  # which looks at the statement, too
     if isinstance(error, DBAPIError):
         return error.connection_invalidated
     if isinstance(error, OSError):
@@ -125,7 +125,7 @@ def _is_outage_of_server(error: psycopg.Error) -> bool:
         return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
     if state in _NO_OUTAGE or (state == "42501" and error.diag.source_file == _FENCE):
         return False
-    if state[:2] in _OUTAGE_CLASSES or state in _OUTAGE_STATES or schema_lacks(error):
+    if state[:2] in _OUTAGE_CLASSES or state in _OUTAGE_STATES:
         return True
     words = _OUTAGE_WORDS.get(state)
     return error.diag.source_file in _OUTAGE_SOURCES.get(state, ()) or bool(
