@@ -161,8 +161,7 @@ def build_pool(
         read_every_time(connection)
         set_json_dumps(json_text, connection)
         set_json_loads(json_value, connection)
-        if first:
-            await connection.execute(first)
+        await _say_first(connection, first)
 
     async def check(connection: AsyncConnection[TupleRow]) -> None:
         if hung_up(connection):
@@ -189,6 +188,16 @@ def build_pool(
     if life is not None:
         pool.waiting = life.waiting
     return pool
+
+
+async def _say_first(connection: AsyncConnection[TupleRow], first: str) -> None:
+    if not first:
+        return
+    try:
+        await connection.execute(first)
+    except BaseException:  # whoever asked may have given up: the parent knows of no connection then
+        await connection.close()
+        raise
 
 
 def hung_up(connection: AsyncConnection[TupleRow]) -> bool:
