@@ -120,7 +120,7 @@ def test_provider_that_is_not_there_is_waited_for_and_another_channel_goes_on(sy
     assert job["status"] == "completed"
     assert job["attempts"][0]["error"] == {
         "code": "connection",
-        "message": "mailjet: ConnectError before the request was sent",
+        "message": "mailjet: the connection failed before the request was sent",
     }
     assert len(system.mailjet.received) == 1
     statuses = [one["status"] for one in caller.delivery(job)["attempts"]]

@@ -210,7 +210,7 @@ BREAKAGES = (
         (
             Edit(
                 f"{COMMS}/providers/_smtp/_answers.py",
-                "        ours = is_about_us(error.code, error.message, stage)\n",
+                "        ours = is_about_us(error.code, error.message, stage, recipient)\n",
                 "        ours = False\n",
             ),
         ),

@@ -24,6 +24,7 @@ class Script:
         pipelining: it offers PIPELINING, and answers MAIL, RCPT and DATA once it has heard all three.
         forgetful: it offers PIPELINING, and forgets what comes with a command.
         later: answers from the second MAIL of a connection on.
+        recipients: answers to RCPT, by what the recipient's address ends with.
         reads: seconds for which it looks at a message before it answers.
         answers: by command, and by "." for the end of a message.
     """
@@ -35,6 +36,7 @@ class Script:
         pipelining: bool = False,
         forgetful: bool = False,
         later: dict[str, str] | None = None,
+        recipients: dict[str, str] | None = None,
         reads: float = 0.0,
         **answers: str,
     ) -> None:
@@ -45,6 +47,7 @@ class Script:
         usual = {"EHLO": f"250-mx.example\r\n{offer}250 AUTH PLAIN LOGIN", "DATA": "354 go on", "AUTH": "235 in"}
         self.answers = usual | answers
         self.later = later or {}
+        self.recipients = recipients or {}
         self.reads = reads
         self.heard: list[str] = []
         self.mails: list[bytes] = []
@@ -71,7 +74,7 @@ class Script:
                 self.heard.append(word)
                 mails += word == "MAIL"
                 answers = self.answers | (self.later if mails > 1 else {})
-                held += f"{answers.get(word, '250 OK')}\r\n"
+                held += f"{self._of_recipient(word, line) or answers.get(word, '250 OK')}\r\n"
                 if word in self.held:
                     continue
                 said, dropped, _ = held.partition(DROP)
@@ -93,6 +96,10 @@ class Script:
         writer.close()
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
+
+    def _of_recipient(self, word: str, line: bytes) -> str | None:
+        address = line.decode().strip().rstrip(">")
+        return next((said for end, said in self.recipients.items() if word == "RCPT" and address.endswith(end)), None)
 
     async def _take(self, reader: asyncio.StreamReader) -> None:
         mail = b""

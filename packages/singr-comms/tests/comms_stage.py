@@ -12,7 +12,7 @@ from singr_comms.notifications import MessageSender
 from singr_dev.clock import VirtualClock
 from singr_jobs import RetryLater
 
-AWAY = TransientError("connection", "ConnectError before the request was sent", waits=True)
+AWAY = TransientError("connection", "the connection failed before the request was sent", waits=True)
 
 
 class Named(MemoryEmailProvider):

@@ -126,6 +126,39 @@ THEIRS = [
     (RECIPIENT, 550, "This user has moved; see user@else.example"),
     (RECIPIENT, 550, "5.7.1 delivery not authorized, message refused by recipient"),
 ]
+OF_A_RECIPIENT = [
+    (451, "4.7.1 Greylisting in action, please come back later"),
+    (451, "4.7.1 Try again later"),
+    (451, "Temporary local problem"),
+    (450, "4.4.1 unable to connect to host"),
+    (451, "4.4.1 Name server: host not found"),
+    (451, "4.3.0 Temporary lookup failure"),
+    (452, "4.5.3 Too many recipients"),
+    (450, "4.7.1 <x@evil.example>: Recipient address rejected: Greylisted"),
+    (451, "Greylisted: 203.0.113.7 rejected for now"),
+    (451, "4.4.4 no way there"),
+    (451, "4.4.1 connect to mx.evil.example[203.0.113.9]:25: Connection refused"),
+    (451, "4.4.1 Name server: relay.denied.suspended.example: host not found"),
+    (451, "could not connect to relay.evil.example: connection refused"),
+    (450, "<5.7.708@evil.example>: try later"),
+    (450, "5.7.708 is not to be reached now"),
+]
+"""At RCPT TO:<5.7.708@evil.example>."""
+QUOTED = [
+    (451, "could not verify recipient: mx.evil.example [203.0.113.9] said: 550 your account is suspended"),
+    (450, "4.1.1 <x@evil.example>: unverified address: host mx.evil.example said: 550 5.1.1 outboundspam"),
+    (450, "4.7.1 host mx.evil.example[203.0.113.9] said: 550 5.7.708 banned (in reply to RCPT TO command)"),
+    (
+        550,
+        "Verification failed for <x@evil.example>\nCalled: 203.0.113.9\nSent: RCPT TO\nResponse: 550 relaying denied",
+    ),
+    (550, "SMTP error from remote mail server after RCPT TO:<x@evil.example>: 550 sending quota exceeded"),
+    (550, "5.4.300 Remote server returned '550 5.7.705 tenant has exceeded threshold'"),
+    (550, "The response from the remote server was: 554 your account is suspended"),
+    (550, "203.0.113.9 does not like recipient. Remote host said: 535 authentication required"),
+    (450, "... while talking to mx.evil.example.: >>> RCPT <<< 550 your IP is blocked"),
+    (451, "the remote server responded with 550 payment required"),
+]
 UNTOLD = [
     (RECIPIENT, 550, "5.4.1 Recipient address rejected: Access denied"),
     (RECIPIENT, 550, "account is disabled"),
@@ -149,6 +182,33 @@ def test_words_about_our_account_hold_the_message(stage: Stage, code: int, words
 @pytest.mark.parametrize(("stage", "code", "words"), THEIRS, ids=named)
 def test_words_about_a_recipient_are_about_nobody_else(stage: Stage, code: int, words: str) -> None:
     assert is_about_us(code, words, stage) is False
+
+
+@pytest.mark.parametrize(("code", "words"), OF_A_RECIPIENT, ids=named)
+def test_later_to_a_recipient_is_nobody_elses_unless_it_clearly_speaks_of_us(code: int, words: str) -> None:
+    assert is_about_us(code, words, RECIPIENT, "5.7.708@evil.example") is False
+
+
+@pytest.mark.parametrize("stage", [RECIPIENT, DATA])
+@pytest.mark.parametrize(("code", "words"), QUOTED, ids=named)
+def test_words_of_the_recipients_own_server_say_nothing_of_us(code: int, words: str, stage: Stage) -> None:
+    assert is_about_us(code, words, stage) is False
+
+
+@pytest.mark.parametrize("to", ["relay@denied.example", "x@relay.denied.example", "x@your-account.suspended.example"])
+def test_names_that_a_recipient_chose_say_nothing_of_us(to: str) -> None:
+    local, _, domain = to.partition("@")
+    for words in (f"{local} denied", f"{domain} cannot be found", f"no mail for {to} now", f"mx1.{domain} is rejected"):
+        assert is_about_us(450, words, RECIPIENT, to) is False, words
+
+
+@pytest.mark.parametrize("words", ["4.7.1 Greylisting in action", "4.7.1 Try again later", "Greylisted"])
+def test_later_to_a_message_that_a_policy_looked_at_is_about_that_message(words: str) -> None:
+    assert is_about_us(451, words, DATA) is False
+
+
+def test_later_of_a_server_that_has_trouble_with_a_message_leaves_it_open() -> None:
+    assert is_about_us(451, "4.3.0 queue file write error", DATA) is None
 
 
 @pytest.mark.parametrize(("stage", "code", "words"), UNTOLD, ids=named)

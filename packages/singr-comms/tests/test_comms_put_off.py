@@ -20,7 +20,7 @@ BUSY = TransientError("http_503", "busy")
 @pytest.mark.parametrize(
     "error",
     [
-        TransientError("connection", "ConnectError before the request was sent", waits=True),
+        TransientError("connection", "the connection failed before the request was sent", waits=True),
         TransientError("smtp_450", "greylisted", about_recipient=True, waits=True),
         TransientError("smtp_451", "try again later", doubtful=True, waits=True),
     ],

@@ -64,6 +64,8 @@ class TransientError(SendError):
         about_recipient: it speaks of this recipient, such as a full mailbox or a greylist: the provider works.
         waits: it may take minutes or hours to pass, and says nothing against the message: nobody answers, or a mail
             server says "later". A message waits for that once its attempts are spent.
+        recipient_domain: nobody answered once this recipient was named, so that the mail servers of this domain may be
+            why; empty: they have no part in it. Never shown or logged.
 
     Raises:
         TypeError: `retry_after` is no number.
@@ -80,6 +82,7 @@ class TransientError(SendError):
         doubtful: bool = False,
         about_recipient: bool = False,
         waits: bool = False,
+        recipient_domain: str = "",
     ) -> None:
         if retry_after is not None and (isinstance(retry_after, bool) or not isinstance(retry_after, int | float)):
             raise TypeError(f"retry_after must be a number of seconds or None, not {retry_after!a:.40}")
@@ -88,6 +91,7 @@ class TransientError(SendError):
         self.doubtful = doubtful
         self.about_recipient = about_recipient
         self.waits = waits
+        self.recipient_domain = recipient_domain
 
 
 class AccountRefusedError(TransientError):
@@ -102,11 +106,21 @@ class AccountRefusedError(TransientError):
         retry_after: see `TransientError`.
         only_some: the account is open to other recipients: an account for tests, a country that it may not send to.
             This message waits; the others are not held.
+        later: it says "not now" to everybody, and nothing against the account: a server that is busy or restarts.
     """
 
-    def __init__(self, code: str, message: str, *, retry_after: float | None = None, only_some: bool = False) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        only_some: bool = False,
+        later: bool = False,
+    ) -> None:
         super().__init__(code, message, retry_after=retry_after)
         self.only_some = only_some
+        self.later = later
 
 
 class TooManyRequestsError(TransientError):

@@ -4,6 +4,9 @@ import re
 from typing import Final
 
 _ADDRESSES: Final = re.compile(r"<[^>]*>|\S*@\S*")
+# Names of hosts and domains; not the addresses of hosts, which are figures.
+_HOSTS: Final = re.compile(r"(?<![\w.-])[\w-]+(\.[\w-]+)*\.[a-z][a-z0-9-]+\b")
+_A_HOST: Final = "x.y"
 _LONGEST: Final = 1_000
 _NOT_ALLOWED: Final = (
     r"(denied|disallow|prohibit|refus|reject|forbid|restrict|disabled|not (allowed|permitted|authori))"
@@ -48,6 +51,12 @@ def without_addresses(message: str) -> str:
     return _ADDRESSES.sub(" ", message[:_LONGEST]).lower()
 
 
+def without_hosts(words: str) -> str:
+    """The same without what hosts and domains are called: whoever owns one chooses that as well."""
+    return _HOSTS.sub(_A_HOST, words)
+
+
 def names_our_account(words: str) -> bool:
     """Whether words, as `without_addresses` gives them, can be about nothing but our account."""
+    words = without_hosts(words)
     return _CERTAIN.search(words) is not None and _THEIRS.search(words) is None

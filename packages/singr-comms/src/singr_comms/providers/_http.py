@@ -278,10 +278,13 @@ class HttpCaller:
     def _unanswered(self, error: Exception, progress: "_Progress") -> SendError:
         timed_out = isinstance(error, httpx.TimeoutException | TimeoutError)
         code = "timeout" if timed_out else "connection"
-        words = f"{self._provider}: {type(error).__name__}"
         if isinstance(error, _NEVER_SENT) or (progress.seen and not progress.sending):
-            return TransientError(code, f"{words} before the request was sent", waits=True)
-        return UnknownOutcomeError(code, f"{words} after the request was sent: it may have been taken")
+            words = "no connection in time" if timed_out else "the connection failed"
+            return TransientError(code, f"{self._provider}: {words} before the request was sent", waits=True)
+        words = "no answer in time" if timed_out else "the connection was lost"
+        return UnknownOutcomeError(
+            code, f"{self._provider}: {words} after the request was sent: it may have been taken"
+        )
 
 
 class _Progress:

@@ -133,7 +133,7 @@ class SmtpProvider:
         except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError) as error:
             told = progress.refusal or error  # known, though answers that change nothing were waited for
             self._learn(told, progress)
-            raise sort_error(told, progress.stage, self._host) from error
+            raise sort_error(told, progress.stage, self._host, envelope.to.email) from error
         return SendReceipt(_NAME, f"<{_message_id(envelope, self._sender)}>")
 
     async def close(self) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -26,6 +26,9 @@ _FEWEST: Final = 20
 _MOST_REMEMBERED: Final = 200
 _FIRST_PAUSE: Final = 5.0
 _LONGEST_PAUSE: Final = 60.0
+# Seconds for which a domain is remembered after it was last cut off: longer than a message waits between two tries.
+_KNOWN_FOR: Final = 900.0
+_MOST_DOMAINS: Final = 1000
 # Seconds for which what other processes found out is not asked for again.
 _FRESH: Final = 1.0
 # Seconds for which a message waits to learn or to tell of its provider: what is known decides then.
@@ -74,6 +77,11 @@ UPDATE provider_health SET probe_at = now() + :call * interval '1 second'
  WHERE channel = :channel AND provider = :provider AND opened_at IS NOT NULL AND probe_at <= now()
 RETURNING true
 """)
+# A probe that told nothing of the provider: the pause is as it was.
+_UNTOLD: Final = sql_text("""
+UPDATE provider_health SET probe_at = now() + pause * interval '1 second'
+ WHERE channel = :channel AND provider = :provider AND opened_at IS NOT NULL
+""")
 _UNUSED: Final = sql_text("""
 UPDATE provider_health SET probe_at = now()
  WHERE channel = :channel AND provider = :provider AND opened_at IS NOT NULL
@@ -93,13 +101,40 @@ class _Known(msgspec.Struct):
     code: str | None
 
 
+class _CutOff:
+    """What this process knows of a provider's calls that nobody answered once their recipient was named.
+
+    A provider that asks a recipient's own server first is as slow as that. So a domain counts once, and not again
+    before it has been well for a quarter of an hour: whoever owns it stops nobody else's mail.
+    """
+
+    def __init__(self) -> None:
+        self._last: OrderedDict[str, float] = OrderedDict()
+        self.in_a_row = 0
+        """How many domains counted since a call was answered."""
+
+    def is_known(self, domain: str, now: float) -> bool:
+        """Whether it counted before, so that this tells nothing of the provider."""
+        return now - self._last.get(domain, float("-inf")) < _KNOWN_FOR
+
+    def note(self, domain: str, now: float) -> None:
+        """One more call was cut off for it."""
+        self.in_a_row += not self.is_known(domain, now)
+        self._last[domain] = now
+        self._last.move_to_end(domain)
+        if len(self._last) > _MOST_DOMAINS:
+            self._last.popitem(last=False)
+
+
 class ProviderHealth:
     """Opens a provider's breaker once ten calls in a row failed, or half of twenty in a minute; closes it by a probe.
 
     A failure is the provider's own: no connection, no answer, an error of its server, too many requests. What it says
-    of a recipient shows that it works. A success that it never gives (`foreign`) opens its breaker at once: whatever
-    answers in its place answers everybody, and each further message would be in doubt. While a breaker is open one call
-    after each pause tries whether that is over, of all processes together; the pauses grow from 5 seconds to a minute.
+    of a recipient shows that it works. Where nobody answers once the recipient was named, their own server may be why:
+    that counts once for each domain, by each process for itself, and ten of them open the breaker. A success that it
+    never gives (`foreign`) opens it at once: whatever answers in its place answers everybody, and each further
+    message would be in doubt. While a breaker is open one call after each pause tries whether that is over, of all
+    processes together; the pauses grow from 5 seconds to a minute.
 
     Failures in a row are counted in the database, which a try writes to anyway; the share of a minute's calls by each
     process for itself. What others found out is known within a second, and asked for only while there is something to
@@ -135,6 +170,7 @@ class ProviderHealth:
         self._reading: asyncio.Task[Mapping[Key, _Known]] | None = None
         self._failed_since = False
         self._calls: dict[Key, deque[tuple[float, bool]]] = {key: deque(maxlen=_MOST_REMEMBERED) for key in providers}
+        self._cut_off: dict[Key, _CutOff] = {key: _CutOff() for key in providers}
         self._probes: set[Key] = set()
         self._log = get_logger("singr_comms.health")
 
@@ -171,10 +207,14 @@ class ProviderHealth:
             or error.about_recipient
         ):
             return False
+        domain = getattr(error, "recipient_domain", "")
+        if domain and self._cut_off[key].is_known(domain, self._clock()):
+            return False
         if key in self._probes:
             return True
         known = (await self._look()).get(key)
-        return known is not None and (known.is_open or known.failures + 1 >= _IN_A_ROW or self._is_half(key))
+        in_a_row = self._cut_off[key].in_a_row if domain else known.failures if known else 0
+        return known is not None and (known.is_open or in_a_row + 1 >= _IN_A_ROW or self._is_half(key))
 
     async def note(self, channel: str, provider: str, error: SendError) -> None:
         """Say what an error tells of the provider itself; whether it refuses our account, or doubts, others hold."""
@@ -182,14 +222,33 @@ class ProviderHealth:
             await self.unused(channel, provider)
         elif isinstance(error, PermanentSendError) or _is_own(error):
             await self.passed(channel, provider)
+        elif domain := getattr(error, "recipient_domain", ""):
+            await self._cut_off_for(domain, (channel, provider), error)
         else:
             await self.failed(channel, provider, error)
 
+    async def _cut_off_for(self, domain: str, key: Key, error: SendError) -> None:
+        """Count a call that nobody answered for a domain of its recipient's, where it is the first one for that."""
+        seen, now = self._cut_off[key], self._clock()
+        known = seen.is_known(domain, now)
+        seen.note(domain, now)
+        if known and key in self._probes:
+            self._probes.discard(key)
+            await self._write(_UNTOLD, _named(key))
+            self._read_at = float("-inf")
+        elif not known:
+            await self._fails(key, error, at_once=seen.in_a_row >= _IN_A_ROW, alone=True)
+
     async def failed(self, channel: str, provider: str, error: SendError) -> None:
         """A call failed, and it was not for the message's sake."""
-        key = (channel, provider)
-        at_once = self._is_half(key) or getattr(error, "foreign", False)
+        await self._fails((channel, provider), error, at_once=getattr(error, "foreign", False))
+
+    async def _fails(self, key: Key, error: SendError, *, at_once: bool, alone: bool = False) -> None:
+        """Count a failure; `alone`: this process counts those in a row by itself, and tells what comes of it."""
+        at_once = self._is_half(key) or at_once
         self._calls[key].append((self._clock(), False))
+        if alone and not (at_once or key in self._probes):
+            return
         values = {
             **_named(key),
             "code": error.code,
@@ -204,7 +263,7 @@ class ProviderHealth:
         row = await self._write(_FAILED, values)
         if row is not None and row.opens:
             self._log.error(
-                "provider {} fails: {} [{}]; it is let be but for a probe", provider, error.message, error.code
+                "provider {} fails: {} [{}]; it is let be but for a probe", key[1], error.message, error.code
             )
         # What is being read may be from before: nobody calls by that.
         self._read_at, self._reading, self._failed_since = float("-inf"), None, True
@@ -213,6 +272,7 @@ class ProviderHealth:
         """A call was answered as it should be, whatever the answer says of the message."""
         key = (channel, provider)
         self._calls[key].append((self._clock(), True))
+        self._cut_off[key].in_a_row = 0
         known = (self._known or {}).get(key)
         if known is None or not (known.failures or known.is_open):
             return

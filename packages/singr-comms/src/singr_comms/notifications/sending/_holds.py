@@ -99,8 +99,9 @@ class Holds:
             pause = self._pauses[key] = _Pause(now, now, _FIRST_PAUSE)
             self._gauge.labels(channel, provider).set(1)
             _log.error(
-                "provider {} refuses us: {} [{}]; its messages are kept until it accepts them again",
+                "provider {} {}: {} [{}]; its messages wait until it takes them",
                 provider,
+                "says later" if getattr(error, "later", False) else "refuses us",
                 error.message,
                 error.code,
             )
@@ -157,7 +158,7 @@ class Holds:
         if pause is None:
             return False
         self._gauge.labels(*key).set(0)
-        _log.info("provider {} accepts our account again, after {:.0f} s", key[1], self._clock() - pause.since)
+        _log.info("provider {} takes our messages again, after {:.0f} s", key[1], self._clock() - pause.since)
         return True
 
 

@@ -15,8 +15,8 @@ _MARGIN: Final = 2.0  # seconds between an attempt's beginning and its call
 
 
 def shut(provider: str, wait: float, *, refuses: bool) -> Wait:
-    """The door of a provider that is not called for so long, since it refuses our account, or fails."""
-    what, code = ("refuses our account", REFUSED) if refuses else ("fails", FAILING)
+    """The door of a provider that is not called for so long, since it takes nothing from us, or fails."""
+    what, code = ("takes nothing from us for now", REFUSED) if refuses else ("fails", FAILING)
     return wait, f"{provider} {what}", code
 
 

@@ -16,8 +16,9 @@ from singr_comms._errors import (
     UnknownOutcomeError,
 )
 from singr_comms._masking import scrub
-from singr_comms.providers._account_words import names_our_account, without_addresses
+from singr_comms.providers._account_words import names_our_account, without_hosts
 from singr_comms.providers._smtp._encryption import about_certificate, about_encryption, of_encryption
+from singr_comms.providers._smtp._own_words import domain_of, own_words
 
 MALFORMED: Final = "Malformed answer: "
 _MALFORMED_TO_LIBRARY: Final = "Malformed SMTP response line: "
@@ -29,6 +30,8 @@ _PERMANENT: Final = range(500, 600)
 # not know, or not now (RFC 5321): none of that is the recipient's doing.
 _ABOUT_US: Final = frozenset({421, 432, 454, 500, 502, 503, 504, 521, 523, 524, 525, *range(530, 540)})
 _ABOUT_THEM: Final = frozenset({551, 556})  # moved elsewhere; a domain that takes no mail (RFC 5321, RFC 7504)
+_NETWORK: Final = 4  # subjects of RFC 3463
+_POLICY: Final = "7"
 _ENHANCED: Final = re.compile(r"(?<![0-9.])[45]\.([0-9]{1,3})\.([0-9]{1,3})(?!\.?[0-9])")
 # Sender addresses, a system that takes no mail, sending limits, sign-in, signatures of our domain, our host's name and
 # reputation (RFC 3463, RFC 7372, RFC 8617, and the large relays).
@@ -52,6 +55,7 @@ _OUR_HOST: Final = re.compile(
     r"\bptr\b|reverse (dns|host ?name|lookup)|rdns|blocked (using|by|via) \S+\.\S+|outbound ?spam|bad outbound|"
     r"your network is|\bon our block ?list"
 )
+_GREYLIST: Final = re.compile(r"gr[ae]y-?list")
 # Words in which servers speak of whom a message goes to, of their accounts and limits.
 _OF_RECIPIENT: Final = re.compile(
     r"tried to reach|trying to reach|attempted to reach|\b(user|recipient|customer|subscriber|member)('s|s')? "
@@ -112,23 +116,25 @@ class Stage(Enum):
     """The message itself."""
 
 
-def sort_error(error: Exception, stage: Stage, host: str) -> SendError:
-    """What went wrong with a delivery to `host`, as whoever sends must know it.
+def sort_error(error: Exception, stage: Stage, host: str, recipient: str = "") -> SendError:
+    """What went wrong with a delivery by `host` to `recipient`, as whoever sends must know it.
 
     Whatever a server refuses before it heard of a recipient is about us. So is the sender. Of the rest, codes and words
-    tell; addresses in the words are passed over, since anybody chooses what their own address says.
+    tell; what the recipient chose, and what their server said, is passed over: anybody writes there what they like.
     """
     if refuses_pipelining(error):
         return TransientError("smtp_503", "the mail server takes commands one by one: so the next try sends them")
     if isinstance(error, aiosmtplib.SMTPResponseException) and error.code in _FAILURE:
         words = f"the mail server answered {error.code}: {scrub(error.message)}"
         code = f"smtp_{error.code}"
-        ours = is_about_us(error.code, error.message, stage)
+        ours = is_about_us(error.code, error.message, stage, recipient)
         if ours:
-            return AccountRefusedError(code, words, only_some=_only_some(error.message))
+            own, _ = own_words(error.message, recipient)
+            some = _OPEN_TO_SOME.search(own) is not None
+            return AccountRefusedError(code, words, only_some=some, later=_says_later(error.code, own))
         later = partial(TransientError, about_recipient=ours is False, waits=True)
         return (PermanentSendError if error.code in _PERMANENT else later)(code, words, doubtful=ours is None)
-    return _unusable(error, stage, host) or _broken_off(error, stage, host)
+    return _unusable(error, stage, host) or _broken_off(error, stage, host, recipient)
 
 
 def _unusable(error: Exception, stage: Stage, host: str) -> AccountRefusedError | None:
@@ -143,17 +149,21 @@ def _unusable(error: Exception, stage: Stage, host: str) -> AccountRefusedError 
     return None
 
 
-def _broken_off(error: Exception, stage: Stage, host: str) -> SendError:
+def _broken_off(error: Exception, stage: Stage, host: str, recipient: str) -> SendError:
     code = "timeout" if isinstance(error, TimeoutError) else "connection"
     secured = of_encryption(error)
-    what = "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
-    if secured is not None:
+    what = "the connection failed" if stage is Stage.CONNECT else "the connection was lost"
+    if isinstance(error, TimeoutError):
+        what = "no answer in time"
+    elif secured is not None:
         what = about_encryption(secured, host)
     elif isinstance(error, aiosmtplib.SMTPResponseException):
         what = f"an answer that makes no sense ({_in_its_words(error)})"
     if stage is Stage.CONTENT:
         return UnknownOutcomeError(code, f"{what} while the mail server took the message")
-    return TransientError(code, f"{what} before the message was handed over", waits=True)
+    # A server that asks the recipient's own one first is as slow as that.
+    domain = domain_of(recipient) if stage is Stage.RECIPIENT else ""
+    return TransientError(code, f"{what} before the message was handed over", waits=True, recipient_domain=domain)
 
 
 def _in_its_words(error: aiosmtplib.SMTPResponseException) -> str:
@@ -188,27 +198,41 @@ def refuses_pipelining(error: BaseException) -> bool:
     )
 
 
-def is_about_us(code: int, message: str, stage: Stage) -> bool | None:
+def is_about_us(code: int, message: str, stage: Stage, recipient: str = "") -> bool | None:
     """Whether a refusal concerns our account, server or sender (True), or the recipient or the message (False).
 
-    None where nothing tells: whoever sends watches whether others are refused alike.
+    None where nothing tells: whoever sends watches whether others are refused alike. A "later" that does not clearly
+    speak of us is never watched so once a recipient was named: it costs no message, and others have nothing to do with
+    it.
     """
     if stage in {Stage.CONNECT, Stage.SIGN_IN, Stage.SENDER} or code in _ABOUT_US:
         return True
-    words = without_addresses(message)
-    known = _by_status(message, words)
+    words, quotes = own_words(message, recipient)
+    later = code not in _PERMANENT
+    if later and _GREYLIST.search(words):
+        return False
+    known = _by_status(words, stage, later=later)
     if known is None:
         known = _by_words(words, stage)
-    return False if known is None and code in _ABOUT_THEM else known
+    if known is None and (quotes or code in _ABOUT_THEM or (later and _of_one(words, stage))):
+        return False
+    return known
 
 
-def _only_some(message: str) -> bool:
-    return _OPEN_TO_SOME.search(without_addresses(message)) is not None
+def _of_one(words: str, stage: Stage) -> bool:
+    """Whether "later" speaks of one message: at its recipient, and where a policy looked at it (RFC 3463 3.8)."""
+    enhanced = _ENHANCED.search(words)
+    return stage is Stage.RECIPIENT or (enhanced is not None and enhanced[1] == _POLICY)
 
 
-def _by_status(message: str, words: str) -> bool | None:
+def _says_later(code: int, words: str) -> bool:
+    words = without_hosts(words)
+    return code not in _PERMANENT and not (names_our_account(words) or _OUR_ACCOUNT.search(words))
+
+
+def _by_status(words: str, stage: Stage, *, later: bool) -> bool | None:
     """What the enhanced status tells (RFC 3463); None where it leaves it to the words."""
-    enhanced = _ENHANCED.search(message)
+    enhanced = _ENHANCED.search(words)
     if enhanced is None:
         return None
     subject, detail = int(enhanced[1]), int(enhanced[2])
@@ -216,15 +240,18 @@ def _by_status(message: str, words: str) -> bool | None:
         return True
     if (subject, detail) in _THEIRS:
         return False
+    if stage is Stage.RECIPIENT and (subject == 1 or (later and subject == _NETWORK)):  # their address, or its server
+        return False
     if subject in {1, 2, 6} or (subject, detail) == (3, 4):  # address, mailbox, content, size
         return "outboundspam" in words
     return None
 
 
 def _by_words(words: str, stage: Stage) -> bool | None:
-    if names_our_account(words) or _OUR_HOST.search(words):
+    plain = without_hosts(words)
+    if names_our_account(plain) or _OUR_HOST.search(plain):
         return True
     if _OF_RECIPIENT.search(words):
         return False
-    later = stage in {Stage.DATA, Stage.CONTENT} and _OUR_ACCOUNT_LATER.search(words) is not None
-    return True if later or _OUR_ACCOUNT.search(words) else None
+    later = stage in {Stage.DATA, Stage.CONTENT} and _OUR_ACCOUNT_LATER.search(plain) is not None
+    return True if later or _OUR_ACCOUNT.search(plain) else None
