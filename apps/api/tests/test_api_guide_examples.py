@@ -272,6 +272,7 @@ def test_guide_shows_the_examples_as_they_are_tested() -> None:
     guide = "".join(page.read_text(encoding="utf-8") for page in GUIDES.glob("*.md"))
     for path in sorted((GUIDES / "examples").glob("*.py")):
         assert f"(examples/{path.name})" in guide
+    programs = [path.read_text(encoding="utf-8") for path in (GUIDES / "examples").rglob("*.py")]
     for block in guide.split("```python\n")[1:]:
         code = block.split("```")[0].strip("\n")
-        assert any(code in path.read_text(encoding="utf-8") for path in (GUIDES / "examples").glob("*.py")), code
+        assert any(code in program for program in programs), code

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from io import StringIO
 from pathlib import Path
 
 import psycopg
@@ -19,10 +20,10 @@ EXAMPLES = Path(__file__).parents[3] / "docs/guides/examples"
 def own_alembic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     """What `alembic init migrations` makes, with the guide's env.py."""
     monkeypatch.setattr(sys, "path", [*sys.path, str(EXAMPLES)])
-    config = Config(tmp_path / "alembic.ini")
+    config = Config(tmp_path / "alembic.ini", stdout=StringIO())
     command.init(config, str(tmp_path / "migrations"))
     shutil.copy(EXAMPLES / "parcel_tables/env.py", tmp_path / "migrations/env.py")
-    return Config(tmp_path / "alembic.ini")
+    return Config(tmp_path / "alembic.ini", stdout=StringIO())
 
 
 @pytest.mark.parametrize("is_first", [True, False], ids=["before Singr's", "after Singr's"])
