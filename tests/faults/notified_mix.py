@@ -260,8 +260,18 @@ def trouble(apart: Apart, chance: random.Random) -> None:
             ("fail_next", {"status": 429, "times": 2, "retry_after": 1}),
         )
     )
+    _control(chance.choice(apart.addresses), action, how)
+
+
+def calm(apart: Apart) -> None:
+    """Let providers behave well. Beside an open breaker, which tries one message a minute, trouble piles up."""
+    for provider in apart.addresses:
+        _control(provider, "reset", {})
+
+
+def _control(provider: str, action: str, how: Mapping[str, Any]) -> None:
     with contextlib.suppress(httpx.HTTPError):  # it may have fallen
-        httpx.post(f"{chance.choice(apart.addresses)}/_control/{action}", json=how, timeout=5.0, trust_env=False)
+        httpx.post(f"{provider}/_control/{action}", json=how, timeout=5.0, trust_env=False)
 
 
 def account(site: Site, apart: Apart, mix: Mix) -> dict[str, int]:

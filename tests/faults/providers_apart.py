@@ -48,6 +48,10 @@ class OnFile(Simulator):
     def remember(self, one: Taken) -> None:
         """Know of a message from before."""
 
+    def reset(self) -> None:
+        """Behave well from now on; what was taken stays on file."""
+        self.faults.clear()
+
     async def respond(self, request: Request, answer: Answer) -> Response:
         await asyncio.sleep(_WAY)
         response = await super().respond(request, answer)

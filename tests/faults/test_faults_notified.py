@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from faults.harness import Site, until
-from faults.notified_mix import Mix, Steering, account, appoint, call, news, settle, trouble
+from faults.notified_mix import Mix, Steering, account, appoint, call, calm, news, settle, trouble
 from faults.test_faults_everything import WITHOUT_END, Parts, ask_now, quiet, under_kills
 from faults.test_faults_providers import AUTH_SECRET, where
 from providers_apart import Apart, kept_ports
@@ -45,6 +45,7 @@ def test_everything_killed_at_random_under_notifications_loses_none_and_doubles_
 
             accepted = under_kills(parts, [partial(asked, one) for one in batches], SECONDS, beside)
             steering.resume_all()
+            calm(apart)
             until(lambda: site.count(_DECIDING) == 0, within=600, what=lambda: f"all are decided: {site.jobs()}")
             quiet(site)
             ask_now(site, api)
