@@ -102,6 +102,7 @@ async def test_a_thread_of_dramatiqs_that_ended_is_told_and_replaced(settings, s
     transport.told(Queue.DEFAULT)
     await until(lambda: received == [ticket])
     await asyncio.to_thread(transport.stop)
+    transport.close()
 
 
 async def test_a_worker_whose_thread_of_dramatiqs_ended_receives_tickets_again(db, settings, working, reaches):

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import redis.asyncio
@@ -58,6 +58,7 @@ class JobWorker:
     """
 
     _has_begun = False
+    _is_hurried = False
 
     def __init__(
         self,
@@ -116,8 +117,8 @@ class JobWorker:
     async def run(self) -> None:
         """Work until `stop` is called; returns when all work in hand is finished or handed back.
 
-        Cancelled, it does the same. Cancelled once more it ends at once: what is at work is cut off, and its lease
-        runs out, as that of a killed process does.
+        Cancelled, it does the same. Cancelled once more it cuts off what is at work and hands that back, with no
+        attempt counted; nothing keeps it from its end.
         """
         self._has_begun = True
         try:
@@ -136,17 +137,35 @@ class JobWorker:
         try:
             await asyncio.wait([stop, writing, serving, *finding], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            try:
-                await cancel_until_ended([*finding, stop])
-                await _cancel([*finding, stop])
-                await self._drain()
-            finally:
-                self._runner.cut_off()
-                failed = [task for task in [writing, serving, *finding] if task.done() and not task.cancelled()]
-                await _cancel([serving, writing])
-                await self._waker.close()
+            failed = await self._end([*finding, stop], [serving, writing])
         for task in failed:
             task.result()
+
+    async def _end(self, finding: list[asyncio.Task[Any]], doing: list[asyncio.Task[Any]]) -> list[asyncio.Task[Any]]:
+        """Drain, whoever cancels meanwhile, so that no task, thread or connection is left; gives what ended before."""
+        ending, cancelled = asyncio.create_task(self._wind_up(finding, doing)), None
+        while not ending.done():
+            try:
+                await asyncio.wait([ending])
+            except asyncio.CancelledError as error:
+                cancelled, self._is_hurried = error, True
+                self._runner.cut_off()
+        failed = ending.result()
+        if cancelled is not None:
+            raise cancelled
+        return failed
+
+    async def _wind_up(
+        self, finding: list[asyncio.Task[Any]], doing: list[asyncio.Task[Any]]
+    ) -> list[asyncio.Task[Any]]:
+        await cancel_until_ended(finding)
+        await _cancel(finding)
+        await self._drain()
+        failed = [task for task in [*doing, *finding] if task.done() and not task.cancelled()]
+        await _cancel(doing)
+        await _end_transport(self._transport.close)
+        await self._waker.close()
+        return failed
 
     def _begin_finding(self) -> list[asyncio.Task[None]]:
         return [
@@ -167,13 +186,10 @@ class JobWorker:
         ]
 
     async def _drain(self) -> None:
-        try:
-            await asyncio.to_thread(self._transport.stop)
-        except Exception as error:  # noqa: BLE001 - its tickets come back when their leases run out
-            _log.warning("the ticket transport did not stop: {}", type(error).__name__)
+        await _end_transport(self._transport.stop)
         await self._dispatcher.give_back()
         leaving = asyncio.create_task(self._presence.leave())  # beside the stop, which has 30 s in all
-        await self._runner.stop(self.options.grace)
+        await self._runner.stop(0.0 if self._is_hurried else self.options.grace)
         await leaving
         await self._minutes.leave()
 
@@ -240,6 +256,13 @@ async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:
     for task in tasks:
         with contextlib.suppress(asyncio.CancelledError, Exception):
             await task
+
+
+async def _end_transport(step: Callable[[], None]) -> None:
+    try:
+        await asyncio.to_thread(step)
+    except Exception as error:  # noqa: BLE001 - its tickets come back when their leases run out
+        _log.warning("the ticket transport did not stop: {}", type(error).__name__)
 
 
 def _check_needs(jobs: Jobs, resources: Mapping[type, Any]) -> None:

@@ -117,6 +117,9 @@ class TicketTransport:
             if self._worker is not None:
                 self._worker.stop(timeout=_STOPPING_MS)
                 self._worker = None
+
+    def close(self) -> None:
+        """Close the connections, once nothing is sent any more: a ticket that is sent later opens another."""
         self._broker.close()
 
     def _work(self) -> dramatiq.Worker:
