@@ -29,18 +29,18 @@ class Clock:
 class Desk:
     """One sender as a worker keeps it, on a clock that tests move."""
 
-    def __init__(self, bench: Any) -> None:
+    def __init__(self, bench: Any, email: Any = None) -> None:
         self.bench = bench
         self.clock = Clock()
-        self.sender: MessageSender = bench.sender()
+        self.sender: MessageSender = bench.sender(email=email)
         self.sender._holds._clock = self.clock
 
-    async def send(self, message_id: UUID, *, last: bool = False) -> Any:
-        return await self.sender.send_email(message_id, organization_id=ORGANIZATION, is_last_attempt=last)
+    async def send(self, message_id: UUID, *, last: bool = False, whose: UUID = ORGANIZATION) -> Any:
+        return await self.sender.send_email(message_id, organization_id=whose, is_last_attempt=last)
 
-    async def held(self, message_id: UUID, *, last: bool = False) -> RetryLater:
+    async def held(self, message_id: UUID, *, last: bool = False, whose: UUID = ORGANIZATION) -> RetryLater:
         with pytest.raises(RetryLater) as caught:
-            await self.send(message_id, last=last)
+            await self.send(message_id, last=last, whose=whose)
         return caught.value
 
     def gauge(self) -> float:

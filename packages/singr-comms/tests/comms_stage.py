@@ -7,7 +7,7 @@ import pytest
 from comms_desk import ORGANIZATION, SONG, Clock
 from sqlalchemy import text
 
-from singr_comms import EmailMessage, MemoryEmailProvider, MemorySmsProvider, TransientError
+from singr_comms import EmailMessage, MemoryEmailProvider, TransientError
 from singr_comms.notifications import MessageSender
 from singr_dev.clock import VirtualClock
 from singr_jobs import RetryLater
@@ -32,16 +32,7 @@ class Process:
 
     def __init__(self, bench: Any, now: Clock, *providers: Named) -> None:
         self.bench = bench
-        self.sender = MessageSender(
-            bench.db,
-            bench.sealer,
-            email=providers,
-            sms=MemorySmsProvider(),
-            push=bench.push,
-            limits=bench.limits,
-            metrics=bench.metrics,
-            in_flight=0.0,
-        )
+        self.sender: MessageSender = bench.sender(email=providers)
         self.sender._health._clock = now
 
     async def send(self, message_id: UUID, *, last: bool = False) -> str | None:

@@ -313,11 +313,11 @@ class LedgerBench:
         self.metrics: Metrics = build_metrics()
         self.limits = LimitSettings()
 
-    def sender(self, *, in_flight: float | None = 0.0, db: Any = None) -> MessageSender:
+    def sender(self, *, in_flight: float | None = 0.0, db: Any = None, email: Any = None) -> MessageSender:
         return MessageSender(
             db or self.db,
             self.sealer,
-            email=self.email,
+            email=email or self.email,
             sms=self.sms,
             push=self.push,
             limits=self.limits,

@@ -14,6 +14,7 @@ from singr_comms import (
     UnknownOutcomeError,
 )
 from singr_comms.notifications.sending import _sender
+from singr_db import new_id
 from singr_dev.clock import VirtualClock
 from singr_jobs import PermanentError
 from singr_jobs.running._failures import outage_behind
@@ -210,6 +211,40 @@ async def test_one_at_a_time_finds_out_whether_several_in_a_row_are_still_refuse
     desk.clock.now += 3
     assert [(await desk.held(message_id)).counts for message_id in messages[3:]] == [False, False]
     assert desk.bench.email.calls == 4
+
+
+async def test_answers_to_one_organizations_recipients_hold_nobody_elses_messages(desk: Desk) -> None:
+    """It may choose recipients whose own servers have the provider say so, and one mail of another shows it."""
+    mine, other = await several(desk, 4), new_id()
+    theirs = [await desk.bench.queue(SONG, to=f"guest{number}@example.com", organization=other) for number in range(2)]
+    desk.bench.email.fail_next(*[untold()] * 3)
+    for message_id in mine:
+        await desk.held(message_id)
+    await desk.send(theirs[0], whose=other)
+    assert (desk.gauge(), await desk.refusals()) == (0, [])
+    await desk.send(mine[3])
+    desk.bench.email.fail_next(untold())
+    assert (await desk.held(mine[0])).counts, "it may be about its recipient"
+    await desk.send(theirs[1], whose=other)
+
+
+async def test_same_answer_to_another_organization_as_well_holds_both(desk: Desk) -> None:
+    mine, other = await several(desk, 3), new_id()
+    theirs = [await desk.bench.queue(SONG, to=f"guest{number}@example.com", organization=other) for number in range(2)]
+    desk.bench.email.fail_next(*[untold()] * 4)
+    for message_id in mine:
+        await desk.held(message_id)
+    assert not (await desk.held(theirs[0], last=True, whose=other)).counts, "what is about us costs no message"
+    assert (await desk.held(theirs[1], whose=other)).code == "provider_refused"
+    assert desk.bench.email.calls == 4
+
+
+async def test_what_is_about_our_account_holds_all_organizations(desk: Desk) -> None:
+    [mine, *_], other = await several(desk, 3), new_id()
+    theirs = await desk.bench.queue(SONG, to="guest@example.com", organization=other)
+    desk.bench.email.fail_next(REFUSED)
+    await desk.held(mine)
+    assert (await desk.held(theirs, whose=other)).code == "provider_refused"
 
 
 @pytest.mark.parametrize("between", [None, PermanentSendError("smtp_550", "no such user")], ids=["sent", "unknown"])

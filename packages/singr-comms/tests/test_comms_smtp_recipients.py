@@ -6,14 +6,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from comms_desk import ORGANIZATION, SONG, Clock
+from comms_desk import SONG, Desk
 from comms_smtp_script import DROP, SENDER, SILENCE, Script
-from sqlalchemy import text
 
 from singr_comms import SmtpProvider
-from singr_comms.notifications import MessageSender
 from singr_dev.clock import VirtualClock
-from singr_jobs import RetryLater
 
 TOO_LONG = "250-" + "x" * 40_000
 LATER = "451 4.7.1 Greylisting in action, please come back later"
@@ -21,44 +18,25 @@ QUOTED = "451 could not verify recipient: mx.evil.example [203.0.113.9] said: 55
 VICTIM = "reader@well.example"
 
 
-class Office:
-    """A worker's sender before a mail server that follows a script."""
+class Office(Desk):
+    """One sender before a mail server that follows a script; its messages' time passes with its own."""
 
-    def __init__(self, bench: Any, clock: VirtualClock, provider: SmtpProvider) -> None:
-        self.bench, self.clock, self.now = bench, clock, Clock()
-        self.sender = MessageSender(
-            bench.db,
-            bench.sealer,
-            email=provider,
-            sms=bench.sms,
-            push=bench.push,
-            limits=bench.limits,
-            metrics=bench.metrics,
-            in_flight=0.0,
-        )
-        self.sender._health._clock = self.sender._holds._clock = self.now
+    def __init__(self, bench: Any, time: VirtualClock, provider: SmtpProvider) -> None:
+        super().__init__(bench, provider)
+        self.time = time
+        self.sender._health._clock = self.clock
 
     def advance(self, seconds: float) -> None:
-        self.clock.advance(seconds=seconds)
-        self.now.now += seconds
+        self.time.advance(seconds=seconds)
+        self.clock.now += seconds
 
     async def queue(self, to: str = VICTIM) -> UUID:
         message_id: UUID = await self.bench.queue(SONG, to=to)
         return message_id
 
-    async def send(self, message_id: UUID, *, last: bool = False) -> Any:
-        return await self.sender.send_email(message_id, organization_id=ORGANIZATION, is_last_attempt=last)
-
-    async def waits(self, message_id: UUID, *, last: bool = False) -> RetryLater:
-        with pytest.raises(RetryLater) as caught:
-            await self.send(message_id, last=last)
-        return caught.value
-
     async def pauses(self) -> list[tuple[bool, float]]:
-        async with self.bench.db.platform() as session:
-            rows = await session.execute(text("SELECT opened_at IS NOT NULL, pause FROM provider_health"
-                                              " WHERE provider = 'smtp'"))  # fmt: skip
-            return [tuple(row) for row in rows]
+        rows = await self.sql("SELECT opened_at IS NOT NULL, pause FROM provider_health WHERE provider = 'smtp'")
+        return [tuple(row) for row in rows]
 
 
 @asynccontextmanager
@@ -76,7 +54,7 @@ async def failing(one: Office, *domains: str) -> list[UUID]:
     """Messages to somebody at each of these, tried once."""
     messages = [await one.queue(f"person{number}@{domain}") for number, domain in enumerate(domains)]
     for message_id in messages:
-        await one.waits(message_id)
+        await one.held(message_id)
     return messages
 
 
@@ -89,7 +67,7 @@ async def test_later_to_a_dozen_recipients_stops_nobody_elses_mail(
 ) -> None:
     async with office(bench, clock, Script(recipients={"evil.example": answer})) as one:
         messages = await failing(one, *["evil.example"] * 12)
-        assert {(await one.waits(each, last=True)).code for each in messages} == {
+        assert {(await one.held(each, last=True)).code for each in messages} == {
             "smtp_451" if "451" in answer else "smtp_452"
         }
         await one.send(await one.queue())
@@ -107,7 +85,7 @@ async def test_dozen_recipients_of_one_domain_that_nobody_answers_for_stop_nobod
     async with office(bench, clock, script, timeout=0.2) as one:
         messages = await failing(one, *[f"host{number}.evil.example" for number in range(12)])
         for message_id in messages * 2:
-            assert (await one.waits(message_id, last=True)).code in {"timeout", "connection"}, "it waits by itself"
+            assert (await one.held(message_id, last=True)).code in {"timeout", "connection"}, "it waits by itself"
         one.advance(2)
         await one.send(await one.queue())
         assert await one.pauses() == [(False, 0.0)]
@@ -119,7 +97,7 @@ async def test_ten_domains_that_nobody_answers_for_open_the_breaker_and_the_next
     async with office(bench, clock, Script(recipients={".example": DROP})) as one:
         await failing(one, *DOMAINS[:9])
         assert await one.pauses() == [(False, 0.0)]
-        tenth = await one.waits(await one.queue(f"jane@{DOMAINS[9]}"))
+        tenth = await one.held(await one.queue(f"jane@{DOMAINS[9]}"))
         assert (tenth.code, tenth.counts) == ("provider_failing", False)
         assert await one.pauses() == [(True, 5.0)]
         one.advance(6)
@@ -148,18 +126,18 @@ async def test_probe_for_a_domain_that_was_cut_off_before_tells_nothing(bench: A
         messages = await failing(one, *DOMAINS)
         for _ in range(3):
             one.advance(6)
-            assert (await one.waits(messages[0], last=True)).code == "connection", "this one waits for itself"
+            assert (await one.held(messages[0], last=True)).code == "connection", "this one waits for itself"
             assert await one.pauses() == [(True, 5.0)]
         one.advance(6)
-        assert (await one.waits(await one.queue("jane@other.example"))).code == "provider_failing"
+        assert (await one.held(await one.queue("jane@other.example"))).code == "provider_failing"
         assert await one.pauses() == [(True, 10.0)], "a new domain tells that it fails still"
 
 
 async def test_busy_mail_server_is_said_to_say_later(bench: Any, clock: VirtualClock, lines: list[str]) -> None:
     async with office(bench, clock, Script(MAIL="421 4.3.2 too busy")) as one:
-        waits = await one.waits(await one.queue())
+        waits = await one.held(await one.queue())
         assert waits.message == "it waits: the mail server answered 421: 4.3.2 too busy"
-        assert (await one.waits(await one.queue())).message == "it waits: smtp takes nothing from us for now"
+        assert (await one.held(await one.queue())).message == "it waits: smtp takes nothing from us for now"
     told = [line for line in lines if "provider smtp" in line]
     assert len(told) == 1
     assert "provider smtp says later: the mail server answered 421" in told[0]
@@ -169,4 +147,4 @@ async def test_busy_mail_server_is_said_to_say_later(bench: Any, clock: VirtualC
 async def test_lost_connections_are_told_without_names_of_classes(bench: Any, clock: VirtualClock) -> None:
     async with office(bench, clock, Script(recipients={".example": DROP})) as one:
         [message_id] = await failing(one, "evil.example")
-        assert "it waits: the connection was lost before" in (await one.waits(message_id, last=True)).message
+        assert "it waits: the connection was lost before" in (await one.held(message_id, last=True)).message

@@ -25,18 +25,23 @@ _log = get_logger("singr_comms.holds")
 
 
 class _Pause(msgspec.Struct):
-    """A provider that refuses our account: since when, until when nobody asks it, and the pause after that."""
+    """A provider that refuses our account: since when, until when nobody asks it, and the pause after that.
+
+    Where its answers may be about recipients after all, `only` names the organizations whose messages met them.
+    """
 
     since: float
     until: float
     length: float
+    only: set[UUID] | None
 
 
 class _Streak(msgspec.Struct):
-    """The same answer to one recipient after the other, each of whom it may be about."""
+    """The same answer to one recipient after the other, each of whom it may be about, and whose messages those were."""
 
     words: str
     recipients: set[bytes]
+    organizations: set[UUID]
 
 
 class Holds:
@@ -47,7 +52,8 @@ class Holds:
     itself: it must not hold up the others.
 
     An answer that does not tell whom it is about is about us once three different recipients got it in a row, and
-    nobody was accepted in between.
+    nobody was accepted in between. All three may be of one organization's choosing: so only those organizations are
+    held whose messages met it. The first message of another one meets it as well, or shows that it is about recipients.
 
     Args:
         metrics: shows `singr_provider_refused`.
@@ -69,10 +75,10 @@ class Holds:
         self._suspects: OrderedDict[UUID, int] = OrderedDict()
         self._streaks: dict[tuple[str, str], _Streak] = {}
 
-    def wait(self, channel: str, provider: str) -> float:
-        """Seconds until this message may be tried; 0.0: now. Of a held provider's, one is let through as a probe."""
+    def wait(self, channel: str, provider: str, organization_id: UUID) -> float:
+        """Seconds until a message of this organization may be tried; 0.0: now. Of those held, one is let through."""
         pause = self._pauses.get((channel, provider))
-        if pause is None:
+        if pause is None or (pause.only is not None and organization_id not in pause.only):
             return 0.0
         now = self._clock()
         if now < pause.until:
@@ -80,8 +86,10 @@ class Holds:
         pause.until = now + self._longest_call(channel, provider)  # the others wait for what comes of this one
         return 0.0
 
-    def refused(self, channel: str, provider: str, message_id: UUID, error: SendError) -> float | None:
-        """Hold the provider; returns the seconds after which to try this message again.
+    def refused(
+        self, channel: str, provider: str, message_id: UUID, error: SendError, *, only: set[UUID] | None = None
+    ) -> float | None:
+        """Hold the provider, for these organizations `only`, or for all; returns the seconds until the next try.
 
         None where others were accepted since this message was refused before: then it is the message's own fault.
         """
@@ -96,7 +104,7 @@ class Holds:
             self._suspects.popitem(last=False)
         pause = self._pauses.get(key)
         if pause is None:
-            pause = self._pauses[key] = _Pause(now, now, _FIRST_PAUSE)
+            pause = self._pauses[key] = _Pause(now, now, _FIRST_PAUSE, only)
             self._gauge.labels(channel, provider).set(1)
             _log.error(
                 "provider {} {}: {} [{}]; its messages wait until it takes them",
@@ -105,13 +113,21 @@ class Holds:
                 error.message,
                 error.code,
             )
+        pause.only = None if only is None or pause.only is None else pause.only | only
         length = min(max(pause.length, getattr(error, "retry_after", None) or 0.0), _LONGEST_PAUSE)
         pause.until, pause.length = now + length, min(pause.length * 2, _LONGEST_PAUSE)
         # Later than the others: whoever was refused last lets another one try first.
         return _spread(length) + _BESIDE_A_PROBE
 
     def doubted(
-        self, channel: str, provider: str, message_id: UUID, recipient: bytes, error: SendError
+        self,
+        channel: str,
+        provider: str,
+        message_id: UUID,
+        error: SendError,
+        *,
+        organization_id: UUID,
+        recipient: bytes,
     ) -> float | None:
         """Note an answer that does not tell whom it is about; as `refused`; None while it may be this one.
 
@@ -119,19 +135,21 @@ class Holds:
             channel: of the message.
             provider: who was called.
             message_id: the message.
-            recipient: a fingerprint of whom it goes to.
             error: the answer.
+            organization_id: whose message it is.
+            recipient: a fingerprint of whom it goes to.
         """
         words = f"{error.code} {_PARTICULAR.sub(' ', error.message.lower())}"
         streak = self._streaks.get((channel, provider))
         if streak is None or streak.words != words:
-            streak = self._streaks[channel, provider] = _Streak(words, set())
+            streak = self._streaks[channel, provider] = _Streak(words, set(), set())
+        streak.organizations.add(organization_id)
         if len(streak.recipients) < _IN_A_ROW:
             streak.recipients.add(recipient)
         if len(streak.recipients) < _IN_A_ROW:
             self.passed(channel, provider, accepted=False)
             return None
-        return self.refused(channel, provider, message_id, error)
+        return self.refused(channel, provider, message_id, error, only=streak.organizations)
 
     def passed(self, channel: str, provider: str, *, accepted: bool) -> bool:
         """A call ended otherwise; returns whether the provider is believed to accept our account only since now.

@@ -148,7 +148,7 @@ class MessageSender:
         line_up = self._line_ups[channel]
         outfit = Outfit(self._brands, organization_id, message_id)
         one = Try(message_id, organization_id, channel, line_up[0], is_last_attempt, outfit, may_wait=may_wait)
-        open_ones, waits = await self._open_ones(channel, line_up)
+        open_ones, waits = await self._open_ones(one, line_up)
         if not open_ones:
             raise await self._held(one, *min(waits))
         try:
@@ -184,19 +184,19 @@ class MessageSender:
         except InvalidMessageError as error:
             raise PermanentSendError("invalid_message", str(error)) from error
 
-    async def _open_ones(self, channel: str, line_up: Sequence[Provider]) -> tuple[Sequence[Provider], list[Wait]]:
-        return await from_first_open(line_up, partial(self._door, channel))
+    async def _open_ones(self, one: Try, line_up: Sequence[Provider]) -> tuple[Sequence[Provider], list[Wait]]:
+        return await from_first_open(line_up, partial(self._door, one))
 
-    async def _door(self, channel: str, provider: Provider) -> Wait | None:
-        refused = self._holds.wait(channel, provider.name)
-        wait = refused or await self._health.wait(channel, provider.name)
+    async def _door(self, one: Try, provider: Provider) -> Wait | None:
+        refused = self._holds.wait(one.channel, provider.name, one.organization_id)
+        wait = refused or await self._health.wait(one.channel, provider.name)
         return shut(provider.name, wait, refuses=bool(refused)) if wait else None
 
     async def _try(self, one: Try) -> Delivered:
         opening = await self._open(one)
         if isinstance(opening, Pinned):
             named = one.at(self._line_ups.provider(one.channel, opening.provider))
-            open_ones, waits = await self._open_ones(one.channel, (named.provider,))
+            open_ones, waits = await self._open_ones(one, (named.provider,))
             if not open_ones:
                 raise await self._held(named, *min(waits))
             return await self._try(named)
@@ -261,7 +261,7 @@ class MessageSender:
         moves = isinstance(error, TransientError) and not (error.doubtful or error.about_recipient)
         if not moves or begun.pinned or time.monotonic() - one.began > _TIME_FOR_ANOTHER:
             return None
-        open_ones, _ = await self._open_ones(one.channel, one.others)
+        open_ones, _ = await self._open_ones(one, one.others)
         if not open_ones:
             return None
         if isinstance(error, AccountRefusedError) and not error.only_some:
@@ -327,7 +327,8 @@ class MessageSender:
         if isinstance(error, AccountRefusedError) or (isinstance(error, TooManyRequestsError) and one.is_last_attempt):
             held = self._holds.refused(channel, provider, one.message_id, error)
         elif getattr(error, "doubtful", False):
-            held = self._holds.doubted(channel, provider, one.message_id, begun.recipient, error)
+            whose, whom = one.organization_id, begun.recipient
+            held = self._holds.doubted(channel, provider, one.message_id, error, organization_id=whose, recipient=whom)
         elif not isinstance(error, TooManyRequestsError):
             await self._answered(one, accepted=isinstance(error, PermanentSendError))
         if held is not None:
