@@ -16,9 +16,7 @@ from singr_db.schema._ours import is_compared
 from singr_db.tables import Base
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy gives it no types
-_WHAT = {"index": "the index {name} of {table}", "constraint": "the constraint {name} of {table}"} | {
-    "fk": "the foreign key {name} of {table}"
-}
+_WHAT = {"index": "index", "constraint": "constraint", "fk": "foreign key"}
 
 
 def different(connection: Connection) -> Iterator[str]:
@@ -53,7 +51,7 @@ def _place(one: tuple[Any, ...]) -> tuple[str, str, str]:
 
 
 def _added(what: str, lacked: Any, *, changed: bool) -> str:
-    words = _WHAT[what].format(name=lacked.name, table=lacked.table.name)
+    words = f"the {_WHAT[what]} {lacked.name} of {lacked.table.name}"
     words += " is not as it should be" if changed else " is missing"
     if what != "index":
         return words
