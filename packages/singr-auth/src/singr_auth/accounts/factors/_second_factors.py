@@ -154,11 +154,10 @@ class SecondFactors:
         await self._reauthentication.require_recent(session_id)
         secret = new_totp_secret()
         async with self._db.platform() as session:
-            user = await self._locked(session, user_id)
+            email = await self._locked(session, user_id)
             data = secret.reveal().encode()
             await self._challenges.replace_pending(session, "second_factor", user_id, "totp", data)
-            account: str = user
-        return TotpEnrolment(secret, Secret(provisioning_uri(secret, account=account, issuer=self._issuer)))
+        return TotpEnrolment(secret, Secret(provisioning_uri(secret, account=email, issuer=self._issuer)))
 
     async def confirm_totp(self, user_id: UUID, session_id: UUID, code: str, client: ClientInfo) -> tuple[Secret, ...]:
         """Put the secret that was drawn last in force, proved by one of its codes.
