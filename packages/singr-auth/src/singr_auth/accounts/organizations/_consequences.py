@@ -161,10 +161,11 @@ async def _revoke_fallen_invitations(session: AnySession, organization_id: UUID)
 
 
 async def lock_concerned(session: PlatformSession, user_id: UUID) -> list[UUID]:
-    """Return the same organizations, once changes of them wait for this transaction.
+    """Return the organizations where somebody is a member, holds credentials or has invitations open, locked.
 
-    Else what is being made there at this moment, say a key by a key of theirs, would be seen by nobody. The caller
-    holds the person's row: first a person, then organizations in the order of their ids, is the order everywhere.
+    Changes of them wait until the caller's transaction ends: else what is being made there at this moment, say a key by
+    a key of theirs, would be seen by nobody. The caller holds the person's row: first a person, then organizations in
+    the order of their ids, is the order everywhere.
     """
     found = list(await session.scalars(_CONCERNED, {"user_id": user_id}))
     await session.execute(_LOCK, {"organization_ids": found})
@@ -172,7 +173,7 @@ async def lock_concerned(session: PlatformSession, user_id: UUID) -> list[UUID]:
 
 
 async def organizations_concerned(session: PlatformSession, user_id: UUID) -> dict[UUID, Held]:
-    """Return where somebody is a member, holds credentials or has invitations open; locks them as `lock_concerned`.
+    """Return what may be done in each of the organizations that `lock_concerned` locks.
 
     Ask before a change of their account, and give it to `settle_person` after.
     """
