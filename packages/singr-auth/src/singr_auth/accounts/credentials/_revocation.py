@@ -6,6 +6,7 @@ later time. A successor that somebody else made, a person mostly, stays: they ha
 one has not. It answers for jobs of the old one. Nothing here commits: the caller's transaction does.
 """
 
+import datetime as dt
 from collections.abc import Collection, Iterable
 from typing import Any, Final
 from uuid import UUID
@@ -82,17 +83,11 @@ _WAITING: Final = (
     "created_by = ANY(:makers)"
     " AND (run_at > now() OR (flow_id IS NOT NULL AND EXISTS (SELECT FROM job_waiting AS w WHERE w.id = jobs.id)))"
 )
-_WITHIN: Final = {
-    "organization_id": "organization_id = :organization_id",
-    "since": "created_at >= :since",
-}
-_ANYWHERE: Final[tuple[str, ...]] = ()
+_HERE: Final = " AND organization_id = :organization_id"
+_SINCE: Final = " AND created_at >= :since"
 _CANCEL_JOBS: Final = {
-    within: sql_text(
-        cancel_where(" AND ".join([_WAITING, *(_WITHIN[name] for name in within)]), answer="count(*)"),
-        roles=("platform", "tenant"),
-    )
-    for within in (_ANYWHERE, ("organization_id",), ("since",))
+    within: sql_text(cancel_where(_WAITING + within, answer="count(*)"), roles=("platform", "tenant"))
+    for within in ("", _HERE, _SINCE, _HERE + _SINCE)
 }
 
 
@@ -183,15 +178,26 @@ async def revoke_where(
     )
 
 
-async def cancel_jobs(session: AsyncSession, makers: Iterable[str], **within: object) -> int:
+async def cancel_jobs(
+    session: AsyncSession,
+    makers: Iterable[str],
+    *,
+    organization_id: UUID | None = None,
+    since: dt.datetime | None = None,
+) -> int:
     """Cancel jobs that wait for a later time; returns how many did.
 
     Args:
         session: the caller's transaction.
         makers: who asked for them, as jobs name them.
-        within: of this `organization_id` only, or asked for `since` this moment only.
+        organization_id: of this organization only; None: of every one that the session may see.
+        since: asked for since this moment only; None: whenever.
     """
     names = sorted(makers)
     if not names:
         return 0
-    return int(await session.scalar(_CANCEL_JOBS[tuple(within)], {"makers": names, **within}) or 0)
+    within = "" if organization_id is None else _HERE
+    if since is not None:
+        within += _SINCE
+    values = {"makers": names, "organization_id": organization_id, "since": since}
+    return int(await session.scalar(_CANCEL_JOBS[within], values) or 0)
