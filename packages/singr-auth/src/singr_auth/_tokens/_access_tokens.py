@@ -20,7 +20,7 @@ import msgspec
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
 
-from singr_auth._tokens._keys import ALGORITHM, KeyRing, KeySource
+from singr_auth._tokens._keys import ALGORITHM, P256_ORDER, KeyRing, KeySource
 from singr_config import HoldsSecrets, PortableError, Secret
 from singr_config.clock import clock
 
@@ -35,7 +35,6 @@ AccessTokenProblem = Literal["malformed", "signature", "expired", "claims"]
 
 _LONGEST: Final = 4096
 _FORM: Final = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]{86})", re.ASCII)
-_ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # of P-256 (SP 800-186 3.2.1.3)
 _NUMBER_BYTES: Final = 32
 _LATEST: Final = 253_402_300_799  # the last second of the year 9999
 
@@ -275,7 +274,7 @@ def _read(text: str) -> tuple[_Header, bytes]:
             "malformed", f"An access token's header names ES256, a key and the type {TOKEN_TYPE}, and nothing else."
         ) from None
     r, s = int.from_bytes(signature[:_NUMBER_BYTES]), int.from_bytes(signature[_NUMBER_BYTES:])
-    if not (0 < r < _ORDER and 0 < s < _ORDER):
+    if not (0 < r < P256_ORDER and 0 < s < P256_ORDER):
         raise AccessTokenError("signature", "The token's signature is out of range.")
     return header, payload
 

@@ -14,6 +14,8 @@ from singr_config import PortableError, Secret
 
 ALGORITHM: Final = "ES256"
 _CURVE: Final = "P-256"
+P256_ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+"""How many points its base point makes (SP 800-186, 3.2.1.3): private keys, and numbers of signatures, are smaller."""
 _MOST_KEYS: Final = 32
 _LONGEST_ID: Final = 200
 

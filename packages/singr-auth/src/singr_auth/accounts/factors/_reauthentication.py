@@ -12,13 +12,10 @@ from singr_auth.accounts.factors._totp import Totp
 from singr_auth.accounts.people._users import user_by_id
 from singr_auth.accounts.proofs._presence import is_whole, require_recent
 from singr_auth.accounts.sign_in._completion import METHODS
-from singr_auth.accounts.sign_in._guard import SignInGuard
+from singr_auth.accounts.sign_in._guard import VERIFY_LIMIT_NAME, SignInGuard
 from singr_auth.accounts.sign_in._passwords import Passwords
 from singr_config import Secret
 from singr_db import Database, PlatformSession, sql_text
-
-VERIFY_LIMIT_NAME: Final = "second_factor.verify"
-"""Tries at second factors of all kinds are counted together, as `SignInGuard.limit_of_user` says."""
 
 _PROVED: Final = sql_text(
     """

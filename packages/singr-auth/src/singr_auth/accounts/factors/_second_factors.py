@@ -17,14 +17,14 @@ from singr_auth.accounts._errors import (
 )
 from singr_auth.accounts.audit._events import noting_refusals, record_event
 from singr_auth.accounts.factors._backup_codes import BackupCodes
-from singr_auth.accounts.factors._reauthentication import VERIFY_LIMIT_NAME, Reauthentication
+from singr_auth.accounts.factors._reauthentication import Reauthentication
 from singr_auth.accounts.factors._totp import Totp
 from singr_auth.accounts.notices._sending import OwnerNotices
 from singr_auth.accounts.proofs._challenges import Challenges
 from singr_auth.accounts.proofs._presence import count_as_whole
 from singr_auth.accounts.sessions._devices import distrust_devices
 from singr_auth.accounts.sessions._sessions import Sessions
-from singr_auth.accounts.sign_in._guard import SignInGuard
+from singr_auth.accounts.sign_in._guard import VERIFY_LIMIT_NAME, SignInGuard
 from singr_config import AuthSettings, HoldsSecrets, Secret
 from singr_db import Database, PlatformSession, sql_text
 

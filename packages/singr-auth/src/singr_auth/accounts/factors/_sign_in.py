@@ -17,22 +17,21 @@ from singr_auth.accounts._errors import (
 from singr_auth.accounts._results import SignedIn
 from singr_auth.accounts.audit._events import noting_refusals, record_event
 from singr_auth.accounts.factors._backup_codes import BackupCodes
-from singr_auth.accounts.factors._reauthentication import VERIFY_LIMIT_NAME
+from singr_auth.accounts.factors._second_factors import SentMethod
 from singr_auth.accounts.factors._totp import Totp
 from singr_auth.accounts.notices._notices import CodeByEmail, CodeBySms, EmailTarget, Notifier, PhoneVerifier
-from singr_auth.accounts.people._phones import SEND_LIMIT_NAME, phone_context
+from singr_auth.accounts.people._phones import phone_context
 from singr_auth.accounts.people._users import user_by_id
 from singr_auth.accounts.proofs._challenges import Challenge, Challenges
 from singr_auth.accounts.sessions._opening import Delivery
 from singr_auth.accounts.sign_in._completion import NOT_OFFERED, SignInCompletion
-from singr_auth.accounts.sign_in._guard import SignInGuard
+from singr_auth.accounts.sign_in._guard import SEND_LIMIT_NAME, VERIFY_LIMIT_NAME, SignInGuard
 from singr_auth.accounts.sign_in._passwords import Passwords
 from singr_config import Secret
 from singr_config.constants import SECOND_FACTOR
 from singr_db import Database, PlatformSession, Sealer, sql_text
 from singr_observability import Metrics, get_logger
 
-SentMethod = Literal["sms", "email", "verify"]
 SecondFactorMethod = Literal["totp", "sms", "email", "verify", "backup_code"]
 
 _TARGET: Final = sql_text(

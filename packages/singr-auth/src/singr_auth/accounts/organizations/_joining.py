@@ -14,6 +14,7 @@ from singr_auth.accounts.organizations._invitations import Invitations, invitati
 from singr_auth.accounts.organizations._organizations import Membership
 from singr_auth.accounts.people._registration import insert_verified
 from singr_auth.accounts.people._users import checked_name
+from singr_auth.accounts.proofs._one_time import OneTimeTokens
 from singr_config import Secret
 from singr_db import Database, PlatformSession, Sealer, sql_text
 
@@ -23,9 +24,6 @@ _INVITED: Final = sql_text(
     WHERE token_hash = :token_hash AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > now()
     FOR NO KEY UPDATE
     """
-)
-_KILL_TOKENS: Final = sql_text(
-    "UPDATE one_time_tokens SET used_at = now() WHERE user_id = :user_id AND used_at IS NULL"
 )
 
 
@@ -112,7 +110,7 @@ class InvitedRegistration:
         )
         if user_id is None:
             raise _has_account()
-        await session.execute(_KILL_TOKENS, {"user_id": user_id})
+        await OneTimeTokens.kill(session, user_id)
         await record_event(
             session, "account.registered", user_id=user_id, client=client, detail={"through": "invitation"}
         )

@@ -6,13 +6,12 @@ from uuid import UUID
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import NotAllowedError, PasskeyRefusedError, TokenRefusedError
 from singr_auth.accounts._results import SignedIn, SignInResult
-from singr_auth.accounts.factors._reauthentication import VERIFY_LIMIT_NAME
 from singr_auth.accounts.passkeys._forms import PasskeyAssertion
 from singr_auth.accounts.passkeys._proofs import PasskeyProofs
 from singr_auth.accounts.proofs._challenges import Challenge, Challenges
 from singr_auth.accounts.sessions._opening import Delivery
 from singr_auth.accounts.sign_in._completion import SignInCompletion
-from singr_auth.accounts.sign_in._guard import SignInGuard
+from singr_auth.accounts.sign_in._guard import VERIFY_LIMIT_NAME, SignInGuard
 from singr_config import Secret
 from singr_db import Database
 from singr_observability import Metrics

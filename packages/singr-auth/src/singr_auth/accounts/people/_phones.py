@@ -8,18 +8,17 @@ from sqlalchemy.exc import IntegrityError
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import CodeRefusedError, ConflictError, NotAllowedError, NotFoundError
 from singr_auth.accounts.audit._events import noting_refusals, record_event
-from singr_auth.accounts.factors._reauthentication import VERIFY_LIMIT_NAME, Reauthentication
+from singr_auth.accounts.factors._reauthentication import Reauthentication
 from singr_auth.accounts.notices._notices import CodeBySms, Notifier
 from singr_auth.accounts.notices._sending import OwnerNotices
 from singr_auth.accounts.people._users import PHONE_CONTEXT, checked_phone
 from singr_auth.accounts.proofs._challenges import Challenges
-from singr_auth.accounts.sign_in._guard import SignInGuard
+from singr_auth.accounts.proofs._one_time import OneTimeTokens
+from singr_auth.accounts.sign_in._guard import SEND_LIMIT_NAME, VERIFY_LIMIT_NAME, SignInGuard
 from singr_config.constants import SECOND_FACTOR
 from singr_db import Database, PlatformSession, Sealer, sql_text
 from singr_observability import mask_phone
 
-SEND_LIMIT_NAME: Final = "second_factor.send"
-"""Codes that are sent to a user are counted together, whatever for."""
 _METHOD: Final = "sms"
 
 _KEEP: Final = sql_text(
@@ -35,13 +34,6 @@ _REMOVE: Final = sql_text(
     """
 )
 _LOCK: Final = sql_text("SELECT phone_hash IS NOT NULL FROM users WHERE id = :user_id FOR NO KEY UPDATE")
-# What was sent to the number of before opens nothing any more.
-_VOID_LINKS: Final = sql_text(
-    """
-    UPDATE one_time_tokens SET used_at = now()
-     WHERE user_id = :user_id AND kind IN ('magic_link', 'password_reset') AND used_at IS NULL
-    """
-)
 _VOID_CODES: Final = sql_text(
     """
     UPDATE auth_challenges SET code_hash = NULL
@@ -182,8 +174,9 @@ class Phones:
 
     @staticmethod
     async def _void(session: PlatformSession, user_id: UUID) -> None:
-        for statement in (_VOID_LINKS, _VOID_CODES):
-            await session.execute(statement, {"user_id": user_id})
+        # What was sent to the number of before opens nothing any more.
+        await OneTimeTokens.kill(session, user_id, "magic_link", "password_reset")
+        await session.execute(_VOID_CODES, {"user_id": user_id})
 
 
 def phone_context(user_id: UUID) -> str:

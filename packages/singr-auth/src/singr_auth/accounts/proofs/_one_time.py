@@ -44,8 +44,12 @@ _FIND: Final = sql_text(
 _USE: Final = sql_text(
     "UPDATE one_time_tokens SET used_at = now() WHERE id = :id AND used_at IS NULL AND expires_at > now() RETURNING id"
 )
+# No kinds are all kinds, those that only the next release knows among them.
 _KILL: Final = sql_text(
-    "UPDATE one_time_tokens SET used_at = now() WHERE user_id = :user_id AND kind = ANY(:kinds) AND used_at IS NULL"
+    """
+    UPDATE one_time_tokens SET used_at = now()
+    WHERE user_id = :user_id AND used_at IS NULL AND (kind = ANY(:kinds) OR :kinds = CAST('{}' AS text[]))
+    """
 )
 _TRY_CODE: Final = sql_text(
     """
@@ -149,9 +153,10 @@ class OneTimeTokens:
         if await session.scalar(_USE, {"id": token.id}) is None:
             raise TokenRefusedError
 
-    async def kill(self, session: PlatformSession, user_id: UUID | None, *purposes: Purpose) -> None:
+    @staticmethod
+    async def kill(session: PlatformSession, user_id: UUID | None, *purposes: Purpose) -> None:
         """Make all unused tokens of a person for these purposes worthless (all purposes, unless any is named)."""
-        await session.execute(_KILL, {"user_id": user_id or NOBODY, "kinds": list(purposes or _KINDS)})
+        await session.execute(_KILL, {"user_id": user_id or NOBODY, "kinds": list(purposes)})
 
     async def count_try(self, session: PlatformSession, user_id: UUID | None, purpose: Purpose) -> CodeTry | None:
         """Count one try at the code of a person's newest token; commit this before asking `fits`.

@@ -10,6 +10,7 @@ from singr_auth import TokenError, TokenKind, parse_token
 from singr_auth.accounts._client import ClientInfo
 from singr_auth.accounts._errors import NotFoundError, SessionEndedError
 from singr_auth.accounts.audit._events import record_event
+from singr_auth.accounts.proofs._one_time import OneTimeTokens
 from singr_auth.accounts.proofs._presence import require_whole
 from singr_auth.accounts.sessions._access_feed import note_sessions_ended
 from singr_auth.accounts.sessions._devices import forget_devices
@@ -49,7 +50,6 @@ _REVOKE_ALL: Final = sql_text(
      WHERE user_id = :user_id AND revoked_at IS NULL AND id IS DISTINCT FROM CAST(:keep AS uuid) RETURNING id
     """
 )
-_VOID_LINKS: Final = sql_text("UPDATE one_time_tokens SET used_at = now() WHERE user_id = :user_id AND used_at IS NULL")
 _HOLD: Final = sql_text("SELECT 1 FROM users WHERE id = :user_id FOR NO KEY UPDATE")
 _CLOSE_CHALLENGES: Final = sql_text(
     """
@@ -189,8 +189,8 @@ class Sessions:
         """
         ended = await session.scalars(_REVOKE_ALL, {"user_id": user_id, "reason": reason, "keep": keep})
         ids = list(ended)
-        for statement in (_VOID_LINKS, _CLOSE_CHALLENGES):
-            await session.execute(statement, {"user_id": user_id})
+        await OneTimeTokens.kill(session, user_id)
+        await session.execute(_CLOSE_CHALLENGES, {"user_id": user_id})
         await forget_devices(session, user_id, spared=spared)
         await note_sessions_ended(session, ids)
         return len(ids)

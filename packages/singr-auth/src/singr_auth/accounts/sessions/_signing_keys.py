@@ -8,9 +8,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from singr_auth import KeyRing
+from singr_auth._tokens._keys import P256_ORDER
 from singr_config import AppEnv, AppSettings, AuthSettings, JwtSettings, Secret
 
-_ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # of P-256 (SP 800-186, 3.2.1.3)
 _BYTES: Final = 40  # 64 bits more than the order has, so that the remainder is as good as even (FIPS 186-5, A.2.1)
 
 
@@ -33,5 +33,5 @@ def _derived(secret: Secret) -> Secret:
     material = HKDF(SHA256(), _BYTES, salt=None, info=b"singr-auth development signing key").derive(
         secret.reveal().encode()
     )
-    key = ec.derive_private_key(int.from_bytes(material) % (_ORDER - 1) + 1, ec.SECP256R1())
+    key = ec.derive_private_key(int.from_bytes(material) % (P256_ORDER - 1) + 1, ec.SECP256R1())
     return Secret(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode())

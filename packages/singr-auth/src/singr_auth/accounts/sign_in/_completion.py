@@ -40,7 +40,7 @@ NOTHING_LEFT: Final = (
     "The second factor of this account is sent where this link was sent, and it has nothing else to prove: choose a"
     " password (POST /v1/auth/password/forgot), and sign in with that. The link has not been used up."
 )
-_ORDER: Final = ("totp", "passkey", "verify", "sms", "email", "password")
+_PREFERENCE: Final = ("totp", "passkey", "verify", "sms", "email", "password")
 
 _LOCK_USER: Final = sql_text(
     """
@@ -246,7 +246,7 @@ class SignInCompletion:
         offered = there - _SAME_CHANNEL.get(first_factor, frozenset())
         if not offered and row.password:
             offered = {"password"}
-        methods = tuple(method for method in _ORDER if method in offered)
+        methods = tuple(method for method in _PREFERENCE if method in offered)
         methods = (*methods, "backup_code") if row.backup_code else methods
         if not methods:
             raise NotAllowedError(NOTHING_LEFT)

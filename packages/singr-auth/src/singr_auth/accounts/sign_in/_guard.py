@@ -35,6 +35,10 @@ from singr_config.constants import RateLimit
 from singr_db import Database, PlatformSession, Sealer, sql, sql_text
 from singr_db.limits import Decision, LimitCheck, RateLimiter
 
+SEND_LIMIT_NAME: Final = "second_factor.send"
+"""Codes that are sent to a user are counted together, whatever for."""
+VERIFY_LIMIT_NAME: Final = "second_factor.verify"
+"""Tries at second factors of all kinds are counted together, as `SignInGuard.limit_of_user` says."""
 RESERVE: Final = RateLimit(6, 3600)
 """Messages beyond the limit that may be asked for in somebody's name, by callers who asked for none lately."""
 LOCK_AFTER: Final = 10
