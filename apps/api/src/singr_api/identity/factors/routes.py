@@ -10,7 +10,7 @@ from singr_api.http import problems
 from singr_api.http.problems import FieldError
 from singr_api.identity.factors import schemas
 from singr_api.identity.factors.examples import CODES, DEVICE, FACTORS, TOTP
-from singr_api.identity.shared import CODE_MESSAGES, SECOND_STEP_TRIES, CodeSent
+from singr_api.identity.shared import CODE_MESSAGES, PERSON_TRIES, CodeSent
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
@@ -80,7 +80,7 @@ async def begin_totp(services: Services, call: UserCall, query: schemas.Enrolmen
     ),
     body_examples={"code": Example("The code shown by the app", {"code": "042 917"})},
     problems=(*_TRIES, *_CHANGE),
-    closed=SECOND_STEP_TRIES,
+    closed=f"5 attempts for each secret, {PERSON_TRIES}",
     note=_TOLD,
 )
 async def confirm_totp(
@@ -207,7 +207,7 @@ async def add_phone(services: Services, call: UserCall, client: ClientInfo, body
     Answer("The number is verified.", phone=Example("Masked", {"phone": "+1******0100"})),
     body_examples={"code": Example("What was sent", {"code": "042917"})},
     problems=(*_TRIES, problems.NOT_ALLOWED, problems.CONFLICT),
-    closed=SECOND_STEP_TRIES,
+    closed=f"5 attempts for each code, {PERSON_TRIES}",
 )
 async def verify_phone(
     services: Services, call: UserCall, client: ClientInfo, body: schemas.CodeBody

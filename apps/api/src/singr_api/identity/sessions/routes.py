@@ -21,6 +21,7 @@ from singr_api.identity.shared import (
     CHALLENGE,
     CODE_MESSAGES,
     PASSWORD_TRIES,
+    PERSON_TRIES,
     REFRESH,
     SECOND_STEP_TRIES,
     SESSION,
@@ -241,7 +242,7 @@ async def verify(
         problems.GUARD_UNAVAILABLE,
     ),
     access=Access.USER,
-    closed=f"{PASSWORD_TRIES} {SECOND_STEP_TRIES}",
+    closed=f"{PASSWORD_TRIES} With a code: {PERSON_TRIES}",
 )
 async def reauthenticate(
     services: Services, call: UserCall, client: ClientInfo, body: schemas.ReauthenticateBody

@@ -184,7 +184,7 @@ class SecondFactors:
             step = self._totp.match(secret, code, attempts_left=challenge.attempts_left)
         async with self._db.platform() as session:
             await self._locked(session, user_id)
-            await self._challenges.consume(session, challenge.id)
+            await self._challenges.consume_typed(session, challenge.id)
             first = await self._count(session, user_id) == 0
             await self._totp.keep(session, user_id, secret, step=step)
             return await self._added(session, user_id, session_id, "totp", client, first=first)

@@ -145,7 +145,7 @@ class Phones:
             async with self._db.platform() as session:
                 if await session.scalar(_KEEP, row) is None:
                     raise CodeRefusedError
-                await self._challenges.consume(session, challenge.id, code_hash=code_hash)
+                await self._challenges.consume_typed(session, challenge.id, code_hash=code_hash)
                 await self._void(session, user_id)
                 await record_event(session, "phone.changed", user_id=user_id, client=client, detail={"phone": masked})
                 await self._owner_notices.send(session, user_id, "phone_changed", client)

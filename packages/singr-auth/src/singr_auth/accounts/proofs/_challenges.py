@@ -227,6 +227,19 @@ class Challenges:
         if await session.scalar(_CONSUME, {"id": challenge_id, "code_hash": code_hash}) is None:
             raise TokenRefusedError
 
+    async def consume_typed(
+        self, session: PlatformSession, challenge_id: UUID, *, code_hash: bytes | None = None
+    ) -> None:
+        """Use up a challenge that only a code names, which somebody who is signed in has typed; as `consume`.
+
+        Raises:
+            CodeRefusedError: the code was used, or has expired.
+        """
+        try:
+            await self.consume(session, challenge_id, code_hash=code_hash)
+        except TokenRefusedError:
+            raise CodeRefusedError from None
+
     async def _sent(self, session: PlatformSession, challenge_id: UUID, method: str, code_hash: bytes | None) -> None:
         row = {
             "id": challenge_id,
