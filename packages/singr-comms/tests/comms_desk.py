@@ -36,7 +36,7 @@ class Desk:
         self.sender._holds._clock = self.clock
 
     async def send(self, message_id: UUID, *, last: bool = False, whose: UUID = ORGANIZATION) -> Any:
-        return await self.sender.send_email(message_id, organization_id=whose, is_last_attempt=last)
+        return await self.sender.send("email", message_id, organization_id=whose, is_last_attempt=last)
 
     async def held(self, message_id: UUID, *, last: bool = False, whose: UUID = ORGANIZATION) -> RetryLater:
         with pytest.raises(RetryLater) as caught:

@@ -36,7 +36,7 @@ class Process:
         self.sender._health._clock = now
 
     async def send(self, message_id: UUID, *, last: bool = False) -> str | None:
-        delivered = await self.sender.send_email(message_id, organization_id=ORGANIZATION, is_last_attempt=last)
+        delivered = await self.sender.send("email", message_id, organization_id=ORGANIZATION, is_last_attempt=last)
         return delivered.provider
 
     async def waits(self, message_id: UUID, *, last: bool = False) -> tuple[str, bool]:

@@ -344,7 +344,7 @@ class LedgerBench:
         self, message_id: UUID, *, last: bool = False, in_flight: float | None = 0.0, organization: UUID = ORGANIZATION
     ) -> Delivered:
         sender = self.sender(in_flight=in_flight)
-        return await sender.send_email(message_id, organization_id=organization, is_last_attempt=last)
+        return await sender.send("email", message_id, organization_id=organization, is_last_attempt=last)
 
     async def row(self, message_id: UUID) -> Any:
         async with self.db.platform() as session:

@@ -54,6 +54,17 @@ async def test_callback_settles_what_nobody_knew(desk: Desk, status: str) -> Non
     assert (attempt.status, attempt.provider_message_id) == ("sent", str(NUMBER))
 
 
+async def test_callback_without_our_providers_id_settles_the_try_that_nobody_knew_of(desk: Desk) -> None:
+    message_id = await desk.sending(status="unknown", named=None)
+    await desk.sql(
+        "INSERT INTO message_attempts (message_id, attempt, organization_id, provider, status, idempotency_token)"
+        " SELECT message_id, 2, organization_id, provider, 'failed', 't' FROM message_attempts"
+    )
+    await desk.sql("UPDATE messages SET status = 'failed', attempts = 2")
+    assert await desk.tell("mailjet", mailjet(event("sent", message_id))) == {"applied": 1}
+    assert [one.status for one in (await desk.read(message_id)).attempts] == ["sent", "failed"]
+
+
 @pytest.mark.parametrize("name", ["sent", "bounce"])
 async def test_callback_puts_away_what_was_left_of_a_message_in_doubt(desk: Desk, name: str) -> None:
     failed, waiting = [await desk.sending(status="unknown", named=None) for _ in range(2)]

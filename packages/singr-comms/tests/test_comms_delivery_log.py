@@ -36,7 +36,7 @@ async def test_the_log_is_paged_newest_first_and_ends(db: Database) -> None:
 
 async def test_the_log_is_filtered(db: Database) -> None:
     email, sms = await queued_for(db, ORGANIZATION, [EMAIL, SMS])
-    await sender_for(db).send_email(email, organization_id=ORGANIZATION, is_last_attempt=False)
+    await sender_for(db).send("email", email, organization_id=ORGANIZATION, is_last_attempt=False)
     log, now = Deliveries(SEALER), datetime.now(UTC)
 
     async def found(**filters: Any) -> set[UUID]:
@@ -95,8 +95,8 @@ async def test_the_log_tells_the_story_of_each_attempt_without_telling_on_anybod
     provider.fail_next(TransientError("mailjet_http_503", "mailjet answered 503"))
     sender = sender_for(db, provider)
     with pytest.raises(RetryLater):
-        await sender.send_email(email, organization_id=ORGANIZATION, is_last_attempt=False)
-    await sender.send_email(email, organization_id=ORGANIZATION, is_last_attempt=False)
+        await sender.send("email", email, organization_id=ORGANIZATION, is_last_attempt=False)
+    await sender.send("email", email, organization_id=ORGANIZATION, is_last_attempt=False)
     async with db.tenant(ORGANIZATION) as session:
         detail = await Deliveries(SEALER).read(session, email)
     assert detail is not None

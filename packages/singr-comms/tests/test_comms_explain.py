@@ -115,7 +115,7 @@ async def test_each_limit_is_asked_of_whom_it_is_for(db: Database) -> None:
     day = {"email_per_day": 1}
     [message_id] = await queued_for(db, ORGANIZATION, [EMAIL])
     sender = sender_for(db, limits=LimitSettings(**day))
-    await sender.send_email(message_id, organization_id=ORGANIZATION, is_last_attempt=True)
+    await sender.send("email", message_id, organization_id=ORGANIZATION, is_last_attempt=True)
     [reason] = (await told(db, JANE | {"recipient": "ada@example.org"}, **day)).reasons
     assert reason.code == "organization_limit"
     assert (reason.until.hour, reason.until.minute) == (0, 0)

@@ -56,7 +56,7 @@ async def test_everybody_gets_one_message_with_a_job_of_its_own(crowd: Crowd, be
     assert {(row.status, row.job, row.job_type, row.id == row.job_id) for row in rows} == {
         ("queued", "pending", "sms.send", True)
     }
-    await bench.sender().send_sms(rows[0].id, organization_id=crowd.organization, is_last_attempt=False)
+    await bench.sender().send("sms", rows[0].id, organization_id=crowd.organization, is_last_attempt=False)
     [sent] = bench.sms.sent
     assert (sent.to, sent.message.text) == ("+15555550000", "Come on.")
     standing = await crowd.standing(told)
@@ -155,7 +155,7 @@ async def test_named_ones_get_what_is_said_to_them(crowd: Crowd, bench: Any) -> 
     told = await crowd.tell("plain", to, data={"text": "Come on."}, channels=["sms"], priority=Priority.HIGH)
     assert await crowd.decide(told) == 3
     for row in await crowd.messages(told):
-        await bench.sender().send_sms(row.id, organization_id=crowd.organization, is_last_attempt=False)
+        await bench.sender().send("sms", row.id, organization_id=crowd.organization, is_last_attempt=False)
     assert {one.to: one.message.text for one in bench.sms.sent} == {
         "+15555550000": "You are first.",
         "+15555550001": "Come on.",
@@ -263,7 +263,7 @@ async def test_a_cancellation_counts_what_it_stopped_and_what_it_could_not(crowd
     told = await crowd.tell(PlainSms(text="1"), EVERYBODY)
     await crowd.decide(told)
     sent, moving, *_ = rows = await crowd.messages(told)
-    await bench.sender().send_sms(sent.id, organization_id=crowd.organization, is_last_attempt=False)
+    await bench.sender().send("sms", sent.id, organization_id=crowd.organization, is_last_attempt=False)
     await run(crowd, "UPDATE messages SET status = 'dispatched', attempts = 1 WHERE id = :id", id=moving.id)
     async with crowd.db.tenant(crowd.organization) as session:
         assert await cancel_notification(session, told.id, recipients=[NAMES[2]]) == Cancelled(1, 0, 0)
@@ -367,13 +367,13 @@ async def test_what_waits_is_not_sent_while_its_notification_is_paused_nor_after
     async with crowd.db.tenant(crowd.organization) as session:
         await pause_notification(session, told.id)
     with pytest.raises(RetryLater, match="paused"):
-        await sender.send_sms(first.id, organization_id=crowd.organization, is_last_attempt=True)
+        await sender.send("sms", first.id, organization_id=crowd.organization, is_last_attempt=True)
     async with crowd.db.tenant(crowd.organization) as session:
         await resume_notification(session, told.id)
-    await sender.send_sms(first.id, organization_id=crowd.organization, is_last_attempt=True)
+    await sender.send("sms", first.id, organization_id=crowd.organization, is_last_attempt=True)
     await run(crowd, "UPDATE messages SET expires_at = now() - interval '1 second' WHERE id = :id", id=second.id)
     with pytest.raises(PermanentError, match="expired"):
-        await sender.send_sms(second.id, organization_id=crowd.organization, is_last_attempt=True)
+        await sender.send("sms", second.id, organization_id=crowd.organization, is_last_attempt=True)
     assert len(bench.sms.sent) == 1
     assert [(row.status, row.code) for row in await crowd.messages(told)] == [
         ("sent", None),

@@ -55,7 +55,7 @@ class Phones:
             queued = await queue_message(session, request, sealer=SEALER, organization_id=organization)
         assert queued.message_id is not None
         try:
-            await self.sender.send_sms(queued.message_id, organization_id=organization, is_last_attempt=False)
+            await self.sender.send("sms", queued.message_id, organization_id=organization, is_last_attempt=False)
         except PermanentError as error:
             return error.code
         return ""

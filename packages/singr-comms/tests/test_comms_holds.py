@@ -239,6 +239,32 @@ async def test_same_answer_to_another_organization_as_well_holds_both(desk: Desk
     assert desk.bench.email.calls == 4
 
 
+async def test_answers_to_another_organization_do_not_hurry_the_tries_of_one_that_is_held(desk: Desk) -> None:
+    mine, other = await several(desk, 4), new_id()
+    theirs = await desk.bench.queue(SONG, to="guest@example.com", organization=other)
+    desk.bench.email.fail_next(*[untold()] * 3, TransientError("smtp_452", "mailbox full", about_recipient=True))
+    for message_id in mine[:3]:
+        await desk.held(message_id)
+    assert (await desk.held(theirs, whose=other)).counts
+    desk.clock.now += 1.5
+    assert (await desk.held(mine[3])).code == "provider_refused", "its own pause is two seconds"
+
+
+async def test_probe_that_an_open_breaker_stops_lets_another_one_find_out(desk: Desk) -> None:
+    first, second = await several(desk, 2)
+    desk.bench.email.fail_next(REFUSED)
+    await desk.held(first)
+    desk.clock.now += 3
+    await desk.sql("UPDATE provider_health SET forced = 'open', forced_until = now() + interval '1 hour'")
+    desk.sender._health._known = None  # it looks anew
+    assert (await desk.held(first)).code == "provider_failing"
+    await desk.sql("UPDATE provider_health SET forced = NULL")
+    desk.sender._health._known = None
+    desk.clock.now += 2
+    await desk.send(second)
+    assert desk.gauge() == 0
+
+
 async def test_what_is_about_our_account_holds_all_organizations(desk: Desk) -> None:
     [mine, *_], other = await several(desk, 3), new_id()
     theirs = await desk.bench.queue(SONG, to="guest@example.com", organization=other)

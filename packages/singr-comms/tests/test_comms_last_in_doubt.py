@@ -47,12 +47,12 @@ class Line:
         return message_id
 
     async def send(self, message_id: UUID) -> None:
-        await self.sender.send_email(message_id, organization_id=ORGANIZATION, is_last_attempt=True)
+        await self.sender.send("email", message_id, organization_id=ORGANIZATION, is_last_attempt=True)
 
     async def waits(self, message_id: UUID, *, last: bool = True) -> tuple[str, bool, float]:
         """The code with which a try waits, whether it counts, and for how long."""
         with pytest.raises(RetryLater) as caught:
-            await self.sender.send_email(message_id, organization_id=ORGANIZATION, is_last_attempt=last)
+            await self.sender.send("email", message_id, organization_id=ORGANIZATION, is_last_attempt=last)
         return caught.value.code, caught.value.counts, caught.value.after
 
     async def ends(self, message_id: UUID) -> None:

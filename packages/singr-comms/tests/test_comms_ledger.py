@@ -69,12 +69,12 @@ async def test_the_attempt_is_committed_and_no_transaction_is_open_when_the_prov
     async def look() -> None:
         seen.append(await bench.story(message_id))
         busy = text(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            " AND xact_start IS NOT NULL AND backend_type = 'client backend'"
+            "SELECT application_name, state, xact_start, query FROM pg_stat_activity WHERE xact_start IS NOT NULL"
+            " AND datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
         )
         for _ in range(200):  # one that was hung up on before this test may take its time to end
             async with bench.db.platform() as session:
-                still = (await session.execute(busy)).scalar()
+                still = (await session.execute(busy)).all()
             if not still:
                 break
             await asyncio.sleep(0.05)
@@ -82,7 +82,7 @@ async def test_the_attempt_is_committed_and_no_transaction_is_open_when_the_prov
 
     bench.email.before.append(look)
     await bench.send(message_id)
-    assert seen == [("dispatched", ["dispatched"]), 0]
+    assert seen == [("dispatched", ["dispatched"]), []]
 
 
 # --- crashes ---------------------------------------------------------------------------------------------------------
@@ -213,7 +213,7 @@ async def test_an_outcome_is_written_even_when_the_database_stumbles(bench: Any)
 
     bench.email.after.append(stumble)
     sender = bench.sender(db=database)
-    await sender.send_email(message_id, organization_id=ORGANIZATION, is_last_attempt=False)
+    await sender.send("email", message_id, organization_id=ORGANIZATION, is_last_attempt=False)
     assert await bench.story(message_id) == ("sent", ["sent"])
 
 
@@ -256,6 +256,26 @@ async def test_a_call_that_is_cut_short_is_recorded_as_unknown(bench: Any, messa
         await task
     assert await bench.story(message_id) == (status, ["unknown"])
     assert (await bench.attempts(message_id))[0].error["code"] == "interrupted"
+
+
+async def test_what_was_sent_is_recorded_however_often_its_sender_is_cancelled(bench: Any) -> None:
+    message_id, locked = await bench.queue(SONG), asyncio.Event()
+    async with bench.db.platform() as session:
+
+        async def lock() -> None:
+            await session.execute(text("SELECT FROM messages WHERE id = :id FOR UPDATE"), {"id": message_id})
+            locked.set()
+
+        bench.email.after.append(lock)
+        task = asyncio.create_task(bench.send(message_id))
+        async with asyncio.timeout(10):
+            await locked.wait()
+        for _ in range(3):
+            task.cancel()
+            await asyncio.sleep(0.05)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await bench.story(message_id) == ("sent", ["sent"])
 
 
 # --- what providers answer -------------------------------------------------------------------------------------------

@@ -89,7 +89,7 @@ async def test_another_organizations_message_does_not_exist(bench: Any) -> None:
 async def test_an_sms_job_cannot_send_an_email(bench: Any) -> None:
     message_id = await bench.queue(SONG)
     with pytest.raises(PermanentError):
-        await bench.sender().send_sms(message_id, organization_id=ORGANIZATION, is_last_attempt=False)
+        await bench.sender().send("sms", message_id, organization_id=ORGANIZATION, is_last_attempt=False)
     assert bench.sms.sent == []
 
 
@@ -160,7 +160,7 @@ async def test_limits_of_users_channels_codes_and_organizations_are_apart(bench:
     async with bench.db.tenant(ORGANIZATION) as session:
         queued = await queue_sms(session, request, sealer=bench.sealer, organization_id=ORGANIZATION)
     assert queued.message_id is not None
-    await bench.sender().send_sms(queued.message_id, organization_id=ORGANIZATION, is_last_attempt=False)
+    await bench.sender().send("sms", queued.message_id, organization_id=ORGANIZATION, is_last_attempt=False)
 
 
 @pytest.mark.usefixtures("noon")
@@ -186,9 +186,9 @@ async def test_one_number_gets_no_more_than_the_limit(bench: Any) -> None:
     request = SmsRequest(to="+15555550100", message=PlainSms(text="hello"))
     async with bench.db.tenant(ORGANIZATION) as session:
         two = [await queue_sms(session, request, sealer=bench.sealer, organization_id=ORGANIZATION) for _ in range(2)]
-    await bench.sender().send_sms(two[0].message_id, organization_id=ORGANIZATION, is_last_attempt=False)
+    await bench.sender().send("sms", two[0].message_id, organization_id=ORGANIZATION, is_last_attempt=False)
     with pytest.raises(PermanentError) as caught:
-        await bench.sender().send_sms(two[1].message_id, organization_id=ORGANIZATION, is_last_attempt=False)
+        await bench.sender().send("sms", two[1].message_id, organization_id=ORGANIZATION, is_last_attempt=False)
     assert caught.value.code == "recipient_limit"
 
 

@@ -161,8 +161,8 @@ async def test_intake_writes_messages_of_both_channels_with_one_statement(db: Da
     email, sms = MemoryEmailProvider(), MemorySmsProvider()
     sender = sender_for(db, email, sms)
     first, second = prepared[1][1].id, prepared[0][1].id
-    await sender.send_email(first, organization_id=ORGANIZATION, is_last_attempt=False)
-    await sender.send_sms(second, organization_id=ORGANIZATION, is_last_attempt=False)
+    await sender.send("email", first, organization_id=ORGANIZATION, is_last_attempt=False)
+    await sender.send("sms", second, organization_id=ORGANIZATION, is_last_attempt=False)
     assert email.sent[0].to == EMAIL.to
     assert sms.sent[0].message == SMS.message
 
@@ -202,7 +202,7 @@ async def test_messages_whose_jobs_ended_without_them_get_their_final_status(clo
     provider = MemoryEmailProvider()
     provider.fail_next(Killed())
     with pytest.raises(Killed):
-        await sender_for(db, provider).send_email(dead, organization_id=ORGANIZATION, is_last_attempt=True)
+        await sender_for(db, provider).send("email", dead, organization_id=ORGANIZATION, is_last_attempt=True)
     await end_job(db, cancelled, "cancelled")
     await end_job(db, spent, "failed")
     await end_job(db, dead, "failed")
@@ -223,7 +223,7 @@ async def test_messages_whose_jobs_ended_without_them_get_their_final_status(clo
     again = await settle_messages(db)
     assert (again.unknown, again.failed, again.suppressed) == (0, 0, 0)
     with pytest.raises(PermanentError) as caught:
-        await sender_for(db).send_email(cancelled, organization_id=ORGANIZATION, is_last_attempt=False)
+        await sender_for(db).send("email", cancelled, organization_id=ORGANIZATION, is_last_attempt=False)
     assert caught.value.code == "cancelled"
 
 
@@ -233,14 +233,14 @@ async def test_a_message_whose_cancelled_job_is_tried_again_goes_out(clock: Virt
     clock.advance(hours=1)
     assert (await settle_messages(db)).suppressed == 1
     await end_job(db, email, "pending")
-    await sender_for(db).send_email(email, organization_id=ORGANIZATION, is_last_attempt=False)
+    await sender_for(db).send("email", email, organization_id=ORGANIZATION, is_last_attempt=False)
     assert [row.status for row in await all_rows(db)] == ["sent"]
 
 
 async def test_counts_of_hours_gone_by_are_collected(clock: VirtualClock, db: Database) -> None:
     request = msgspec.structs.replace(EMAIL, user_id=new_id())
     (email,) = await queued_for(db, ORGANIZATION, [request])
-    await sender_for(db).send_email(email, organization_id=ORGANIZATION, is_last_attempt=False)
+    await sender_for(db).send("email", email, organization_id=ORGANIZATION, is_last_attempt=False)
     assert await collect_quotas(db) == 0
     clock.advance(hours=27)
     assert await collect_quotas(db) == 3, "of the user, of the recipient, and the organization's day"
@@ -256,7 +256,7 @@ async def test_settings_lead_to_a_sender_and_a_switched_off_channel_to_the_conso
     (email,) = await queued_for(db, ORGANIZATION, [EMAIL])
     async with httpx.AsyncClient() as http:
         sender = message_sender(off, db=db, sealer=SEALER, http=http, metrics=build_metrics())
-        delivered = await sender.send_email(email, organization_id=ORGANIZATION, is_last_attempt=False)
+        delivered = await sender.send("email", email, organization_id=ORGANIZATION, is_last_attempt=False)
     assert delivered.provider == "console"
     (row,) = await all_rows(db)
     assert (row.status, row.provider) == ("sent", "console")
@@ -269,8 +269,8 @@ async def test_a_stored_message_travels_to_mailjet_and_twilio_under_its_request_
     async with httpx.AsyncClient() as http:
         sender = message_sender(settings, db=db, sealer=SEALER, http=http, metrics=build_metrics())
         with correlation_scope("req-42"):
-            one = await sender.send_email(email, organization_id=ORGANIZATION, is_last_attempt=False)
-            two = await sender.send_sms(sms, organization_id=ORGANIZATION, is_last_attempt=False)
+            one = await sender.send("email", email, organization_id=ORGANIZATION, is_last_attempt=False)
+            two = await sender.send("sms", sms, organization_id=ORGANIZATION, is_last_attempt=False)
     assert (one.provider, one.provider_message_id) == ("mailjet", mailjet.received[0].id)
     assert (two.provider, two.provider_message_id) == ("twilio", twilio.received[0].id)
     assert mailjet.received[0].message["CustomID"] == email.hex

@@ -35,12 +35,12 @@ async def counts(bench: Any) -> list[int]:
 @pytest.mark.parametrize("message", [SONG, CODE])
 async def test_an_ordinary_message_needs_no_session(bench: Any, message: Any) -> None:
     message_id, sender = await bench.queue(message, user_id=USER), bench.sender()
-    await sender.send_email(await bench.queue(SONG), organization_id=bench.organization, is_last_attempt=False)
+    await sender.send("email", await bench.queue(SONG), organization_id=bench.organization, is_last_attempt=False)
     said: list[str] = []
     listener = lambda _connection, _cursor, statement, *_: said.append(statement)  # noqa: E731 - of one use
     event.listen(bench.db.engine.sync_engine, "before_cursor_execute", listener)
     try:
-        await sender.send_email(message_id, organization_id=bench.organization, is_last_attempt=False)
+        await sender.send("email", message_id, organization_id=bench.organization, is_last_attempt=False)
     finally:
         event.remove(bench.db.engine.sync_engine, "before_cursor_execute", listener)
     assert [one for one in said if "provider_health" not in one] == []
@@ -52,7 +52,7 @@ async def test_an_ordinary_message_needs_no_session(bench: Any, message: Any) ->
 
 async def test_what_another_changed_while_it_waited_is_looked_at_again(bench: Any) -> None:
     message_id, sender = await bench.queue(SONG), bench.sender(in_flight=20.0)
-    send = sender.send_email(message_id, organization_id=bench.organization, is_last_attempt=False)
+    send = sender.send("email", message_id, organization_id=bench.organization, is_last_attempt=False)
     async with bench.db.psycopg.connection() as other, bench.db.psycopg.connection() as watcher:
         async with other.transaction():
             await other.execute("UPDATE messages SET held_since = clock_timestamp() WHERE id = %s", (message_id,))
@@ -81,19 +81,19 @@ async def test_whoever_gave_up_while_another_had_the_row_has_begun_nothing(
         async with bench.db.psycopg.connection() as other:
             async with other.transaction():
                 await other.execute("UPDATE messages SET held_since = clock_timestamp() WHERE id = %s", (message_id,))
-                sending = asyncio.create_task(sender.send_email(message_id, **which))
+                sending = asyncio.create_task(sender.send("email", message_id, **which))
                 async with asyncio.timeout(20):
                     await given_up.wait()
             with pytest.raises(TimeoutError):
                 await sending
     assert await bench.story(message_id) == ("queued", [])
-    await sender.send_email(message_id, **which)
+    await sender.send("email", message_id, **which)
     assert await bench.story(message_id) == ("sent", ["sent"])
 
 
 async def test_what_another_ended_while_it_waited_is_not_sent_and_not_counted(bench: Any) -> None:
     message_id, sender = await bench.queue(SONG), bench.sender()
-    send = sender.send_email(message_id, organization_id=bench.organization, is_last_attempt=False)
+    send = sender.send("email", message_id, organization_id=bench.organization, is_last_attempt=False)
     ended = "UPDATE messages SET status = 'suppressed', error = '{\"code\": \"opt_out\"}' WHERE id = %s"
     async with bench.db.psycopg.connection() as other, bench.db.psycopg.connection() as watcher:
         async with other.transaction():
@@ -112,7 +112,7 @@ async def test_a_count_that_fills_up_in_this_moment_holds_the_message_back_and_c
     bench.limits = LimitSettings(email_per_day=1)
     first, second = await bench.queue(SONG, to="joe@example.org"), await bench.queue(SONG)
     sender = bench.sender()
-    send = sender.send_email(second, organization_id=bench.organization, is_last_attempt=False)
+    send = sender.send("email", second, organization_id=bench.organization, is_last_attempt=False)
     await bench.send(first)
     async with bench.db.psycopg.connection() as other, bench.db.psycopg.connection() as watcher:
         removed = "DELETE FROM message_quotas WHERE subject_hash = %s RETURNING *"

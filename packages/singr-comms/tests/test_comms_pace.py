@@ -38,7 +38,7 @@ class Office:
     async def send(self, message_id: UUID, by: MessageSender | None = None) -> Delivered | RetryLater:
         """What comes of a try."""
         try:
-            return await (by or self.one).send_email(message_id, organization_id=ORGANIZATION, is_last_attempt=False)
+            return await (by or self.one).send("email", message_id, organization_id=ORGANIZATION, is_last_attempt=False)
         except RetryLater as wait:
             return wait
 

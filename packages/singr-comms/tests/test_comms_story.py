@@ -53,7 +53,7 @@ async def test_story_names_the_suppression_that_stopped_it_and_what_became_of_th
     assert await desk.tell("mailjet", mailjet(event("spam", first))) == {"applied": 1}
     [second] = await queued_for(db, ORGANIZATION, [EMAIL])
     with pytest.raises(PermanentError):
-        await sender_for(db).send_email(second, organization_id=ORGANIZATION, is_last_attempt=False)
+        await sender_for(db).send("email", second, organization_id=ORGANIZATION, is_last_attempt=False)
     decision = (await told(db, second)).decision
     assert (decision.outcome, decision.rule) == ("stopped", "complained_before")
     assert decision.suppression is not None
@@ -97,7 +97,7 @@ async def test_story_tells_of_doubt_of_each_look_up_and_of_who_ended_it(
         sender = message_sender(settings, db=db, sealer=SEALER, http=http, metrics=build_metrics())
 
         async def tries() -> Any:
-            return await sender.send_email(message_id, organization_id=ORGANIZATION, is_last_attempt=True)
+            return await sender.send("email", message_id, organization_id=ORGANIZATION, is_last_attempt=True)
 
         with pytest.raises(RetryLater):
             await tries()

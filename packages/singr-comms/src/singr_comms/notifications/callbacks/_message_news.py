@@ -59,6 +59,8 @@ SELECT m.job_id, j.status FROM messages AS m JOIN jobs AS j ON j.id = m.job_id W
 """)
 _OPEN: Final = frozenset({"queued", "dispatched", "failed", "unknown"})
 """States in which a job, or a dead letter, still waits for what became of the message."""
+_UNANSWERED: Final = frozenset({"dispatched", "unknown"})
+"""States of an attempt that the provider may have taken: rather these than one that it certainly refused."""
 RANKS: Final = {
     "queued": 0,
     "suppressed": 1,
@@ -130,10 +132,11 @@ async def find(session: PlatformSession, provider: str, news: MessageNews) -> Fo
     attempts = (await session.execute(_ATTEMPTS, {"id": row.id, "provider": provider})).all()
     named = news.provider_message_id
     same = [one.attempt for one in attempts if named is not None and one.provider_message_id == named]
-    unnamed = [one.attempt for one in attempts if one.provider_message_id is None or named is None]
+    unnamed = [one for one in attempts if one.provider_message_id is None or named is None]
     if not same and not unnamed:
         return _ignored(news, f"{provider} was not given this message under that id")
-    return Found(row, (same or unnamed)[0])
+    unanswered = [one.attempt for one in unnamed if one.status in _UNANSWERED]
+    return Found(row, (same or unanswered or [one.attempt for one in unnamed])[0])
 
 
 async def apply(

@@ -27,13 +27,15 @@ _log = get_logger("singr_comms.holds")
 class _Pause(msgspec.Struct):
     """A provider that refuses our account: since when, until when nobody asks it, and the pause after that.
 
-    Where its answers may be about recipients after all, `only` names the organizations whose messages met them.
+    Where its answers may be about recipients after all, `only` names the organizations whose messages met them. `probe`
+    is the message that was let through to find out.
     """
 
     since: float
     until: float
     length: float
     only: set[UUID] | None
+    probe: UUID | None = None
 
 
 class _Streak(msgspec.Struct):
@@ -75,15 +77,16 @@ class Holds:
         self._suspects: OrderedDict[UUID, int] = OrderedDict()
         self._streaks: dict[tuple[str, str], _Streak] = {}
 
-    def wait(self, channel: str, provider: str, organization_id: UUID) -> float:
-        """Seconds until a message of this organization may be tried; 0.0: now. Of those held, one is let through."""
+    def wait(self, channel: str, provider: str, organization_id: UUID, message_id: UUID) -> float:
+        """Seconds until this message of this organization may be tried; 0.0: now. Of those held, one is let through."""
         pause = self._pauses.get((channel, provider))
         if pause is None or (pause.only is not None and organization_id not in pause.only):
             return 0.0
         now = self._clock()
         if now < pause.until:
             return _spread(pause.until - now)
-        pause.until = now + self._longest_call(channel, provider)  # the others wait for what comes of this one
+        # The others wait for what comes of this one.
+        pause.until, pause.probe = now + self._longest_call(channel, provider), message_id
         return 0.0
 
     def refused(
@@ -97,7 +100,7 @@ class Holds:
         accepted = self._accepted.get(key, 0)
         before = self._suspects.pop(message_id, None)
         if before is not None and before < accepted:
-            self.passed(channel, provider, accepted=False)
+            self.untold(channel, provider, message_id)
             return None
         self._suspects[message_id] = accepted
         if len(self._suspects) > _MOST_SUSPECTS:
@@ -115,7 +118,7 @@ class Holds:
             )
         pause.only = None if only is None or pause.only is None else pause.only | only
         length = min(max(pause.length, getattr(error, "retry_after", None) or 0.0), _LONGEST_PAUSE)
-        pause.until, pause.length = now + length, min(pause.length * 2, _LONGEST_PAUSE)
+        pause.until, pause.length, pause.probe = now + length, min(pause.length * 2, _LONGEST_PAUSE), None
         # Later than the others: whoever was refused last lets another one try first.
         return _spread(length) + _BESIDE_A_PROBE
 
@@ -147,23 +150,19 @@ class Holds:
         if len(streak.recipients) < _IN_A_ROW:
             streak.recipients.add(recipient)
         if len(streak.recipients) < _IN_A_ROW:
-            self.passed(channel, provider, accepted=False)
+            self.untold(channel, provider, message_id)
             return None
         return self.refused(channel, provider, message_id, error, only=streak.organizations)
 
-    def passed(self, channel: str, provider: str, *, accepted: bool) -> bool:
-        """A call ended otherwise; returns whether the provider is believed to accept our account only since now.
+    def untold(self, channel: str, provider: str, message_id: UUID) -> None:
+        """What came of this message tells nothing, or it was not tried: if it was to find out, another may."""
+        pause = self._pauses.get((channel, provider))
+        if pause is not None and pause.probe == message_id:
+            pause.until, pause.probe = self._clock() + _BESIDE_A_PROBE, None
 
-        Args:
-            channel: of the message.
-            provider: who was called.
-            accepted: it took the message, or refused it for what it is. Otherwise nothing is known: another may probe.
-        """
+    def accepted(self, channel: str, provider: str) -> bool:
+        """It took a message, or refused one for what it is: returns whether our account is believed good only now."""
         key = (channel, provider)
-        if not accepted:
-            if key in self._pauses:
-                self._pauses[key].until = self._clock() + _BESIDE_A_PROBE
-            return False
         self._streaks.pop(key, None)
         first = key not in self._accepted
         self._accepted[key] = self._accepted.get(key, 0) + 1

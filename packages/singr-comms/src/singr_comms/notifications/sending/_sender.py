@@ -162,14 +162,6 @@ class MessageSender:
         """Give up what providers keep open, such as connections to a mail server."""
         await self._line_ups.close()
 
-    async def send_email(self, message_id: UUID, *, organization_id: UUID, is_last_attempt: bool) -> Delivered:
-        """As `send`, by e-mail."""
-        return await self.send("email", message_id, organization_id=organization_id, is_last_attempt=is_last_attempt)
-
-    async def send_sms(self, message_id: UUID, *, organization_id: UUID, is_last_attempt: bool) -> Delivered:
-        """As `send`, by SMS."""
-        return await self.send("sms", message_id, organization_id=organization_id, is_last_attempt=is_last_attempt)
-
     def _envelope(self, one: Try, opened: Begun | InDoubt) -> Any:
         """What goes to the provider, the same on every try; raises PermanentSendError where it cannot be opened."""
         kind = WORK[one.channel].channel
@@ -188,9 +180,12 @@ class MessageSender:
         return await from_first_open(line_up, partial(self._door, one))
 
     async def _door(self, one: Try, provider: Provider) -> Wait | None:
-        refused = self._holds.wait(one.channel, provider.name, one.organization_id)
-        wait = refused or await self._health.wait(one.channel, provider.name)
-        return shut(provider.name, wait, refuses=bool(refused)) if wait else None
+        if refused := self._holds.wait(one.channel, provider.name, one.organization_id, one.message_id):
+            return shut(provider.name, refused, refuses=True)
+        if not (wait := await self._health.wait(one.channel, provider.name)):
+            return None
+        self._holds.untold(one.channel, provider.name, one.message_id)
+        return shut(provider.name, wait, refuses=False)
 
     async def _try(self, one: Try) -> Delivered:
         opening = await self._open(one)
@@ -229,7 +224,7 @@ class MessageSender:
         await self._recorder.record(one, opening, outcome)
         await self._names.keep(opening.kind)
         await self._health.passed(one.channel, one.provider.name)
-        await self._answered(one, accepted=True)
+        await self._answered(one, accepts_us=True)
         return Delivered(one.message_id, receipt.provider, receipt.provider_message_id)
 
     async def _open(self, one: Try) -> Opening:
@@ -250,7 +245,7 @@ class MessageSender:
             return opening
         finally:
             if not isinstance(opening, Begun):
-                self._holds.passed(one.channel, one.provider.name, accepted=False)  # another may find out
+                self._holds.untold(one.channel, one.provider.name, one.message_id)
                 await self._health.unused(one.channel, one.provider.name)
 
     async def _elsewhere(self, one: Try, begun: Begun, error: SendError) -> Try | None:
@@ -317,10 +312,10 @@ class MessageSender:
         """
         channel, provider = one.channel, one.provider.name
         if isinstance(error, AccountRefusedError) and error.only_some:
-            self._holds.passed(channel, provider, accepted=False)
+            self._holds.untold(channel, provider, one.message_id)
             return await self._kept(one, begun, error, ever_later(error, begun), marks=PUT_OFF)
         if await self._health.is_to_blame(channel, provider, error, drops_copies=one.provider.takes_idempotency_key):
-            self._holds.passed(channel, provider, accepted=False)
+            self._holds.untold(channel, provider, one.message_id)
             wait = min(max(getattr(error, "retry_after", None) or 0.0, NEXT_LOOK), begun.remaining)
             return await self._put_off(one, begun, error, shut(provider, wait, refuses=False))
         held = None
@@ -330,7 +325,7 @@ class MessageSender:
             whose, whom = one.organization_id, begun.recipient
             held = self._holds.doubted(channel, provider, one.message_id, error, organization_id=whose, recipient=whom)
         elif not isinstance(error, TooManyRequestsError):
-            await self._answered(one, accepted=isinstance(error, PermanentSendError))
+            await self._answered(one, accepts_us=isinstance(error, PermanentSendError))
         if held is not None:
             return await self._kept(one, begun, error, held)
         if one.is_last_attempt and one.may_wait and passes(error, begun, unanswered=one.unanswered):
@@ -376,8 +371,10 @@ class MessageSender:
             return PermanentError(ended.code, ended.message)
         return RetryLater(wait, code, f"it waits: {reason}", counts=False)
 
-    async def _answered(self, one: Try, *, accepted: bool) -> None:
-        if self._holds.passed(one.channel, one.provider.name, accepted=accepted):
+    async def _answered(self, one: Try, *, accepts_us: bool) -> None:
+        if not accepts_us:
+            self._holds.untold(one.channel, one.provider.name, one.message_id)
+        elif self._holds.accepted(one.channel, one.provider.name):
             await self._refusals.accepted(one.channel, one.provider.name)
 
     async def _failed(self, one: Try, begun: Begun, error: SendError) -> PermanentError | RetryLater:

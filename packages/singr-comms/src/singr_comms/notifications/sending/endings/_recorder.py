@@ -29,14 +29,17 @@ class Recorder:
         self._log = get_logger("singr_comms.sender")
 
     async def record(self, one: Try, begun: Begun, outcome: Outcome) -> None:
-        """Write the outcome, even while being cancelled."""
+        """Write the outcome, however often it is cancelled meanwhile."""
         task = asyncio.ensure_future(self._record(one, begun, outcome))
         try:
             await asyncio.shield(task)
         except asyncio.CancelledError:
             one.cut_short.set()
+            while not task.done():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait([task])
             if not task.cancelled():
-                await task
+                task.result()
             raise
 
     async def _record(self, one: Try, begun: Begun, outcome: Outcome) -> None:
