@@ -82,3 +82,27 @@ def test_what_stands_behind_the_host_is_not_blamed_on_user_or_password_alone(beh
     said = problem("DATABASE_URL", f"postgresql://singr:pw@localhost:5432/{behind}")
     assert BEHIND in said
     assert (ESCAPED in said) is ("@" in behind), "an @ may as well stand behind a password that is not encoded"
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        ("https://App.Example.com:443/", "https://app.example.com"),
+        ("http://localhost:80", "http://localhost"),
+        ("https://app.example.com:", "https://app.example.com"),
+        ("https://app.example.com:80", "https://app.example.com:80"),
+        ("http://app.example.com:0443", "http://app.example.com:443"),
+        ("https://[2001:DB8::1]:443", "https://[2001:db8::1]"),
+        ("https://[2001:db8::1]:8443", "https://[2001:db8::1]:8443"),
+    ],
+)
+def test_origins_have_the_form_that_browsers_send(given: str, written: str) -> None:
+    app = settings_for_tests(CORS_ORIGINS=given, MESSAGE_LINK_ORIGINS=f"{given},{written}").app
+    assert (app.cors_origins, app.message_link_origins) == ((written,), (written,))
+
+
+def test_origins_of_passkeys_have_the_form_that_browsers_send() -> None:
+    given, own = "https://app.example.com:443", ("https://app.example.com",)
+    for named in ({"WEBAUTHN_ORIGINS": given}, {}):
+        settings = settings_for_tests(APP_URL_WEB=given, APP_URL_CUSTOMER=own[0], **named)
+        assert (settings.auth.webauthn_rp_id, settings.auth.webauthn_origins) == ("app.example.com", own)

@@ -3,6 +3,7 @@
 from urllib.parse import urlsplit
 
 from singr_config.loading._rules import Draft, belongs_to
+from singr_config.values._kinds import origin_of
 from singr_config.values._secret import Secret
 
 LOOPBACK = "127.0.0.1"
@@ -22,11 +23,6 @@ def derive(draft: Draft) -> None:
     if values.get("WEBAUTHN_RP_ID") == "" and values.get("APP_URL_WEB"):
         values["WEBAUTHN_RP_ID"] = urlsplit(values["APP_URL_WEB"]).hostname or ""
     if values.get("WEBAUTHN_ORIGINS") == () and values.get("WEBAUTHN_RP_ID"):
-        found = (_origin(values[name]) for name in _APPS if values.get(name))
+        found = (origin_of(values[name]) for name in _APPS if values.get(name))
         own = (origin for origin in found if belongs_to(origin, values["WEBAUTHN_RP_ID"]))
         values["WEBAUTHN_ORIGINS"] = tuple(dict.fromkeys(own))
-
-
-def _origin(address: str) -> str:
-    parts = urlsplit(address.lower())
-    return f"{parts.scheme}://{parts.netloc}"

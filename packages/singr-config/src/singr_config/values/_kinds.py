@@ -13,6 +13,7 @@ from singr_config.values._secret import Secret
 
 _COUNTRY = 2
 _SHOWN_LENGTH = 40
+_PORTS = {"http": 80, "https": 443}
 _WORD = re.compile(r"[!-~]+")
 _HOST = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.(?!-)[A-Za-z0-9_-]{1,63})*\.?")
 _EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+")
@@ -299,7 +300,7 @@ def origins() -> Kind:
             parts = split_url(item, ("http", "https"))
             if parts.path.strip("/") or parts.query or parts.fragment or parts.username is not None:
                 raise ValueError("must list origins such as https://app.example.com, with neither path nor user name")
-            found.append(item.rstrip("/").lower())
+            found.append(origin_of(item))
         return tuple(dict.fromkeys(found))
 
     return Kind("origins, with commas", parse)
@@ -358,6 +359,14 @@ def split_url(value: str, schemes: tuple[str, ...], *, need_host: bool = True) -
     if port == 0 or (need_host and not (parts.hostname and (_HOST.fullmatch(parts.hostname) or ":" in parts.hostname))):
         raise ValueError(f"must name a host after {beginnings}")
     return parts
+
+
+def origin_of(address: str) -> str:
+    """Return the origin of an http or https address as browsers write it: without the port that its scheme has."""
+    parts = urlsplit(address.lower())
+    host = parts.hostname or ""
+    port = "" if parts.port in {None, _PORTS[parts.scheme]} else f":{parts.port}"
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}"
 
 
 def _is_address(value: str) -> bool:
