@@ -39,7 +39,7 @@ BREAKAGES = (
                 "                if held is None:\n                    return",
                 "                if held is ...:\n                    return",
             ),
-            Edit(EXPORTS, "WHERE id = :id AND state = 'queued' RETURNING id", "WHERE id = :id RETURNING id"),
+            Edit(EXPORTS, "WHERE id = :id AND state = 'queued' RETURNING", "WHERE id = :id RETURNING"),
             Edit(
                 EXPORTS,
                 "to, locale = account or self._address(held), held.locale",

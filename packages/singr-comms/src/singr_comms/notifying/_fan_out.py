@@ -24,7 +24,6 @@ from singr_comms.notifying._words import NOWHERE, WORDS
 from singr_comms.people import may_wait
 from singr_comms.people.inbox import note_news
 from singr_comms.people.preferences._rule import rule_values
-from singr_config.clock import clock
 from singr_db import Database, PlatformSession, new_id, past_deadlock
 from singr_jobs import RetryLater, job_values, wake
 from singr_observability import Metrics
@@ -186,7 +185,7 @@ async def _left(session: PlatformSession, which: dict[str, Any], row: Any) -> fl
 
 
 def _values(which: dict[str, Any], row: Any, declared: MessageType | None, channel: str) -> dict[str, Any]:
-    lives = clock.now() + timedelta(seconds=DAY if declared is None else declared.time_to_live)
+    lives = row.moment + timedelta(seconds=DAY if declared is None else declared.time_to_live)
     return {
         **which,
         # What jobs of the channel are, of whichever message; an inbox has none.
@@ -231,6 +230,6 @@ def _in_order(channels: Sequence[str]) -> list[str]:
 
 async def _continue(session: PlatformSession, which: dict[str, Any], priority: int, *, after: float = 0.0) -> None:
     """Queue a job that goes on, in the place of the one at work."""
-    turn = (await session.execute(sql.NEXT_TURN, which)).scalar_one()
-    run_at = clock.now() + timedelta(seconds=after) if after else None
-    await give_to_job(session, which, turn, priority=priority, run_at=run_at)
+    goes_on = (await session.execute(sql.NEXT_TURN, which)).one()
+    run_at = goes_on.moment + timedelta(seconds=after) if after else None
+    await give_to_job(session, which, goes_on.turn, priority=priority, run_at=run_at)

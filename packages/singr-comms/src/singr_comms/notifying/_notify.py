@@ -25,7 +25,7 @@ from singr_comms.notifying._asked import (
     Target,
     To,
 )
-from singr_comms.notifying._finding import recipients_named, topic_named
+from singr_comms.notifying._finding import now_of, recipients_named, topic_named
 from singr_comms.notifying._queueing import give_to_job
 from singr_comms.notifying.checking import Checked, look_at
 from singr_comms.notifying.digests._joining import Period
@@ -139,7 +139,8 @@ async def store(
         created_by: the credential that asks, a key id or `user:` and an id: what waits of it goes with that. None: code
             of ours, which nobody revokes.
     """
-    now = session.notifications.now() if isinstance(session, KeepsNotifications) else None
+    is_timed = asked.send_at is not None or asked.expires_at is not None
+    now = await now_of(session) if is_timed else None
     faults, checked, asked = look_at(asked, allow_test=allow_test, intake=intake, now=now)
     audience, recipients, unknown = await _audience(session, asked)
     if faults or unknown or checked is None:

@@ -16,10 +16,9 @@ from singr_comms.notifying._asked import (
     ZonedTime,
     in_form,
 )
+from singr_comms.notifying._finding import now_of
 from singr_comms.notifying._notify import Notified, notify
 from singr_comms.notifying._steering import Cancelled, cancel_by_key, let_go_of_key
-from singr_comms.notifying.memory._store import KeepsNotifications
-from singr_config.clock import clock
 from singr_db import Sealer, TenantSession
 
 PICKUP_BEFORE: Final = timedelta(hours=1)
@@ -136,7 +135,7 @@ async def _remind(
     recurs: bool = False,
     **how: Any,
 ) -> Notified | None:
-    if ends <= _now(session):
+    if ends <= await now_of(session):
         await cancel_reminder(session, reminder)
         return None
     send_at = ends - before
@@ -150,6 +149,3 @@ def _aware(moment: datetime, name: str) -> datetime:
     zoned: Any = ZonedTime
     return cast("datetime", in_form(moment, zoned, name))
 
-
-def _now(session: TenantSession) -> datetime:
-    return session.notifications.now() if isinstance(session, KeepsNotifications) else clock.now()

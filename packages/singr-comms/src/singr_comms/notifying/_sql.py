@@ -6,6 +6,7 @@ from singr_db import sql_text
 
 _BOTH: Final = ("platform", "tenant")
 
+NOW: Final = sql_text("SELECT now()", roles=("tenant",))
 FIND: Final = sql_text(
     """
 SELECT id, external_id, user_id FROM recipients
@@ -100,7 +101,7 @@ UPDATE jobs SET created_by = given.created_by FROM given
 LOCK: Final = sql_text(
     """
 SELECT id, type, audience, channels, priority, per_minute, digest, send_at, expires_at, state, turn, cursor, paused_at,
-       job_id, correlation_id, created_by, expires_at <= now() AS is_over,
+       job_id, correlation_id, created_by, now() AS moment, expires_at <= now() AS is_over,
        extract(epoch FROM send_at - now())::float8 AS early,
        extract(epoch FROM expires_at - now())::float8 AS remaining,
        extract(epoch FROM now() - greatest(created_at, send_at))::float8 AS late
@@ -111,7 +112,7 @@ SELECT id, type, audience, channels, priority, per_minute, digest, send_at, expi
 NEXT_TURN: Final = sql_text(
     """
 UPDATE notifications SET turn = turn + 1, updated_at = now()
- WHERE id = :id AND organization_id = :organization_id RETURNING turn
+ WHERE id = :id AND organization_id = :organization_id RETURNING turn, clock_timestamp() AS moment
 """,
     roles=_BOTH,
 )

@@ -11,7 +11,6 @@ from singr_comms.people.exporting._job import RemoveExport, WriteExport
 from singr_comms.people.privacy._prints import print_of_mailbox
 from singr_comms.people.recipients._store import hold_recipient, row_of
 from singr_config import LimitSettings
-from singr_config.clock import clock
 from singr_db import PLATFORM_ORGANIZATION_ID, Sealer, TenantSession, new_id, note_object, sql_text
 from singr_db.operation_log import log_operation
 from singr_jobs import enqueue
@@ -27,8 +26,8 @@ _LIMITS: Final = LimitSettings()
 _ADD: Final = sql_text(
     """
 INSERT INTO data_exports (id, organization_id, subject_id, recipient_id, user_id, expires_at)
-VALUES (:id, :organization_id, :subject_id, :recipient_id, :user_id, :expires_at)
-ON CONFLICT (organization_id, subject_id) DO NOTHING RETURNING id
+VALUES (:id, :organization_id, :subject_id, :recipient_id, :user_id, now() + CAST(:within AS interval))
+ON CONFLICT (organization_id, subject_id) DO NOTHING RETURNING expires_at
 """,
     roles=("tenant",),
 )
@@ -220,21 +219,22 @@ async def _asked(
     wait = await session.scalar(_SETTLES, at | {"wait": _SETTLED_AFTER})
     if wait is not None and wait > 0:
         raise AddressChangedError(wait)
-    export_id, until = new_id(), clock.now() + _WRITTEN_WITHIN
+    export_id = new_id()
     values = {
         "id": export_id,
         "organization_id": organization_id,
         "subject_id": subject_id,
         "recipient_id": recipient_id,
         "user_id": user_id,
-        "expires_at": until,
+        "within": _WRITTEN_WITHIN,
     }
     stands = {"organization_id": organization_id, "subject_id": subject_id}
     for former in (await session.execute(_MAKE_ROOM, stands | at)).all():
         await enqueue(session, RemoveExport(former.id), organization_id=organization_id)
         if former.is_unsent:
             await session.execute(_FORGET, {"id": former.id})
-    if await session.scalar(_ADD, values) is None:
+    until = await session.scalar(_ADD, values)
+    if until is None:
         raise ExportStandsError(await session.scalar(_STANDS, stands) or 1)
     if count is not None:
         await _count(session, {"id": export_id, **count})

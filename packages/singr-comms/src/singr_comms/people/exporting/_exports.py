@@ -63,8 +63,8 @@ SELECT r.email_sealed, r.locale, (SELECT wrapped FROM data_keys AS k WHERE k.id 
 )
 _READY: Final = sql_text(
     """
-UPDATE data_exports SET state = 'ready', ready_at = now(), expires_at = :expires_at
- WHERE id = :id AND state = 'queued' RETURNING id
+UPDATE data_exports SET state = 'ready', ready_at = now(), expires_at = now() + CAST(:lasts AS interval)
+ WHERE id = :id AND state = 'queued' RETURNING expires_at
 """,
     roles=("tenant",),
 )
@@ -216,8 +216,8 @@ class Exports:
                 to, locale = account or self._address(held), held.locale
             if to is None:
                 return "no_address"
-            until = clock.now() + _LASTS
-            if await session.scalar(_READY, {"id": export_id, "expires_at": until}) is None:
+            until = await session.scalar(_READY, {"id": export_id, "lasts": _LASTS})
+            if until is None:
                 return "withdrawn"
             message_id = await self._mailed(session, to, locale, link, asked.user_id)
             await session.execute(_LINK, {"id": export_id, "message_id": message_id})

@@ -43,7 +43,7 @@ async def find_leftovers(db: Database) -> bool:
 
 
 async def remove_leftovers(db: Database, objects: SharedObjectStore) -> int:
-    """Remove them, for a minute; how many. Once more is as once. None where the store is switched off.
+    """Remove them, for a minute; how many. Once more is as once. 0 where the store is switched off.
 
     Raises:
         ObjectStoreError: the store refused, or did not answer; what was removed by then is noted no more.

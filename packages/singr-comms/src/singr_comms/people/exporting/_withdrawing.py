@@ -6,7 +6,6 @@ from typing import Any, Final
 from uuid import UUID
 
 from singr_comms.people.exporting._job import RemoveExport
-from singr_config.clock import clock
 from singr_db import PlatformSession, TenantSession, sql_text
 from singr_jobs import enqueue
 
@@ -14,7 +13,8 @@ from singr_jobs import enqueue
 _AGAIN: Final = timedelta(hours=1)
 
 _WITHDRAW: Final = """
-UPDATE data_exports SET state = 'withdrawn', expires_at = now() WHERE {whose} RETURNING id, organization_id
+UPDATE data_exports SET state = 'withdrawn', expires_at = now() WHERE {whose}
+RETURNING id, organization_id, expires_at
 """
 _WITHDRAW_PEOPLE: Final = sql_text(
     _WITHDRAW.format(whose="organization_id = :organization_id AND recipient_id = ANY(CAST(:recipient_ids AS uuid[]))"),
@@ -38,4 +38,4 @@ async def _removed(session: TenantSession | PlatformSession, statement: Any, val
     for row in (await session.execute(statement, values)).all():
         removal = RemoveExport(row.id)
         await enqueue(session, removal, organization_id=row.organization_id)
-        await enqueue(session, removal, organization_id=row.organization_id, run_at=clock.now() + _AGAIN)
+        await enqueue(session, removal, organization_id=row.organization_id, run_at=row.expires_at + _AGAIN)

@@ -9,7 +9,6 @@ from uuid import UUID
 import msgspec
 
 from singr_comms.people.privacy._job import EraseByKey, EraseRecipient
-from singr_config.clock import clock
 from singr_db import Database, sql_text
 from singr_jobs import enqueue
 
@@ -139,6 +138,7 @@ DELETE FROM webhooks_received AS w
 """,
     roles=("platform",),
 )
+_LATER: Final = sql_text("SELECT now() + CAST(:wait AS interval)", roles=("tenant",))
 _PRINTS: Final = sql_text(
     "SELECT unnest(prints) FROM data_keys WHERE id = :key_id AND destroyed_at IS NOT NULL", roles=("tenant",)
 )
@@ -178,7 +178,8 @@ class Blanking:
         else:
             async with self._db.tenant(organization_id) as session:
                 again = msgspec.structs.replace(job, is_last=True)
-                await enqueue(session, again, organization_id=organization_id, run_at=clock.now() + _AGAIN)
+                run_at = await session.scalar(_LATER, {"wait": _AGAIN})
+                await enqueue(session, again, organization_id=organization_id, run_at=run_at)
         return blanked
 
     async def _hashes(self, job: EraseByKey | EraseRecipient, values: dict[str, Any]) -> list[bytes]:
