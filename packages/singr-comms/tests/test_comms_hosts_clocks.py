@@ -78,9 +78,7 @@ async def test_a_pickup_to_come_is_reminded_of_where_the_hosts_clock_is_off(crow
     assert told is not None, host
 
 
-async def test_the_last_look_at_who_is_erased_waits_where_the_hosts_clock_is_off(
-    crowd: Crowd, host: timedelta
-) -> None:
+async def test_the_last_look_at_who_is_erased_waits_where_the_hosts_clock_is_off(crowd: Crowd, host: timedelta) -> None:
     await Blanking(crowd.db).run(EraseByKey(new_id(), new_id()), organization_id=crowd.organization)
     assert 290 < await due_in(crowd, "type = 'recipient.erase_by_key'") <= 300, host
 

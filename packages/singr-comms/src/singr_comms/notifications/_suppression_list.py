@@ -76,8 +76,8 @@ async def list_suppressions(
     Args:
         session: fences the query to its organization; the platform's own sees all.
         sealer: finds an address by its fingerprint.
-        channel: `email` or `sms`.
-        recipient: an address or phone number in full.
+        channel: the name of one, such as `push`.
+        recipient: an address, a phone number or a device's token in full.
         reason: the reason given.
         limit: how many, 1 or more.
         cursor: `next_cursor` of the page before.

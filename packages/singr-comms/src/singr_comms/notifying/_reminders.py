@@ -148,4 +148,3 @@ async def _remind(
 def _aware(moment: datetime, name: str) -> datetime:
     zoned: Any = ZonedTime
     return cast("datetime", in_form(moment, zoned, name))
-

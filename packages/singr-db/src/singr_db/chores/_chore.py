@@ -7,16 +7,18 @@ import pkgutil
 import random
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from types import ModuleType
 from typing import Any, ClassVar, Final, get_type_hints
 
 from singr_db.chores._switch import Switch
 from singr_db.chores._trouble import Trouble
-from singr_db.sessions._database import Database
+from singr_db.sessions._database import Database, PlatformSession
 
 # Seconds between two words of a turn that hangs, at the least.
 _TELLS_EVERY: Final = 1.0
+# Seconds of a turn that goes on while there is more to do.
+_BITES_LAST: Final = 10.0
 
 
 class Chore(ABC):
@@ -104,6 +106,21 @@ class DatabaseChore(Chore):
 
     def __init__(self, db: Database) -> None:
         self.db = db
+
+    async def in_bites(self, bite: Callable[[PlatformSession], Awaitable[int]], *, full: int) -> int:
+        """Work in bites, each a transaction of its own, while they are full, for some seconds; how much was done.
+
+        Args:
+            bite: does a part of the work in the session that it is given; returns how much that was.
+            full: as much as a bite does where more may be left.
+        """
+        began, done = time.monotonic(), 0
+        while True:
+            async with self.db.platform() as session:
+                some = await bite(session)
+            done += some
+            if some < full or time.monotonic() - began > _BITES_LAST:
+                return done
 
 
 def chores_in(*rooms: ModuleType) -> list[type[DatabaseChore]]:

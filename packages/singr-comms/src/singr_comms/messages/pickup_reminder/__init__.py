@@ -1,6 +1,7 @@
 """An order is due for pickup soon.
 
-It lives for an hour: what waits longer, in a queue that is behind, is not sent any more. Ask for it two hours ahead.
+It lives for an hour: what waits longer, in a queue that is behind, is not sent any more. Ask for it an hour ahead, as
+`remind_of_pickup` does.
 """
 
 from typing import Final

@@ -201,7 +201,8 @@ class Digests:
         kept = {"organization_id": who.organization_id, "windows": windows}
         kept |= {"since": span["start"], "until": span["end"]}
         await session.execute(sql.DISOWN, kept)
-        unwanted = None if await session.scalar(sql.HOLD, kept) else unwanted
+        items: int = (await session.execute(sql.HOLD, kept)).scalar_one()
+        unwanted = unwanted if items == 0 else None
         keys = await open_keys(session, self._sealer, {who.key_id})
         found = await self._open(session, who, kept, unwanted, keys)
         if found.shut is not None and not found.is_all:
@@ -215,7 +216,8 @@ class Digests:
         window = {"organization_id": row.organization_id, "window_id": row.id}
         kept = {"organization_id": row.organization_id, "windows": [row.id], "since": None, "until": None}
         await session.execute(sql.DISOWN, kept)
-        if not await session.scalar(sql.HOLD, kept):
+        items: int = (await session.execute(sql.HOLD, kept)).scalar_one()
+        if items == 0:
             await session.execute(sql.CLOSED, window | {"message_id": None})
             return _Closed()
         unwanted = await self._unwanted(session, row)

@@ -1,6 +1,7 @@
 """The chore that takes away what has been in inboxes for long."""
 
 from datetime import timedelta
+from functools import partial
 from typing import ClassVar, Final
 
 from singr_comms.people.inbox import forget_items
@@ -19,6 +20,5 @@ class ForgetItems(DatabaseChore):
     every = 60.0
 
     async def work(self) -> object:
-        """Take away the oldest, of some people."""
-        async with self.db.platform() as session:
-            return await forget_items(session, kept=_KEPT, limit=_AT_ONCE)
+        """Take away the oldest, some people's a transaction."""
+        return await self.in_bites(partial(forget_items, kept=_KEPT, limit=_AT_ONCE), full=_AT_ONCE)

@@ -1,5 +1,6 @@
 """The chore that brings back what people snoozed."""
 
+from functools import partial
 from typing import ClassVar, Final
 
 from singr_comms.people.inbox import wake_snoozed
@@ -16,6 +17,5 @@ class WakeSnoozed(DatabaseChore):
     every = 15.0
 
     async def work(self) -> object:
-        """Bring back what is due."""
-        async with self.db.platform() as session:
-            return await wake_snoozed(session, limit=_AT_ONCE)
+        """Bring back what is due, some people's a transaction."""
+        return await self.in_bites(partial(wake_snoozed, limit=_AT_ONCE), full=_AT_ONCE)

@@ -62,9 +62,9 @@ RETURNING unread, unseen, position
     roles=_ROLES,
 )
 _DUE: Final = sql_text("""
-SELECT DISTINCT recipient_id FROM (
+SELECT recipient_id, count(*) AS items FROM (
        SELECT recipient_id FROM inbox_items WHERE snoozed_until <= now() ORDER BY snoozed_until LIMIT :limit) AS due
- ORDER BY recipient_id
+ GROUP BY recipient_id ORDER BY recipient_id
 """)
 _AWAKE: Final = sql_text("""
 UPDATE inbox_items AS item
@@ -76,10 +76,10 @@ UPDATE inbox_items AS item
 
 # Ids begin with the time at which they were made, so the primary key finds the oldest.
 _OLD: Final = sql_text("""
-SELECT DISTINCT recipient_id FROM (
+SELECT recipient_id, count(*) AS items FROM (
        SELECT recipient_id FROM inbox_items WHERE id < :before AND coalesce(snoozed_until, now()) <= now()
         ORDER BY id LIMIT :limit) AS old
- ORDER BY recipient_id
+ GROUP BY recipient_id ORDER BY recipient_id
 """)
 _FORGET: Final = sql_text("""
 DELETE FROM inbox_items
@@ -131,26 +131,29 @@ async def mark_inbox(
 
 
 async def wake_snoozed(session: PlatformSession, *, limit: int) -> int:
-    """Bring back, unread, what was snoozed until now; of how many people there was something."""
-    due: list[UUID] = list(await session.scalars(_DUE, {"limit": limit}))
-    for recipient_id in due:
-        about = {"recipient_id": recipient_id}
+    """Bring back, unread, what was snoozed until now; how many items were found, `limit` where there may be more."""
+    due = (await session.execute(_DUE, {"limit": limit})).all()
+    for row in due:
+        about = {"recipient_id": row.recipient_id}
         position = await session.scalar(_LOCK, about)
         if position is not None:  # else they were erased a moment ago
             await _changed(session, _AWAKE, about | {"position": position})
-    return len(due)
+    return sum(row.items for row in due)
 
 
 async def forget_items(session: PlatformSession, *, kept: timedelta, limit: int) -> int:
-    """Take away what came longer ago than this, but for what is snoozed; of how many people there was something."""
+    """Take away what came longer ago than this, but for what is snoozed.
+
+    Returns how many items were found, `limit` where there may be more; what else is old of the same people goes along.
+    """
     before = first_id(clock.now() - kept)
-    old: list[UUID] = list(await session.scalars(_OLD, {"before": before, "limit": limit}))
-    for recipient_id in old:
-        about = {"recipient_id": recipient_id}
+    old = (await session.execute(_OLD, {"before": before, "limit": limit})).all()
+    for row in old:
+        about = {"recipient_id": row.recipient_id}
         position = await session.scalar(_LOCK, about)
         if position is not None:  # else they were erased a moment ago
             await _changed(session, _FORGET, about | {"position": position, "before": before})
-    return len(old)
+    return sum(row.items for row in old)
 
 
 async def _changed(session: TenantSession | PlatformSession, change: TextClause, values: dict[str, Any]) -> InboxCounts:
