@@ -28,13 +28,15 @@ _STATEMENTS: Final = tuple(
         ("auth_sessions", "revoked_at < now() - interval '30 days'"),
         # No access token lives longer than 15 minutes.
         ("access_changes", "changed_at < now() - interval '2 hours'"),
+        # What an account accepted goes with it; but one may have been deleted by a release that did not know this.
+        ("invitations", "accepted_by IN (SELECT users.id FROM users WHERE status = 'deleted')"),
         ("sign_in_failures", f"last_at < now() - 2 * {_OVER}"),
     )
 )
 
 
 async def collect_accounts(db: Database) -> int:
-    """Delete tokens, challenges, devices, sessions, changes and counts whose time is long over.
+    """Delete tokens, challenges, devices, sessions, changes, counts and invitations that nobody needs any more.
 
     In bites of 2000 rows, each committed by itself, that leave alone what another process is deleting or using: any
     number of processes may.

@@ -42,8 +42,12 @@ async def change(services: Services, call: UserCall, client: ClientInfo, body: s
 async def end(request: AnyRequest, services: Services, call: UserCall, client: ClientInfo) -> None:
     """Delete your account.
 
-    Permanently: all sessions end, the address becomes free, and nothing that is kept identifies the account's owner:
-    organizations' recipients lose what they had from it, and keep what their organization gave itself.
+    Permanently: all sessions end, the address becomes free, and invitations to it that have ended are deleted.
+    Organizations' recipients lose what they had from the account, and keep what their organization gave itself.
+
+    Security events stay, so that nobody removes their traces by deleting an account. They have no name and no e-mail
+    address, but what was done, from which network address and on which kind of device, under the account's id, for as
+    long as the platform's operator keeps them.
 
     Requires a proof of presence at most 15 minutes old. Refused (409) while an organization with other members would be
     left without an owner: transfer its ownership first.

@@ -64,7 +64,7 @@ LISTS: Final = (
         "invitations",
         at="i.id",
         source="invitations AS i JOIN organizations AS o ON o.id = i.organization_id",
-        whose="i.email_key = (SELECT email_key FROM users WHERE users.id = :id)",
+        whose="(i.accepted_by = :id OR i.email_key = (SELECT email_key FROM users WHERE users.id = :id))",
         columns="o.name AS organization, i.email, i.created_at, i.sent_at, i.expires_at, i.accepted_at, i.revoked_at",
     ),
     _list(

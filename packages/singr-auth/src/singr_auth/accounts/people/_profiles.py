@@ -16,6 +16,7 @@ from singr_auth.accounts.notices._notices import AccountType, EmailTarget, Notif
 from singr_auth.accounts.notices._sending import send_security_notice
 from singr_auth.accounts.organizations import Actor, Members
 from singr_auth.accounts.organizations._consequences import lock_concerned, organizations_concerned, settle_person
+from singr_auth.accounts.organizations._invitations import ENDED
 from singr_auth.accounts.people._users import User, checked_name, user_by_id
 from singr_auth.accounts.sessions._access_feed import note_change
 from singr_auth.accounts.sessions._sessions import Sessions
@@ -58,6 +59,13 @@ _ERASED: Final = (
     "email_changes",
 )
 _ERASE: Final = tuple(sql_text(f"DELETE FROM {table} WHERE user_id = :id") for table in _ERASED)  # noqa: S608 — the names are ours
+# An address that is not verified may be anybody's; an invitation that is open is the address's, whoever has it next.
+_ERASE_INVITATIONS: Final = sql_text(
+    f"""
+    DELETE FROM invitations i WHERE i.accepted_by = :id
+        OR (i.email_key = :key AND (i.accepted_at IS NOT NULL OR i.revoked_at IS NOT NULL OR {ENDED}))
+    """  # noqa: S608 — our own words
+)
 _UNNAME_SESSIONS: Final = sql_text("UPDATE auth_sessions SET user_agent = NULL, address = NULL WHERE user_id = :id")
 
 
@@ -153,7 +161,9 @@ class Profiles:
     async def delete(self, user_id: UUID, session_id: UUID, client: ClientInfo) -> None:
         """End the account: its sessions end, its address is free again, and nothing in its row says whose it was.
 
-        The audit trail stays, under an id that nothing leads back from.
+        Invitations to it that have ended go with it. The audit trail stays whole, or whoever broke in would erase their
+        traces with the account: what was done, from which network address and on what kind of device, under the
+        account's id, until the operator deletes it.
 
         Raises:
             ReauthenticationRequiredError: the last proof of presence is too old.
@@ -173,8 +183,9 @@ class Profiles:
             actor = Actor(f"user:{user_id}", user_id=user_id, client=client)
             await settle_person(session, concerned, actor=actor, notifier=self._notifier)
             await self._sessions.revoke_all(session, user_id, reason="account.deleted")
-            for statement in (*_ERASE, _UNNAME_SESSIONS):
-                await session.execute(statement, {"id": user_id})
+            verified = user.email_key if user.email_verified_at is not None else None
+            for statement in (*_ERASE, _ERASE_INVITATIONS, _UNNAME_SESSIONS):
+                await session.execute(statement, {"id": user_id, "key": verified})
             await note_change(session, "user", user_id)
 
     async def events(
