@@ -26,24 +26,36 @@ Resolution = Literal["sent", "send_again"]
 """What somebody says of a message in doubt: it was sent; or it was not, or may go out a second time."""
 
 _LOCK: Final = sql_text("""
-SELECT m.status, m.kind, m.job_id, m.error, m.attempts, m.content_sealed <> ''::bytea AS has_words,
-       j.status AS job_status
+SELECT m.status, m.kind, m.job_id, m.error, j.status AS job_status,
+       m.content_sealed <> ''::bytea AND coalesce(m.expires_at > clock_timestamp(), true) AS may_go
   FROM messages AS m LEFT JOIN jobs AS j ON j.id = m.job_id
  WHERE m.id = :id AND m.organization_id = :organization_id FOR UPDATE OF m
 """)
-_ATTEMPT: Final = sql_text("""
-UPDATE message_attempts SET status = :status, error = CAST(:error AS jsonb), finished_at = now()
- WHERE message_id = :id AND attempt = :attempt AND status = 'unknown'
+# All attempts that may have sent it, or the first of them is a doubt still; it was sent by the last of them, or before.
+_ATTEMPTS: Final = sql_text("""
+WITH doubts AS (SELECT attempt, attempt = max(attempt) OVER () AS is_last FROM message_attempts
+                 WHERE message_id = :id AND status IN ('dispatched', 'unknown'))
+UPDATE message_attempts AS a SET status = CASE WHEN doubts.is_last AND :sent THEN 'sent' ELSE 'failed' END,
+       error = CASE WHEN NOT (doubts.is_last AND :sent) THEN CAST(:error AS jsonb) END, finished_at = now()
+  FROM doubts WHERE a.message_id = :id AND a.attempt = doubts.attempt
 """)
+# What is sent again has its time anew, however long it was held up before.
 _MESSAGE: Final = sql_text("""
 UPDATE messages SET status = :status, error = NULL, updated_at = now(),
+       held_since = CASE WHEN :sent THEN held_since END,
        sent_at = CASE WHEN :sent THEN clock_timestamp() ELSE sent_at END,
        content_sealed = CASE WHEN :erase THEN ''::bytea ELSE content_sealed END
  WHERE id = :id
 """)
 _DECLARED: Final = {
-    "code": "declared_unsent",
-    "message": "somebody found out that it was not sent, or wants it sent anew",
+    "sent": {
+        "code": "declared_sent",
+        "message": "somebody found out that the message was sent, if not by this attempt",
+    },
+    "send_again": {
+        "code": "declared_unsent",
+        "message": "somebody found out that it was not sent, or wants it sent anew",
+    },
 }
 
 
@@ -66,7 +78,7 @@ class DeliverySettledError(CommsError):
 class WordsGoneError(CommsError):
     """What the message says is gone: it can be declared sent, and not be sent again.
 
-    It held a code, or the time is over for which its words are kept.
+    It held a code, or the time is over for which its words are kept, or by which it was to be sent.
     """
 
     def __init__(self) -> None:
@@ -86,7 +98,8 @@ async def resolve_delivery(
     """Say what became of a message whose status is `unknown`, in the caller's transaction.
 
     Declared `sent`, its job is completed where it waits, and its dead letter is put away where it has failed. To be
-    sent again, it is `queued`, and its job is tried anew. The operation log tells of either.
+    sent again, it is `queued`, with its time anew, and its job is tried anew. None of its attempts is in doubt after
+    either, and the operation log tells of it.
 
     Args:
         session: of `Database.platform()`, with its transaction open.
@@ -110,15 +123,10 @@ async def resolve_delivery(
     if row.status != "unknown":
         raise DeliverySettledError(row.status)
     sent = outcome == "sent"
-    if not (sent or row.has_words):
+    if not (sent or row.may_go):
         raise WordsGoneError
-    values = {
-        **which,
-        "attempt": row.attempts,
-        "status": "sent" if sent else "failed",
-        "error": None if sent else msgspec.json.encode(_DECLARED).decode(),
-    }
-    await session.execute(_ATTEMPT, values)
+    said = msgspec.json.encode(_DECLARED[outcome]).decode()
+    await session.execute(_ATTEMPTS, {**which, "sent": sent, "error": said})
     erase = sent and message_types.carries_code(row.kind)
     await session.execute(_MESSAGE, {**which, "status": "sent" if sent else "queued", "sent": sent, "erase": erase})
     if row.job_id is not None:
