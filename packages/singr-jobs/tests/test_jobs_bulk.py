@@ -197,6 +197,22 @@ async def test_what_cannot_be_requeued_is_skipped_and_told(db: Database) -> None
     assert str(holder) in problem.message
 
 
+async def test_of_letters_with_one_key_the_oldest_is_requeued_and_the_others_are_told_of_it(db: Database) -> None:
+    dying = [await dead(db, name, unique_key="k") for name in ("a", "b", "c")]
+    action = await ask(db)
+    await ActInBulk(db).work()
+    after = await told(db, action)
+    assert (after.state, after.done, after.skipped) == ("done", 1, 2)
+    assert await states(db) == ["requeued", "open", "open"]
+    assert await run(db, "SELECT id FROM jobs WHERE status = 'pending'") == [(dying[0][0],)]
+    assert await run(db, "SELECT job_id FROM job_unique_keys") == [(dying[0][0],)]
+    assert [(one.id, one.code) for one in after.problems] == [
+        (dying[1][1], "unique-key-held"),
+        (dying[2][1], "unique-key-held"),
+    ]
+    assert all(str(dying[0][0]) in one.message for one in after.problems)
+
+
 async def test_letters_are_discarded_and_more_than_a_hundred_for_a_reason_alone(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

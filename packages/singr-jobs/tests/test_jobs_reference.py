@@ -45,6 +45,7 @@ async def test_jobs_of_a_matter_are_found_by_it_and_others_are_not(store: Store)
     assert await found(store, "alert-4711", status=JobStatus.FAILED) == []
     assert len(await found(store, "alert-4711", whose=other)) == 1
     assert await found(store, "alert-471") == []
+    assert await found(store, "alert-4711", status=JobStatus.PROCESSING) == [], "they wait"
     assert (await ask(store, read_job, first)).reference == "alert-4711"
 
 

@@ -271,6 +271,28 @@ async def test_times_are_reckoned_anew_when_the_rules_of_zones_change(db: Databa
     assert rules > "2025"
 
 
+async def test_a_run_that_was_asked_for_is_not_lost_when_the_rules_of_zones_change(db: Database, scheduler: Scheduler):
+    await put(db, DAILY)
+    wrong = datetime.fromisoformat("2199-01-01T00:00:00+00:00")
+    await run(db, "UPDATE schedules SET rules = '2001a', next_fire_at = %s, due_at = %s", wrong, wrong)
+    await change(db, run_schedule_now)
+    assert await scheduler.work() == 1
+    await scheduler._tidy()
+    assert (await change(db, read_schedule)).next_fire_at < wrong
+
+
+async def test_an_interval_that_was_in_trouble_begins_anew(clock: VirtualClock, db: Database, scheduler: Scheduler):
+    await put(db, Every(3600))
+    await run(db, "UPDATE schedules SET state = 'paused', problem = 'broken', next_fire_at = NULL, due_at = NULL")
+    clock.advance(seconds=2000)
+    await put(db, Every(3600))
+    clock.advance(seconds=3601)
+    assert await scheduler.work() == 1
+    await end_jobs(db)
+    clock.advance(seconds=2000)
+    assert await scheduler.work() == 0, "an hour is not over"
+
+
 async def test_a_zone_that_was_withdrawn_pauses_its_schedule(db: Database, scheduler: Scheduler):
     await put(db, DAILY)
     await run(db, "UPDATE schedules SET time_zone = 'Europe/Atlantis', rules = '2001a'")

@@ -97,16 +97,18 @@ BEGINS_ANEW: Final = """status = 'pending', attempt = 0, progress = 0, error = N
 # Letters to jobs that wait again: the same rows with their attempts to come anew, and where a row went with its week,
 # one as it was. Its first answer is built from columns that are as they were (decision 57). What is lost with its
 # worker again and again goes on to run alone. It answers for each letter that was open whether its key was free, in
-# which queue its job waits now, and else who holds the key.
+# which queue its job waits now, and else who holds the key. Of several with one key the oldest gets it: within a
+# statement the table takes a claim for one whose job does not wait yet.
 REQUEUE: Final = f"""
 WITH asked AS MATERIALIZED (
     SELECT id, job_id, organization_id, type, job, job ->> 'unique_key' AS unique_key FROM dead_letters
      WHERE id = ANY (CAST(%(ids)s AS uuid[])) AND {_OPEN} ORDER BY id FOR UPDATE
 ), claimed AS (
     INSERT INTO job_unique_keys (organization_id, type, unique_key, job_id)
-    SELECT organization_id, type, unique_key, job_id FROM asked WHERE unique_key IS NOT NULL
+    SELECT DISTINCT ON (organization_id, type, unique_key) organization_id, type, unique_key, job_id
+      FROM asked WHERE unique_key IS NOT NULL ORDER BY organization_id, type, unique_key, id
     ON CONFLICT (organization_id, type, unique_key) DO NOTHING
-    RETURNING job_id
+    RETURNING organization_id, type, unique_key, job_id
 ), free AS MATERIALIZED (
     SELECT * FROM asked WHERE unique_key IS NULL OR job_id IN (SELECT job_id FROM claimed)
 ), again AS (
@@ -124,9 +126,10 @@ WITH asked AS MATERIALIZED (
     SELECT * FROM changed WHERE flow_id IS NULL
 ), {_PLACED}, {_settle(DeadLetterState.REQUEUED, _WAITS, after=AFTER_REQUEUING)}
 SELECT asked.id, asked.job_id, free.id IS NOT NULL AS is_free, changed.queue,
-       (SELECT held.job_id FROM job_unique_keys AS held
+       (SELECT held.job_id FROM (SELECT 1, * FROM claimed UNION ALL
+                                SELECT 2, organization_id, type, unique_key, job_id FROM job_unique_keys) AS held (rank)
          WHERE free.id IS NULL AND held.organization_id = asked.organization_id AND held.type = asked.type
-           AND held.unique_key = asked.unique_key) AS holder
+           AND held.unique_key = asked.unique_key ORDER BY held.rank LIMIT 1) AS holder
   FROM asked LEFT JOIN free ON free.id = asked.id LEFT JOIN changed ON changed.id = asked.job_id
  WHERE {looked_at(AFTER_REQUEUING)}
 """  # noqa: S608 - constants

@@ -88,8 +88,8 @@ class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
     def _stands(self, job: Any) -> list[ColumnElement[bool]]:
         if self.status is None:
             return []
-        if self.status is JobStatus.PROCESSING:
-            return [job.status == JobStatus.PENDING]
         running = select(func.running_jobs(None).table_valued("id").c.id)
+        if self.status is JobStatus.PROCESSING:
+            return [job.status == JobStatus.PENDING, job.id.in_(running)]
         waits = [job.id.not_in(running)] if self.status is JobStatus.PENDING else []
         return [job.status == self.status, *waits]

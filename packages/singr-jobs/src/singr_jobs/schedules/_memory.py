@@ -55,7 +55,8 @@ class MemorySchedules:
             return schedule_view(row)
         rests = known.state == "paused" and known.problem is None
         if same:
-            kept = ("anchor_at", *(("rules", "next_fire_at", "late_by", "due_at") if known.next_fire_at else ()))
+            goes_on = ("rules", "next_fire_at", "late_by", "due_at") if known.next_fire_at else ()
+            kept = ("anchor_at", *goes_on) if goes_on or rests else ()
             values |= {name: getattr(known, name) for name in kept}
         else:
             known.held_at = None

@@ -60,7 +60,8 @@ ON CONFLICT (organization_id, name) DO UPDATE SET
        state = CASE WHEN {_RESTS} THEN 'paused'
                     WHEN coalesce(s.next_fire_at, excluded.next_fire_at) IS NULL THEN 'ended' ELSE 'active' END,
        problem = NULL, updated_at = now(),
-       anchor_at = CASE WHEN {_SAME} THEN s.anchor_at ELSE excluded.anchor_at END,
+       anchor_at = CASE WHEN {_SAME} AND (s.next_fire_at IS NOT NULL OR {_RESTS}) THEN s.anchor_at
+                        ELSE excluded.anchor_at END,
        held_at = CASE WHEN {_SAME} THEN s.held_at END,
        rules = CASE WHEN {_SAME} AND s.next_fire_at IS NOT NULL THEN s.rules ELSE excluded.rules END,
        next_fire_at = CASE WHEN {_RESTS} THEN NULL WHEN {_SAME} THEN coalesce(s.next_fire_at, excluded.next_fire_at)
@@ -209,10 +210,10 @@ LOCK_ONE: Final = sql("SELECT id FROM schedules WHERE id = %(id)s AND due_at <= 
 LATE: Final = sql("""
 SELECT coalesce(extract(epoch FROM now() - min(due_at)), 0)::float8 FROM schedules WHERE due_at <= now()
 """)
-# What was reckoned by older rules of the zones, and is not due yet.
+# What was reckoned by older rules of the zones, and is neither due yet nor asked for now.
 LOCK_STALE: Final = sql("""
 SELECT id FROM schedules WHERE state = 'active' AND cron IS NOT NULL AND rules < %(rules)s AND next_fire_at > now()
-   AND held_at IS NULL ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+   AND held_at IS NULL AND asked_at IS NULL ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """)
 LOOK: Final = sql(f"""
 SELECT {", ".join(Stored.__struct_fields__)}, type, job::text AS job, request, created_by, now() AS moment,
@@ -255,11 +256,13 @@ INSERT INTO schedule_fires (id, schedule_id, organization_id, fire_at, outcome, 
 SELECT id, schedule_id, organization_id, fire_at, outcome, until FROM {recordset(NoteRow, "%(rows)s")}
 ON CONFLICT DO NOTHING
 """)  # noqa: S608 - constants
+# A time that was left as it was, since a job was only asked for, is still reckoned by the rules that it was.
 GO_ON: Final = sql(f"""
 UPDATE schedules AS s SET
        state = row.state, next_fire_at = row.next_fire_at, late_by = row.late_by, due_at = row.due_at, asked_at = NULL,
        held_at = row.held_at, last_fire_at = coalesce(row.last_fire_at, s.last_fire_at),
-       last_job_id = coalesce(row.last_job_id, s.last_job_id), problem = row.problem, rules = row.rules
+       last_job_id = coalesce(row.last_job_id, s.last_job_id), problem = row.problem,
+       rules = CASE WHEN s.asked_at IS NULL OR row.next_fire_at <> s.next_fire_at THEN row.rules ELSE s.rules END
   FROM {recordset(NextRow, "%(rows)s")} WHERE s.id = row.id
 """)  # noqa: S608 - constants
 STOP: Final = sql(CANCEL)
