@@ -19,6 +19,7 @@ from singr_jobs import JobTelemetry, Waker
 from singr_jobs.running._observer import GuardedObserver
 from singr_jobs.schedules import (
     All,
+    CancelRunning,
     Cron,
     Every,
     Once,
@@ -191,3 +192,23 @@ async def test_what_became_of_times_is_counted_and_what_nobody_fires_is_told(
     assert fired == {"fired": 1, "refused": 1, "asked": 0, "skipped": 0, "missed": 0}
     [late] = told["singr_schedules_late_seconds"]["values"]
     assert late["value"] >= 40
+
+
+async def test_a_schedule_whose_job_somebody_has_locked_holds_up_no_other(
+    clock: VirtualClock, db: Database, scheduler: Scheduler
+) -> None:
+    await put(db, name="locked", overlap=CancelRunning)
+    clock.advance(seconds=61)
+    await scheduler.work()
+    await put(db, name="other")
+    clock.advance(seconds=61)
+    async with db.psycopg.connection() as console, console.transaction():
+        await console.execute("SELECT FROM jobs FOR UPDATE")
+        assert await scheduler.work() == 1
+        assert await run(db, "SELECT name FROM schedules WHERE due_at <= now()") == [("locked",)]
+    assert await scheduler.work() == 1
+    assert await run(db, "SELECT payload->>'name', status FROM jobs ORDER BY id") == [
+        ("locked", "cancelled"),
+        ("other", "pending"),
+        ("locked", "pending"),
+    ]

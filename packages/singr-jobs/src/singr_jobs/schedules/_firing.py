@@ -85,7 +85,7 @@ class Scheduler(Chore):
             self._waker.cancel(job_id)
         fired = [fire.outcome for fire in turn.fires if fire.id in made]
         self._observer.call(self._observer.observer.fired, Counter([*fired, *(note.outcome for note in turn.notes)]))
-        return len(made), len(rows)
+        return len(made), len(turn.following)
 
     async def _locked(
         self, connection: psycopg.AsyncConnection[Any], lock: str, values: Mapping[str, Any]
@@ -101,7 +101,9 @@ class Scheduler(Chore):
         """Write it all down; answers the jobs that it made."""
         made: set[UUID] = set()
         for job in turn.cancelled:
-            await connection.execute(_sql.LOCK_JOB, job)
+            if (await connection.execute(_sql.LOCK_JOB, job)).rowcount == 0:  # by somebody who may take their time
+                turn.leave(job["schedule_id"])
+                continue
             cursor = connection.cursor(row_factory=namedtuple_row)
             stopped: Any = await (await cursor.execute(_sql.STOP, job)).fetchone()
             if stopped is not None and stopped.status != "cancelled":

@@ -266,7 +266,9 @@ UPDATE schedules AS s SET
   FROM {recordset(NextRow, "%(rows)s")} WHERE s.id = row.id
 """)  # noqa: S608 - constants
 STOP: Final = sql(CANCEL)
-LOCK_JOB: Final = sql("SELECT FROM jobs WHERE id = %(id)s AND organization_id = %(organization_id)s FOR UPDATE")
+LOCK_JOB: Final = sql(
+    "SELECT FROM jobs WHERE id = %(id)s AND organization_id = %(organization_id)s FOR UPDATE SKIP LOCKED"
+)
 FORGET: Final = sql("""
 DELETE FROM schedule_fires WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM schedule_fires WHERE created_at < now() - %(days)s * interval '1 day' LIMIT %(limit)s

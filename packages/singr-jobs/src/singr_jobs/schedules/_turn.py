@@ -76,7 +76,8 @@ class Turn:
         self.fires += fires
         self.notes += notes
         if made.cancels:
-            self.cancelled += [{"id": one, "organization_id": stored.organization_id} for one in row.unfinished]
+            whose = {"schedule_id": stored.id, "organization_id": stored.organization_id}
+            self.cancelled += [{"id": one, **whose} for one in row.unfinished]
         self.following.append(_following(stored, made, fires))
 
     def _check(self, row: Any) -> None:
@@ -86,6 +87,12 @@ class Turn:
             raise ScheduleError("job", "was requested by somebody who no longer has the permission: schedule it anew")
         if row.pause_after is not None and row.asked_at is None and row.failures >= row.pause_after:
             raise ScheduleError("job", f"has failed {row.failures} times in a row: fix it, then resume the schedule")
+
+    def leave(self, schedule_id: UUID) -> None:
+        """Do nothing with this schedule: it stays due."""
+        self.fires = [one for one in self.fires if one.schedule_id != schedule_id]
+        self.notes = [one for one in self.notes if one.schedule_id != schedule_id]
+        self.following = [one for one in self.following if one.id != schedule_id]
 
     def reckon(self, row: Any) -> None:
         """Give a schedule its next time anew."""
