@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from singr_api.http import problems
 from singr_api.http.body import ClientGoneError
+from singr_api.http.cacheable import is_public, public_answer
 from singr_api.http.problems import AGAIN, Problem, header_refused, insufficient_scope, internal_error, logged, render
-from singr_api.http.shared import is_shared, shared_answer
 from singr_api.http.translations import problem_of
 from singr_auth import ScopeError
 from singr_observability import get_logger, redact_path
@@ -143,26 +143,26 @@ class Edge:
 class _Answer:
     """One response on its way out."""
 
-    __slots__ = ("_extra", "_head", "_scope", "_send", "_shared", "started")
+    __slots__ = ("_extra", "_head", "_public", "_scope", "_send", "started")
 
     def __init__(self, scope: Scope, send: Send, extra: Headers) -> None:
         self._scope = scope
         self._send = send
         self._extra = extra
         self._head = scope["method"] == _HEAD
-        self._shared: Message | None = None  # the beginning of an answer that waits for its whole body
+        self._public: Message | None = None  # the beginning of an answer that waits for its whole body
         self.started = False
 
     def send(self, message: Message) -> Awaitable[None]:
         # returns the inner awaitable: a coroutine of its own would cost every message
         if message["type"] == "http.response.start":
             self.started = True
-            if message["status"] == _OK and is_shared(message.get("headers") or ()):
-                self._shared = message
+            if message["status"] == _OK and is_public(message.get("headers") or ()):
+                self._public = message
                 return _nothing()
             return self._start(message)
-        if self._shared is not None:
-            return self._share(message)
+        if self._public is not None:
+            return self._send_public(message)
         if self._head and message["type"] == "http.response.body":
             message = {**message, "body": b""}
         return self._send(message)
@@ -181,13 +181,13 @@ class _Answer:
         message = {**message, "headers": [*given, *more, *always]}
         return self._send(message)
 
-    async def _share(self, message: Message) -> None:
-        begun, self._shared = self._shared or {}, None
+    async def _send_public(self, message: Message) -> None:
+        begun, self._public = self._public or {}, None
         if message.get("more_body"):  # a stream: it goes as it comes
             headers = [*begun["headers"], (b"vary", b"accept-encoding")]
             status, body = _OK, message.get("body", b"")
         else:
-            status, headers, body = shared_answer(self._scope["headers"], begun["headers"], message.get("body", b""))
+            status, headers, body = public_answer(self._scope["headers"], begun["headers"], message.get("body", b""))
         await self._start({**begun, "status": status, "headers": headers})
         await self.send({**message, "body": body})
 

@@ -20,12 +20,12 @@ _WEAK: Final = b"W/"
 _OF_CONTENT: Final = frozenset({b"content-length", b"content-type", b"content-encoding"})
 
 
-def is_shared(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+def is_public(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Tell whether an answer may be kept by anybody."""
     return any(name == b"cache-control" and value.startswith(b"public") for name, value in headers)
 
 
-def shared_answer(
+def public_answer(
     asked: Iterable[tuple[bytes, bytes]], headers: Iterable[tuple[bytes, bytes]], body: bytes
 ) -> tuple[int, Headers, bytes]:
     """Return status, headers and body of such an answer (RFC 9110, 8.8.3, 12.5.3 and 13.1.2).
