@@ -1,4 +1,4 @@
-"""What every answer has, whatever it says: headers, CORS, HEAD, OPTIONS, limits, and nothing internal."""
+"""What every answer has, whatever it says: headers, HEAD, OPTIONS, limits, and nothing internal."""
 
 from typing import Any
 
@@ -63,31 +63,6 @@ async def test_options_tells_the_methods(standing_url: str, client: Any) -> None
 async def test_unknown_address_is_404(standing_url: str, client: Any, world: Any) -> None:
     for path in ("/nope", "/v1", "/v1/jobs/a/b", "/%00", "/%ff", "/v1//jobs/../x"):
         world.problem(await client(standing_url).get(path), 404, "not-found")
-
-
-ORIGIN = "http://localhost:3000"
-
-
-async def test_cors_admits_configured_origins_and_no_others(standing_url: str, client: Any) -> None:
-    caller = client(standing_url)
-    preflight = {"access-control-request-method": "POST"}
-    admitted = await caller.options("/v1/jobs", headers=preflight | {"origin": ORIGIN})
-    assert admitted.status_code == 204
-    assert admitted.headers["access-control-allow-origin"] == ORIGIN
-    assert "POST" in admitted.headers["access-control-allow-methods"]
-    assert "idempotency-key" in admitted.headers["access-control-allow-headers"]
-    for origin in ("http://evil.example", "null", ORIGIN + ".evil.example"):
-        for method, extra in (("OPTIONS", preflight), ("GET", {})):
-            answer = await caller.request(method, "/v1/jobs", headers=extra | {"origin": origin})
-            assert "access-control-allow-origin" not in answer.headers
-            assert "access-control-allow-credentials" not in answer.headers
-            assert answer.headers["vary"] == "origin"
-    refused = await caller.get("/v1/jobs", headers={"origin": ORIGIN})
-    assert refused.headers["access-control-allow-origin"] == ORIGIN  # so that the page can read the problem
-    for answer in (admitted, refused):
-        assert answer.headers["access-control-allow-credentials"] == "true"
-    for name in ("authorization", "x-csrf-token", "x-singr-organization", "x-singr-device"):
-        assert name in admitted.headers["access-control-allow-headers"]
 
 
 async def test_limit_is_counted_told_and_kept(

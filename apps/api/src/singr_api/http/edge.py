@@ -174,6 +174,8 @@ class _Answer:
             message["headers"] = [*given, _CSP, _NO_STORE, *own, *self._extra]
             return self._send(message)
         names = {name for name, _ in given}
+        if b"vary" in names:  # without ours a cache would give one origin what another was told
+            given = _with_one_vary(given, self._extra)
         if message["status"] == _TOO_MANY:  # the limit that refused is told of, and no other
             names = names | _LIMIT_HEADERS
         more = [header for header in (_CSP, _NO_STORE, *own) if header[0] not in names]
@@ -207,6 +209,12 @@ class _Answer:
         status, headers, body = answer_of(error, self._scope)
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})
+
+
+def _with_one_vary(given: Headers, extra: Headers) -> Headers:
+    """The headers of an answer with one Vary, of all that it or what is added to it varies by."""
+    values = [value for name, value in (*given, *extra) if name == b"vary"]
+    return [*(header for header in given if header[0] != b"vary"), (b"vary", b", ".join(values))]
 
 
 def _misfit(scope: Scope) -> Problem | None:
