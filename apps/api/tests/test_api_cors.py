@@ -1,14 +1,27 @@
 """What pages of other origins may send and read, and that a cache keeps apart what each of them was told."""
 
+import json
 from typing import Any
 
 import msgspec
 
 from singr_api.admission.policy import Access
+from singr_api.operations.documentation.document import as_json, openapi_document
 from singr_api.wiring.routes import policy_table
 
 ORIGIN = "http://localhost:3000"
 _PREFLIGHT = {"origin": ORIGIN, "access-control-request-method": "POST"}
+# What scripts read of any answer (Fetch, 4.9: CORS-safelisted response-header names).
+_READABLE = {
+    "cache-control",
+    "content-language",
+    "content-length",
+    "content-type",
+    "expires",
+    "last-modified",
+    "pragma",
+}
+_DOCUMENT = json.loads(as_json(openapi_document()))
 _OPEN = sorted(
     policy.path
     for policy in policy_table().policies
@@ -59,3 +72,36 @@ async def test_cacheable_answers_say_what_they_vary_by_in_one_field_though_no_or
     async with serve_app(msgspec.structs.replace(settings, app=alone)) as url:
         answer = await client(url).get("/problems", headers={"accept": "application/json"})
     assert answer.headers.get_list("vary") == ["accept, accept-encoding"]
+
+
+async def test_preflight_admits_every_header_that_the_document_names(standing_url: str, client: Any) -> None:
+    answer = await client(standing_url).options("/v1/jobs", headers=_PREFLIGHT)
+    admitted = set(answer.headers["access-control-allow-headers"].split(", "))
+    schemes = _DOCUMENT["components"]["securitySchemes"].values()
+    named = {scheme["name"].lower() for scheme in schemes if scheme.get("in") == "header"} | {"authorization"}
+    parameters = [part for operation in _operations() for part in map(_followed, operation.get("parameters", ()))]
+    named |= {part["name"].lower() for part in parameters if part["in"] == "header"}
+    assert "idempotency-key" in named
+    assert named - admitted == set()
+
+
+async def test_pages_of_other_origins_read_every_header_that_the_document_names(standing_url: str, client: Any) -> None:
+    answer = await client(standing_url).get("/v1/jobs", headers={"origin": ORIGIN})
+    exposed = set(answer.headers["access-control-expose-headers"].split(", "))
+    responses = [_followed(response) for operation in _operations() for response in operation["responses"].values()]
+    named = {name.lower() for response in responses for name in response.get("headers", ())}
+    assert {"retry-after", "location"} <= named
+    assert (named | {"etag"}) - _READABLE - exposed == set()
+
+
+def _operations() -> list[dict[str, Any]]:
+    return [operation for item in _DOCUMENT["paths"].values() for operation in item.values()]
+
+
+def _followed(part: dict[str, Any]) -> dict[str, Any]:
+    found: Any = part
+    if "$ref" in part:
+        found = _DOCUMENT
+        for key in part["$ref"].removeprefix("#/").split("/"):
+            found = found[key]
+    return dict(found)

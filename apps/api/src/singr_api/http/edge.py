@@ -30,13 +30,14 @@ _HSTS: Final = (b"strict-transport-security", b"max-age=63072000; includeSubDoma
 _CSP: Final = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _EXPOSED: Final = (
-    b"link, location, ratelimit, ratelimit-policy, retry-after, www-authenticate, x-request-id, idempotency-replayed"
+    b"etag, link, location, ratelimit, ratelimit-policy, retry-after, www-authenticate, x-request-id,"
+    b" idempotency-replayed"
 )
 # W3C trace context and baggage, and those of Sentry, Zipkin (B3) and Datadog: a browser's error reporter or tracer adds
 # them to every request it sees.
 _REQUEST_HEADERS: Final = (
-    b"accept, authorization, b3, baggage, content-type, idempotency-key, sentry-trace, traceparent, tracestate,"
-    b" x-api-key, x-b3-flags, x-b3-parentspanid, x-b3-sampled, x-b3-spanid, x-b3-traceid, x-csrf-token,"
+    b"accept, authorization, b3, baggage, content-type, idempotency-key, last-event-id, sentry-trace, traceparent,"
+    b" tracestate, x-api-key, x-b3-flags, x-b3-parentspanid, x-b3-sampled, x-b3-spanid, x-b3-traceid, x-csrf-token,"
     b" x-datadog-origin, x-datadog-parent-id, x-datadog-sampling-priority, x-datadog-tags, x-datadog-trace-id,"
     b" x-request-id, x-singr-device, x-singr-key, x-singr-nonce, x-singr-organization, x-singr-signature,"
     b" x-singr-timestamp"
