@@ -36,7 +36,8 @@ class SignedInAnswer(msgspec.Struct, frozen=True, omit_defaults=True, tag_field=
     Attributes:
         expires_in: seconds until the access token expires.
         refresh_expires_in: seconds until the refresh token expires unused.
-        device_token: store it, and send it as `x-singr-device` when signing in from this device again.
+        device_token: store it, and send it with each step of the next sign-in on this device, in the body or as
+            `x-singr-device`.
         csrf_token: send it as `x-csrf-token` with every unsafe request that is authenticated by the cookies.
         backup_codes_left: how many are left, if one was used.
     """

@@ -10,7 +10,8 @@ from singr_api.http.fields import END, EmailAddress
 from singr_api.http.pages import PageOf
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer
-from singr_auth.accounts import SecurityEventView, SessionView
+from singr_auth.accounts import ClientInfo, SecurityEventView, SessionView
+from singr_config import Secret
 
 # The limits that stay shut while they cannot be counted, in words (`closed` of a policy).
 PASSWORD_TRIES: Final = (
@@ -24,6 +25,18 @@ MAILS: Final = "5 per hour for each requested address, 50 per client address."
 
 PhoneNumber = Annotated[
     str, Meta(pattern=rf"^\+[1-9][0-9]{{6,14}}{END}", description="E.164.", examples=["+15555550100"])
+]
+
+
+DeviceToken = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=200,
+        description="From an earlier sign-in on this device, with each step of the next one; browsers send it"
+        " automatically as a cookie.",
+        examples=["sdv_3Kd9…"],
+    ),
 ]
 
 
@@ -69,6 +82,11 @@ class SessionList(msgspec.Struct, frozen=True):
 
 class SecurityEventPage(PageOf[SecurityEventView], frozen=True):
     """Some security events, newest first."""
+
+
+def from_device(client: ClientInfo, device_token: str | None) -> ClientInfo:
+    """Return the caller with the device token that the body names; else it keeps that of the header or the cookie."""
+    return client if device_token is None else msgspec.structs.replace(client, device_token=Secret(device_token))
 
 
 ACCEPTED: Final = Answer(

@@ -12,7 +12,7 @@ from singr_api.http import problems
 from singr_api.http.problems import CHALLENGE, Problem
 from singr_api.identity.passkeys import examples, schemas
 from singr_api.identity.shared import CHALLENGE as CHALLENGE_TOKEN
-from singr_api.identity.shared import SIGNED_IN
+from singr_api.identity.shared import SIGNED_IN, from_device
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
@@ -60,6 +60,7 @@ async def sign_in(
     A passkey that verified its user (by PIN, fingerprint or face) counts as both factors. Otherwise it counts as the
     first factor, and the second one follows if the account has one.
     """
+    client = from_device(client, body.device_token)
     try:
         result = await services.accounts.passkey_sign_in.sign_in(body.credential, client, delivery=body.delivery)
     except PasskeyRefusedError as error:  # here nobody is known yet; elsewhere it is a wrong answer of somebody known

@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from singr_api.admission.browser import Delivery
 from singr_api.http.fields import ChallengeToken
+from singr_api.identity.shared import DeviceToken
 from singr_auth.accounts import NAME_PATTERN, NewPasskey, Passkey, PasskeyAssertion
 
 PasskeyName = Annotated[
@@ -94,6 +95,7 @@ class PasskeySignInBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     """The result of `navigator.credentials.get()`, as its `toJSON()` writes it."""
 
     credential: PasskeyAssertion
+    device_token: DeviceToken | None = None
     delivery: Delivery = "body"
 
 

@@ -28,6 +28,7 @@ from singr_api.identity.shared import (
     SIGNED_IN,
     CodeSent,
     SessionList,
+    from_device,
 )
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer, Section
@@ -180,7 +181,7 @@ async def send_code(services: Services, client: ClientInfo, body: schemas.SendCo
 
     A new code replaces the previous one.
     """
-    flow = services.accounts.second_factor_sign_in
+    flow, client = services.accounts.second_factor_sign_in, from_device(client, body.device_token)
     return CodeSent(await flow.send(Secret(body.challenge_token), body.method, client))
 
 
@@ -213,6 +214,7 @@ async def verify(
     `remember_device`, this device no longer needs the second factor.
     """
     token, accounts = Secret(body.challenge_token), services.accounts
+    client = from_device(client, body.device_token)
     options: dict[str, Any] = {"remember_device": body.remember_device, "delivery": body.delivery}
     if isinstance(body, schemas.PasskeyFactor):
         result = await accounts.passkey_sign_in.second_factor(token, body.credential, client, **options)

@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from singr_api.admission.browser import Delivery
 from singr_api.http.fields import ChallengeToken, Code
+from singr_api.identity.shared import DeviceToken
 from singr_auth.accounts import PasskeyAssertion
 
 RefreshToken = Annotated[
@@ -54,6 +55,7 @@ class SendCodeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     challenge_token: ChallengeToken
     method: Literal["sms", "email", "verify"]
+    device_token: DeviceToken | None = None
 
 
 class SecondFactor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="method"):
@@ -66,6 +68,7 @@ class SecondFactor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     challenge_token: ChallengeToken
     remember_device: bool = False
+    device_token: DeviceToken | None = None
     delivery: Delivery = "body"
 
 

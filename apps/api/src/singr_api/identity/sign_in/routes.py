@@ -4,9 +4,9 @@ from typing import Final
 
 from singr_api.admission.browser import AnyRequest, SignInAnswer, sign_in_answer
 from singr_api.http.problems import EMAIL_UNVERIFIED, NOT_ALLOWED, ONE_TIME_TOKEN_REFUSED, SIGN_IN_REFUSED
-from singr_api.identity.shared import ACCEPTED, PASSWORD_TRIES, Accepted, EmailOrPhone
+from singr_api.identity.shared import ACCEPTED, PASSWORD_TRIES, Accepted, EmailOrPhone, from_device
 from singr_api.identity.sign_in.examples import BY_PASSWORD, CHALLENGED, IN_COOKIES, SIGNED_IN
-from singr_api.identity.sign_in.schemas import RedeemLink, SignIn, from_device
+from singr_api.identity.sign_in.schemas import RedeemLink, SignIn
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
