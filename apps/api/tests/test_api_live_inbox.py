@@ -17,6 +17,7 @@ from singr_api.messages.inbox import stream
 from singr_comms.notifications import OverrideInput, put_override
 from singr_db import Database
 from singr_db.schema._restored import tell_of_restore
+from singr_dev.clock import VirtualClock
 
 
 class Events:
@@ -171,6 +172,18 @@ async def test_stream_ends_with_the_session_and_when_the_process_is_asked_to_sto
     async with following(bob) as events:
         monkeypatch.setattr(leaving, "_asked", [15])
         await events.ended()
+
+
+async def test_stream_ends_with_the_token_that_opened_it(
+    clock: VirtualClock, following: Any, someone: Any, mailbox: Mailbox
+) -> None:
+    ada = await someone(at=clock.now().timestamp() - 600)
+    recipient = await mailbox.reach(ada.user_id)
+    async with following(ada) as events:
+        await events.next("counts")
+        clock.advance(minutes=5)
+        await mailbox.put(recipient, "Too late")
+        assert not {": still here", "event: item"} & set(await events.ended())
 
 
 _TAKEN_FROM_HER: dict[str, str] = {

@@ -23,10 +23,16 @@ _BEARER: Final = "bearer"
 
 
 class Person(msgspec.Struct, frozen=True):
-    """Somebody who is signed in."""
+    """Somebody who is signed in.
+
+    Attributes:
+        expires_at: until when the access token that they sent proves it, in Unix seconds; their session has not ended
+            by then unless somebody ends it.
+    """
 
     user_id: UUID
     session_id: UUID
+    expires_at: float
 
     @property
     def key_id(self) -> str:
@@ -68,7 +74,7 @@ class People:
         if cookie is not None and method not in SAFE:
             self._csrf.check(headers, claims.session_id)
         self._accepted.inc()
-        return Person(claims.user_id, claims.session_id)
+        return Person(claims.user_id, claims.session_id, claims.expires_at)
 
     async def acting(self, person: Person, headers: Mapping[bytes, bytes], in_path: UUID | None) -> Principal:
         """Return what a person may do for the organization that the header names, else the path.

@@ -124,9 +124,10 @@ async def stream(request: AnyRequest, services: Services, call: UserCall, query:
     To start, open it without a position: the first event is `counts`, whose `id` an `EventSource` returns by itself
     when it reconnects, so that nothing is missed. Or read the inbox first and pass its `position` as `after`.
 
-    The stream ends after at most 15 minutes, and within seconds if your session ends or the inbox is no longer yours:
-    reconnect with `Last-Event-ID` or `after`, and nothing is missed. A comment every 15 seconds keeps the connection
-    open. 10 streams of one inbox can be open at once, and 20 of one person.
+    The stream ends with the access token that opened it, after at most 15 minutes, and within seconds if your session
+    ends or the inbox is no longer yours: reconnect with a token in force and `Last-Event-ID` or `after`, and nothing is
+    missed. A comment every 15 seconds keeps the connection open. 10 streams of one inbox can be open at once, and 20 of
+    one person.
     """
     async with services.db.platform() as session:
         recipient_id = await inbox_of(session, organization_id=query.organization_id, user_id=call.user_id)

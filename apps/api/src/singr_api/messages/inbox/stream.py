@@ -19,11 +19,10 @@ from singr_api.http.leaving import leaving
 from singr_api.http.problems import MALFORMED_REQUEST, header_refused
 from singr_api.wiring.services import Services
 from singr_comms.people.inbox import InboxCounts, InboxItemView, LiveInbox, count_inbox, inbox_changes, owner_of_inbox
+from singr_config.clock import clock
 from singr_observability.server import ENDLESS
 
 EVENTS: Final = "text/event-stream"
-LONGEST: Final = 900.0
-"""Seconds for which a stream goes on: the token that opened it lives no longer."""
 _HEARTBEAT: Final = 15.0
 # Seconds in which the end of a session is noticed.
 _LOOKS: Final = 2.0
@@ -91,7 +90,8 @@ async def events(
 ) -> AsyncGenerator[bytes]:
     """Yield what changes behind a position, while it is this person's inbox, who is signed in, and the process goes on.
 
-    Whose it is, and whether they are signed in, is asked after what is told was read: an item that came when they had
+    The token that opened it proves that they are for its own life, 15 minutes at most, and no longer. Whose it is, and
+    whether they are signed in, is asked after what is told was read: an item that came when they had
     no right to it any more is told to nobody.
 
     Args:
@@ -102,16 +102,16 @@ async def events(
         told: the counts as it begins, where whoever follows said nothing of where they are. From then on they have the
             id of an event, and can say so after a cut.
     """
-    over, beat = time.monotonic() + LONGEST, time.monotonic() + _HEARTBEAT
+    beat = time.monotonic() + _HEARTBEAT
     yield b": welcome\n\n" + (b"" if told is None else _event("counts", told.position, told))
-    while time.monotonic() < over and not leaving():
+    while not leaving():
         news = b""
         if await live.changed(within=_LOOKS):
             read = partial(_news, services, live.recipient_id, after)
             news, after, owner = await services.live_inboxes.read_once(live, after, read)
             if owner != person.user_id:
                 return
-        if not await _still_in(services, person.session_id, anew=bool(news)):
+        if not await _still_in(services, person, anew=bool(news)):
             return
         if news:
             beat = time.monotonic() + _HEARTBEAT
@@ -156,12 +156,14 @@ def _event(name: str, position: int, data: InboxItemView | Any) -> bytes:
     return b"event: %s\nid: %d\ndata: %s\n\n" % (name.encode(), position, _encode(data))
 
 
-async def _still_in(services: Services, session_id: UUID, *, anew: bool) -> bool:
-    """Whether the session goes on, as of this moment (`anew`) or a little before; not so where nobody can say."""
+async def _still_in(services: Services, person: Person, *, anew: bool) -> bool:
+    """Whether token and session are in force, as of now (`anew`) or a little before; not so where nobody can say."""
+    if person.expires_at <= clock.time():
+        return False
     feed = services.accounts.access_feed
     with contextlib.suppress(Exception):
         await (feed.refresh() if anew else feed.ensure_fresh())
-        return not feed.session_revoked(session_id)
+        return not feed.session_revoked(person.session_id)
     return False
 
 
