@@ -1,28 +1,31 @@
 """What operators see of providers, and what they force."""
 
 from datetime import datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
+from psycopg.rows import dict_row
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from singr_comms._errors import CommsError
 from singr_comms.notifications.sending._health import is_let_be
-from singr_db import sql_text
+from singr_db import PsycopgPool, sql, sql_text
 from singr_db.operation_log import actor_of, checked_reason, log_operation
 
 Force = Literal["open", "closed"]
 """`open`: call it not at all. `closed`: call it, whatever came of the calls before."""
 
-_LIST: Final = sql_text("""
+_VIEWS: Final = """
 SELECT h.channel, h.provider, h.failures, h.code, h.message, h.opened_at, h.probe_at, h.rate_count, h.rate_seconds,
        CASE WHEN h.next_at > now() THEN h.next_at END AS next_at,
        CASE WHEN h.forced_until > now() THEN h.forced END AS forced, h.forced_until, h.forced_by, h.forced_reason,
        r.since AS refused_since, r.code AS refused_code, r.message AS refused_message
   FROM provider_health h LEFT JOIN provider_refusals r ON r.channel = h.channel AND r.provider = h.provider
  ORDER BY h.channel, h.provider
-""")
+"""
+_LIST: Final = sql_text(_VIEWS)
+_LIST_BESIDE: Final = sql(_VIEWS)
 _LOCK: Final = sql_text("""
 SELECT CASE WHEN forced_until > now() THEN forced END AS forced
   FROM provider_health WHERE channel = :channel AND provider = :provider FOR UPDATE
@@ -117,6 +120,18 @@ async def list_providers(session: AsyncSession) -> tuple[ProviderView, ...]:
     return tuple(_view(row) for row in (await session.execute(_LIST)).mappings())
 
 
+async def providers_beside(pool: PsycopgPool) -> tuple[ProviderView, ...]:
+    """The same for who has a session open, which would wait for a second one as others wait for theirs.
+
+    Args:
+        pool: of `Database.psycopg`.
+    """
+    async with pool.connection() as connection:
+        cursor = connection.cursor(row_factory=dict_row)
+        await cursor.execute(_LIST_BESIDE)
+        return tuple(_view(row) for row in await cursor.fetchall())
+
+
 async def force_provider(
     session: AsyncSession, channel: str, provider: str, state: Force, *, minutes: int, reason: str | None = None
 ) -> ProviderView:
@@ -172,7 +187,7 @@ async def _read(session: AsyncSession, which: dict[str, str]) -> ProviderView:
     return next(one for one in await list_providers(session) if (one.channel, one.name) == wanted)
 
 
-def _view(given: RowMapping) -> ProviderView:
+def _view(given: RowMapping | dict[str, Any]) -> ProviderView:
     refused = given["refused_since"] is not None
     code, message = (given["refused_code" if refused else "code"], given["refused_message" if refused else "message"])
     forced = None

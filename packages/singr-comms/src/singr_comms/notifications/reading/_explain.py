@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from singr_comms.catalogue import message_types
 from singr_comms.notifications._person_keys import open_sealed
-from singr_comms.notifications._provider_health import ProviderView, list_providers
+from singr_comms.notifications._provider_health import ProviderView, providers_beside
 from singr_comms.notifications._rows import RECIPIENT, prints_of, recipient_hash
 from singr_comms.notifications._suppression_list import suppression_view
 from singr_comms.notifications.channels import WORK, rates_of
@@ -58,6 +58,7 @@ class Explainer:
 
     Limits, suppressions and breakers are asked by the code that asks them when a message is sent; where that counts
     one, this looks whether one more would be too many. What a queue does with the job, `singr_jobs.explain` tells.
+    What is of all organizations is asked by `Database.psycopg`: whoever has a session waits for no second one.
 
     Args:
         db: the database.
@@ -129,7 +130,7 @@ class Explainer:
             reasons += [one async for one in self._limited(session, row, question.at, moment)]
         doors = await self.doors(question) if doors is None else doors
         chosen, waits = await self._first(doors)
-        if chosen is not None and question.at is None and (wait := await self._line(channel.name, chosen)):
+        if chosen is not None and question.at is None and (wait := await self._pace.look(channel.name, chosen)):
             waits, chosen = [*waits, paced(chosen, wait)], None
         outcome, words = told(question, reasons, chosen, waits)
         if not reasons and person.waits is not None:
@@ -206,8 +207,7 @@ class Explainer:
 
     async def doors(self, question: SendingQuestion) -> tuple[ProviderDoor, ...]:
         """Say whether each provider would be called: as workers found it; of a later time nobody knows."""
-        async with self._db.platform() as session:
-            known = {(one.channel, one.name): one for one in await list_providers(session)}
+        known = {(one.channel, one.name): one for one in await providers_beside(self._db.psycopg)}
         line_up = self._providers[question.channel]
         asked = line_up if question.provider is None else [question.provider]
         return tuple(_door(name, known.get((question.channel, name)), later=question.at is not None) for name in asked)
@@ -218,10 +218,6 @@ class Explainer:
 
         called, waits = await from_first_open(doors, wait)
         return (called[0].provider if called else None), waits
-
-    async def _line(self, channel: str, provider: str) -> float:
-        async with self._db.platform() as session:
-            return await self._pace.look(session, channel, provider)
 
 
 def faults_in(question: SendingQuestion, line_up: Sequence[str], now: datetime) -> Iterator[Fault]:

@@ -7,7 +7,7 @@ from sqlalchemy import TextClause
 
 from singr_comms.notifications.sending._guards import SmsGuards
 from singr_comms.notifications.sending._quotas import DAY, HOUR, Count, Quotas
-from singr_db import Database, TenantSession, sql_text
+from singr_db import Database, TenantSession, sql, sql_text
 
 _MOMENT: Final = "coalesce(CAST(:at AS timestamptz), now())"
 _ROOM: Final = """
@@ -20,9 +20,10 @@ _HOUR: Final = HOUR.replace("now()", _MOMENT)
 _ROOM_IN_HOUR: Final = sql_text(_ROOM.format(window=_HOUR), roles=("tenant",))
 _ROOM_ON_DAY: Final = sql_text(_ROOM.format(window=DAY.replace("now()", _MOMENT)), roles=("tenant",))
 # Of all organizations together: what an organization learns of it is whether its own message would go.
-_SMS_ROOM: Final = sql_text(f"""
-SELECT :most > 0 AND NOT EXISTS (
-       SELECT FROM sms_counts WHERE subject_hash = :subject AND window_start = {_HOUR} AND count >= :most)
+_SMS_ROOM: Final = sql(f"""
+SELECT %(most)s > 0 AND NOT EXISTS (
+       SELECT FROM sms_counts WHERE subject_hash = %(subject)s AND window_start = {_HOUR.replace(":at", "%(at)s")}
+          AND count >= %(most)s)
 """)  # noqa: S608 - constants
 
 
@@ -44,13 +45,17 @@ class AskedQuotas(Quotas):
 
 
 class AskedSmsGuards(SmsGuards):
-    """As `SmsGuards`, at a moment (None: now), and nothing is counted by asking. `db` has the counts of all."""
+    """As `SmsGuards`, at a moment (None: now), and nothing is counted by asking.
+
+    `db` has the counts of all, and is asked beside the session.
+    """
 
     db: Database
     at: datetime | None = None
 
     async def takes(self, session: TenantSession, subject: str, most: int) -> bool:  # noqa: ARG002 - as where it is sent
         """Whether one more would not be too many."""
-        async with self.db.platform() as platform:
-            values = {"subject": self.print_of(subject), "most": most, "at": self.at}
-            return bool(await platform.scalar(_SMS_ROOM, values))
+        values = {"subject": self.print_of(subject), "most": most, "at": self.at}
+        async with self.db.psycopg.connection() as connection:
+            found = await (await connection.execute(_SMS_ROOM, values)).fetchone()
+        return found is not None and bool(found[0])

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from singr_comms.notifications.sending._line_ups import Wait
-from singr_db import Database, sql_text
+from singr_db import Database, sql, sql_text
 
 PACED: Final = "provider_rate"
 # Seconds for which a message whose turn is near waits in hand, rather than go back to its queue.
@@ -31,9 +30,9 @@ UPDATE provider_health
  WHERE channel = :channel AND provider = :provider
 RETURNING extract(epoch FROM line_at - now())::float8 - :step AS wait
 """)
-_LOOK: Final = sql_text("""
+_LOOK: Final = sql("""
 SELECT extract(epoch FROM next_at - now())::float8 FROM provider_health
- WHERE channel = :channel AND provider = :provider AND next_at > now() + :near * interval '1 second'
+ WHERE channel = %(channel)s AND provider = %(provider)s AND next_at > now() + %(near)s * interval '1 second'
 """)
 
 
@@ -80,9 +79,11 @@ class Pace:
             return 0.0  # nobody has a row of it yet
         return place if place < _LONGEST else random.uniform(_LONGEST / 2, _LONGEST)  # noqa: S311 - spreads load
 
-    async def look(self, session: AsyncSession, channel: str, provider: str) -> float:
-        """Seconds for which a message would wait in its queue, were it sent now; takes no turn."""
+    async def look(self, channel: str, provider: str) -> float:
+        """Seconds for which a message would wait in its queue, were it sent now; takes no turn, and no session."""
         if provider not in self._steps:
             return 0.0
-        found: float | None = await session.scalar(_LOOK, {"channel": channel, "provider": provider, "near": _NEAR})
-        return found or 0.0
+        values = {"channel": channel, "provider": provider, "near": _NEAR}
+        async with self._db.psycopg.connection() as connection:
+            found = await (await connection.execute(_LOOK, values)).fetchone()
+        return 0.0 if found is None else float(found[0])
