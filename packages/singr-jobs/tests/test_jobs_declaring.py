@@ -175,6 +175,19 @@ async def test_group_commit_batches_what_arrives_during_a_flush():
     await group.close()
 
 
+async def test_group_commit_bounds_what_the_items_of_a_batch_weigh_together():
+    batches: list[list[int]] = []
+
+    async def flush(items: list[int]) -> list[int]:
+        batches.append(items)
+        await asyncio.sleep(0)
+        return items
+
+    group: GroupCommit[int, int] = GroupCommit(flush, max_weight=10, weigh=int)
+    assert await asyncio.gather(*(group.submit(number) for number in (1, 5, 4, 5, 20, 3))) == [1, 5, 4, 5, 20, 3]
+    assert batches == [[1, 5, 4], [5], [20], [3]]
+
+
 async def test_group_commit_passes_a_failed_flush_to_all_its_callers_and_goes_on():
     fail = True
 

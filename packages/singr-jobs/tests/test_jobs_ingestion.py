@@ -23,6 +23,7 @@ from singr_jobs import (
     NonceReplayedError,
     Submission,
 )
+from singr_jobs.intake import _ingest
 
 OTHER = UUID("01920000-0000-7000-8000-0000000000bb")
 
@@ -53,6 +54,23 @@ async def test_one_key_a_hundred_times_at_once_makes_one_job_and_identical_answe
     assert len({answer.body for answer in answers}) == 1
     assert sorted(answer.replayed for answer in answers) == [False] + [True] * 99
     assert await count(db, "jobs") == 1
+
+
+async def test_what_is_stored_at_once_is_bounded_in_bytes(db, waker, monkeypatch):
+    """One statement takes 256 MiB at most, and then fails for all that share it."""
+    monkeypatch.setattr(_ingest, "_MAX_BYTES", 100_000)
+    ingestion, stored = Ingestion(db.psycopg, waker, intakes={}), []
+    insert = ingestion._insert
+
+    async def counted(connection, batch):
+        stored.append(sum(len(bytes(one.row.payload)) for one in batch))
+        return await insert(connection, batch)
+
+    monkeypatch.setattr(ingestion, "_insert", counted)
+    await asyncio.gather(*(ingestion.submit(submission(f"k{number}", "x" * 15_000)) for number in range(30)))
+    assert await count(db, "jobs") == 30
+    assert max(stored) <= 100_000
+    assert len(stored) <= 10
 
 
 async def test_same_key_through_two_processes_makes_one_job(db, ingestion, waker):

@@ -36,17 +36,38 @@ def read_arrays(columns: Mapping[str, str], rows: str) -> str:
 Flush = Callable[[list[Item]], Awaitable[Sequence[Outcome | BaseException]]]
 
 
+def _weightless(_item: object) -> int:
+    return 0
+
+
 class GroupCommit(Generic[Item, Outcome]):
     """Batches by itself: while one flush is on its way, what arrives forms the next.
 
     There is no timer, so an idle caller waits for nothing, and a busy one shares its round trip with its neighbours.
     `flush` answers each item in order with its outcome or the error that its caller shall see; when it raises, every
     caller of that batch gets the error.
+
+    Args:
+        flush: does a batch.
+        max_batch: so many items share one at most.
+        max_weight: so much do the items of one weigh together at most; what weighs more goes alone.
+        weigh: gives an item's weight, say its bytes.
+        lanes: so many flushes at a time.
     """
 
-    def __init__(self, flush: Flush[Item, Outcome], *, max_batch: int = 512, lanes: int = 1) -> None:
+    def __init__(
+        self,
+        flush: Flush[Item, Outcome],
+        *,
+        max_batch: int = 512,
+        max_weight: int = 0,
+        weigh: Callable[[Item], int] = _weightless,
+        lanes: int = 1,
+    ) -> None:
         self._flush = flush
         self._max_batch = max_batch
+        self._max_weight = max_weight
+        self._weigh = weigh
         self._waiting: deque[tuple[Item, asyncio.Future[Outcome]]] = deque()
         self._free_lanes = lanes
         self._tasks: set[asyncio.Task[None]] = set()
@@ -74,11 +95,20 @@ class GroupCommit(Generic[Item, Outcome]):
     async def _drain(self) -> None:
         try:
             while self._waiting:
-                size = min(len(self._waiting), self._max_batch)
-                batch = [self._waiting.popleft() for _ in range(size)]
-                await self._flush_batch(batch)
+                await self._flush_batch(self._next_batch())
         finally:
             self._free_lanes += 1
+
+    def _next_batch(self) -> list[tuple[Item, asyncio.Future[Outcome]]]:
+        waiting = self._waiting
+        batch = [waiting.popleft()]
+        weight = self._weigh(batch[0][0])
+        while waiting and len(batch) < self._max_batch:
+            weight += self._weigh(waiting[0][0])
+            if weight > self._max_weight:
+                break
+            batch.append(waiting.popleft())
+        return batch
 
     async def _flush_batch(self, batch: list[tuple[Item, asyncio.Future[Outcome]]]) -> None:
         try:

@@ -34,6 +34,7 @@ from singr_jobs.intake.unique._claims import CLAIM, Holding, claim_of, key_of
 from singr_jobs.intake.unique._replacing import LOCK_HOLDER, PASS_ON
 
 _MAX_BATCH = 256
+_MAX_BYTES = 8 * 1024 * 1024
 _LANES = 2
 _LATELY = 20_000
 _TRIES = 3
@@ -97,6 +98,12 @@ class _Prepared(msgspec.Struct):
     holding: Holding
 
 
+def _weight(one: _Prepared) -> int:
+    """About as many bytes as it has in the statement that stores it."""
+    parts = (one.row.kept, *(() if one.companion is None else msgspec.structs.astuple(one.companion)))
+    return memoryview(one.row.payload).nbytes + sum(len(part) for part in parts if isinstance(part, str | bytes))
+
+
 class Ingestion:
     """Accepts jobs from callers: the nonce, the idempotency record, the job and its companion commit together.
 
@@ -112,7 +119,9 @@ class Ingestion:
         self._lately: dict[str, None] = {}
         self._statement = sql.submit_with(self._intakes.inserts)
         self._places = range(len(self._intakes.inserts))
-        self._batch: GroupCommit[_Prepared, Answer] = GroupCommit(self._flush, max_batch=_MAX_BATCH, lanes=_LANES)
+        self._batch: GroupCommit[_Prepared, Answer] = GroupCommit(
+            self._flush, max_batch=_MAX_BATCH, max_weight=_MAX_BYTES, weigh=_weight, lanes=_LANES
+        )
 
     async def submit(self, submission: Submission) -> Answer:
         """Store the job and answer 202 with it, or replay the first answer to this idempotency key.
