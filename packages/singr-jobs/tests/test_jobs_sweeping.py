@@ -38,6 +38,20 @@ class FailingOver:
             yield connection
 
 
+class Impatient:
+    """A pool whose statements are ended after a moment."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection]:
+        async with self._db.psycopg.connection() as connection:
+            await connection.execute("SET statement_timeout = '300ms'")
+            yield connection
+            await connection.execute("RESET statement_timeout")
+
+
 class Stopped:
     """A pool of a process that may be stopped, right after the server has answered, for so many seconds."""
 
@@ -201,3 +215,12 @@ async def test_a_job_that_lies_nowhere_is_found_counted_and_given_a_place(db: Da
     assert sum(one["value"] for one in metrics.render_json()["singr_jobs_astray"]["values"]) == 1
     async with working():
         await reaches(astray, "completed")
+
+
+async def test_the_audit_takes_the_time_that_a_large_table_takes(db: Database, waker: Waker):
+    auditor = Auditor(Impatient(db), waker=waker, observer=GuardedObserver(JobObserver()))
+    async with db.psycopg.connection() as console, console.transaction():
+        await console.execute("LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE")
+        auditing = asyncio.create_task(auditor.work())
+        await asyncio.sleep(0.8)
+    assert await auditing == 0

@@ -16,6 +16,8 @@ _AT_ONCE = 1000
 # Seconds from a worker's start to its first audit, and from one audit to the next.
 _FIRST = 60.0
 _HOURLY = 3600.0
+# A statement's usual half a minute would end each audit of a large table.
+_PATIENCE = "SET LOCAL statement_timeout = '10min'"
 
 _log = get_logger("jobs.auditor")
 
@@ -54,5 +56,6 @@ class Auditor(Chore):
         return found.total()
 
     async def _found(self, statement: str, values: dict[str, int]) -> list[TupleRow]:
-        async with self._pool.connection() as connection:
+        async with self._pool.connection() as connection, connection.transaction():
+            await connection.execute(_PATIENCE)
             return await (await connection.execute(statement, values)).fetchall()
