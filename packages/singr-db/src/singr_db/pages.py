@@ -7,7 +7,7 @@ query's own filters decide what is seen.
 import base64
 import binascii
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from operator import attrgetter
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
@@ -16,6 +16,8 @@ import msgspec
 from sqlalchemy import ColumnElement, ScalarResult, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, aliased
+
+from singr_db._ids import made_at
 
 __all__ = [
     "BEHIND",
@@ -33,7 +35,6 @@ __all__ = [
 Item = TypeVar("Item")
 _VERSION = b"\x01"
 _CURSOR_BYTES = 17
-_TIME_BITS: Final = 80
 
 BEHIND: Final = "coalesce(CAST(:after AS uuid), 'ffffffff-ffff-ffff-ffff-ffffffffffff')"
 """SQL: the ids of a page, newest first, are less than this; `:after` is a cursor's, or NULL for the first page.
@@ -179,4 +180,4 @@ async def search_page(
     end: UUID | None = await session.scalar(in_order.with_only_columns(key).offset(LOOKS_BACK - 1).limit(1))
     if end is None:
         return page
-    return Page(page.items, encode_cursor(end), datetime.fromtimestamp((end.int >> _TIME_BITS) / 1000, UTC))
+    return Page(page.items, encode_cursor(end), made_at(end))

@@ -100,8 +100,8 @@ class Cron:
         return zone(self.time_zone) or UTC  # there is one: it was looked up when this was made
 
     def _from(self, moment: datetime) -> Iterator[datetime]:
-        # An hour early: in the second of two like hours the first one's times look as if they were to come. What it
-        # gives twice, or again, is left out.
+        # In the second of two like hours it begins an hour early, where the first one's times look as if they were to
+        # come. What it gives twice, or again, is left out.
         last = moment
         for local in _until_it_gives_up(CronSim(self.expression, moment.astimezone(self._zone))):
             time = local.astimezone(UTC)

@@ -19,7 +19,7 @@ async def why(case: Case) -> Because | None:
     if before == 0:
         words = "Is due, and the next of its organization in its queue: it begins as soon as a worker has room."
         return Because(state="pending", reason="next", in_words=words, since=job.run_at)
-    many = f"At least {COUNTED}" if before > COUNTED else f"{before}"
+    many = f"at least {COUNTED}" if before > COUNTED else f"{before}"
     one = " other job of its organization is" if before == 1 else " other jobs of its organization are"
-    words = f"Waits its turn: {many.lower()}{one} before it in the queue {job.queue}."
+    words = f"Waits its turn: {many}{one} before it in the queue {job.queue}."
     return Because(state="pending", reason="turn", in_words=words, since=job.run_at)
