@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from comms_crowds import Crowd
-from sqlalchemy import text
+from comms_rows_read import rows_read
 
 from singr_comms import PlainSms
 from singr_comms.notifications._maintenance import SettleCursor, settle_messages
@@ -12,9 +12,6 @@ from singr_comms.notifying import Audience
 from singr_comms.notifying.chores._see_notifications_off import SeeNotificationsOff
 
 MANY = 300
-READ = text(
-    "SELECT coalesce(sum(seq_tup_read + idx_tup_fetch), 0) FROM pg_stat_user_tables WHERE relname LIKE 'messages%'"
-)
 
 
 @pytest.fixture
@@ -29,16 +26,6 @@ async def crowd(bench: Any) -> Crowd:
     return crowd
 
 
-async def read_so_far(crowd: Crowd) -> int:
-    """Rows of messages that were read so far, by whomever."""
-    async with crowd.db.psycopg.connection() as connection:
-        await connection.execute("SELECT pg_stat_force_next_flush()")
-    async with crowd.db.platform() as session:
-        await session.execute(text("SELECT pg_stat_force_next_flush()"))
-    async with crowd.db.platform() as session:
-        return int(await session.scalar(READ) or 0)
-
-
 async def first_sent(crowd: Crowd, share: int) -> None:
     """The first of that many messages are sent; those behind them wait."""
     await crowd.run(
@@ -51,9 +38,9 @@ async def test_a_notification_is_looked_at_from_its_first_message_that_waits(cro
     chore = SeeNotificationsOff(crowd.db)
     await first_sent(crowd, MANY - 2)
     assert await chore.work() == 0
-    before = await read_so_far(crowd)
+    before = await rows_read(crowd.db, "messages%")
     assert await chore.work() == 0
-    assert await read_so_far(crowd) - before < MANY / 10
+    assert await rows_read(crowd.db, "messages%") - before < MANY / 10
     await first_sent(crowd, MANY)
     assert await chore.work() == 1
 
@@ -73,7 +60,7 @@ async def test_a_message_that_waits_again_keeps_its_notification_from_ending(cro
 async def test_messages_whose_jobs_wait_are_looked_through_by_pages(crowd: Crowd) -> None:
     await crowd.run("UPDATE messages SET updated_at = now() - interval '1 minute'")
     cursor = SettleCursor()
-    before = await read_so_far(crowd)
+    before = await rows_read(crowd.db, "messages%")
     await settle_messages(crowd.db, limit=10, cursor=cursor)
     assert cursor.after_id.int > 0
-    assert await read_so_far(crowd) - before < MANY / 10
+    assert await rows_read(crowd.db, "messages%") - before < MANY / 10

@@ -92,5 +92,6 @@ async def test_those_that_do_not_end_are_read_by_index(crowd: Crowd) -> None:
     values = {"before": new_id(), "too_long": timedelta(days=1), "limit": 1}
     async with crowd.db.platform() as session:
         plan = "\n".join((await session.scalars(text(f"EXPLAIN {OVERDUE.text}"), values)).all())
-    assert "notifications_open" in plan
-    assert "Index Cond" in plan
+    assert "notifications_due" in plan
+    assert "notifications_sending" in plan
+    assert plan.count("Index Cond") == 2

@@ -10,15 +10,20 @@ from singr_observability import Metrics, get_logger
 
 _TOO_LONG: Final = timedelta(days=1)
 _MOST: Final = 1_000
-# Whoever paused one knows that it waits, and one with a rate may take days: it is at work while it goes on. An index
-# holds only what is open, in the order of the times that ids carry: what is younger than a day is not read.
-OVERDUE: Final = sql_text("""
-SELECT id, state FROM notifications
- WHERE ended_at IS NULL AND id < :before AND paused_at IS NULL
-   AND coalesce(send_at, created_at) < now() - CAST(:too_long AS interval)
-   AND (per_minute IS NULL OR updated_at < now() - interval '1 hour')
+_IS_OVERDUE: Final = """paused_at IS NULL AND coalesce(send_at, created_at) < now() - CAST(:too_long AS interval)
+       AND (per_minute IS NULL OR updated_at < now() - interval '1 hour')"""
+# Whoever paused one knows that it waits, and one with a rate may take days: it is at work while it goes on. Of those
+# that wait for their time an index has these times, of those that are sent the times that ids carry: nothing is read
+# that is not due.
+OVERDUE: Final = sql_text(f"""
+SELECT id, state FROM (
+    (SELECT id, state FROM notifications WHERE state IN ('scheduled', 'deciding') AND {_IS_OVERDUE}
+      ORDER BY coalesce(send_at, created_at) LIMIT :limit)
+    UNION ALL
+    (SELECT id, state FROM notifications WHERE state = 'sending' AND id < :before AND {_IS_OVERDUE}
+      ORDER BY id LIMIT :limit)) AS overdue
  ORDER BY id LIMIT :limit
-""")
+""")  # noqa: S608 - constants
 _log = get_logger("comms.notifications")
 
 

@@ -65,6 +65,13 @@ class Notification(Base):
             postgresql_where=text("deduplication_key IS NOT NULL AND state <> 'cancelled'"),
         ),
         Index("notifications_open", "id", postgresql_where=text("ended_at IS NULL")),
+        # Of what is scheduled, however much that is, the chores read what is due.
+        Index(
+            "notifications_due",
+            text("coalesce(send_at, created_at)"),
+            postgresql_where=text("state IN ('scheduled', 'deciding')"),
+        ),
+        Index("notifications_sending", "id", postgresql_where=text("state = 'sending'")),
         Index("notifications_ended", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
     )
 
