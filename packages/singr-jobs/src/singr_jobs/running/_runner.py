@@ -11,11 +11,11 @@ from singr_db import PsycopgPool
 from singr_db.chores import Trouble
 from singr_jobs.declare._job_types import MAX_TIMEOUT, Jobs
 from singr_jobs.declare._types import Queue
+from singr_jobs.running._attempts import Attempts
 from singr_jobs.running._cancelling import Cancelling
 from singr_jobs.running._contexts import Contexts
 from singr_jobs.running._crossing import Arrivals, Departures
-from singr_jobs.running._endings import Ended, cancelled, completed, failed, for_good
-from singr_jobs.running._failures import Failures
+from singr_jobs.running._endings import Ended, cancelled, failed, for_good
 from singr_jobs.running._holdings import Holdings
 from singr_jobs.running._leases import LeaseKeeper
 from singr_jobs.running._line import Line
@@ -28,14 +28,7 @@ from singr_jobs.taking._handing import HandOver
 from singr_jobs.taking._options import WorkerOptions
 from singr_jobs.taking._rules import OwnRules
 from singr_jobs.taking._tickets import Ticket
-from singr_observability import (
-    bind_correlation,
-    continued_trace,
-    correlation_id,
-    get_logger,
-    new_correlation_id,
-    tracing_active,
-)
+from singr_observability import get_logger
 
 _OUTCOMES_AHEAD = 4096
 _DEADLINES_EVERY = 0.05
@@ -93,8 +86,8 @@ class Runner:
         self._departures = Departures(self._lines.values(), handing, forget=self._forget_all, begin=self._start_ready)
         self._interrupted: list[ClaimedJob] = []
         self._cancelling = Cancelling(pool, cancel=self._cancel)
-        self._failures = Failures(options)
-        self._threads = Threads(start_ready=self._start_ready, freed=freed)
+        threads = Threads(start_ready=self._start_ready, freed=freed)
+        self._attempts = Attempts(jobs, options, contexts=self._contexts, threads=threads, observer=observer)
         self._giving_back = Trouble("the giving back of jobs", module="jobs.runner")
         self._stopping = False
 
@@ -235,9 +228,10 @@ class Runner:
 
     async def _run(self, line: Line, job: ClaimedJob) -> None:
         began = time.perf_counter()
+        job.begun = True
         ended: Ended | None
         try:
-            ended = await self._attempt(line, job)
+            ended = await self._attempts.make(line, job)
         except asyncio.CancelledError:
             ended = None if job.given_up else self._cut_short(job)
         except Exception as error:  # noqa: BLE001 - nothing that a row holds may keep its place for ever
@@ -275,34 +269,6 @@ class Runner:
         if more < 0:
             self._start_ready(line)
             self._freed(line.queue)
-
-    async def _attempt(self, line: Line, job: ClaimedJob) -> Ended:
-        # This task and its context are the job's own: there is nothing to put back.
-        correlation_id.set(job.correlation_id or new_correlation_id())
-        bind_correlation(organization_id=job.organization_id, job_id=job.id)
-        self._observer.started(line.queue, job.type, job.waited + time.monotonic() - job.taken_at)
-        try:
-            job_type = self._jobs.named(job.type)
-            payload = job_type.decode(job.payload)
-        except Exception as error:  # noqa: BLE001 - a struct may check itself, and raise what it likes
-            return failed(job, None, "not_runnable", error)
-        context = self._contexts.of(job)
-        handler = self._threads.handler(job_type.handler, line, job) if job_type.in_thread else job_type.handler
-        job.deadline = time.monotonic() + job.timeout
-        try:
-            if job.traceparent is not None or tracing_active():
-                with continued_trace(f"job {job.type}", job.traceparent, queue=line.queue.value):
-                    result = await handler(payload, context)
-            else:
-                result = await handler(payload, context)
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:  # noqa: BLE001 - an exit or a group of anything ends the attempt, not the worker
-            if job.stop_reason is not None:  # it was interrupted, and raised something of its own on its way out
-                raise asyncio.CancelledError from None
-            return self._failures.ended(job, job_type, error)
-        self._failures.over(job)
-        return completed(job, result, limit=self._options.result_bytes)
 
     async def _watch_deadlines(self) -> None:
         """One look at all jobs twenty times a second costs less than a timer for each."""
@@ -343,7 +309,7 @@ class Runner:
         job.interrupted_at = time.monotonic()
         if job.context is not None and reason == "cancelled":
             job.context.cancel_requested = True
-        if job.task is not None:
+        if job.task is not None and job.begun:  # one that is cancelled before its first step takes none at all
             job.task.cancel()
 
     def _settled(self, batch: list[Ended]) -> None:

@@ -31,6 +31,7 @@ class ClaimedJob(msgspec.Struct):
     leased_at: float = 0.0
     deadline: float = 0.0
     task: "asyncio.Task[None] | None" = None
+    begun: bool = False
     context: JobContext | None = None
     stop_reason: str | None = None
     interrupted_at: float = 0.0
