@@ -1,14 +1,21 @@
 """Whatever interrupts an attempt, and whenever: it ends once, as what came first says, and leaves its place."""
 
+import asyncio
+import contextlib
+import math
+import threading
 from collections.abc import Callable
 
 import msgspec
 import pytest
-from jobs_support import Pulse, lies, put, until
+from jobs_support import ORGANIZATION, Pulse, lies, put, until
 
 from singr_db import Database
+from singr_db.ending import LOSE
+from singr_jobs import Exponential, JobContext, Jobs, Queue, SyncJobContext, cancel_job, enqueue
 from singr_jobs.running._runner import Runner
 from singr_jobs.taking._claimed import ClaimedJob
+from singr_jobs.testing import InMemoryJobs
 
 Interrupts = Callable[[Runner, ClaimedJob], None]
 
@@ -72,3 +79,117 @@ async def test_a_stop_before_a_jobs_first_step_hands_it_back_uncounted(
         await until(lambda: worker.in_hand() == {"default": 1})
     assert (await read(job_id)).attempt == 0
     assert (await lies(db, job_id), pulse.ran) == ("ready", [])
+
+
+@pytest.mark.parametrize("first", ["cancelled", "timed_out", "lost"])
+async def test_a_second_interruption_disturbs_no_handler_that_puts_things_in_order(
+    db: Database, working, read, first: str
+):
+    made, begun, cleaning, may_end, tidied = Jobs(), asyncio.Event(), asyncio.Event(), asyncio.Event(), []
+
+    @made.handler(Tidy, queue=Queue.DEFAULT, attempts=1, timeout=600)
+    async def tidy(job: Tidy, context: JobContext) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cleaning.set()
+            await may_end.wait()
+            tidied.append(context.cancelled())
+
+    async with working(jobs=made, lease=60.0) as worker:
+        async with db.tenant(ORGANIZATION) as session:
+            job_id = await enqueue(session, Tidy(), organization_id=ORGANIZATION)
+        await begun.wait()
+        runner = worker._runner
+        [(_, job)] = runner._claimed.values()
+        runner._interrupt(job, first)
+        await cleaning.wait()
+        asked_at = job.interrupted_at
+        for _ in range(2):
+            runner._cancel(job.id)
+            runner._renewed([job], {job.token}, {job.id})
+            runner._renewed([job], set(), set())
+            runner.cut_off()
+            await asyncio.sleep(0)
+        may_end.set()
+        await until(lambda: worker.in_hand() == {"default": 0}, what="it has ended")
+        assert (tidied, job.interrupted_at) == ([first == "cancelled"], asked_at)
+    outcomes = [attempt.outcome for attempt in (await read(job_id)).attempts]
+    assert outcomes == ([first] if first != "lost" else [])
+
+
+async def test_a_second_cancellation_leaves_a_function_its_time_to_end(db: Database, working, reaches):
+    begun, may_end, made = threading.Event(), threading.Event(), Jobs()
+
+    @made.handler(Tidy, queue=Queue.DEFAULT, timeout=600)
+    def tidy(job: Tidy, context: SyncJobContext) -> None:
+        begun.set()
+        may_end.wait()
+
+    async with working(jobs=made, concurrency=1) as worker:
+        async with db.tenant(ORGANIZATION) as session:
+            job_id = await enqueue(session, Tidy(), organization_id=ORGANIZATION)
+        await until(begun.is_set, what="it runs")
+        worker._runner._cancel(job_id)
+        await asyncio.sleep(0)
+        worker._runner._cancel(job_id)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        may_end.set()
+        job = await reaches(job_id, "completed")  # it was never told, so that it did its work
+    assert [attempt.outcome for attempt in job.attempts] == []
+
+
+async def test_what_is_lost_and_comes_back_here_leaves_one_place_however_its_first_handler_ends(
+    db: Database, working, reaches
+):
+    """That one swallows its cancellation, and returns once the job is in hand again."""
+    made, begun, ended = Jobs(), asyncio.Event(), asyncio.Event()
+
+    @made.handler(Tidy, queue=Queue.DEFAULT, attempts=3, backoff=Exponential(0.05), timeout=600)
+    async def tidy(job: Tidy, context: JobContext) -> None:
+        if not begun.is_set():
+            begun.set()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            ended.set()
+
+    async with working(jobs=made, concurrency=2, lease=60.0) as worker:
+        async with db.tenant(ORGANIZATION) as session:
+            job_id = await enqueue(session, Tidy(), organization_id=ORGANIZATION)
+        await begun.wait()
+        async with db.psycopg.connection() as connection:
+            await connection.execute("UPDATE job_tickets SET leased_until = now() - interval '1 second'")
+            await connection.execute(LOSE, {"limit": 100, "error": '{"code": "worker_lost"}', "looked": math.inf})
+        await ended.wait()
+        await reaches(job_id, "completed")
+        line = worker._runner._lines[Queue.DEFAULT]
+        await until(lambda: line.in_hand == 0, what="nothing is in hand")
+        assert (line.over, line.running) == (0, 0)
+
+
+async def test_a_job_in_memory_that_is_cancelled_twice_puts_things_in_order():
+    made, begun, cleaning, may_end, tidied = Jobs(), asyncio.Event(), asyncio.Event(), asyncio.Event(), []
+
+    @made.handler(Tidy, timeout=600)
+    async def tidy(job: Tidy, context: JobContext) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cleaning.set()
+            await may_end.wait()
+            tidied.append(context.cancelled())
+
+    memory = InMemoryJobs(made)
+    job_id = await enqueue(memory, Tidy(), organization_id=ORGANIZATION)
+    running = asyncio.create_task(memory.run_due())
+    await begun.wait()
+    await cancel_job(memory, job_id)
+    await cleaning.wait()
+    await cancel_job(memory, job_id)
+    await asyncio.sleep(0)
+    may_end.set()
+    await running
+    assert ([job.status for job in memory.all], tidied) == (["cancelled"], [True])

@@ -150,6 +150,9 @@ def _claimed(job: MemoryJob) -> ClaimedJob:
 
 
 def _interrupt(attempt: "asyncio.Task[Ended]", claimed: ClaimedJob, reason: str) -> None:
+    """Once, as at a worker: the handler may be putting things in order because of the first."""
+    if claimed.stop_reason is not None:
+        return
     claimed.stop_reason = reason
     if claimed.context is not None and reason == "cancelled":
         claimed.context.cancel_requested = True

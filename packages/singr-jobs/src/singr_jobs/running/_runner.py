@@ -194,6 +194,10 @@ class Runner:
             if job.task is not None and not job.task.done():
                 self._interrupt(job, "stopped")
 
+    def _has(self, job: ClaimedJob) -> bool:
+        entry = self._claimed.get(job.id)
+        return entry is not None and entry[1] is job
+
     def _jobs_in_hand(self) -> list[ClaimedJob]:
         return [job for _, job in list(self._claimed.values())]
 
@@ -243,7 +247,7 @@ class Runner:
         job.context = None  # it leads back to the job: a circle that the collector would have to find, for each job
         line.finished(job, seconds)
         self._start_ready(line)
-        if ended is not None:
+        if ended is not None and self._has(job):  # else it was lost, and may be in hand again, as another
             self._observer.ended(line.queue, job, ended, seconds)
             self.outcomes.add(ended)
             if line.left_its_place(job, time.monotonic()):
@@ -305,6 +309,9 @@ class Runner:
         return None
 
     def _interrupt(self, job: ClaimedJob, reason: str) -> None:
+        """Once: what came first says how it ends, and its handler may be putting things in order because of that."""
+        if job.stop_reason is not None:
+            return
         job.stop_reason = reason
         job.interrupted_at = time.monotonic()
         if job.context is not None and reason == "cancelled":
@@ -348,13 +355,13 @@ class Runner:
 
     def _renewed(self, jobs: list[ClaimedJob], held: set[int], unwanted: set[UUID]) -> None:
         for job in jobs:
-            if job.id not in self._claimed:
+            if not self._has(job) or job.stop_reason is not None:
                 continue
             if job.token not in held:
                 if job.task is None or not job.task.done():
                     _log.warning("job {} lost its lease and is stopped here", job.type)
                     self._interrupt(job, "lost")
-            elif job.id in unwanted and job.stop_reason is None:
+            elif job.id in unwanted:
                 self._interrupt(job, "cancelled")
 
     async def _hand_back(self, jobs: Sequence[ClaimedJob], untouched: Sequence[int] = ()) -> None:
