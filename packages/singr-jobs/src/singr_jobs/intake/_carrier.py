@@ -4,14 +4,14 @@ from collections.abc import AsyncGenerator
 from typing import Final, Protocol
 
 import redis.asyncio
-from redis.backoff import ExponentialBackoff
 
 from singr_config import RabbitSettings
 from singr_config.extras import is_installed
 from singr_db.redis import refusal_of
+from singr_jobs.declare._types import Exponential
 
 CHANNEL: Final = "singr:wake"
-RECONNECT: Final = ExponentialBackoff(cap=5.0, base=0.2)
+RECONNECT: Final = Exponential(0.4, longest=5.0)
 """Seconds until a carrier that is away is asked again, by the number of failures in a row."""
 # Seconds without a word after which the connection is asked whether it still lives.
 _QUIET: Final = 15.0

@@ -110,7 +110,7 @@ class Waker:
             except Exception as error:  # noqa: BLE001 - also what a client makes of an answer that is no Redis's
                 failures += 1
                 self._unheard(error, first=failures == 1)
-                await asyncio.sleep(RECONNECT.compute(failures))
+                await asyncio.sleep(RECONNECT.delay(failures))
 
     def _hears_again(self) -> None:
         if self._is_away:

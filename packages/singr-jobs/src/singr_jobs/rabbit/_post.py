@@ -46,7 +46,7 @@ class _Rest:
     def begin(self, why: str | None) -> None:
         self.why = why
         self._failures += 1
-        self._until = time.monotonic() + RECONNECT.compute(self._failures)
+        self._until = time.monotonic() + RECONNECT.delay(self._failures)
 
 
 class Post:

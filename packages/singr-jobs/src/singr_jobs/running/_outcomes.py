@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from psycopg import AsyncConnection
@@ -13,6 +13,7 @@ from singr_db import PsycopgPool, blames_values, is_outage
 from singr_db.chores import Trouble
 from singr_db.ending import COMPLETE, SETTLE, End
 from singr_jobs._plain import kind_of
+from singr_jobs.declare._types import Exponential
 from singr_jobs.running._endings import Ended, unwritable
 from singr_jobs.running._holdings import Holdings
 from singr_jobs.taking import _sql
@@ -22,7 +23,7 @@ _BATCH = 512
 _RETRY = 0.5
 # How often an outcome is tried that fails alone, for a reason that is not in its values, before it is replaced.
 _TRIES = 6
-_LONGEST_PAUSE = 5.0
+_AGAIN: Final = Exponential(1.0, longest=5.0)
 # Seconds before an outcome is tried again whose job somebody else had locked.
 _LOCKED = 1.0
 
@@ -174,7 +175,7 @@ class Outcomes:
             if await self._tried([unwritable(ended)]) is None:
                 return
         ended.tries += 1
-        self._later(ended, min(_RETRY * 2**ended.tries, _LONGEST_PAUSE))
+        self._later(ended, _AGAIN.delay(ended.tries))
 
     def _again(self, ended: Ended) -> None:
         self._aside -= 1
