@@ -4,15 +4,18 @@ import asyncio
 from collections.abc import AsyncGenerator
 from uuid import uuid4
 
+import psycopg
 import pytest
+from jobs_support import Pulse, put, until
 
 from singr_config import RabbitSettings, Secret
+from singr_db import Database
 from singr_jobs import Exponential, Queue, Waker
 from singr_jobs.intake._carrier import RECONNECT
 from singr_jobs.rabbit._address import RabbitAwayError
 from singr_jobs.rabbit._broker import RabbitBroker
 from singr_jobs.rabbit._post import Post
-from singr_jobs.running import _outcomes
+from singr_jobs.running import _outcomes, _runner
 from singr_jobs.running._endings import Ended
 from singr_jobs.running._holdings import Holdings
 from singr_jobs.running._outcomes import Outcomes
@@ -94,3 +97,29 @@ async def test_an_outcome_is_written_however_often_it_was_refused(monkeypatch: p
     await asyncio.wait([writing, asyncio.create_task(written.wait())], return_when="FIRST_COMPLETED", timeout=15)
     assert written.is_set()
     writing.cancel()
+
+
+async def test_what_waits_in_hand_behind_many_outcomes_begins_once_they_are_written(
+    db: Database, working, pulse: Pulse, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(_runner, "_OUTCOMES_AHEAD", 2)
+    for number in range(8):
+        await put(db, str(number), *(["wait"] if not number else []))
+    is_away = True
+    async with working(concurrency=1, lease=60.0) as worker:
+        outcomes, line = worker._runner.outcomes, worker._runner._lines[Queue.DEFAULT]
+        write_once = outcomes._write_once
+
+        async def write(batch: list[Ended]) -> None:
+            if is_away:
+                raise psycopg.OperationalError("the server went away")
+            await write_once(batch)
+
+        monkeypatch.setattr(outcomes, "_write_once", write)
+        line._seconds = 1e-4  # as after many quick ones
+        await until(lambda: line.in_hand == 8, what="all are in hand")
+        pulse.gate.set()
+        await until(lambda: len(outcomes) >= 2 and not line.running, what="outcomes gather, and nothing begins")
+        assert line.waiting
+        is_away = False
+        await until(lambda: len(pulse.ran) == 8, what="all have run")

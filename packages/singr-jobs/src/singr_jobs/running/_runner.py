@@ -326,12 +326,20 @@ class Runner:
                 self._let_go(queue)
         for ended in batch:
             self._forget(ended.job_id, ended.token)
+        self._start_what_waits()
+
+    def _start_what_waits(self) -> None:
+        """There is room for outcomes again, whoever's line it was that had to stop for them."""
+        for line in self._lines.values():
+            if line.waiting:
+                self._start_ready(line)
 
     def _locked(self, batch: list[Ended]) -> None:
         for ended in batch:
             entry = self._claimed.get(ended.job_id)
             if entry is not None and entry[1].token == ended.token and entry[0].locked_out(entry[1], time.monotonic()):
                 self._freed(entry[0].queue)
+        self._start_what_waits()
 
     def _forget(self, job_id: UUID, token: int) -> None:
         if (entry := self._claimed.get(job_id)) is not None and entry[1].token == token:
