@@ -349,3 +349,18 @@ async def test_a_keyed_job_whose_time_has_not_come_says_so(db: Database, promote
 @pytest.fixture
 def audit(db: Database, waker: Waker):
     return Auditor(db.psycopg, waker=waker, observer=GuardedObserver(JobObserver())).work
+
+
+async def test_what_an_open_transaction_has_locked_is_looked_for_more_and_more_seldom(db: Database, promoter: Promoter):
+    """It was looked for without a pause, for as long as that stayed open."""
+    job = await put_charge(db, "7")
+    async with db.psycopg.connection() as connection, connection.transaction():
+        await connection.execute("SELECT FROM job_keyed WHERE id = %s FOR UPDATE", (job,))
+        pauses = [await promoter.look() for _ in range(4)]
+        beside = await put_charge(db, "8")
+        assert await promoter.look() == 0.0
+        assert await lies(db, beside) == "ready"
+        again = await promoter.look()
+    assert 0 < pauses[0] == again < pauses[1] < pauses[-1] <= 0.5
+    await look(promoter)
+    assert await lies(db, job) == "ready"

@@ -11,7 +11,7 @@ from psycopg.errors import UniqueViolation
 from singr_db import PsycopgPool
 from singr_db.chores import Chore, Trouble
 from singr_jobs.declare._job_types import Jobs
-from singr_jobs.declare._types import Queue
+from singr_jobs.declare._types import Exponential, Queue
 from singr_jobs.intake._waker import Waker
 from singr_jobs.keys import _sql
 from singr_observability import get_logger
@@ -26,6 +26,8 @@ OF_EACH: Final = 10
 STRETCH: Final = 1000
 # Seconds before another try where somebody else looks at this moment.
 _BUSY: Final = 0.02
+# Where an open transaction has all that is due: the longer it stays open, the longer, up to a poll.
+_LOCKED: Final = Exponential(_BUSY, jitter=0.0)
 # How much more seldom a process looks whose types have no limits.
 _IDLE: Final = 5
 _FIRST: Final = UUID(int=0)
@@ -40,9 +42,10 @@ class _Key(NamedTuple):
 
 
 class _Turn(NamedTuple):
-    """What one look did; `more` says that there is more to do at once."""
+    """What one look did: whether `anything`, and whether there is `more` to do at once."""
 
     queues: set[str]
+    anything: bool
     more: bool
 
 
@@ -70,6 +73,7 @@ class Promoter:
         self._wake = asyncio.Event()
         self._last = self._met = _Key(_FIRST, "", "")
         self._stretch_at = 0.0
+        self._in_vain = 0
 
     def wake(self) -> None:
         """Something was enqueued; where no type here has a limit, others look."""
@@ -130,7 +134,11 @@ class Promoter:
         if turn.queues:
             self._due({Queue.stored(queue) for queue in turn.queues})
             self._waker.wake(turn.queues)
-        return 0.0
+        if turn.anything or stretch:
+            self._in_vain = 0
+            return 0.0
+        self._in_vain += 1
+        return min(self._poll, _LOCKED.delay(self._in_vain))
 
     def _until_stretch(self, now: float, *, parked: bool) -> float:
         return max(self._stretch_at - now, _BUSY) if parked else self._poll
@@ -164,10 +172,11 @@ class Promoter:
                 "limit": BITE,
                 "hops": STRETCH if stretch else 0,
             }
-            [(more_queues, moved, hops, *last)] = await (await connection.execute(_sql.UNPARK, values)).fetchall()
+            [(more_queues, moved, over, hops, *last)] = await (await connection.execute(_sql.UNPARK, values)).fetchall()
         if stretch:
             self._last = _Key(*last) if hops == STRETCH else _Key(_FIRST, "", "")
-        return _Turn({*queues, *more_queues}, seen == LOOKED or moved >= BITE)
+        anything = seen > 0 or moved > 0 or over > 0
+        return _Turn({*queues, *more_queues}, anything, seen == LOOKED or moved >= BITE)
 
 
 class SlotSweeper(Chore):

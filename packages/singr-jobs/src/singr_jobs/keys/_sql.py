@@ -122,7 +122,8 @@ LOOK_AT_KEYS_PAST: Final = _look(_OF_EACH_KEY, past=_PAST, more=_MET)
 
 # What is parked is let through where its key has room again: keys that are named, those whose time is over, by their
 # rate or because somebody held them back, and a stretch of all keys, whatever was forgotten of them. Answers the queues
-# in which jobs are due now, how many jobs that were, how many keys the stretch had, and its last.
+# in which jobs are due now, how many jobs that were, how many such times were over, how many keys the stretch had, and
+# its last.
 UNPARK: Final = sql(f"""
 WITH RECURSIVE counted AS (
     DELETE FROM job_starts WHERE ctid = ANY (ARRAY(
@@ -164,7 +165,8 @@ WITH RECURSIVE counted AS (
     INSERT INTO job_ready (queue, organization_id, priority, run_at, id, type)
     SELECT queue, organization_id, priority, run_at, id, type FROM moved_up ON CONFLICT DO NOTHING
 )
-SELECT array(SELECT DISTINCT queue FROM moved_up), (SELECT count(*) FROM moved_up), (SELECT count(*) FROM stretch),
+SELECT array(SELECT DISTINCT queue FROM moved_up), (SELECT count(*) FROM moved_up),
+       (SELECT count(*) FROM counted) + (SELECT count(*) FROM held), (SELECT count(*) FROM stretch),
        last.organization_id, last.type, last.key
   FROM (VALUES (1)) AS one LEFT JOIN (SELECT * FROM stretch ORDER BY place DESC LIMIT 1) AS last ON true
 """)  # noqa: S608 - constants
