@@ -6,9 +6,10 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import uvicorn
 
@@ -121,56 +122,72 @@ class Supervisor:
         while not self._stop.is_set():
             began = time.monotonic()
             checks = not self._begun.is_set()
-            code = await self._run_child(index, metrics_dir, checks=checks)
-            if checks and code == REFUSED and not self._stop.is_set():
-                self._refused = True
-                self._stop.set()
-            self._begun.set()
+            try:
+                code = await self._run_child(index, metrics_dir, checks=checks)
+            except (OSError, RuntimeError) as error:  # no process, descriptor or (a RuntimeError) thread is to be had
+                what = f"could not be started: {error}"
+            else:
+                what = f"ended with {code}"
+                if checks and code == REFUSED and not self._stop.is_set():
+                    self._refused = True
+                    self._stop.set()
+                self._begun.set()
             self._checked.set()
             if self._stop.is_set():
-                return
+                break
             self.restarts += 1
             pause = _FIRST_PAUSE if time.monotonic() - began > _WELL_AFTER else min(pause * 2, _LONGEST_PAUSE)
-            _log.error("worker process {} ended with {}; starting another in {} s", index, code, pause)
+            _log.error("worker process {} {}; starting another in {} s", index, what, pause)
             await self._stopped_within(pause)
+        self._begun.set()  # whoever waits for that need not any more
 
     async def _run_child(self, index: int, metrics_dir: Path, *, checks: bool) -> int:
-        reading, writing = os.pipe()
         name = f"{os.uname().nodename}:{os.getpid()}:{index}"
-        child = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "singr_worker", "serve", "--name", name, "--pipe", str(writing)),
-            *("--metrics-dir", str(metrics_dir), *(["--queues", ",".join(self._queues)] if self._queues else [])),
-            *("--lease", str(self._lease), "--jobs", self._jobs),
-            *(["--check"] if checks else []),
-            pass_fds=(writing,),
-            stdin=asyncio.subprocess.DEVNULL,
-            start_new_session=True,  # a Ctrl-C reaches the supervisor alone, which drains its children
-        )
-        os.close(writing)
-        self._children[index] = child
-        pulse = self._pulses[index] = Pulse(self._begun, self._checked)
-        reader = asyncio.StreamReader()
-        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(reading, "rb")
-        )
-        listening = asyncio.create_task(pulse.listen(reader))
-        ended = asyncio.create_task(child.wait())
-        stop = asyncio.create_task(self._stop.wait())
-        try:
-            await asyncio.wait([ended, stop], return_when=asyncio.FIRST_COMPLETED)
-            if not ended.done():
-                await _drain(child, ended)
-        finally:
-            stop.cancel()
-            listening.cancel()
-            transport.close()
-            await asyncio.to_thread(mark_process_dead, child.pid, metrics_dir)
-        return ended.result()
+        async with _pipe() as (reader, writing):
+            child = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "singr_worker", "serve", "--name", name, "--pipe", str(writing.fileno())),
+                *("--metrics-dir", str(metrics_dir), *(["--queues", ",".join(self._queues)] if self._queues else [])),
+                *("--lease", str(self._lease), "--jobs", self._jobs),
+                *(["--check"] if checks else []),
+                pass_fds=(writing.fileno(),),
+                stdin=asyncio.subprocess.DEVNULL,
+                start_new_session=True,  # a Ctrl-C reaches the supervisor alone, which drains its children
+            )
+            writing.close()
+            self._children[index] = child
+            pulse = self._pulses[index] = Pulse(self._begun, self._checked)
+            listening = asyncio.create_task(pulse.listen(reader))
+            ended = asyncio.create_task(child.wait())
+            stop = asyncio.create_task(self._stop.wait())
+            try:
+                await asyncio.wait([ended, stop], return_when=asyncio.FIRST_COMPLETED)
+                if not ended.done():
+                    await _drain(child, ended)
+            finally:
+                stop.cancel()
+                listening.cancel()
+                await asyncio.to_thread(mark_process_dead, child.pid, metrics_dir)
+            return ended.result()
 
     async def _stopped_within(self, seconds: float) -> None:
         stop = asyncio.create_task(self._stop.wait())
         await asyncio.wait([stop], timeout=seconds)
         stop.cancel()
+
+
+@asynccontextmanager
+async def _pipe() -> AsyncIterator[tuple[asyncio.StreamReader, BinaryIO]]:
+    """A pipe that is heard here, and its other end for a child; whatever happens, both are closed in the end."""
+    hearing, saying = os.pipe()
+    with os.fdopen(hearing, "rb") as heard, os.fdopen(saying, "wb", buffering=0) as said:
+        reader = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), heard
+        )
+        try:
+            yield reader, said
+        finally:
+            transport.close()
 
 
 @contextmanager
