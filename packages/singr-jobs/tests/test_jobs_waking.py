@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
-from jobs_support import ORGANIZATION, Steer
+import redis.asyncio
+from jobs_support import ORGANIZATION, Steer, until
 
 from singr_config import RedisSettings, Secret
 from singr_db import Database
@@ -164,3 +165,48 @@ async def test_that_wake_ups_are_back_is_said_after_every_outage(settings, fault
             assert "wake-ups are back" in said[-1]
     await hears.aclose()
     await client.aclose()
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> list[None]:
+    """A quiet server is asked soon; how often it was."""
+    asked: list[None] = []
+    ping = redis.asyncio.client.PubSub.ping
+
+    def asking(pubsub: redis.asyncio.client.PubSub):
+        asked.append(None)
+        return ping(pubsub)
+
+    monkeypatch.setattr("singr_db.redis._QUIET", 0.2)
+    monkeypatch.setattr(redis.asyncio.client.PubSub, "ping", asking)
+    return asked
+
+
+async def test_a_connection_on_which_nothing_is_answered_any_more_is_made_anew(settings, faulty, said, quick):
+    """Half open, it was silent until TCP gave up: workers polled, and their readiness said that all was well."""
+    proxy = faulty(settings.redis.url.reveal())
+    client = redis_client(RedisSettings(url=Secret(proxy.url)))
+    waker = Waker(client)
+    hears = waker.listen(cancelled=lambda _: None)
+    async with asyncio.timeout(30):
+        await anext(hears)
+        proxy.drop(1.0)
+        again = asyncio.ensure_future(anext(hears))
+        await until(lambda: any("are away" in line for line in said), what="it is missed")
+        proxy.restore()
+        assert await again == frozenset(Queue.declared())
+        assert "wake-ups are back" in said[-1]
+    await hears.aclose()
+    await client.aclose()
+
+
+async def test_a_quiet_server_that_answers_is_heard_on(settings, waker, said, quick):
+    hears = waker.listen(cancelled=lambda _: None)
+    async with asyncio.timeout(30):
+        await anext(hears)
+        heard = asyncio.ensure_future(anext(hears))
+        await until(lambda: len(quick) >= 3, what="it was asked, and asked again")
+        waker.wake([Queue.EMAIL])
+        assert await heard == frozenset({Queue.EMAIL})
+    assert not [line for line in said if "are away" in line]
+    await hears.aclose()

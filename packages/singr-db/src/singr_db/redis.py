@@ -9,7 +9,7 @@ require_extra("singr-db", "redis", "redis")
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
 from typing import Any, Final, NoReturn
 
 import redis
@@ -19,8 +19,10 @@ from redis.retry import Retry
 
 from singr_config import RedisSettings
 
-__all__ = ["cancel_until_ended", "redis_client", "refusal_of"]
+__all__ = ["cancel_until_ended", "hear_channel", "redis_client", "refusal_of"]
 
+# Seconds without a word after which a server is asked whether it still lives, and for which it may think about that.
+_QUIET: Final = 15.0
 _COMMAND: Final = re.compile(r"'([a-z|_-]+)' (?:command|subcommand)", re.IGNORECASE)
 # What the first word of an answer means, and what would be right.
 _MEANS: Final = {
@@ -79,6 +81,34 @@ def redis_client(settings: RedisSettings, *, timeout: float = 2.0) -> redis.asyn
     pool = client.connection_pool
     pool.connection_class = type("Connection", (_Cancelled, pool.connection_class), {})
     return client
+
+
+async def hear_channel(client: redis.asyncio.Redis, channel: str) -> AsyncGenerator[bytes | str | None, None]:
+    """Yield what is said on a channel, until the connection ends with an error.
+
+    None comes first, once all that is said from now on will be heard. A server that is quiet for long is asked whether
+    it lives: on a half-open connection nothing would be heard for as long as TCP has patience, a quarter of an hour.
+
+    Raises:
+        redis.RedisError: the server is away, or refuses.
+        OSError: it is away; TimeoutError, it says nothing, not even that it lives.
+    """
+    async with client.pubsub() as pubsub:
+        await pubsub.subscribe(channel)
+        # Sending the wish alone succeeds for a user without the right.
+        if await pubsub.get_message(timeout=_QUIET) is None:
+            raise TimeoutError
+        yield None
+        is_asked = False
+        while True:
+            message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=_QUIET)
+            if message is not None and message["type"] == "message":
+                yield message["data"]
+            elif message is None:
+                if is_asked:
+                    raise TimeoutError
+                await pubsub.ping()
+            is_asked = message is None
 
 
 class _Cancelled(redis.asyncio.connection.AbstractConnection):

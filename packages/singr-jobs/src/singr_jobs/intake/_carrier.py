@@ -7,14 +7,12 @@ import redis.asyncio
 
 from singr_config import RabbitSettings
 from singr_config.extras import is_installed
-from singr_db.redis import refusal_of
+from singr_db.redis import hear_channel, refusal_of
 from singr_jobs.declare._types import Exponential
 
 CHANNEL: Final = "singr:wake"
 RECONNECT: Final = Exponential(0.4, longest=5.0)
 """Seconds until a carrier that is away is asked again, by the number of failures in a row."""
-# Seconds without a word after which the connection is asked whether it still lives.
-_QUIET: Final = 15.0
 
 
 class CarrierSettings(Protocol):
@@ -66,20 +64,9 @@ class RedisCarrier:
         """See Carrier."""
         await self._client.publish(CHANNEL, message)
 
-    async def hear(self) -> AsyncGenerator[bytes | str | None, None]:
+    def hear(self) -> AsyncGenerator[bytes | str | None, None]:
         """See Carrier."""
-        async with self._client.pubsub() as pubsub:
-            await pubsub.subscribe(CHANNEL)
-            # Sending the wish alone succeeds for a user without the right.
-            if await pubsub.get_message(timeout=_QUIET) is None:
-                raise TimeoutError
-            yield None
-            while True:
-                message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=_QUIET)
-                if message is None:
-                    await pubsub.ping()
-                elif message["type"] == "message":
-                    yield message["data"]
+        return hear_channel(self._client, CHANNEL)
 
     def refusal(self, error: Exception) -> str | None:
         """See Carrier."""

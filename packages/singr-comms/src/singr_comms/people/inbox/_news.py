@@ -6,6 +6,7 @@ Whoever listens looks into the database, by itself every few seconds and at once
 import asyncio
 import random
 from collections.abc import AsyncIterator, Iterable
+from contextlib import aclosing
 from typing import Any, Final
 from uuid import UUID
 
@@ -14,6 +15,7 @@ import redis.asyncio
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from singr_db import after_commit
+from singr_db.redis import hear_channel
 from singr_observability import get_logger
 
 _CHANNEL: Final = "singr:inbox"
@@ -21,7 +23,6 @@ _ATTACHED: Final = "singr_comms.inbox_news"
 _BYTES: Final = 16
 # Ids of one message: 16 kB.
 _AT_ONCE: Final = 1_000
-_QUIET: Final = 15.0
 _SOONEST, _LATEST = 0.2, 5.0
 _log = get_logger("comms.inbox")
 
@@ -60,17 +61,14 @@ class InboxNews:
         failures = 0
         while True:
             try:
-                async with self._client.pubsub() as pubsub:
-                    await pubsub.subscribe(_CHANNEL)
-                    yield frozenset()
-                    while True:
-                        message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=_QUIET)
-                        if failures:
-                            failures = 0
-                            _log.info("news of inboxes are back")
-                        if message is None:
-                            await pubsub.ping()
-                        elif named := _named(message["data"]):
+                async with aclosing(hear_channel(self._client, _CHANNEL)) as words:
+                    async for word in words:
+                        if word is None:
+                            if failures:
+                                failures = 0
+                                _log.info("news of inboxes are back")
+                            yield frozenset()
+                        elif named := _named(word):
                             yield named
             except (redis.RedisError, OSError) as error:
                 failures += 1
