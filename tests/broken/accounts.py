@@ -183,7 +183,7 @@ BREAKAGES = (
         "What a handler writes of its job is kept as it is",
         (
             Edit(
-                "packages/singr-jobs/src/singr_jobs/running/_logbook.py",
+                "packages/singr-jobs/src/singr_jobs/running/attempts/_logbook.py",
                 "    text = redact_text(plain_text(message, limit=_LOOKED_AT))[:MESSAGE_LENGTH]\n",
                 "    text = plain_text(message, limit=MESSAGE_LENGTH)\n",
             ),

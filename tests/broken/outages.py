@@ -195,7 +195,7 @@ BREAKAGES = (
         "outages-count-as-attempts",
         "R21",
         "What a handler raises counts as an attempt, also where the database had no room",
-        (Edit(f"{JOBS}/running/_failures.py", "outage = outage_behind(error)\n", "outage = None\n"),),
+        (Edit(f"{JOBS}/running/attempts/_failures.py", "outage = outage_behind(error)\n", "outage = None\n"),),
         R21_OUTAGE,
         "is completed",
         "the attempts were spent within seconds, and the job had failed",

@@ -41,7 +41,7 @@ from singr_config import BrandSettings, LimitSettings
 from singr_db import Database
 from singr_db.tables import Organization
 from singr_dev.clock import VirtualClock
-from singr_jobs.running._failures import outage_behind
+from singr_jobs.running.attempts._failures import outage_behind
 from singr_observability import build_metrics
 
 FARM = BrandingInput(name="R&B Farm", color="#0a6640", footer="12 Creek Road")

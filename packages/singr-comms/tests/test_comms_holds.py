@@ -17,7 +17,7 @@ from singr_comms.notifications.sending import _sender
 from singr_db import new_id
 from singr_dev.clock import VirtualClock
 from singr_jobs import PermanentError
-from singr_jobs.running._failures import outage_behind
+from singr_jobs.running.attempts._failures import outage_behind
 
 
 async def test_refusal_of_the_account_counts_no_attempt_even_at_the_last(desk: Desk) -> None:

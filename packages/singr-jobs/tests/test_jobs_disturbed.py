@@ -89,7 +89,7 @@ async def test_progress_waits_for_nobodys_lock_and_fails_nothing(
     db: Database, working, pulse: Pulse, reaches, read, monkeypatch: pytest.MonkeyPatch, lock: str
 ):
     """Nor for one of its own handler, which replaced its job in a transaction that it has open."""
-    monkeypatch.setattr("singr_jobs.running._contexts._PATIENCE_S", 0.1 if "TABLE" in lock else 60.0)
+    monkeypatch.setattr("singr_jobs.running.attempts._contexts._PATIENCE_S", 0.1 if "TABLE" in lock else 60.0)
     job_id = await put(db, "a", "wait")
     async with working():
         await until(lambda: pulse.running == 1, what="it runs")

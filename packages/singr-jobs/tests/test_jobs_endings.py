@@ -10,7 +10,7 @@ from singr_db import new_id
 from singr_jobs import RetryLater, WorkerOptions
 from singr_jobs._plain import LONGEST_DELAY, plain_seconds
 from singr_jobs.running import _endings as endings
-from singr_jobs.running._failures import Failures
+from singr_jobs.running.attempts._failures import Failures
 from singr_jobs.taking._claimed import ClaimedJob
 
 NAN, INFINITY = float("nan"), float("inf")

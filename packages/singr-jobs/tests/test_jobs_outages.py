@@ -16,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from singr_db import Database, ObjectNotFoundError, ObjectStoreAwayError
 from singr_jobs import Exponential, JobContext, Jobs, PermanentError, RetryLater, enqueue
-from singr_jobs.running._failures import outage_behind
+from singr_jobs.running.attempts._failures import outage_behind
 
 jobs = Jobs()
 QUICK = Exponential(0.02, longest=0.05)

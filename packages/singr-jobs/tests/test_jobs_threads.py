@@ -24,7 +24,7 @@ from singr_jobs import (
     cancel_job,
     enqueue,
 )
-from singr_jobs.running._threads import ThreadPool
+from singr_jobs.running.attempts._threads import ThreadPool
 from singr_jobs.testing import InMemoryJobs
 from singr_observability import correlation_id, correlation_scope
 
@@ -78,7 +78,7 @@ def gate() -> Iterator[threading.Event]:
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """No patience for functions whose attempt is over."""
-    monkeypatch.setattr("singr_jobs.running._threads._LAST_WORDS", 0.05)
+    monkeypatch.setattr("singr_jobs.running.attempts._threads._LAST_WORDS", 0.05)
 
 
 async def test_a_plain_function_runs_beside_the_loop_and_reports_its_progress(db: Database, working, read, reaches):
@@ -273,7 +273,7 @@ async def test_a_thread_is_used_again_and_ends_when_it_has_been_idle(monkeypatch
     pool = ThreadPool()
     [first, second] = [await pool.run(lambda _job, _context: threading.current_thread(), None, context()) for _ in "ab"]
     assert first is second
-    monkeypatch.setattr("singr_jobs.running._threads._IDLE", 0.01)
+    monkeypatch.setattr("singr_jobs.running.attempts._threads._IDLE", 0.01)
     third = await pool.run(lambda _job, _context: threading.current_thread(), None, context())
     assert third is first
     await until(lambda: not first.is_alive(), what="it has ended")
@@ -302,7 +302,7 @@ def test_a_process_ends_though_a_function_goes_on_in_it():
 import asyncio, threading
 from uuid import UUID
 from singr_jobs import JobContext
-from singr_jobs.running import _threads
+from singr_jobs.running.attempts import _threads
 
 async def main():
     context = JobContext(UUID(int=0), UUID(int=0), 1, 1, None, {}, None)

@@ -14,9 +14,9 @@ from singr_jobs.declare._types import JobStatus
 from singr_jobs.declare._views import LogLine
 from singr_jobs.memory._job import WORKER, MemoryJob
 from singr_jobs.running._endings import Ended, cancelled, completed, failed
-from singr_jobs.running._failures import Failures
-from singr_jobs.running._logbook import line_of
-from singr_jobs.running._threads import ThreadPool
+from singr_jobs.running.attempts._failures import Failures
+from singr_jobs.running.attempts._logbook import line_of
+from singr_jobs.running.attempts._threads import ThreadPool
 from singr_jobs.taking._claimed import ClaimedJob
 from singr_jobs.taking._options import WorkerOptions
 

@@ -11,9 +11,7 @@ from singr_db import PsycopgPool
 from singr_db.chores import Trouble
 from singr_jobs.declare._job_types import MAX_TIMEOUT, Jobs
 from singr_jobs.declare._types import Queue
-from singr_jobs.running._attempts import Attempts
 from singr_jobs.running._cancelling import Cancelling
-from singr_jobs.running._contexts import Contexts
 from singr_jobs.running._crossing import Arrivals, Departures
 from singr_jobs.running._endings import Ended, cancelled, failed, for_good
 from singr_jobs.running._holdings import Holdings
@@ -21,7 +19,9 @@ from singr_jobs.running._leases import LeaseKeeper
 from singr_jobs.running._line import Line
 from singr_jobs.running._observer import GuardedObserver
 from singr_jobs.running._outcomes import Outcomes
-from singr_jobs.running._threads import Threads
+from singr_jobs.running.attempts._attempts import Attempts
+from singr_jobs.running.attempts._contexts import Contexts
+from singr_jobs.running.attempts._threads import Threads
 from singr_jobs.taking._claimed import ClaimedJob
 from singr_jobs.taking._claims import Claimant, Shares
 from singr_jobs.taking._handing import HandOver

@@ -4,12 +4,12 @@ import asyncio
 import time
 
 from singr_jobs.declare._job_types import Jobs
-from singr_jobs.running._contexts import Contexts
 from singr_jobs.running._endings import Ended, completed, failed
-from singr_jobs.running._failures import Failures
 from singr_jobs.running._line import Line
 from singr_jobs.running._observer import GuardedObserver
-from singr_jobs.running._threads import Threads
+from singr_jobs.running.attempts._contexts import Contexts
+from singr_jobs.running.attempts._failures import Failures
+from singr_jobs.running.attempts._threads import Threads
 from singr_jobs.taking._claimed import ClaimedJob
 from singr_jobs.taking._options import WorkerOptions
 from singr_observability import bind_correlation, continued_trace, correlation_id, new_correlation_id, tracing_active

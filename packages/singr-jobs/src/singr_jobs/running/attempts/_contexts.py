@@ -9,7 +9,7 @@ from singr_db import PsycopgPool
 from singr_jobs._plain import kind_of
 from singr_jobs.declare._context import JobContext
 from singr_jobs.flows._reading import MemberReads
-from singr_jobs.running._logbook import Logbook
+from singr_jobs.running.attempts._logbook import Logbook
 from singr_jobs.taking import _sql
 from singr_jobs.taking._claimed import ClaimedJob
 from singr_observability import get_logger
