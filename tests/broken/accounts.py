@@ -215,12 +215,12 @@ BREAKAGES = (
         (
             Edit(
                 f"{ACCOUNTS}/factors/_totp.py",
-                "        sealed = self._sealer.seal(secret.reveal().encode(), context=_context(user_id))\n",
+                "        sealed = self._sealer.seal(secret.reveal().encode(), context=totp_context(user_id))\n",
                 "        sealed = secret.reveal().encode()\n",
             ),
             Edit(
                 f"{ACCOUNTS}/factors/_totp.py",
-                "        secret = Secret(self._sealer.open(sealed, context=_context(user_id)).decode())\n",
+                "        secret = Secret(self._sealer.open(sealed, context=totp_context(user_id)).decode())\n",
                 "        secret = Secret(sealed.decode())\n",
             ),
         ),

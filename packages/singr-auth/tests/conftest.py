@@ -76,9 +76,10 @@ async def make_accounts(
 
     def make(**changed: Any) -> Accounts:
         client = redis_client(changed.pop("redis", settings.redis))
+        seals = changed.pop("sealer", sealer)
         sections = AccountSettings(app=settings.app, jwt=settings.jwt, auth=settings.auth)
         options = {"settings": sections, "metrics": build_metrics(), **changed}
-        accounts = Accounts(db, sealer, RateLimiter(client), notifier, **options)
+        accounts = Accounts(db, seals, RateLimiter(client), notifier, **options)
         made.append((accounts, client))
         return accounts
 

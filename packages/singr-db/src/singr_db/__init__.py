@@ -31,6 +31,7 @@ from singr_db.schema._migrate import downgrade, drop_everything, head_revision, 
 from singr_db.schema._ours import is_ours
 from singr_db.schema._seed import DEMO_ORGANIZATION_ID, seed
 from singr_db.sealing._person_key import PersonKey, key_of
+from singr_db.sealing._rewrap import Resealed
 from singr_db.sealing._sealer import Sealer
 from singr_db.sessions._commits import LEAVE_A_WORD
 from singr_db.sessions._connection import connection_parameters
@@ -67,6 +68,7 @@ __all__ = [
     "PlatformSession",
     "PoolerError",
     "PsycopgPool",
+    "Resealed",
     "RunsAs",
     "SealError",
     "Sealer",

@@ -158,8 +158,10 @@ async def _foresee(settings: DatabaseSettings, kept: RetentionSettings) -> None:
 async def _rewrap(settings: DatabaseSettings, known: AuthSettings) -> int:
     async with Database(settings, application_name="singr-db") as db:
         sealer = Sealer(known.secret, known.previous_secrets)
-        keys, left = await rewrap_keys(db, sealer), await still_sealed(db, sealer)
-    print(f"{keys.done} keys of people were wrapped anew with AUTH_SECRET.")
+        keys = await rewrap_keys(db, sealer)
+        print(f"{keys.done} keys of people were wrapped anew with AUTH_SECRET.")
+        await _reseal(db, sealer)
+        left = await still_sealed(db, sealer)
     if keys.unknown:
         print(f"singr-db: {keys.unknown} were wrapped with a secret that AUTH_SECRET_PREVIOUS lacks.", file=sys.stderr)
     if keys.broken:
@@ -179,6 +181,20 @@ async def _rewrap(settings: DatabaseSettings, known: AuthSettings) -> int:
                 file=sys.stderr,
             )
     return _FAILED if keys.unknown or keys.broken or left else 0
+
+
+async def _reseal(db: Database, sealer: Sealer) -> None:
+    """What stays under a former secret is counted afterwards."""
+    for point in entry_points(group="singr_db.rewrap"):
+        try:
+            rewrap = point.load()
+        except ModuleNotFoundError as error:
+            print(f"{point.name}: nothing was sealed anew, since {error.name} is not installed")
+            continue
+        for kind in await rewrap(db, sealer):
+            print(f"{kind.done} {kind.what} were sealed anew with AUTH_SECRET.")
+            if kind.trouble is not None:
+                print(f"singr-db: {kind.trouble}", file=sys.stderr)
 
 
 def _check(settings: DatabaseSettings) -> int:
@@ -216,7 +232,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands.add_parser(
         "rewrap-keys",
-        help="wrap people's keys with AUTH_SECRET, and count what still needs a former one; exit code 1 if anything",
+        help="wrap and seal anew with AUTH_SECRET, and count what still needs a former one; exit code 1 if anything",
     )
     commands.add_parser(
         "restored",

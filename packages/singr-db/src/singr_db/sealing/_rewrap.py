@@ -1,4 +1,8 @@
-"""Wrapping people's keys anew once the platform's secret was changed, so that the former one can be taken out."""
+"""Wrapping people's keys anew once the platform's secret was changed, so that the former one can be taken out.
+
+What the secret itself sealed, other packages seal anew: an entry point of the group `singr_db.rewrap` is an async
+function of a `Database` and a `Sealer` that returns a `Resealed` for each kind, and may be repeated.
+"""
 
 import base64
 from typing import Final
@@ -44,6 +48,20 @@ class Rewrapped(msgspec.Struct, frozen=True):
     unknown: int
     broken: int = 0
     such_as: tuple[UUID, ...] = ()
+
+
+class Resealed(msgspec.Struct, frozen=True):
+    """What became of one kind of what the platform's secret itself sealed.
+
+    Args:
+        what: in words, many of them.
+        done: how many were sealed anew with the current secret.
+        trouble: what keeps others from it, in words; None: nothing does.
+    """
+
+    what: str
+    done: int
+    trouble: str | None = None
 
 
 async def rewrap_keys(db: Database, sealer: Sealer) -> Rewrapped:

@@ -235,7 +235,7 @@ class ServiceCredentials:
         new = NewCredential(
             key_id, checked_name(name), "signing", secret, organization_id, frozenset(scopes), until, holder_id
         )
-        sealed = self._sealer.seal(new.secret.reveal().encode(), context=_context(key_id))
+        sealed = self._sealer.seal(new.secret.reveal().encode(), context=signing_context(key_id))
         await rows.insert(session, new, created_by=created_by, secret_sealed=sealed)
         self._cache.forget(key_id)
         return new
@@ -342,7 +342,7 @@ class ServiceCredentials:
         record = None
         if sealed is not None:
             try:
-                secret = Secret(self._sealer.open(bytes(sealed), context=_context(key_id)).decode())
+                secret = Secret(self._sealer.open(bytes(sealed), context=signing_context(key_id)).decode())
             except Exception:  # noqa: BLE001 — whatever the reason, this credential cannot be used; others can
                 _log.error("credential cannot be unsealed: was AUTH_SECRET changed without AUTH_SECRET_PREVIOUS?")
                 return None
@@ -386,6 +386,6 @@ def _built_in_principal(method: Literal["api_key", "signature"]) -> Principal:
     return Principal(BUILT_IN_KEY_ID, None, frozenset(PERMISSIONS), method)
 
 
-def _context(key_id: str) -> str:
-    # the row's own name is part of the seal: a sealed secret moved to another row does not open
+def signing_context(key_id: str) -> str:
+    """Return the context that `service_credentials.secret_sealed` is sealed for: its row's own."""
     return f"service_credentials.secret_sealed:{key_id}"

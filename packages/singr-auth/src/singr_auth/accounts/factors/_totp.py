@@ -75,7 +75,7 @@ class Totp:
         if row is None:
             raise CodeRefusedError(attempts_left)
         sealed = bytes(row.secret_sealed)
-        secret = Secret(self._sealer.open(sealed, context=_context(user_id)).decode())
+        secret = Secret(self._sealer.open(sealed, context=totp_context(user_id)).decode())
         step = self.match(secret, code, after=row.last_step, attempts_left=attempts_left)
         return TotpProof(user_id, step, sealed)
 
@@ -91,9 +91,10 @@ class Totp:
 
     async def keep(self, session: PlatformSession, user_id: UUID, secret: Secret, *, step: int) -> None:
         """Make a secret the user's factor, confirmed by the code of `step`; an earlier one opens nothing any more."""
-        sealed = self._sealer.seal(secret.reveal().encode(), context=_context(user_id))
+        sealed = self._sealer.seal(secret.reveal().encode(), context=totp_context(user_id))
         await session.execute(_KEEP, {"user_id": user_id, "sealed": sealed, "step": step})
 
 
-def _context(user_id: UUID) -> str:
+def totp_context(user_id: UUID) -> str:
+    """Return the context that `second_factors.secret_sealed` is sealed for: its row's own."""
     return f"second_factors.secret:{user_id}"

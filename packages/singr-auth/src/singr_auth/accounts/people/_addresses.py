@@ -1,17 +1,27 @@
-"""Who may have an address: one account at a time, and for a week whoever just moved away from it.
+"""Who may have an address: one account at a time, and for a week whoever just moved away from it; and a phone number.
 
-Each change of who has an address takes the address's lock first. So it is seen, and not found out by running into the
+Each change of who has one takes its lock first, under every known AUTH_SECRET: while that is changed, processes do not
+agree which one is the current. So it is seen, and not found out by running into the
 unique index: PostgreSQL writes the address into its log when that refuses.
 """
 
+from collections.abc import Iterable
 from typing import Final
 from uuid import UUID
 
+from singr_auth.accounts.people._users import PHONE_CONTEXT
 from singr_db import PlatformSession, Sealer, sql_text
 
 # The key is a keyed hash of the address: the statement names nobody, and nobody else with a role in this database can
 # tell which lock to hold so that an address is never registered.
 _LOCK: Final = sql_text("SELECT pg_advisory_xact_lock(:key)")
+_PHONE_TAKEN: Final = sql_text(
+    """
+    SELECT EXISTS (
+        SELECT FROM users WHERE phone_hash = ANY(:hashes) AND phone_verified_at IS NOT NULL AND id <> :user_id
+    )
+    """
+)
 _TAKEN: Final = sql_text(
     """
     SELECT EXISTS (SELECT FROM users WHERE email_key = :key AND status <> 'pending' AND id <> :user_id)
@@ -32,11 +42,18 @@ async def lock_addresses(session: PlatformSession, sealer: Sealer, *keys: str | 
 
     Before anything else is locked in it: then two of these cannot wait in a circle.
     """
-    numbers = {
-        int.from_bytes(sealer.fingerprint(key, context="addresses.lock")[:8], signed=True) for key in keys if key
-    }
-    for number in sorted(numbers):
-        await session.execute(_LOCK, {"key": number})
+    await _lock(session, sealer, keys, context="addresses.lock")
+
+
+async def lock_phone(session: PlatformSession, sealer: Sealer, phone: str) -> None:
+    """Let nobody else change who has this number (E.164) until the caller's transaction ends, as `lock_addresses`."""
+    await _lock(session, sealer, [phone], context="phones.lock")
+
+
+async def phone_taken_from(session: PlatformSession, sealer: Sealer, phone: str, user_id: UUID) -> bool:
+    """Tell whether another account has verified this number, under whichever secret."""
+    hashes = list(sealer.fingerprints(phone, context=PHONE_CONTEXT))
+    return bool(await session.scalar(_PHONE_TAKEN, {"hashes": hashes, "user_id": user_id}))
 
 
 async def taken_from(session: PlatformSession, key: str, user_id: UUID) -> bool:
@@ -52,3 +69,9 @@ async def held(session: PlatformSession, key: str) -> bool:
 async def make_room(session: PlatformSession, key: str, user_id: UUID) -> None:
     """Remove what was registered with this address and never verified, for this user, who has just proved to own it."""
     await session.execute(_MAKE_ROOM, {"key": key, "user_id": user_id})
+
+
+async def _lock(session: PlatformSession, sealer: Sealer, names: Iterable[str | None], *, context: str) -> None:
+    prints = {print_ for name in names if name for print_ in sealer.fingerprints(name, context=context)}
+    for number in sorted(int.from_bytes(print_[:8], signed=True) for print_ in prints):
+        await session.execute(_LOCK, {"key": number})

@@ -11,6 +11,7 @@ from singr_auth.accounts.audit._events import noting_refusals, record_event
 from singr_auth.accounts.factors._reauthentication import Reauthentication
 from singr_auth.accounts.notices._notices import CodeBySms, Notifier
 from singr_auth.accounts.notices._sending import OwnerNotices
+from singr_auth.accounts.people._addresses import lock_phone, phone_taken_from
 from singr_auth.accounts.people._users import PHONE_CONTEXT, checked_phone
 from singr_auth.accounts.proofs._challenges import Challenges
 from singr_auth.accounts.proofs._one_time import OneTimeTokens
@@ -143,6 +144,9 @@ class Phones:
         }
         try:
             async with self._db.platform() as session:
+                await lock_phone(session, self._sealer, phone)
+                if await phone_taken_from(session, self._sealer, phone, user_id):
+                    raise _taken()
                 if await session.scalar(_KEEP, row) is None:
                     raise CodeRefusedError
                 await self._challenges.consume_typed(session, challenge.id, code_hash=code_hash)
@@ -150,7 +154,7 @@ class Phones:
                 await record_event(session, "phone.changed", user_id=user_id, client=client, detail={"phone": masked})
                 await self._owner_notices.send(session, user_id, "phone_changed", client)
         except IntegrityError:
-            raise ConflictError("This number belongs to another account.", field="phone") from None
+            raise _taken() from None  # by a process of the release before, which takes no lock
         return masked
 
     async def remove(self, user_id: UUID, session_id: UUID, client: ClientInfo) -> None:
@@ -177,6 +181,10 @@ class Phones:
         # What was sent to the number of before opens nothing any more.
         await OneTimeTokens.kill(session, user_id, "magic_link", "password_reset")
         await session.execute(_VOID_CODES, {"user_id": user_id})
+
+
+def _taken() -> ConflictError:
+    return ConflictError("This number belongs to another account.", field="phone")
 
 
 def phone_context(user_id: UUID) -> str:

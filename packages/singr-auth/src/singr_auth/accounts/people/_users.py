@@ -81,7 +81,10 @@ PHONE_CONTEXT: Final = "users.phone"
 """What phones are sealed and fingerprinted for."""
 _PHONE: Final = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 _BY_PHONE: Final = sql_text(
-    f"SELECT {COLUMNS} FROM users WHERE phone_hash = ANY(:hashes) AND phone_verified_at IS NOT NULL LIMIT 1"  # noqa: S608 — as below
+    f"""
+    SELECT {COLUMNS} FROM users WHERE phone_hash = ANY(:hashes) AND phone_verified_at IS NOT NULL
+    ORDER BY phone_verified_at DESC, id DESC LIMIT 1
+    """  # noqa: S608 — as below
 )
 _BY_ID: Final = sql_text(f"SELECT {COLUMNS} FROM users WHERE id = :id")  # noqa: S608 — the columns are ours
 _BY_ID_LOCKED: Final = sql_text(f"SELECT {COLUMNS} FROM users WHERE id = :id FOR NO KEY UPDATE")  # noqa: S608 — as above
@@ -124,7 +127,7 @@ def user_of(row: RowMapping) -> User:
 
 
 async def user_by_phone(session: PlatformSession, sealer: Sealer, phone: str) -> User | None:
-    """Read the row of the person who has verified this phone (E.164)."""
+    """Read the row of the person who has verified this phone (E.164), and was the last to."""
     hashes = list(sealer.fingerprints(phone, context=PHONE_CONTEXT))
     row = (await session.execute(_BY_PHONE, {"hashes": hashes})).mappings().one_or_none()
     return None if row is None else user_of(row)
