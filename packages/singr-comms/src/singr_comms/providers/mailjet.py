@@ -14,7 +14,6 @@ from singr_comms._errors import (
     TransientError,
     UnknownOutcomeError,
 )
-from singr_comms.catalogue import message_types
 from singr_comms.channels._channel import LONGEST_CALL, SendReceipt
 from singr_comms.channels.email import (
     EmailAddress,
@@ -62,8 +61,8 @@ class MailjetProvider:
         sender: the From address, validated at Mailjet.
         templates: Mailjet template id per message kind; a missing kind or 0 renders our own template.
         sandbox: have Mailjet check everything and deliver nothing.
-        deduplicate: have Mailjet drop a second copy of a message whose type must not repeat. Each such message is a
-            campaign of its own there, and fills its list of campaigns.
+        deduplicate: have Mailjet drop a second copy of a message. Each message is a campaign of its own there, and
+            fills its list of campaigns.
         base_url: where the API is.
         brand: whose messages they are.
         trace_headers: see `HttpCaller`.
@@ -103,7 +102,7 @@ class MailjetProvider:
 
     @property
     def takes_idempotency_key(self) -> bool:
-        """Where it deduplicates: every message whose type must not repeat is dropped when it comes again.
+        """Where it deduplicates: a message that comes again is dropped.
 
         Otherwise Mailjet keeps the token (CustomID) for its callbacks, and sends a second message all the same.
         """
@@ -193,7 +192,7 @@ class MailjetProvider:
             "To": [_mailbox(envelope.to)],
             "CustomID": envelope.idempotency_token,
         }
-        if self._deduplicate and message_types.when_unknown(kind_of(envelope.message)) != "repeat":
+        if self._deduplicate:
             message |= {"CustomCampaign": envelope.idempotency_token, "DeduplicateCampaign": True}
         if headers := list_headers(envelope):
             message["Headers"] = headers  # in place of Mailjet's own, which would unsubscribe there alone

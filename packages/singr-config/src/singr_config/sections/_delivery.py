@@ -127,7 +127,7 @@ class MailjetSettings(HoldsSecrets, frozen=True, kw_only=True):
         Variable(
             "MAILJET_DEDUPLICATE",
             boolean(),
-            "Have Mailjet drop a second copy of messages that must not repeat; each makes a campaign of its own there.",
+            "Have Mailjet drop a second copy of a message; each message makes a campaign of its own there.",
         ),
     ] = False
     base_url: Annotated[str, Variable("MAILJET_BASE_URL", web_url(), "Address of Mailjet's API.")] = (
