@@ -82,3 +82,21 @@ async def test_what_quiet_hours_held_is_not_lost_as_they_end_for_many_at_once(
     clock.advance(hours=1)
     await send(crowd, bench, second)
     assert len(bench.email.sent) == 2
+
+
+async def test_a_digest_that_was_held_up_for_a_second_waits_for_room_for_days(
+    clock: VirtualClock, crowd: Crowd, bench: Any
+) -> None:
+    await tell(crowd, "plums")
+    await due(crowd)
+    await digests(crowd).close_due(crowd.organization)
+    [mail] = await rows(crowd, "SELECT id FROM messages WHERE kind = 'digest'")
+    await crowd.run("UPDATE messages SET held_since = now() WHERE kind = 'digest'")  # its provider's rate
+    for _ in range(3):
+        await send(crowd, bench, await at_once(crowd, "what fills the hour"))
+        with pytest.raises(RetryLater) as held:
+            await send(crowd, bench, mail.id)
+        assert held.value.code == "recipient_limit"
+        clock.advance(hours=25)
+    await send(crowd, bench, mail.id)
+    assert type(bench.email.sent[-1].message) is Digest

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -156,3 +157,16 @@ async def test_message_over_the_rate_takes_no_turn_of_an_open_breaker(office: Of
     clock.advance(seconds=60)
     assert isinstance(await office.send(second), Delivered)
     assert (await office.row()).opened_at is None
+
+
+async def test_no_turn_is_waited_for_longer_than_a_message_is_wanted(office: Office, clock: VirtualClock) -> None:
+    first, second, third = await office.queue(3)
+    ends_at = clock.now() + timedelta(seconds=30)
+    async with office.bench.db.platform() as session:
+        ends = text("UPDATE messages SET expires_at = :ends_at WHERE id = :id")
+        await session.execute(ends, {"ends_at": ends_at, "id": third})
+    await office.send(first)
+    for late in (second, third):
+        wait = await office.send(late)
+        assert isinstance(wait, RetryLater)
+        assert (wait.after > 30) == (late == second)

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from comms_crowds import Crowd
@@ -15,6 +16,7 @@ from singr_comms.notifications import Deliveries, Explainer
 from singr_comms.notifying import Audience, Target, explain
 from singr_comms.people import QuietHours, RecipientInput, put_recipient
 from singr_config import LimitSettings
+from singr_dev.clock import VirtualClock
 from singr_jobs import PermanentError, Priority, RetryLater
 
 EVERYBODY = Audience(all=True)
@@ -247,3 +249,41 @@ async def test_an_inbox_is_not_held(crowd: Crowd) -> None:
     told = await crowd.tell("plain", EVERYBODY, data={"title": "Now", "text": "Come on."}, channels=["inbox"])
     await crowd.decide(told)
     assert {row.status for row in await crowd.messages(told)} == {"delivered"}
+
+
+async def test_what_is_of_no_use_when_quiet_hours_end_that_began_since_says_so_at_once(
+    crowd: Crowd, bench: Any, clock: VirtualClock
+) -> None:
+    await sleeps(crowd, hours=-1)  # awake for an hour
+    message, kept = [await tell_ada(crowd, expires_at=clock.now() + timedelta(hours=hours)) for hours in (1, 3)]
+    await sleeps(crowd, hours=2)
+    with pytest.raises(PermanentError, match="quiet hours end after it was of use"):
+        await send(crowd, bench, message)
+    with pytest.raises(RetryLater):
+        await send(crowd, bench, kept)
+    row = await bench.row(message)
+    assert (row.status, row.error["code"], bytes(row.content_sealed)) == ("suppressed", "expired", b"")
+
+
+async def test_time_in_quiet_hours_is_not_a_messages_time(crowd: Crowd, bench: Any, clock: VirtualClock) -> None:
+    await sleeps(crowd, hours=-1)
+    message = await tell_ada(crowd, expires_at=clock.now() + timedelta(days=3))
+    await crowd.run("UPDATE messages SET held_since = now() - interval '23 hours'")  # an outage
+    await sleeps(crowd, hours=2)
+    with pytest.raises(RetryLater):
+        await send(crowd, bench, message)
+    clock.advance(hours=2, seconds=1)
+    await send(crowd, bench, message)
+    assert len(bench.sms.sent) == 1
+
+
+async def tell_ada(crowd: Crowd, **options: Any) -> UUID:
+    told = await crowd.tell(PlainSms(text="Come on."), [Target(recipient="ada")], **options)
+    await crowd.decide(told)
+    [row] = await crowd.messages(told)
+    found: UUID = row.id
+    return found
+
+
+async def send(crowd: Crowd, bench: Any, message_id: UUID) -> None:
+    await bench.sender().send("sms", message_id, organization_id=crowd.organization, is_last_attempt=True)

@@ -109,7 +109,7 @@ async def test_what_is_to_be_sent_again_is_sent_though_its_process_died_and_its_
         await desk.send(message_id)
     assert await desk.bench.story(message_id) == ("unknown", ["dispatched"])
     await resolve(desk.bench, message_id)
-    await sender.send_email(message_id, organization_id=desk.bench.organization, is_last_attempt=True)
+    await sender.send("email", message_id, organization_id=desk.bench.organization, is_last_attempt=True)
     assert await desk.bench.story(message_id) == ("sent", ["failed", "sent"])
 
 

@@ -196,6 +196,24 @@ async def test_each_answer_has_one_end(
         assert caught.value.after == 300.0  # type: ignore[attr-defined] # as it asked
 
 
+async def test_message_that_its_provider_never_takes_ends_after_a_day(clock: VirtualClock, bench: Any) -> None:
+    bench.email = Asked(None)
+    message_id, sender, came = await bench.queue(SONG), bench.sender(), []
+    for _ in range(4):
+        came.append(await waits(sender, "email", message_id))
+        clock.advance(hours=8)
+        with pytest.raises((RetryLater, PermanentError)) as caught:
+            await send(sender, "email", message_id)
+        came.append(caught.value.code)  # type: ignore[attr-defined] # both have one
+        bench.email.fail_next(UnknownOutcomeError("http_500", "no"))
+    assert came == [("settling", False), "not_taken"] * 3 + [("settling", False), "expired"]
+    row = await bench.row(message_id)
+    assert (row.status, row.error["message"]) == (
+        "failed",
+        "it waited until it was no longer of use: memory did not take it",
+    )
+
+
 # --- what comes after an attempt in doubt makes nothing certain -------------------------------------------------------
 
 BUSY = TransientError("http_503", "later")

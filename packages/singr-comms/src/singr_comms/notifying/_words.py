@@ -8,6 +8,7 @@ import msgspec
 
 from singr_comms.catalogue import INBOX, message_types
 from singr_comms.notifications import SendingExplanation, SendingQuestion, SendingReason
+from singr_comms.notifications.sending import _try
 from singr_comms.notifications.sending._suppressions import CODES
 from singr_comms.notifications.sending._try import ERASED, OVER, PREFERENCE, UNQUIET, UNWANTED, Refused
 from singr_config.clock import clock
@@ -37,7 +38,7 @@ WORDS: Final = {
     EMPTY: "everything in it was read, has expired or cannot be read any more",
     UNREADABLE: "for 30 days nobody could open it: AUTH_SECRET_PREVIOUS lacked the secret that sealed it, it was"
     " altered, or no process knew its type",
-    QUIETLY_OVER: "the recipient's quiet hours end after it was of use",
+    QUIETLY_OVER: _try.QUIETLY_OVER.message,
     "no_device": "the recipient has no device that takes pushes",
     PREFERENCE: UNWANTED,
     **{STOPS[reason]: words for reason, (_, words) in CODES.items()},

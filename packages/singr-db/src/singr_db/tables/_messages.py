@@ -55,10 +55,10 @@ class Message(Base):
     """One message to one recipient; partitioned by week of its id.
 
     The recipient and the content are sealed; `recipient_hash` is a keyed fingerprint to search by,
-    `recipient_masked` is what people are shown. `held_since`: when its provider first refused our account. What a
-    notification made of it names that, and the recipient, whose key (`key_id`) seals the address, and the `rule` of
-    what they chose by which it was wanted. One by the way `inbox` is that somebody has it in theirs, or why not: it is
-    delivered from the start, and has the id of its item.
+    `recipient_masked` is what people are shown. `held_since`: since when something other than its reader holds it
+    up. What a notification made of it names that, and the recipient, whose key (`key_id`) seals the address, and
+    the `rule` of what they chose by which it was wanted. One by the way `inbox` is that somebody has it in theirs,
+    or why not: it is delivered from the start, and has the id of its item.
     """
 
     __tablename__ = "messages"

@@ -18,9 +18,11 @@ from singr_comms.notifications.sending._quotas import Quotas
 from singr_comms.notifications.sending._suppressions import Suppressions
 from singr_comms.notifications.sending._try import (
     ERASED,
+    QUIETLY_OVER,
     SETTLING,
     AlreadySent,
     Begun,
+    BidesItsTime,
     InDoubt,
     InFlight,
     LastLook,
@@ -30,7 +32,7 @@ from singr_comms.notifications.sending._try import (
     Refused,
     Waiting,
 )
-from singr_comms.notifications.sending.endings._ends import as_json, end, expire, flag, over
+from singr_comms.notifications.sending.endings._ends import as_json, end, expire, flag, over, settle
 from singr_db import Database, TenantSession
 from singr_jobs import RetryLater
 
@@ -38,6 +40,7 @@ _OPEN: Final = frozenset({"queued", "dispatched", "unknown"})
 _GIVEN_UP: Final = frozenset({Step.SEND, Step.SETTLE, Step.LOOK_UP, Step.FLAG})
 _BY_ITS_TYPE: Final = _GIVEN_UP - {Step.SEND}
 _LOST_ERROR: Final = {"code": "lost", "message": "the process that was sending it ended before an outcome was recorded"}
+_STORED: Final = ("kind", "recipient_sealed", "content_sealed", "recipient_id", "locale", "key_wrapped")
 # Seconds between looks at a message whose notification is paused.
 _PAUSE: Final = 60.0
 
@@ -101,8 +104,9 @@ class Ledger:
             before: awaited before an attempt is committed.
 
         Raises:
-            RetryLater: it is of a notification that is paused, its reader is not to be disturbed now, or it was held
+            BidesItsTime: it is of a notification that is paused, its reader is not to be disturbed now, or it was held
                 before and waits for room.
+            RetryLater: it was put off a moment ago.
         """
         opened = await self._ordinary.begin(
             message_id,
@@ -116,29 +120,16 @@ class Ledger:
         if opened is not None:
             return _begun(message_id, opened.row, attempt=1, remaining=opened.remaining)
         await before(None)  # its kind is known once the row is locked, and then nobody is waited for
-        async with self._db.tenant(organization_id) as session:
-            row = (await session.execute(sql.LOCK, {"id": message_id})).one_or_none()
-            if row is None or row.channel != channel:
-                return Refused("message_gone", f"this organization has no {channel} message {message_id}")
-            last = row.attempts and await _last_attempt(session, message_id, row)
-            doubt = None if not last or last.attempt is None else Doubt(last.provider, last.doubted)
-            status = "queued" if await _is_tried_again(session, message_id, row) else row.status
-            step = next_step(
-                Known(row.kind, status, last.age if last else None, doubt, settles=_is_settling(row)),
-                provider=provider,
-                in_flight=self._in_flight(row),
-                is_last_attempt=is_last_attempt,
-            )
-            if step in _GIVEN_UP and doubt is not None and doubt.provider in others:
-                return Pinned(doubt.provider)
-            if step in _BY_ITS_TYPE and (misfit := self._misfit(row)):
-                return await self._leave(session, message_id, row, misfit)
-            if row.status == "dispatched" and step in _GIVEN_UP:
-                values = {"id": message_id, "attempt": row.attempts, "error": as_json(_LOST_ERROR)}
-                await session.execute(sql.LOST, values)
-            if step is not Step.SEND:
-                return await self._stop(session, message_id, row, step, last)
-            return await self._open(session, message_id, row, provider.name, last or None)
+        try:
+            async with self._db.tenant(organization_id) as session:
+                row = (await session.execute(sql.LOCK, {"id": message_id})).one_or_none()
+                if row is None or row.channel != channel:
+                    return Refused("message_gone", f"this organization has no {channel} message {message_id}")
+                return await self._begin(session, message_id, row, provider, others, is_last_attempt=is_last_attempt)
+        except BidesItsTime:
+            async with self._db.tenant(organization_id) as session:
+                await session.execute(sql.NOT_HELD, {"id": message_id})
+            raise
 
     async def finish(
         self,
@@ -207,8 +198,8 @@ class Ledger:
             row = (await session.execute(sql.LOCK, {"id": message_id})).one()
             return await flag(session, message_id, row) if row.status == "unknown" else None
 
-    async def hold(self, message_id: UUID, *, organization_id: UUID, channel: str, reason: str) -> Refused | None:
-        """Note that a message waits for a provider that refuses our account, or end it where that took too long.
+    async def hold(self, message_id: UUID, *, organization_id: UUID, channel: str, reason: str) -> Refused | float:
+        """Note that something other than its reader holds a message up, or end it where that took too long.
 
         Args:
             message_id: the message.
@@ -217,18 +208,49 @@ class Ledger:
             reason: why it waits, in words.
 
         Returns:
-            What ended it: it was of no use, or wanted, any more. None while it waits.
+            What ended it: it was of no use, or wanted, any more. While it waits, the seconds until it would be so.
         """
         async with self._db.tenant(organization_id) as session:
             row = (await session.execute(sql.WAITING, {"id": message_id, "channel": channel})).one_or_none()
             if row is None or row.status not in _OPEN:
-                return None  # the next try finds out what became of it
+                return math.inf  # the next try finds out what became of it
             if row.is_over and not row.in_doubt:
                 return await over(session, message_id, row, reason)
-            if self._remaining(row) > 0:
-                await session.execute(sql.HELD, {"id": message_id})
-                return None
-            return await expire(session, message_id, row, reason)
+            remaining = self._remaining(row)
+            if remaining <= 0:
+                return await expire(session, message_id, row, reason)
+            await session.execute(sql.HELD, {"id": message_id})
+            return remaining if row.in_doubt or row.until_over is None else min(remaining, row.until_over)
+
+    async def _begin(
+        self,
+        session: TenantSession,
+        message_id: UUID,
+        row: Any,
+        provider: Provider,
+        others: Collection[str],
+        *,
+        is_last_attempt: bool,
+    ) -> Opening:
+        last = row.attempts and await _last_attempt(session, message_id, row)
+        doubt = None if not last or last.attempt is None else Doubt(last.provider, last.doubted)
+        status = "queued" if await _is_tried_again(session, message_id, row) else row.status
+        step = next_step(
+            Known(row.kind, status, last.age if last else None, doubt, waits_to_ask=_waits_to_ask(row)),
+            provider=provider,
+            in_flight=self._in_flight(row),
+            is_last_attempt=is_last_attempt,
+        )
+        if step in _GIVEN_UP and doubt is not None and doubt.provider in others:
+            return Pinned(doubt.provider)
+        if step in _BY_ITS_TYPE and (misfit := self._misfit(row)):
+            return await self._leave(session, message_id, row, misfit)
+        if row.status == "dispatched" and step in _GIVEN_UP:
+            values = {"id": message_id, "attempt": row.attempts, "error": as_json(_LOST_ERROR)}
+            await session.execute(sql.LOST, values)
+        if step is not Step.SEND:
+            return await self._stop(session, message_id, row, step, last)
+        return await self._open(session, message_id, row, provider.name, last or None)
 
     async def _stop(self, session: TenantSession, message_id: UUID, row: Any, step: Step, last: Any) -> Opening:
         if step is Step.DONE:
@@ -238,7 +260,7 @@ class Ledger:
         if step is Step.LOOK_UP:
             return await _ask(session, message_id, row, last)
         if step is Step.SETTLE:
-            await _settles(session, message_id, row)
+            await settle(session, message_id, row)
             return Waiting(SETTLE_AFTER - last.doubted + 0.1, SETTLING)
         if step is Step.FLAG:
             return await flag(session, message_id, row)
@@ -248,8 +270,8 @@ class Ledger:
     def _remaining(self, row: Any) -> float:
         """Seconds for which a message is still of use.
 
-        A code ages from the moment it was made; anything else is given its time from when it was first held, as long as
-        nothing ended it: what an operator sends again gets its time anew.
+        A code ages from the moment it was made; anything else is given its time from when it was first held up, as long
+        as nothing ended it: what an operator sends again gets its time anew.
         """
         life, held = self._life(row), row.held if row.status in _OPEN else None
         return life - float(row.age if message_types.carries_code(row.kind) else held or 0.0)
@@ -263,7 +285,7 @@ class Ledger:
         if row.is_over and doubted is None:
             return await over(session, message_id, row, waited_for)
         if row.is_paused:
-            raise RetryLater(_PAUSE, "paused", "its notification is paused", counts=False)
+            raise BidesItsTime(_PAUSE, "paused", "its notification is paused")
         if misfit := self._misfit(row):
             return await self._leave(session, message_id, row, misfit)
         remaining = self._remaining(row)
@@ -302,7 +324,7 @@ class Ledger:
         address = self._suppressions.address(row)
         held = await self._suppressions.holds_back(session, row, address)
         if held is None and self._last_look is not None:
-            stopped = await self._last_look.stops(session, row, self._suppressions.prints(row, address))
+            stopped = await self._looked_at(self._last_look, session, row, address, last)
             if stopped is not None:
                 return stopped
         if held is None and row.attempts == 0:
@@ -316,6 +338,17 @@ class Ledger:
             if held is not None:
                 await self._quotas.wait_again(session, held, remaining)
         return None if held is None else Refused(*held)
+
+    async def _looked_at(
+        self, look: LastLook, session: TenantSession, row: Any, address: str | None, last: Any
+    ) -> Refused | None:
+        try:
+            return await look.stops(session, row, self._suppressions.prints(row, address))
+        except BidesItsTime as asleep:
+            in_doubt = last is not None and last.attempt is not None
+            if in_doubt or row.until_over is None or asleep.after < row.until_over:
+                raise
+            return QUIETLY_OVER
 
 
 def _draw_breath(row: Any, last: Any, remaining: float) -> None:
@@ -331,20 +364,18 @@ def _begun(
     message_id: UUID, row: Any, *, attempt: int, remaining: float, put_off: int = 0, doubted: float | None = None
 ) -> Begun:
     return Begun(
+        **_as_stored(message_id, row),
         attempt=attempt,
-        kind=row.kind,
-        token=message_id.hex,
-        recipient=bytes(row.recipient_hash),
-        recipient_sealed=row.recipient_sealed,
-        content_sealed=row.content_sealed,
-        recipient_id=row.recipient_id,
-        locale=row.locale,
-        key_wrapped=row.key_wrapped,
         remaining=remaining,
         until_over=math.inf if row.until_over is None else row.until_over,
         put_off=put_off,
         doubted=doubted,
     )
+
+
+def _as_stored(message_id: UUID, row: Any) -> dict[str, Any]:
+    stored = {name: getattr(row, name) for name in _STORED}
+    return stored | {"token": message_id.hex, "recipient": bytes(row.recipient_hash)}
 
 
 async def _last_attempt(session: TenantSession, message_id: UUID, row: Any) -> Any:
@@ -358,27 +389,10 @@ async def _is_tried_again(session: TenantSession, message_id: UUID, row: Any) ->
     return bool(await session.scalar(sql.TRIED_AGAIN, {"id": message_id}))
 
 
-def _is_settling(row: Any) -> bool:
+def _waits_to_ask(row: Any) -> bool:
     return row.status == "unknown" and (row.error or {}).get("code") == SETTLING.code
 
 
-async def _settles(session: TenantSession, message_id: UUID, row: Any) -> None:
-    if row.status != "unknown":
-        await end(session, message_id, row.kind, "unknown", SETTLING)
-
-
 async def _ask(session: TenantSession, message_id: UUID, row: Any, last: Any) -> InDoubt:
-    await _settles(session, message_id, row)
-    return InDoubt(
-        attempt=last.attempt,
-        kind=row.kind,
-        token=message_id.hex,
-        began_at=last.began_at,
-        age=last.doubted,
-        recipient=bytes(row.recipient_hash),
-        recipient_sealed=row.recipient_sealed,
-        content_sealed=row.content_sealed,
-        recipient_id=row.recipient_id,
-        locale=row.locale,
-        key_wrapped=row.key_wrapped,
-    )
+    await settle(session, message_id, row)
+    return InDoubt(**_as_stored(message_id, row), attempt=last.attempt, began_at=last.began_at, age=last.doubted)

@@ -57,10 +57,12 @@ VALUES (:id, :attempt, :organization_id, :provider, 'dispatched', :token, clock_
 """,
     roles=("tenant",),
 )
+# What had ended, and is tried again, has its time anew.
 DISPATCHED: Final = sql_text(
     """
 UPDATE messages SET status = 'dispatched', attempts = :attempt, provider = :provider, provider_message_id = NULL,
-       error = NULL, updated_at = now()
+       error = NULL, updated_at = now(),
+       held_since = CASE WHEN status IN ('queued', 'dispatched', 'unknown') THEN held_since END
  WHERE id = :id
 """,
     roles=("tenant",),
@@ -116,13 +118,18 @@ SELECT status, kind, channel, content_sealed,
        EXISTS (SELECT FROM message_attempts WHERE message_id = :id AND status IN ('dispatched', 'unknown')) AS in_doubt,
        coalesce(expires_at <= clock_timestamp(), false) AS is_over,
        extract(epoch FROM clock_timestamp() - created_at)::float8 AS age,
-       extract(epoch FROM clock_timestamp() - held_since)::float8 AS held
+       extract(epoch FROM clock_timestamp() - held_since)::float8 AS held,
+       extract(epoch FROM expires_at - clock_timestamp())::float8 AS until_over
   FROM messages WHERE id = :id AND channel = :channel FOR UPDATE
 """,
     roles=("tenant",),
 )
 HELD: Final = sql_text(
     "UPDATE messages SET held_since = clock_timestamp() WHERE id = :id AND held_since IS NULL", roles=("tenant",)
+)
+# What waits for its reader, its author or room is held up by nothing.
+NOT_HELD: Final = sql_text(
+    "UPDATE messages SET held_since = NULL WHERE id = :id AND held_since IS NOT NULL", roles=("tenant",)
 )
 # What is left to a process that knows its type with its fields; what had ended, and is tried again, has its time anew.
 LEFT: Final = sql_text(

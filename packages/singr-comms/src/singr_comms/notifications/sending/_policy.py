@@ -78,14 +78,14 @@ class Known(msgspec.Struct, frozen=True):
         status: its status.
         age: seconds since its last attempt began; None when there was none.
         doubt: where one of its attempts may have sent it, whatever came of those after it.
-        settles: its job had no attempt left, and it waits until its provider is asked, whatever its type.
+        waits_to_ask: its job had no attempt left, and it waits until its provider is asked, whatever its type.
     """
 
     kind: str
     status: str
     age: float | None
     doubt: Doubt | None = None
-    settles: bool = False
+    waits_to_ask: bool = False
 
 
 def in_doubt(kind: str, *, drops_copies: bool) -> Step:
@@ -119,7 +119,7 @@ def next_step(known: Known, *, provider: Provider, in_flight: float, is_last_att
     same = known.doubt.provider == provider.name
     drops_copies = provider.takes_idempotency_key and same and known.doubt.age < _REMEMBERED_FOR
     step = in_doubt(known.kind, drops_copies=drops_copies)
-    if known.settles and not drops_copies and same and isinstance(provider, LooksUp):
+    if known.waits_to_ask and not drops_copies and same and isinstance(provider, LooksUp):
         step = Step.SETTLE
     if step is not Step.SETTLE or known.doubt.age < SETTLE_AFTER:
         return step

@@ -14,6 +14,7 @@ from singr_comms.messages.digest import MESSAGE_TYPE as DIGEST
 from singr_comms.messages.magic_link import MESSAGE_TYPE as MAGIC_LINK
 from singr_comms.notifications._rows import mailbox_hash
 from singr_comms.notifications.sending._guards import GUARDS, PREFIX_LIMIT, REGION_LIMIT, SmsGuards
+from singr_comms.notifications.sending._try import BidesItsTime
 from singr_db import PLATFORM_ORGANIZATION_ID, Sealer, TenantSession, sql_text
 from singr_jobs import RetryLater
 
@@ -144,12 +145,12 @@ class Quotas:
         What was held waits with it: all of it was wanted, and is let go in one moment.
 
         Raises:
-            RetryLater: it waits; whatever the session counted is undone with it.
+            BidesItsTime: it waits; whatever the session counted is undone with it.
         """
         if over[0] in COUNTED:
             values = {"id": message_id, "daily": over[0] == ORGANIZATION_LIMIT, "gathered": DIGEST.name}
             if (seconds := await session.scalar(_ROOM, values)) is not None:
-                raise RetryLater(seconds + _AFTER, *over, counts=False)
+                raise BidesItsTime(seconds + _AFTER, *over)
 
     async def wait_again(self, session: TenantSession, over: tuple[str, str], remaining: float) -> None:
         """Let a message wait for room that was counted in an hour that is over, and was put off in it.

@@ -275,6 +275,7 @@ class MessageSender:
         receipt = await self._settler.settle(
             one.message_id,
             organization_id=one.organization_id,
+            channel=one.channel,
             provider=one.provider,
             doubt=doubt,
             envelope=envelope,
@@ -336,8 +337,8 @@ class MessageSender:
     async def _kept(
         self, one: Try, begun: Begun, error: SendError, wait: float, *, marks: Marks = UNMARKED
     ) -> PermanentError | RetryLater:
-        """Keep the message until its account is accepted, and tell; returns what the job raises."""
-        self._count(one, "account_refused")
+        """Keep the message until its provider takes any again, and tell; returns what the job raises."""
+        self._count(one, "kept")
         await self._stays_open(one, begun, error, marks)
         await self._refusals.refused(one.channel, one.provider.name, error)
         return await self._held(one, wait, error.message)
@@ -363,13 +364,13 @@ class MessageSender:
         await self._recorder.record(one, begun, outcome)
 
     async def _held(self, one: Try, wait: float, reason: str, code: str = REFUSED) -> PermanentError | RetryLater:
-        ended = await self._ledger.hold(
+        left = await self._ledger.hold(
             one.message_id, organization_id=one.organization_id, channel=one.channel, reason=reason
         )
-        if ended is not None:
+        if isinstance(left, Refused):
             self._count(one, "failed")
-            return PermanentError(ended.code, ended.message)
-        return RetryLater(wait, code, f"it waits: {reason}", counts=False)
+            return PermanentError(left.code, left.message)
+        return RetryLater(min(wait, left), code, f"it waits: {reason}", counts=False)
 
     async def _answered(self, one: Try, *, accepts_us: bool) -> None:
         if not accepts_us:

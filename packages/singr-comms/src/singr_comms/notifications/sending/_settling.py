@@ -10,7 +10,7 @@ from singr_comms._errors import PermanentSendError, SendError, TransientError, U
 from singr_comms.channels._channel import LooksUp, SendReceipt
 from singr_comms.notifications.sending._ledger import Ledger
 from singr_comms.notifications.sending._policy import ASKED_FOR, SETTLE_AFTER
-from singr_comms.notifications.sending._try import InDoubt, Outcome, told
+from singr_comms.notifications.sending._try import InDoubt, Outcome, Refused, told
 from singr_db import Database, sql_text
 from singr_jobs import PermanentError, RetryLater
 from singr_observability import client_span, get_logger
@@ -54,21 +54,22 @@ class Settler:
         self._log = get_logger("singr_comms.settler")
 
     async def settle(
-        self, message_id: UUID, *, organization_id: UUID, provider: Any, doubt: InDoubt, envelope: Any
+        self, message_id: UUID, *, organization_id: UUID, channel: str, provider: Any, doubt: InDoubt, envelope: Any
     ) -> SendReceipt:
         """Ask the provider of the attempt in doubt; give the receipt where it has the message.
 
         Args:
             message_id: the message.
             organization_id: whose it is.
+            channel: by which it travels.
             provider: who was called; it can be asked.
             doubt: the attempt.
             envelope: as it was sent.
 
         Raises:
             RetryLater: it certainly was not taken, and is sent now; or nothing was learnt, and it is asked again.
-            PermanentError: the provider took it, and did not send it (its code); or it cannot be found out, so that
-                people have to (`outcome_unknown`).
+            PermanentError: the provider took it, and did not send it (its code); or has not taken it for as long as it
+                is of use (`expired`); or it cannot be found out, so that people have to (`outcome_unknown`).
         """
         asked = _Asked(message_id, organization_id, provider.name, doubt)
         try:
@@ -92,10 +93,22 @@ class Settler:
             words = f"{provider.name} has no such message: it was not taken, and is sent anew"
             absent = {"code": "not_taken", "message": words}
             await self._write(asked, "absent", attempt_status="failed", message_status="queued", error=absent)
-            raise RetryLater(0.0, "not_taken", words, counts=False)
+            raise await self._sent_anew(asked, channel, words)
         sent = {"attempt_status": "sent", "message_status": "sent", "ends": True}
         await self._write(asked, "found", provider_message_id=receipt.provider_message_id, **sent)
         return receipt
+
+    async def _sent_anew(self, asked: _Asked, channel: str, words: str) -> PermanentError | RetryLater:
+        """Send anew what its provider has not got, while it is of use; returns what the job raises.
+
+        It pays no attempt, so its time runs: a provider that fails on this one message does so for a day at most.
+        """
+        why = f"{asked.provider} did not take it"
+        whose = asked.organization_id
+        left = await self._ledger.hold(asked.message_id, organization_id=whose, channel=channel, reason=why)
+        if isinstance(left, Refused):
+            return PermanentError(left.code, left.message)
+        return RetryLater(0.0, "not_taken", words, counts=False)
 
     async def _write(self, asked: _Asked, event: str, **outcome: Any) -> None:
         """Settle the attempt by the provider's answer; raises RetryLater where somebody was faster."""

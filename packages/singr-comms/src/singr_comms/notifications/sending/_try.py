@@ -13,6 +13,7 @@ from singr_comms._errors import SendError
 from singr_comms.channels._channel import Provider
 from singr_comms.notifications.branding._worn import Outfit
 from singr_db import TenantSession
+from singr_jobs import RetryLater
 
 
 class Delivered(msgspec.Struct, frozen=True):
@@ -127,6 +128,19 @@ class Waiting(msgspec.Struct, frozen=True):
     why: "Refused"
 
 
+class BidesItsTime(RetryLater):
+    """It waits for its reader, its author or room: nothing holds it up, so that its time does not run meanwhile.
+
+    Args:
+        after: seconds until it is looked at again; no attempt is paid for that.
+        code: why.
+        message: that in words.
+    """
+
+    def __init__(self, after: float, code: str, message: str) -> None:
+        super().__init__(after, code, message, counts=False)
+
+
 class InDoubt(msgspec.Struct, frozen=True, kw_only=True):
     """Nobody knows whether it was sent: ask the provider.
 
@@ -196,6 +210,7 @@ NO_DEVICE: Final = Refused("no_device", "its recipient does not take pushes on t
 UNQUIET: Final = Refused(
     "quiet_hours", "it came in the recipient's quiet hours, in which nothing of this type is wanted"
 )
+QUIETLY_OVER: Final = Refused("expired", "the recipient's quiet hours end after it was of use")
 OVER: Final = Refused("expired", "it was to be sent by then or not at all: its time was over")
 PREFERENCE: Final = "preference"
 """The code of what its reader does not want."""
@@ -245,5 +260,5 @@ class LastLook(Protocol):
             hashes: every fingerprint of the address that it goes to.
 
         Raises:
-            RetryLater: it is to wait: its reader is not to be disturbed now.
+            BidesItsTime: its reader is not to be disturbed now.
         """

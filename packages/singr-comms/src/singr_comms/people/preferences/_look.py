@@ -11,10 +11,17 @@ import msgspec
 
 from singr_comms.catalogue import INBOX, message_types
 from singr_comms.notifications.sending._ordinary import begin_statement
-from singr_comms.notifications.sending._try import ERASED, NO_DEVICE, PREFERENCE, UNQUIET, UNWANTED, Refused
+from singr_comms.notifications.sending._try import (
+    ERASED,
+    NO_DEVICE,
+    PREFERENCE,
+    UNQUIET,
+    UNWANTED,
+    BidesItsTime,
+    Refused,
+)
 from singr_comms.people.preferences._rule import RULE_SQL, rule_values
 from singr_db import TenantSession, sql, sql_text
-from singr_jobs import RetryLater
 
 _IS_THERE: Final = """EXISTS (SELECT FROM recipients AS person
                         WHERE person.organization_id = CAST(%(organization_id)s AS uuid) AND person.id = r.id)"""
@@ -91,13 +98,17 @@ class PreferencesLook:
         return rule_values(kind, declared) | {"quiet": "pass" if declared is None else declared.quiet}
 
     async def stops(self, session: TenantSession, row: Any, hashes: Sequence[bytes]) -> Refused | None:
-        """Return what stops a message to a recipient; None where nothing does, or there is none."""
+        """Return what stops a message to a recipient; None where nothing does, or there is none.
+
+        Raises:
+            BidesItsTime: its reader is not to be disturbed now.
+        """
         if row.recipient_id is None:
             return None
         looked = await self.look(session, row, hashes, is_pressing=row.is_pressing)
         if not looked.stops and looked.quiet_until is not None:
             seconds = (looked.quiet_until - looked.moment).total_seconds()
-            raise RetryLater(max(seconds, 0.0), UNQUIET.code, "its recipient's quiet hours have begun", counts=False)
+            raise BidesItsTime(max(seconds, 0.0), UNQUIET.code, "its recipient's quiet hours have begun")
         return next(iter(looked.stops), None)
 
     async def look(

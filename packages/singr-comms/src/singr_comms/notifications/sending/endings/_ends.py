@@ -8,7 +8,7 @@ import msgspec
 from singr_comms.catalogue import message_types
 from singr_comms.notifications.sending import _ledger_sql as sql
 from singr_comms.notifications.sending._policy import SETTLED
-from singr_comms.notifications.sending._try import FLAGGED, OVER, Refused
+from singr_comms.notifications.sending._try import FLAGGED, OVER, SETTLING, Refused
 from singr_db import TenantSession
 
 
@@ -17,6 +17,12 @@ async def flag(session: TenantSession, message_id: UUID, row: Any) -> Refused:
     if row.status not in SETTLED and (row.error or {}).get("code") != FLAGGED.code:
         await end(session, message_id, row.kind, "unknown", FLAGGED)
     return FLAGGED
+
+
+async def settle(session: TenantSession, message_id: UUID, row: Any) -> None:
+    """Let it wait until its provider has told, or is asked, whether it was sent."""
+    if row.status != "unknown":
+        await end(session, message_id, row.kind, "unknown", SETTLING)
 
 
 async def expire(session: TenantSession, message_id: UUID, row: Any, reason: str) -> Refused:
