@@ -7,6 +7,7 @@
 | a person who acts for an organization | `customer` | `RATE_LIMIT_CUSTOMER_API` |
 | a person who acts for the platform | `admin` | `RATE_LIMIT_ADMIN_API` |
 | an organization, over all of its credentials and people | `tenant` | `TENANT_SHARES` times `API_RATE_LIMIT_MAX` |
+| an organization, of logos to be fetched, whatever comes of it | `logo` | `LOGO_TRIES` in an hour |
 | an address, of requests for anybody | `address` | `API_RATE_LIMIT_MAX` |
 | an address, of requests that prove nothing | `failed-sign-in` | a tenth of it, 60 at least |
 
@@ -36,12 +37,15 @@ TENANT_SHARES: Final = 10
 ASKING_SHARES: Final = 10
 """How much more a service may ask about its callers' keys: who calls it, and how often, is not in its hands."""
 
+LOGO_TRIES: Final = 30
+"""How often an hour an organization may have a logo fetched: each try is a call of ours to a host that it names."""
+
 PATIENCE_SECONDS: Final = 0.25
 _AWAY_SECONDS: Final = 1.0
 _log = get_logger("singr_api.limits")
 
 Headers = list[tuple[bytes, bytes]]
-Counted = Literal["credential", "asking", "customer", "admin", "tenant", "address", "failed-sign-in"]
+Counted = Literal["credential", "asking", "customer", "admin", "tenant", "logo", "address", "failed-sign-in"]
 
 
 class Limits:
@@ -63,6 +67,7 @@ class Limits:
             "customer": rates.customer_api,
             "admin": rates.admin_api,
             "tenant": RateLimit(each * TENANT_SHARES, WINDOW_SECONDS),
+            "logo": RateLimit(LOGO_TRIES, 3600),
             "address": RateLimit(each, WINDOW_SECONDS),
             "failed-sign-in": RateLimit(failures, WINDOW_SECONDS),
         }

@@ -159,16 +159,17 @@ class Services:
             csrf=csrf,
             device_ttl=KNOWN_DEVICE_SECONDS,
         )
+        self.limits = Limits(
+            LeasedLimiter(RateLimiter(self._parts.redis, patience=PATIENCE_SECONDS)),
+            requests_per_minute=settings.limits.requests_per_minute,
+            rates=None if settings.limits.rates == RATE_LIMITS else settings.limits.rates,
+        )
         people = People(self.accounts, csrf, metrics)
         return Guards(
             authenticator=Authenticator(self.service_credentials, metrics, people),
             people=people,
             browsers=self.browsers,
-            limits=Limits(
-                LeasedLimiter(RateLimiter(self._parts.redis, patience=PATIENCE_SECONDS)),
-                requests_per_minute=settings.limits.requests_per_minute,
-                rates=None if settings.limits.rates == RATE_LIMITS else settings.limits.rates,
-            ),
+            limits=self.limits,
             accounts=self.accounts,
             doors=Doors(settings),
             metrics=metrics,

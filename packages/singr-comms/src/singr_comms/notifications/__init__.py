@@ -52,7 +52,7 @@ from singr_comms.notifications._suppression_list import (
 )
 from singr_comms.notifications._wiring import SenderSettings, explainer, message_sender, webhooks
 from singr_comms.notifications.branding._fetching import fetched_picture
-from singr_comms.notifications.branding._logos import LogoLimitError, note_logo
+from singr_comms.notifications.branding._logos import LogoLimitError, check_logo_limit, note_logo
 from singr_comms.notifications.branding._names import is_fit_name
 from singr_comms.notifications.branding._store import (
     BrandingError,
@@ -201,6 +201,7 @@ __all__ = [
     "Webhooks",
     "WordsGoneError",
     "check_brand",
+    "check_logo_limit",
     "collect_quotas",
     "count_deliveries",
     "delivery_statistics",

@@ -22,6 +22,7 @@ from singr_comms.notifications import (
     OverrideView,
     Picture,
     check_brand,
+    check_logo_limit,
     fetched_picture,
     is_logo,
     key_of_logo,
@@ -98,6 +99,9 @@ async def _logo(services: Services, body: BrandingInput, organization_id: UUID) 
         return None
     if not services.has_objects:
         raise no_object_store("where a logo could lie")
+    async with services.db.tenant(organization_id) as session:
+        await check_logo_limit(session)
+    await services.limits.count("logo", str(organization_id))
     try:
         picture = await fetched_picture(services.http, body.logo)
     except ImageError as error:
@@ -139,9 +143,9 @@ async def put(session: TenantSession, services: Services, body: BrandingInput, l
     The logo is fetched once, now, over https from a public host and without following redirects: a PNG, JPEG or GIF of
     at most 256 kB and 16 to 2,000 pixels a side, whole, upright, and not animated; `data:image/png;base64,…` contains
     it directly, `keep` keeps the current one. Stored is what draws it: metadata, such as where it was taken, and colour
-    profiles are left out (save it in sRGB). At most 20 logos in 24 hours (429). Names and footers must contain neither
-    web addresses nor the platform's own name or what looks like it, and a name no invisible characters. It takes effect
-    ten seconds later; messages created before keep their look on every retry.
+    profiles are left out (save it in sRGB). At most 20 logos in 24 hours, and 30 attempts in an hour (429). Names
+    and footers must contain neither web addresses nor the platform's own name or what looks like it, and a name no
+    invisible characters. It takes effect ten seconds later; messages created before keep their look on every retry.
     """
     logo_id, picture = (None, None) if logo is None else (logo.id, logo.picture)
     view = await put_branding(session, body, logo_id=logo_id, logo=picture, own_names=services.own_names)

@@ -42,17 +42,24 @@ class LogoLimitError(CommsError):
         self.retry_after = retry_after
 
 
+async def check_logo_limit(session: TenantSession) -> None:
+    """Return if an organization may bring another logo now: asked before it is fetched.
+
+    Raises:
+        LogoLimitError: there were too many already.
+    """
+    bounds = {"since": first_id(clock.now() - _LOOKED_BACK), "others": MOST_LOGOS - 1}
+    wait = await session.scalar(_BROUGHT, {"organization_id": session.organization_id} | bounds)
+    if wait is not None:
+        raise LogoLimitError(max(wait, 1))
+
+
 async def note_logo(session: TenantSession, logo_id: UUID) -> None:
     """Note a logo that is about to be stored; commit that before it is.
 
     Raises:
         LogoLimitError: there were too many already.
     """
-    ours = {"organization_id": session.organization_id}
-    await session.execute(_TURN, ours)
-    wait = await session.scalar(
-        _BROUGHT, ours | {"since": first_id(clock.now() - _LOOKED_BACK), "others": MOST_LOGOS - 1}
-    )
-    if wait is not None:
-        raise LogoLimitError(max(wait, 1))
+    await session.execute(_TURN, {"organization_id": session.organization_id})
+    await check_logo_limit(session)
     await note_object(session, "logo", logo_id, organization_id=session.organization_id)
