@@ -98,13 +98,14 @@ async def confirm_totp(
     "DELETE /v1/me/second-factors/totp",
     "removeTotp",
     Answer("Removed."),
-    problems=(problems.NOT_FOUND, *_CHANGE),
+    problems=(problems.NOT_FOUND, problems.CONFLICT, *_CHANGE),
     note=_TOLD,
 )
 async def remove_totp(services: Services, call: UserCall, client: ClientInfo) -> None:
     """Remove the authenticator app.
 
-    If it is the last second factor, the backup codes are deleted too.
+    If it is the last second factor, the backup codes are deleted too, and it stays (409) while the password has fewer
+    than 15 characters: change that first.
     """
     await services.accounts.second_factors.remove(call.user_id, call.session_id, "totp", client)
 
@@ -132,14 +133,15 @@ async def add(services: Services, call: UserCall, client: ClientInfo, method: st
     "DELETE /v1/me/second-factors/{method}",
     "removeSecondFactor",
     Answer("Removed."),
-    problems=_CHANGE,
+    problems=(problems.CONFLICT, *_CHANGE),
     note=_TOLD,
     path_schemas={"method": _METHOD},
 )
 async def remove(services: Services, call: UserCall, client: ClientInfo, method: str) -> None:
     """Remove codes sent by message.
 
-    If it is the last second factor, the backup codes are deleted too.
+    If it is the last second factor, the backup codes are deleted too, and it stays (409) while the password has fewer
+    than 15 characters: change that first.
     """
     await services.accounts.second_factors.remove(call.user_id, call.session_id, _sent(method), client)
 
@@ -233,7 +235,7 @@ async def remove_phone(services: Services, call: UserCall, client: ClientInfo) -
     "POST /v1/users/{user_id}/reset-second-factors",
     "resetSecondFactors",
     Answer("What was removed.", totp=Example("An authenticator app", {"removed": ["totp"]})),
-    problems=(problems.ORGANIZATION_FORBIDDEN, problems.UNAVAILABLE),
+    problems=(problems.ORGANIZATION_FORBIDDEN, problems.NOT_ALLOWED, problems.UNAVAILABLE),
     idempotent=True,
 )
 async def reset(
@@ -241,8 +243,9 @@ async def reset(
 ) -> schemas.FactorsReset:
     """Reset the second factors of somebody who lost them.
 
-    For administrators who have verified the person's identity by other means. Second factors and backup codes are
-    removed, and all sessions end. The account's owner is told by mail, and the audit trail records who did it.
+    For administrators who have verified the person's identity by other means; not for an administrator's own account
+    (403). Second factors and backup codes are removed, and all sessions end. The account's owner is told by mail, and
+    the audit trail records who did it.
     """
     flow = services.accounts.second_factors
     return schemas.FactorsReset(await flow.reset(session, user_id, actor=call.principal.key_id, client=client))

@@ -1,6 +1,6 @@
 """Registration, and the proof that an address is one's own."""
 
-from singr_api.http.problems import CODE_REFUSED, CONFLICT, ONE_TIME_TOKEN_REFUSED
+from singr_api.http.problems import CODE_REFUSED, ONE_TIME_TOKEN_REFUSED
 from singr_api.identity.registration.examples import CUSTOMER, VERIFICATION_TOKEN
 from singr_api.identity.registration.schemas import Register, Verified, VerifyEmailAddress
 from singr_api.identity.shared import ACCEPTED, CODE_TRIES, MAILS, Accepted, AddressOnly
@@ -41,7 +41,7 @@ async def register(services: Services, client: ClientInfo, body: Register) -> Ac
         "link": Example("With the link", {"token": VERIFICATION_TOKEN}),
         "code": Example("With the code", {"email": "ada@example.org", "code": "042917"}),
     },
-    problems=(ONE_TIME_TOKEN_REFUSED, CODE_REFUSED, CONFLICT),
+    problems=(ONE_TIME_TOKEN_REFUSED, CODE_REFUSED),
     closed=CODE_TRIES,
 )
 async def verify(services: Services, client: ClientInfo, body: VerifyEmailAddress) -> Verified:

@@ -1,0 +1,46 @@
+"""What routes of accounts promise: the refusals and limits that their words name are the ones that are met."""
+
+from typing import Any
+
+import httpx
+from api_promises import undocumented
+from api_visitor import Visitors
+from sqlalchemy import text
+
+from singr_api.operations.documentation.document import openapi_document
+from singr_db import Database
+
+PATHS: dict[str, Any] = openapi_document()["paths"]
+
+
+def refused(world: Any, answer: httpx.Response, status: int, slug: str) -> None:
+    """The route refused so, and documents that it may."""
+    world.problem(answer, status, slug)
+    lacking = undocumented(answer, slug)
+    assert not lacking, lacking
+
+
+async def test_last_factor_beside_a_short_password_stays_and_the_document_says_so(
+    visitor: Visitors, world: Any, db: Database
+) -> None:
+    one = await visitor()
+    await one.add_totp()
+    async with db.platform() as session:
+        statement = "UPDATE users SET password_needs_second_factor = true WHERE id = :id"
+        await session.execute(text(statement), {"id": one.person.user_id})
+    refused(world, await one.http.delete("/v1/me/second-factors/totp"), 409, "conflict")
+    assert (await one.http.post("/v1/me/second-factors/email")).status_code == 201
+    assert (await one.http.delete("/v1/me/second-factors/totp")).status_code == 204
+    refused(world, await one.http.delete("/v1/me/second-factors/email"), 409, "conflict")
+
+
+async def test_administrators_reset_nothing_of_their_own_and_the_document_says_so(
+    client: Any, api_url: str, someone: Any, world: Any
+) -> None:
+    admin = await someone(platform="admin")
+    path = f"/v1/users/{admin.user_id}/reset-second-factors"
+    refused(world, await client(api_url, admin).post(path, headers=world.key()), 403, "not-allowed")
+
+
+def test_verifying_an_address_documents_no_conflict_since_nothing_conflicts() -> None:
+    assert "409" not in PATHS["/v1/auth/email/verify"]["post"]["responses"]
