@@ -44,3 +44,21 @@ async def test_administrators_reset_nothing_of_their_own_and_the_document_says_s
 
 def test_verifying_an_address_documents_no_conflict_since_nothing_conflicts() -> None:
     assert "409" not in PATHS["/v1/auth/email/verify"]["post"]["responses"]
+
+
+async def test_codes_for_a_new_address_are_tried_as_often_as_the_document_says(
+    client: Any, api_url: str, someone: Any, world: Any
+) -> None:
+    path = "/v1/auth/email/change/confirm"
+    caller = client(api_url, await someone())
+    answers = [await caller.post(path, json={"code": "000000"}) for _ in range(11)]
+    assert [answer.status_code for answer in answers] == [400] * 10 + [429]
+    world.problem(answers[-1], 429, "rate-limited")
+    told = PATHS[path]["post"]["description"]
+    assert "5 attempts for each code, 10 in 15 minutes and 20 per day for each person" in told
+    assert "client address" not in told
+
+
+def test_reserve_for_sign_in_links_is_promised_of_mails_alone() -> None:
+    told = PATHS["/v1/auth/magic-link"]["post"]["description"]
+    assert "for each requested address or number; for e-mail, with a reserve" in told

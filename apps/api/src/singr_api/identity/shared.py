@@ -17,7 +17,6 @@ from singr_config import Secret
 PASSWORD_TRIES: Final = (
     "5 attempts per minute for each account and 50 per client address; longer waits from the tenth attempt on."  # noqa: S105 — a limit, in words
 )
-CODE_TRIES: Final = "5 attempts for each code, 100 in 15 minutes per client address, 20 per day for each account."
 PERSON_TRIES: Final = "10 in 15 minutes for each person."
 SECOND_STEP_TRIES: Final = f"5 attempts for each sign-in, {PERSON_TRIES}"
 CODE_MESSAGES: Final = "5 messages per hour for each person."

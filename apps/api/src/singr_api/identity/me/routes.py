@@ -9,7 +9,7 @@ from singr_api.http import problems
 from singr_api.http.fields import PageQuery
 from singr_api.identity.me import schemas
 from singr_api.identity.me.examples import EVENT, ME, RENAMED
-from singr_api.identity.shared import ACCEPTED, CODE_TRIES, Accepted, SecurityEventPage
+from singr_api.identity.shared import ACCEPTED, Accepted, SecurityEventPage
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer, Section, page_with
 from singr_api.wiring.services import Services
@@ -98,7 +98,7 @@ async def change_email(services: Services, call: UserCall, client: ClientInfo, b
         problems.REAUTHENTICATION_REQUIRED,
         problems.CONFLICT,
     ),
-    closed=CODE_TRIES,
+    closed="With a code: 5 attempts for each code, 10 in 15 minutes and 20 per day for each person.",
 )
 async def confirm_email(
     services: Services, call: UserCall, client: ClientInfo, body: schemas.ConfirmEmail

@@ -3,7 +3,7 @@
 from singr_api.http.problems import CODE_REFUSED, ONE_TIME_TOKEN_REFUSED
 from singr_api.identity.registration.examples import CUSTOMER, VERIFICATION_TOKEN
 from singr_api.identity.registration.schemas import Register, Verified, VerifyEmailAddress
-from singr_api.identity.shared import ACCEPTED, CODE_TRIES, MAILS, Accepted, AddressOnly
+from singr_api.identity.shared import ACCEPTED, MAILS, Accepted, AddressOnly
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
@@ -42,7 +42,7 @@ async def register(services: Services, client: ClientInfo, body: Register) -> Ac
         "code": Example("With the code", {"email": "ada@example.org", "code": "042917"}),
     },
     problems=(ONE_TIME_TOKEN_REFUSED, CODE_REFUSED),
-    closed=CODE_TRIES,
+    closed="With a code: 5 attempts for each code, 20 per day for each address, 100 in 15 minutes per client address.",
 )
 async def verify(services: Services, client: ClientInfo, body: VerifyEmailAddress) -> Verified:
     """Verify an e-mail address.

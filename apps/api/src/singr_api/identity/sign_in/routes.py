@@ -54,8 +54,8 @@ async def sign_in(request: AnyRequest, services: Services, client: ClientInfo, b
         "email": Example("By e-mail", {"email": "ada@example.org"}),
         "phone": Example("By text message", {"phone": "+15555550100"}),
     },
-    closed="5 per hour for each requested address, with a reserve for clients that have made no request; 50 per"
-    " client address.",
+    closed="5 per hour for each requested address or number; for e-mail, with a reserve for clients that have made no"
+    " request; 50 per client address.",
 )
 async def ask(services: Services, client: ClientInfo, body: EmailOrPhone) -> Accepted:
     """Request a sign-in link.
