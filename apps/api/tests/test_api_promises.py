@@ -62,3 +62,12 @@ async def test_codes_for_a_new_address_are_tried_as_often_as_the_document_says(
 def test_reserve_for_sign_in_links_is_promised_of_mails_alone() -> None:
     told = PATHS["/v1/auth/magic-link"]["post"]["description"]
     assert "for each requested address or number; for e-mail, with a reserve" in told
+
+
+async def test_code_and_token_together_are_fields_that_exclude_each_other(
+    client: Any, api_url: str, someone: Any, world: Any
+) -> None:
+    caller = client(api_url, await someone())
+    for body in ({}, {"code": "000000", "token": "sec_"}):
+        answer = await caller.post("/v1/auth/email/change/confirm", json=body)
+        assert [one["code"] for one in world.problem(answer, 422, "invalid")["errors"]] == ["conflicting_fields"]

@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from singr_api.http.codes import RuleError
 from singr_api.http.fields import EmailAddress, OneTimeToken, PersonsName, SixDigits
 
 
@@ -28,7 +29,7 @@ class ConfirmEmail(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     def __post_init__(self) -> None:
         """Refuse what no single field shows."""
         if (self.code is None) == (self.token is None):
-            raise ValueError("send either code or token")
+            raise RuleError("conflicting_fields", "send either code or token")
 
 
 class UndoEmailChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
