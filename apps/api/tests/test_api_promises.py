@@ -3,6 +3,8 @@
 from typing import Any
 
 import httpx
+import pytest
+from api_identity import post
 from api_promises import undocumented
 from api_visitor import Visitors
 from sqlalchemy import text
@@ -71,3 +73,20 @@ async def test_code_and_token_together_are_fields_that_exclude_each_other(
     for body in ({}, {"code": "000000", "token": "sec_"}):
         answer = await caller.post("/v1/auth/email/change/confirm", json=body)
         assert [one["code"] for one in world.problem(answer, 422, "invalid")["errors"]] == ["conflicting_fields"]
+
+
+@pytest.mark.parametrize("path", ["/v1/auth/magic-link", "/v1/auth/password/forgot"])
+async def test_number_is_one_however_it_is_written(api: httpx.AsyncClient, world: Any, path: str) -> None:
+    spellings = ("+15555550177", "+1 555 555 0177", "+1 (555) 555-0177", "+1-555-555-0177", "+1(555)5550177")
+    assert [(await post(api, path, phone=one)).status_code for one in spellings] == [202] * 5
+    world.problem(await post(api, path, phone=spellings[0]), 429, "rate-limited")
+
+
+async def test_number_that_an_account_may_have_is_one_that_links_go_to(
+    visitor: Visitors, api: httpx.AsyncClient
+) -> None:
+    one = await visitor()
+    for number in ("+1 (555) 555-0177", "+44 20 7946 0958"):
+        assert (await one.http.put("/v1/me/phone", json={"phone": number})).status_code == 202
+        for path in ("/v1/auth/magic-link", "/v1/auth/password/forgot"):
+            assert (await post(api, path, phone=number)).status_code == 202

@@ -23,8 +23,15 @@ CODE_MESSAGES: Final = "5 messages per hour for each person."
 MAILS: Final = "5 per hour for each requested address, 50 per client address."
 
 PhoneNumber = Annotated[
-    str, Meta(pattern=rf"^\+[1-9][0-9]{{6,14}}{END}", description="E.164.", examples=["+15555550100"])
+    str,
+    Meta(
+        max_length=40,
+        pattern=rf"^\+[0-9 ()-]{{6,39}}{END}",
+        description="E.164; spaces, hyphens and brackets are ignored.",
+        examples=["+15555550100"],
+    ),
 ]
+"""As people write it; the flows that take it make it one, or refuse what is none."""
 
 
 DeviceToken = Annotated[

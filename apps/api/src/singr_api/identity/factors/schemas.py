@@ -1,23 +1,12 @@
 """What callers send and get for second factors, devices and phone numbers."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
-from msgspec import Meta
 
-from singr_api.http.fields import END, Code
+from singr_api.http.fields import Code
+from singr_api.identity.shared import PhoneNumber
 from singr_auth.accounts import DeviceView
-
-Phone = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=40,
-        pattern=rf"^\+[0-9 ()-]{{6,39}}{END}",
-        description="E.164; spaces, hyphens and brackets are ignored.",
-        examples=["+15555550100"],
-    ),
-]
 
 
 class EnrolmentQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -80,7 +69,7 @@ class DeviceList(msgspec.Struct, frozen=True):
 class PhoneBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A phone number."""
 
-    phone: Phone
+    phone: PhoneNumber
 
 
 class VerifiedPhone(msgspec.Struct, frozen=True):
