@@ -7,6 +7,7 @@ comes at this very moment, whoever looks at keys finds within a second (`singr_j
 from typing import Final
 
 from singr_db.ending._job_ends import FollowUp
+from singr_db.ending._places import ANY_RANK
 
 LIMIT: Final = "coalesce(lim.set_concurrency, lim.concurrency, 1000000)"
 """How many jobs of a key may be let through at once, by a row `lim` of `job_limits`."""
@@ -36,7 +37,7 @@ HOLD_KEYS: Final = (
         f"""
     DELETE FROM job_ready AS r USING held_back JOIN job_slots AS s ON {same_key("s", "held_back")}
                                                JOIN jobs AS j ON j.id = s.job_id
-     WHERE r.queue = j.queue AND r.organization_id = j.organization_id AND r.priority = j.priority
+     WHERE r.queue = j.queue AND r.organization_id = j.organization_id AND r.priority IN {ANY_RANK}
        AND r.run_at = j.run_at AND r.id = j.id
     RETURNING r.organization_id, r.type, s.key, r.priority, r.run_at, r.id, r.queue""",  # noqa: S608 - constants
     ),

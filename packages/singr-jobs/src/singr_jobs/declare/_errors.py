@@ -96,8 +96,8 @@ class RetryLater(JobsError):  # noqa: N818 - it asks for something, it does not 
     The attempt counts; the next one starts no sooner than `after` seconds from now (or the backoff, if longer). With
     `counts=False` the attempt counts as if it had not been, and the next one starts after `after` seconds, however
     often: for what is no fault of the job, such as an account that is refused. The handler sees to it that it ends.
-    With `scope="key"` nothing else of the job's key starts until then either: for a provider that says so of a whole
-    account. Where the job has no key it is as without.
+    With `scope="key"` nothing else of the job's key starts until then either, except what other worker processes have
+    in hand at that moment: for a provider that says so of a whole account. Where the job has no key it is as without.
     `after` is brought within 0 to 366 days, and what is no number counts as 0.
     """
 

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -195,6 +195,20 @@ class Line:
             parted += self.aside.pop(whose)
         self.ready.extendleft(job for job in reversed(parted) if job.stop_reason is not None)
         return [job for job in parted if job.stop_reason is None]
+
+    def part_with(self, which: Callable[[ClaimedJob], bool]) -> list[ClaimedJob]:
+        """Those of what has not begun that are meant, and that nobody wants to end: they no longer wait here."""
+        parted = [
+            job
+            for job in itertools.chain(self.ready, *self.aside.values())
+            if which(job) and job.stop_reason is None and not job.cancel_requested
+        ]
+        if parted:
+            ids = {job.id for job in parted}
+            self.ready = deque(job for job in self.ready if job.id not in ids)
+            aside = {whose: deque(job for job in jobs if job.id not in ids) for whose, jobs in self.aside.items()}
+            self.aside = {whose: jobs for whose, jobs in aside.items() if jobs}
+        return parted
 
     def let_go_of_all(self) -> list[ClaimedJob]:
         """All that has not begun: it no longer waits here."""

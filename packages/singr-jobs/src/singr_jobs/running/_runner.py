@@ -14,6 +14,7 @@ from singr_jobs.declare._types import Queue
 from singr_jobs.running._cancelling import Cancelling
 from singr_jobs.running._crossing import Arrivals, Departures
 from singr_jobs.running._endings import Ended, cancelled, failed, for_good
+from singr_jobs.running._held_keys import HeldKeys
 from singr_jobs.running._holdings import Holdings
 from singr_jobs.running._leases import LeaseKeeper
 from singr_jobs.running._line import Line
@@ -84,6 +85,7 @@ class Runner:
             queue: Arrivals(pool, line, self, handing, self._begin) for queue, line in self._lines.items()
         }
         self._departures = Departures(self._lines.values(), handing, forget=self._forget_all, begin=self._start_ready)
+        self._held_keys = HeldKeys(self._lines.values(), handing, forget=self._forget_all)
         self._interrupted: list[ClaimedJob] = []
         self._cancelling = Cancelling(pool, cancel=self._cancel)
         threads = Threads(start_ready=self._start_ready, freed=freed)
@@ -157,6 +159,7 @@ class Runner:
             group.create_task(self._watch_deadlines())
             group.create_task(self._departures.run(self._at_work))
             group.create_task(self._cancelling.run())
+            group.create_task(self._held_keys.run())
             group.create_task(self._contexts.logbook.run())
             for arrivals in self._arrivals.values():
                 group.create_task(arrivals.run(self._options.poll))
@@ -169,6 +172,7 @@ class Runner:
         untouched = [token for arrivals in self._arrivals.values() for token in await arrivals.stop(within=_CUT_OFF)]
         untouched += self._handing.withdraw()
         unstarted = [job for line in self._lines.values() for job in line.let_go_of_all()]
+        unstarted += self._held_keys.let_go_of_all()
         await self._hand_back(unstarted, untouched)
         await self._finish_running(grace)
         await self._hand_back(self._interrupted)
@@ -212,7 +216,8 @@ class Runner:
             self._claimed[job.id] = (line, job)
             self._at_work.set()
             self._holdings.taken(job.token, 1)
-            (line.ready.appendleft if first else line.ready.append)(job)
+            if not self._held_keys.keeps(line, job):
+                (line.ready.appendleft if first else line.ready.append)(job)
         line.sharing.took(jobs, time.monotonic())
         self._start_ready(line)
 
@@ -246,8 +251,12 @@ class Runner:
     def _ended(self, line: Line, job: ClaimedJob, ended: Ended | None, seconds: float) -> None:
         job.context = None  # it leads back to the job: a circle that the collector would have to find, for each job
         line.finished(job, seconds)
+        if not self._has(job):  # it was lost, and may be in hand again, as another
+            ended = None
+        if ended is not None:
+            self._held_keys.hold(job, ended)
         self._start_ready(line)
-        if ended is not None and self._has(job):  # else it was lost, and may be in hand again, as another
+        if ended is not None:
             self._observer.ended(line.queue, job, ended, seconds)
             self.outcomes.add(ended)
             if line.left_its_place(job, time.monotonic()):
@@ -326,6 +335,7 @@ class Runner:
                 self._let_go(queue)
         for ended in batch:
             self._forget(ended.job_id, ended.token)
+        self._held_keys.written(batch)
         self._start_what_waits()
 
     def _start_what_waits(self) -> None:

@@ -26,6 +26,7 @@ class ClaimedJob(msgspec.Struct):
     outage: str | None
     cancel_requested: bool
     waited: float
+    key: str | None = None
     token: int = 0
     taken_at: float = 0.0
     leased_at: float = 0.0

@@ -113,6 +113,12 @@ class HandOver:
         await self.give_back(jobs, tickets)
         self._back(queue)
 
+    async def let_wait_behind_keys(self, queue: Queue, jobs: Sequence[ClaimedJob]) -> None:
+        """Give back jobs of one queue whose keys are held back, and tell whoever lets jobs through."""
+        async with self._pool.connection() as connection:
+            await connection.execute(_sql.GIVE_BACK_BEHIND_KEYS, _leases(jobs))
+        self._back(queue)
+
     async def give_back(self, jobs: Sequence[ClaimedJob], tickets: Sequence[int] = ()) -> int:
         """Let these jobs wait again, and all that these tickets name and nobody has accepted; answers how many do."""
         count = 0

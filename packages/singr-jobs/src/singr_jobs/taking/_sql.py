@@ -40,7 +40,7 @@ _CLAIMED: Final = f"""
        j.id, j.organization_id, j.type, j.payload::text, j.attempt + 1, j.max_attempts, j.backoff, j.timeout,
        {IS_FOLLOWED}, j.correlation_id, j.traceparent, (j.error -> 'outage')::text,
        j.cancel_requested OR j.replaced_by IS NOT NULL,
-       extract(epoch FROM now() - greatest(j.run_at, j.created_at))::float8"""
+       extract(epoch FROM now() - greatest(j.run_at, j.created_at))::float8, j.concurrency_key"""
 
 # In turns: every organization's first job, then every second one … An organization's own order is by priority, then by
 # time. Within a turn lots are drawn, so that where there is room for one job the same organization does not always get
@@ -195,6 +195,13 @@ _OURS: Final = f"""{HELD}, ours AS MATERIALIZED (
 ), {TRIMMED}"""  # noqa: S608 - constants
 _PLACED: Final = ", ".join(f"{step.name} AS ({step.sql})" for step in places("ours", let_through=True))
 GIVE_BACK = sql(f"WITH {_OURS}, {_PLACED} SELECT count(*) FROM ours")  # noqa: S608 - constants
+
+# The same of jobs whose key is held back: they let go of what they took of its limit, and wait for another first look.
+GIVE_BACK_BEHIND_KEYS = sql(f"""
+WITH {_OURS}, let_go AS (DELETE FROM job_slots AS slot USING ours WHERE slot.job_id = ours.id),
+     {", ".join(f"{step.name} AS ({step.sql})" for step in places("ours"))}
+SELECT count(*) FROM ours
+""")  # noqa: S608 - constants
 
 # The same for all that whole tickets name; who holds such a ticket finds nothing left.
 _GIVE_BACK_TICKETS: Final = f"""
