@@ -16,7 +16,7 @@ from singr_db import Database, new_id
 from singr_db.ending import SETTLE, UNFINISHED
 from singr_db.tables import JobStatus
 from singr_jobs import EnqueueError, Ingestion, enqueue, enqueue_many, retry_job
-from singr_jobs.chores._forget_keys import ForgetKeys
+from singr_jobs.chores._forget_unique_keys import ForgetUniqueKeys
 from singr_jobs.testing import InMemoryJobs
 
 
@@ -305,7 +305,7 @@ async def test_keys_whose_time_is_over_are_forgotten_and_those_of_unfinished_job
     ended, waits = [await put(db, unique_key=key, unique_for=DAY) for key in "ew"]
     await fail(db, ended)
     await run(db, "UPDATE job_unique_keys SET until = now()")
-    await ForgetKeys(db).work()
+    await ForgetUniqueKeys(db).work()
     assert await run(db, "SELECT job_id, until FROM job_unique_keys") == [(waits, None)]
 
 

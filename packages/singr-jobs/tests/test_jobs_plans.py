@@ -11,7 +11,7 @@ from sqlalchemy import text
 from singr_db import Database
 from singr_db.ending import CANCEL_MANY, REPRIORITIZE
 from singr_jobs import Queue, enqueue_many
-from singr_jobs.chores._forget_keys import _FORGET
+from singr_jobs.chores._forget_unique_keys import _FORGET
 from singr_jobs.taking._later import BECOME_DUE
 
 MANY = 900

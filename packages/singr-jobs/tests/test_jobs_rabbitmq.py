@@ -14,7 +14,7 @@ from singr_db import Database
 from singr_dev.embedded import RabbitServer
 from singr_jobs import Queue, Waker, cancel_job, enqueue, rabbit_carrier, rabbit_transport
 from singr_jobs.rabbit import _words
-from singr_jobs.taking._gates import ticket_message
+from singr_jobs.taking._consumers import ticket_message
 from singr_jobs.taking._tickets import Ticket
 
 full = pytest.mark.full

@@ -1,4 +1,4 @@
-"""Dramatiq's broker for RabbitMQ, with one connection for all, and consumers that wait while the gate is shut."""
+"""Dramatiq's broker for RabbitMQ, with one connection for all, and consumers that wait while there is no room."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -12,7 +12,7 @@ from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from singr_config import RabbitSettings
 from singr_jobs.rabbit._address import RabbitAwayError, connection_parameters
 from singr_jobs.rabbit._post import Post
-from singr_jobs.taking._gates import PREFIX, GatedBroker, GatedConsumer
+from singr_jobs.taking._consumers import PREFIX, TicketBroker, TicketConsumer
 
 WORDS: Final = f"{PREFIX}wake"
 """The exchange that gives each word to everybody who listens."""
@@ -22,7 +22,7 @@ _TICKET_LASTS: Final = "60000"
 _WORD_LASTS: Final = "10000"
 
 
-class RabbitBroker(GatedBroker, RabbitmqBroker):
+class RabbitBroker(TicketBroker, RabbitmqBroker):
     """All that it asks RabbitMQ goes by its `post`, in whatever thread Dramatiq calls it.
 
     Queues keep neither delayed nor dead messages, and no message is written to disk: PostgreSQL keeps the times, and
@@ -90,7 +90,7 @@ def _publish(channel: Any, exchange: str, key: str, message: dramatiq.Message[An
     channel.basic_publish(exchange, key, message.encode(), properties=properties, mandatory=not exchange)
 
 
-class _RabbitConsumer(GatedConsumer):
+class _RabbitConsumer(TicketConsumer):
     """Asks for one message after the other, so that none waits in a process that has no room for it."""
 
     broker: RabbitBroker

@@ -17,7 +17,7 @@ from dramatiq.errors import DecodeError
 from singr_jobs.rabbit._address import RabbitAwayError, refusal_of
 from singr_jobs.rabbit._broker import WORDS, RabbitBroker
 from singr_jobs.rabbit._post import PATIENCE
-from singr_jobs.taking._gates import LONGEST
+from singr_jobs.taking._consumers import LONGEST
 
 # What stands for a message that is none of ours, and how many may wait.
 _NO_WORD: Final = "?"

@@ -19,7 +19,7 @@ from singr_config import RedisSettings
 from singr_db.redis import refusal_of
 from singr_jobs.declare._types import Queue
 from singr_jobs.intake._carrier import Carrier
-from singr_jobs.taking._gates import ACTOR, PREFIX, GatedBroker, GatedConsumer, ticket_message
+from singr_jobs.taking._consumers import ACTOR, PREFIX, TicketBroker, TicketConsumer, ticket_message
 from singr_observability import get_logger
 
 # What Dramatiq's consumer sleeps at the most between two looks.
@@ -55,7 +55,7 @@ class TicketTransport:
 
     def __init__(
         self,
-        broker: GatedBroker,
+        broker: TicketBroker,
         *,
         send: Callable[[list[dramatiq.Message[None]]], object],
         carrier: Carrier | None = None,
@@ -87,7 +87,7 @@ class TicketTransport:
         self, queues: Iterable[Queue], *, accept: Callable[[Ticket], None], gate: Callable[[Queue], bool]
     ) -> None:
         """Begin to receive. `accept` is called in Dramatiq's thread and must return at once."""
-        self._broker.gate = gate
+        self._broker.has_room = gate
         for queue in queues:
             self._declare_actor(queue, accept)
         self._broker.emit_after("process_boot")
@@ -193,8 +193,8 @@ def redis_transport(settings: RedisSettings) -> TicketTransport:
     return TicketTransport(broker, send=send)
 
 
-class _RedisBroker(GatedBroker, RedisBroker):
-    """A Redis broker without delay queues (PostgreSQL keeps the times) whose consumers wait while the gate is shut."""
+class _RedisBroker(TicketBroker, RedisBroker):
+    """A Redis broker without delay queues (PostgreSQL keeps the times) whose consumers wait while there is no room."""
 
     def why(self, error: BaseException) -> str:
         return refusal_of(error) or super().why(error)
@@ -224,7 +224,7 @@ class _RedisBroker(GatedBroker, RedisBroker):
         return _RedisConsumer(self, queue_name, timeout)
 
 
-class _RedisConsumer(GatedConsumer):
+class _RedisConsumer(TicketConsumer):
     """Asks for one message after the other."""
 
     broker: _RedisBroker

@@ -27,7 +27,7 @@ SELECT count(*) FROM over
 """)  # noqa: S608 - constants
 
 
-class ForgetKeys(DatabaseChore):
+class ForgetUniqueKeys(DatabaseChore):
     """Keys whose time is over, and whose jobs have ended, take no room: nobody waits for this, they are free before."""
 
     name: ClassVar = "forgetting unique keys"

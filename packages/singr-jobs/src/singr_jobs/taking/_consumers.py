@@ -65,17 +65,17 @@ def read_ticket(queue: str, body: bytes) -> dramatiq.Message[None] | None:
     return ticket_message(queue, words.token, words.jobs)
 
 
-class GatedBroker(Broker):
+class TicketBroker(Broker):
     """What every broker of tickets adds to Dramatiq's own.
 
     Attributes:
-        gate: whether this process has room for a queue's tickets; while it has none, they stay for others.
+        has_room: whether this process has room for a queue's tickets; while it has none, they stay for others.
         closing: no consumer waits any more.
     """
 
     def __init__(self, *positional: Any, **options: Any) -> None:
         super().__init__(*positional, **options)
-        self.gate: Callable[[Queue], bool] = lambda _: True
+        self.has_room: Callable[[Queue], bool] = lambda _: True
         self._refusals: dict[str, str] = {}
         self.closing = False
         self._told: dict[str, threading.Event] = {}
@@ -133,13 +133,13 @@ class GatedBroker(Broker):
         _log.warning("{} messages in queues of tickets were no tickets: dropped", count)
 
 
-class GatedConsumer(Consumer):
+class TicketConsumer(Consumer):
     """Looks when it is told to, and once in a while in case a word was lost.
 
     What it takes is nobody else's any more: a ticket that gets lost with its process comes back by its lease.
     """
 
-    def __init__(self, broker: GatedBroker, queue_name: str, timeout: int) -> None:
+    def __init__(self, broker: TicketBroker, queue_name: str, timeout: int) -> None:
         self.broker = broker
         self._queue_name = queue_name
         self._queue = Queue(queue_name.removeprefix(PREFIX))
@@ -156,7 +156,7 @@ class GatedConsumer(Consumer):
             self._word.wait(_UNTOLD_SECONDS)
         self._word.clear()
         self.broker.tell_dropped()
-        if self.broker.closing or not self.broker.gate(self._queue):
+        if self.broker.closing or not self.broker.has_room(self._queue):
             self._more = True
             time.sleep(self._pause)
             return None
