@@ -109,6 +109,7 @@ class _Supervisor(Multiprocess):
         self._outlives_terminal = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # nohup
         super().__init__(config, sockets)
         self._metrics_directory = metrics_directory
+        self._is_short = False
 
     def handle_hup(self) -> None:
         """Stop: what is new is read at the start alone, and a terminal that is gone takes its programs with it."""
@@ -140,7 +141,14 @@ class _Supervisor(Multiprocess):
             # until the question's time is up.
             process.child_conn.close()
         before = {process.pid for process in self.processes}
-        super().keep_subprocess_alive()
+        try:
+            super().keep_subprocess_alive()
+        except OSError as error:  # there is no process or descriptor to be had: the next look tries again
+            if not self._is_short:
+                _log.error("a process that died cannot be replaced just now: {}", error)
+            self._is_short = True
+        else:
+            self._is_short = False
         for pid in before - {process.pid for process in self.processes}:
             if pid is not None:
                 mark_process_dead(pid, self._metrics_directory)
