@@ -26,7 +26,9 @@ async def test_push_is_queued_sent_and_told_without_telling_on_the_device(bench:
         queued = await queue_message(session, request, sealer=bench.sealer, organization_id=bench.organization)
     await bench.sender().send("push", queued.message_id, organization_id=bench.organization, is_last_attempt=False)
     message = PlainPush(title="You are next", text="Stage 2, in five minutes")
-    assert bench.push.sent == [PushEnvelope(to=TOKEN, message=message, idempotency_token=queued.message_id.hex)]
+    [sent] = bench.push.sent
+    lives = sent.time_to_live
+    assert sent == PushEnvelope(to=TOKEN, message=message, idempotency_token=queued.message_id.hex, time_to_live=lives)
     row = await bench.row(queued.message_id)
     assert (row.channel, row.status, row.recipient_masked) == ("push", "sent", "device …Q3P1")
     assert TOKEN not in repr(row)

@@ -145,7 +145,8 @@ class Channel(ABC, Generic[_To, _Envelope]):
         recipient: what recipients are, as msgspec decodes them.
         such_as: one of their addresses, for people.
         listed: where it stands among the channels that people choose; whichever says nothing comes after, by name.
-        envelope: one message on its way to a provider: a struct of `to`, `message`, `idempotency_token` and `locale`.
+        envelope: one message on its way to a provider: a struct of `to`, `message`, `idempotency_token` and `locale`;
+            with a field `time_to_live` (seconds, or None) where providers may be told for how long it is of use.
     """
 
     name: ClassVar[str]

@@ -7,7 +7,7 @@ import msgspec
 
 from singr_comms._errors import InvalidMessageError
 from singr_comms.channels._channel import Channel, SendReceipt
-from singr_comms.models._fields import DeviceToken, Locale, Token
+from singr_comms.models._fields import DeviceToken, Locale, TimeToLive, Token
 from singr_comms.models._message import Message
 from singr_comms.rendering._brand import OrganizationBrand
 from singr_comms.rendering._inert import is_link
@@ -34,6 +34,8 @@ class PushEnvelope(msgspec.Struct, frozen=True, kw_only=True):
         idempotency_token: the same on every try of one message; a device that gets it twice shows it once.
         locale: its reader's language, such as `de`; the same on every try.
         brand: of the organization, in place of the platform's; the same on every try.
+        time_to_live: seconds from now after which it is of no use to its reader, and should not arrive any more; None
+            where nobody knows. Another one on every try.
     """
 
     to: DeviceToken
@@ -41,6 +43,7 @@ class PushEnvelope(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_token: Token
     locale: Locale | None = None
     brand: OrganizationBrand | None = None
+    time_to_live: TimeToLive | None = None
 
 
 @runtime_checkable

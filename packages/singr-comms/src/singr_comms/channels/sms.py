@@ -6,7 +6,7 @@ import msgspec
 
 from singr_comms._masking import mask_phone
 from singr_comms.channels._channel import Channel, SendReceipt
-from singr_comms.models._fields import E164, Locale, Token
+from singr_comms.models._fields import E164, Locale, TimeToLive, Token
 from singr_comms.models._message import Message
 from singr_comms.rendering._brand import OrganizationBrand
 from singr_comms.rendering._segments import composed, sms_segments
@@ -23,6 +23,8 @@ class SmsEnvelope(msgspec.Struct, frozen=True, kw_only=True):
         idempotency_token: the same on every try of one message.
         locale: its reader's language, such as `de`; the same on every try.
         brand: of the organization, in place of the platform's; the same on every try.
+        time_to_live: seconds from now after which it is of no use to its reader, and should not arrive any more; None
+            where nobody knows. Another one on every try.
     """
 
     to: E164
@@ -30,6 +32,7 @@ class SmsEnvelope(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_token: Token
     locale: Locale | None = None
     brand: OrganizationBrand | None = None
+    time_to_live: TimeToLive | None = None
 
 
 @runtime_checkable

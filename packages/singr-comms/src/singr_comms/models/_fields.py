@@ -188,6 +188,7 @@ EmailText = Annotated[
 ]
 """E-mail address (RFC 5321 dot-atom form, at most 254 characters, local part at most 64)."""
 
+TimeToLive = Annotated[int, Meta(ge=1)]
 E164 = Annotated[
     str, Meta(pattern=_E164, description="E.164: +, then 7 to 15 digits, without spaces.", examples=["+15555550100"])
 ]

@@ -51,8 +51,8 @@ _ELSEWHERE: Final = range(300, 400)
 _BAD_REQUEST: Final = 400
 LONGEST_ANSWER: Final = 65_536
 """Bytes that are read of an answer, decompressed. No provider needs a hundredth of it to say what came of one call."""
-LONGEST_LIST: Final = 1_048_576
-"""Bytes that are read of a list of messages."""
+LONGEST_LIST: Final = 2_097_152
+"""Bytes that are read of a list of messages: a hundred of the longest texts, each letter escaped."""
 _INFLATE: Final = {"gzip": 31, "x-gzip": 31, "deflate": 47}  # zlib's window bits: gzip; zlib or gzip by its first bytes
 
 

@@ -38,6 +38,7 @@ _TOKEN_DEADLINE: Final = 6.0
 _TOKEN_LIVES: Final = 55 * 60.0  # of the hour that Google gives it
 _ASSERTION_LIVES: Final = 3600
 _LARGEST: Final = 4096
+_LONGEST_LIFE: Final = 28 * 86_400  # as long as FCM keeps what it cannot deliver
 _QUOTA_WAIT: Final = 60.0
 _UNAUTHORIZED: Final = 401
 _UNANSWERED: Final = frozenset({"connection", "timeout"})
@@ -188,7 +189,7 @@ class FcmProvider:
 
 
 def compose(envelope: PushEnvelope, brand: BrandSettings = DEFAULT_BRAND) -> dict[str, Any]:
-    """Write the message as FCM takes it: what is shown, where a tap leads, and by what a copy replaces it.
+    """Write the message as FCM takes it: what is shown, where a tap leads, by what a copy replaces it, and until when.
 
     Raises:
         InvalidMessageError: a variable breaks its model.
@@ -202,12 +203,18 @@ def compose(envelope: PushEnvelope, brand: BrandSettings = DEFAULT_BRAND) -> dic
         data["link"] = rendered.link
         if rendered.link.startswith("https://"):  # FCM takes no other
             webpush["fcm_options"] = {"link": rendered.link}
+    # By these a copy replaces the first.
+    android: dict[str, Any] = {"notification": {"tag": key}}
+    apns = {"apns-collapse-id": key}
+    if envelope.time_to_live is not None:  # a device that is off gets nothing any more that is of no use
+        seconds = min(envelope.time_to_live, _LONGEST_LIFE)
+        android["ttl"], webpush["headers"]["TTL"] = f"{seconds}s", str(seconds)
+        apns["apns-expiration"] = str(int(clock.time()) + seconds)
     message = {
         "notification": {"title": rendered.title, "body": rendered.body},
         "data": data,
-        # By these a copy replaces the first.
-        "android": {"notification": {"tag": key}},
-        "apns": {"headers": {"apns-collapse-id": key}},
+        "android": android,
+        "apns": {"headers": apns},
         "webpush": webpush,
     }
     if len(msgspec.json.encode(message)) > _LARGEST:

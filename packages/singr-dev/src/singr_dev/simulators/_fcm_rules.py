@@ -11,6 +11,9 @@ _LONGEST_COLLAPSE_ID: Final = 64
 _TOPIC: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
 TOPIC: Final = re.compile(r"[a-zA-Z0-9_.~%-]{1,900}")
 """Names of FCM's own topics."""
+_LONGEST_LIFE: Final = 28 * 86_400
+_DURATION: Final = re.compile(r"[0-9]{1,10}(\.[0-9]{1,9})?s")
+_SECONDS: Final = re.compile(r"[0-9]{1,10}")
 _RESERVED: Final = re.compile(r"from|message_type|collapse_key|google.*|gcm.*")
 # What is known of a message, level by level; a name that leads to None may hold anything of its own.
 _TEXTS_OF_ANDROID: Final = ("title", "body", "icon", "color", "sound", "tag", "click_action", "channel_id", "image")
@@ -97,6 +100,7 @@ def _limits(message: Mapping[str, Any]) -> tuple[tuple[bool, str, str], ...]:
     )
     link = webpush.get("fcm_options", {}).get("link", "https://")
     strings = [*data.values(), *apns.values(), *webpush.get("headers", {}).values()]
+    ttl, web_ttl = message.get("android", {}).get("ttl", "0s"), webpush.get("headers", {}).get("TTL", "0")
     return (
         (not all(isinstance(held, str) for held in strings), "message.data", "Invalid value (TYPE_STRING)"),
         (any(_RESERVED.fullmatch(name) for name in data), "message.data", "Invalid data payload key"),
@@ -106,6 +110,21 @@ def _limits(message: Mapping[str, Any]) -> tuple[tuple[bool, str, str], ...]:
             not _TOPIC.fullmatch(webpush.get("headers", {}).get("Topic", "x")),
             "message.webpush.headers",
             "Invalid Topic header",
+        ),
+        (
+            not _DURATION.fullmatch(ttl) or float(ttl[:-1]) > _LONGEST_LIFE,
+            "message.android.ttl",
+            f"Invalid value at 'message.android.ttl': must be a duration from 0 to {_LONGEST_LIFE} s",
+        ),
+        (
+            not _SECONDS.fullmatch(web_ttl) or int(web_ttl) > _LONGEST_LIFE,
+            "message.webpush.headers",
+            "Invalid TTL header",
+        ),
+        (
+            not _SECONDS.fullmatch(apns.get("apns-expiration", "0")),
+            "message.apns.headers",
+            "Invalid apns-expiration header",
         ),
         (not link.startswith("https://"), "message.webpush.fcm_options.link", "WebPush link must be an HTTPS URL"),
     )

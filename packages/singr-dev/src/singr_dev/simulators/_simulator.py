@@ -166,13 +166,13 @@ class Simulator(ABC):
                 pass
         return JSONResponse(answer.body, answer.status)
 
-    def looked_up(self, body: Any) -> Response:
-        """Answer a question for what was sent, with the fault that was planned for it, if any."""
+    def looked_up(self, body: Any, form: type[JSONResponse] = JSONResponse) -> Response:
+        """Answer a question for what was sent, in a form, with the fault that was planned for it, if any."""
         match self.look_up_faults.take():
             case Fail(status):
                 return JSONResponse(self.fault_body(status), status)
             case _:
-                return JSONResponse(body)
+                return form(body)
 
     def count(self) -> None:
         """Count a send request, whatever becomes of it."""

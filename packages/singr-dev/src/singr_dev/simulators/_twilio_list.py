@@ -1,5 +1,6 @@
 """How Twilio lists messages: by recipient, sender and day, newest first, page by page."""
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC
@@ -9,12 +10,22 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from starlette.responses import JSONResponse
+
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:]{8}Z)?")
 _LARGEST_PAGE: Final = 1000
 _PAGING: Final = frozenset({"PageSize", "Page", "PageToken"})
 _DAYS: Final[Mapping[str, Callable[[str, str], bool]]] = MappingProxyType(
     {"DateSent": eq, "DateSent<": le, "DateSent>": ge}
 )
+
+
+class EscapedResponse(JSONResponse):
+    """JSON in ASCII: every other letter takes six bytes, or twelve."""
+
+    def render(self, content: Any) -> bytes:
+        """Write it."""
+        return json.dumps(content).encode()
 
 
 def page(messages: Iterable[Mapping[str, Any]], query: Mapping[str, str], path: str) -> dict[str, Any]:

@@ -24,13 +24,14 @@ from starlette.routing import Route
 from singr_config.clock import clock
 from singr_dev.simulators._simulator import Answer, Received, Simulator, basic_credentials
 from singr_dev.simulators._sms_segments import segments
-from singr_dev.simulators._twilio_list import page
+from singr_dev.simulators._twilio_list import EscapedResponse, page
 from singr_dev.simulators._twilio_verify import RefusalError, Verifications
 from singr_dev.simulators.callbacks import twilio_callback
 
 __all__ = ["TwilioSimulator", "serve"]
 
 _LONGEST_BODY = 1600
+_LONGEST_LIFE = 36_000
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _SERVICE = re.compile(r"MG[0-9a-f]{32}")
 _CALLBACK = re.compile(r"https?://[^\s/]+(/\S*)?")
@@ -74,6 +75,10 @@ _UNVERIFIED = (
     "The number {to} is unverified. Trial accounts cannot send messages to unverified numbers; verify {to} at "
     "twilio.com/user/account/phone-numbers/verified, or purchase a Twilio number to send messages to unverified numbers"
 )
+
+
+def _lives(period: str) -> bool:
+    return period.isascii() and period.isdigit() and 1 <= int(period) <= _LONGEST_LIFE
 
 
 class TwilioSimulator(Simulator):
@@ -186,7 +191,8 @@ class TwilioSimulator(Simulator):
         if refused := self._unauthorized(request):
             return refused
         try:
-            return self.looked_up(page(list(self.messages.values()), request.query_params, request.url.path))
+            found = page(list(self.messages.values()), request.query_params, request.url.path)
+            return self.looked_up(found, EscapedResponse)
         except ValueError as error:
             return JSONResponse(_error(20001, str(error), 400), 400)
 
@@ -268,6 +274,7 @@ class TwilioSimulator(Simulator):
                 21609,
                 "The 'StatusCallback' URL is not a valid URL.",
             ),
+            (not _lives(fields.get("ValidityPeriod", "1")), 21624, "Invalid validity period value"),
             (not fields.keys() <= _KNOWN, 20001, "Unknown parameter"),
         )
         for wrong, code, text in checks:

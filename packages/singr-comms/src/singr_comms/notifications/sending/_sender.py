@@ -288,7 +288,7 @@ class MessageSender:
         started = time.perf_counter()
         try:
             with client_span(f"send {one.channel}", provider=one.provider.name, attempt=begun.attempt):
-                receipt = await one.provider.send(self._envelope(one, begun))
+                receipt = await one.provider.send(begun.in_time(self._envelope(one, begun)))
         except SendError:
             raise
         except InvalidMessageError as error:

@@ -96,6 +96,13 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
         """Whether an earlier attempt may have sent it, so that no other provider is called."""
         return self.doubted is not None
 
+    def in_time(self, envelope: Any) -> Any:
+        """An envelope that says for how long its message is of use, where those of its channel do."""
+        life = min(self.remaining, self.until_over)
+        if "time_to_live" not in envelope.__struct_fields__ or math.isinf(life):
+            return envelope
+        return msgspec.structs.replace(envelope, time_to_live=max(1, int(life)))
+
 
 class AlreadySent(msgspec.Struct, frozen=True):
     """An earlier attempt sent it."""
