@@ -63,7 +63,7 @@ async def sessions(session: PlatformSession, services: Services, user_id: UUID) 
     Active sessions, most recently used first; at most 200.
     """
     await services.accounts.administration.user(session, user_id)
-    return SessionList(await services.accounts.sessions.list(user_id))
+    return SessionList(await services.accounts.sessions.list_within(session, user_id))
 
 
 @users.route(

@@ -99,8 +99,14 @@ class Sessions:
     async def list(self, user_id: UUID, *, current: UUID | None = None) -> tuple[SessionView, ...]:
         """Return the living sessions of a user, the one used last first; at most 200."""
         async with self._db.platform() as session:
-            rows = (await session.execute(_LIST, {"user_id": user_id, "current": current})).mappings()
-            return tuple(SessionView(**{**row, "methods": tuple(row["methods"])}) for row in rows)
+            return await self.list_within(session, user_id, current=current)
+
+    async def list_within(
+        self, session: PlatformSession, user_id: UUID, *, current: UUID | None = None
+    ) -> tuple[SessionView, ...]:
+        """The same in the caller's transaction, who so waits for no second one."""
+        rows = (await session.execute(_LIST, {"user_id": user_id, "current": current})).mappings()
+        return tuple(SessionView(**{**row, "methods": tuple(row["methods"])}) for row in rows)
 
     async def require_living(self, session: PlatformSession, user_id: UUID, session_id: UUID) -> None:
         """Return where a session of a user has not ended: for what outlives an access token, and ends with the session.
