@@ -238,7 +238,7 @@ async def test_so_many_streams_of_one_inbox_and_no_more(
     http = client(api_url, ada)
     async with following(ada):
         answer = await http.get(f"{PATH}/stream", params=WHOSE)
-        world.problem(answer, 429, "rate-limited")
+        assert "in each process of the API" in world.problem(answer, 429, "rate-limited")["detail"]
         assert answer.headers["retry-after"] == "5"
     async with asyncio.timeout(30):  # a place is free again once the server has noticed
         while (await _status(http)) != 200:  # noqa: ASYNC110 - another process knows

@@ -43,6 +43,7 @@ _RESUMES: Final[dict[str, Any]] = {
         "example": "7",
     }
 }
+# In each process, which knows its own streams alone.
 _MOST_SCREENS: Final = 10
 # Whoever has organizations of their own has an inbox in each.
 _MOST_OF_ONE: Final = 20
@@ -126,8 +127,8 @@ async def stream(request: AnyRequest, services: Services, call: UserCall, query:
 
     The stream ends with the access token that opened it, after at most 15 minutes, and within seconds if your session
     ends or the inbox is no longer yours: reconnect with a token in force and `Last-Event-ID` or `after`, and nothing is
-    missed. A comment every 15 seconds keeps the connection open. 10 streams of one inbox can be open at once, and 20 of
-    one person.
+    missed. A comment every 15 seconds keeps the connection open. In each process of the API, 10 streams of one inbox
+    can be open at once, and 20 of one person.
     """
     async with services.db.platform() as session:
         recipient_id = await inbox_of(session, organization_id=query.organization_id, user_id=call.user_id)
@@ -136,8 +137,8 @@ async def stream(request: AnyRequest, services: Services, call: UserCall, query:
     is_full = screens.watched(recipient_id) >= _MOST_SCREENS or screens.watched_by(call.user_id) >= _MOST_OF_ONE
     if is_full or len(screens) >= _MOST_STREAMS:
         words = (
-            f"{_MOST_SCREENS} streams of one inbox can be open, {_MOST_OF_ONE} of one person, {_MOST_STREAMS:,} in all:"
-            " close one, or try later."
+            f"{_MOST_SCREENS} streams of one inbox can be open in each process of the API, {_MOST_OF_ONE} of one"
+            f" person, {_MOST_STREAMS:,} in all: close one, or try later."
         )
         raise Problem(problems.RATE_LIMITED, words, headers={"retry-after": "5"})
     after = resumed_from(request, query.after)
