@@ -15,8 +15,12 @@ from singr_config.text import ONE_LINE
 
 END = r"(?![\s\S])"  # as $, but a line feed does not pass before it, in Python and ECMAScript alike
 
+PRINTABLE = rf"^[^\x00-\x1f\x7f]+{END}"
+"""Ids and keys that programs make up: no control characters of ASCII."""
 LINE = ONE_LINE
 """What a person writes in one line, in any script: nothing that steers a terminal or turns the line round."""
+VISIBLE_LINE = rf"^(?=[\s\S]*\S){ONE_LINE.removeprefix('^')}"
+"""Likewise, and not only spaces: a name that people are shown."""
 
 Timestamp = Annotated[dt.datetime, Meta(tz=True, examples=["2026-11-22T12:00:00Z"])]
 From = Annotated[Timestamp, Meta(description="Inclusive.")]

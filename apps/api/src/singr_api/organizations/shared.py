@@ -8,15 +8,13 @@ from msgspec.structs import asdict
 
 from singr_api.admission.call import Call
 from singr_api.admission.policy import Access
-from singr_api.http.fields import END
+from singr_api.http.fields import VISIBLE_LINE
 from singr_api.wiring.services import Services
 from singr_auth.accounts import ClientInfo
 from singr_auth.accounts.organizations import ORGANIZATION_PERMISSIONS, Actor, Membership, OrganizationView
 
-# No control characters, line separators or direction marks, which hide or split text; and not only spaces.
-LINE = rf"^(?=[\s\S]*\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+{END}"
-Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=LINE, examples=["Blue Note"])]
-RoleName = Annotated[str, Meta(min_length=1, max_length=50, pattern=LINE, examples=["customer_staff"])]
+Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=VISIBLE_LINE, examples=["Blue Note"])]
+RoleName = Annotated[str, Meta(min_length=1, max_length=50, pattern=VISIBLE_LINE, examples=["customer_staff"])]
 if TYPE_CHECKING:
     Permission: TypeAlias = str
 else:

@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from singr_api.admission.call import Call, named_by, organization_of
 from singr_api.http.codes import RuleError
-from singr_api.http.fields import END, LINE
+from singr_api.http.fields import END, LINE, PRINTABLE
 from singr_api.http.problems import NOT_ALLOWED, FieldError, Location, Problem, invalid
 from singr_auth import Principal
 from singr_config.clock import clock
@@ -54,7 +54,7 @@ ErrorCode = Annotated[
     Meta(
         min_length=1,
         max_length=100,
-        pattern=rf"^[^\x00-\x1f\x7f]+{END}",
+        pattern=PRINTABLE,
         description="Code of the last error.",
         examples=["provider_unavailable"],
     ),

@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from singr_api.http.fields import END, Cursor, From, Limit, OrganizationId, Timestamp, Until, check_order
+from singr_api.http.fields import END, PRINTABLE, Cursor, From, Limit, OrganizationId, Timestamp, Until, check_order
 from singr_api.http.pages import SearchedPageOf
 from singr_comms.notifications import Delivery, Resolution
 from singr_config.constants import PAGINATION
@@ -105,7 +105,7 @@ class ExplainQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             Meta(
                 min_length=1,
                 max_length=128,
-                pattern=rf"^[^\x00-\x1f\x7f]+{END}",
+                pattern=PRINTABLE,
                 description="The organization's own id of the person (`external_id`).",
                 examples=["u-17"],
             ),

@@ -6,12 +6,11 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from singr_api.http.fields import END, Cursor, Limit
+from singr_api.http.fields import END, PRINTABLE, Cursor, Limit
 from singr_api.http.pages import SearchedPageOf
 from singr_config.constants import PAGINATION
 from singr_db.operation_log import OperationView
 
-_PRINTABLE = rf"^[^\x00-\x1f\x7f]+{END}"
 _Kind = Annotated[
     str,
     Meta(
@@ -33,9 +32,9 @@ class OperationQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """
 
     organization_id: UUID | None = None
-    actor: Annotated[str, Meta(min_length=1, max_length=200, pattern=_PRINTABLE)] | None = None
+    actor: Annotated[str, Meta(min_length=1, max_length=200, pattern=PRINTABLE)] | None = None
     kind: _Kind | None = None
-    target: Annotated[str, Meta(min_length=1, max_length=200, pattern=_PRINTABLE)] | None = None
+    target: Annotated[str, Meta(min_length=1, max_length=200, pattern=PRINTABLE)] | None = None
     limit: Limit = PAGINATION.default
     cursor: Cursor | None = None
 

@@ -12,10 +12,8 @@ from singr_api.http.fields import Cursor, Limit, OrganizationId, Timestamp
 from singr_api.http.pages import PageOf
 from singr_api.organizations.shared import Name, Permission
 from singr_auth.accounts import CredentialSummary, NewCredential
-from singr_auth.accounts.organizations import Holder, held_by
+from singr_auth.accounts.organizations import DEFAULT_OVERLAP_SECONDS, LONGEST_OVERLAP_SECONDS, Holder, held_by
 from singr_config.constants import PAGINATION
-
-LONGEST_OVERLAP_SECONDS = 7 * 86_400
 
 
 class CreateCredential(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,7 +36,7 @@ class CreateCredential(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class RotateCredential(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long the old credential is still accepted."""
 
-    overlap_seconds: Annotated[int, Meta(ge=0, le=LONGEST_OVERLAP_SECONDS)] = 86_400
+    overlap_seconds: Annotated[int, Meta(ge=0, le=LONGEST_OVERLAP_SECONDS)] = DEFAULT_OVERLAP_SECONDS
 
 
 class CredentialQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

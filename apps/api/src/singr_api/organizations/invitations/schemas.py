@@ -6,9 +6,9 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from singr_api.http.fields import EmailAddress, FirstPassword
+from singr_api.http.fields import VISIBLE_LINE, EmailAddress, FirstPassword
 from singr_api.http.pages import PageOf
-from singr_api.organizations.shared import LINE, MyOrganization, RoleName
+from singr_api.organizations.shared import MyOrganization, RoleName
 from singr_auth.accounts.organizations import InvitationView, OwnInvitation
 
 Token = Annotated[
@@ -33,7 +33,7 @@ class RegisterByInvitation(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     """A new account for the invited address."""
 
     token: Token
-    name: Annotated[str, Meta(min_length=1, max_length=100, pattern=LINE, examples=["Jane Doe"])]
+    name: Annotated[str, Meta(min_length=1, max_length=100, pattern=VISIBLE_LINE, examples=["Jane Doe"])]
     password: FirstPassword
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from singr_api.http.fields import END, OrganizationId
+from singr_api.http.fields import PRINTABLE, OrganizationId
 from singr_api.people.shared import ChangePreferences
 from singr_db.operation_log import LONGEST_REASON, REASON_PATTERN
 
@@ -18,7 +18,7 @@ class PreferencesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         Meta(
             min_length=1,
             max_length=128,
-            pattern=rf"^[^\x00-\x1f\x7f]+{END}",
+            pattern=PRINTABLE,
             description="The organization's own id of the person (`external_id`).",
             examples=["u-17"],
         ),

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from singr_api.http.codes import RuleError
-from singr_api.http.fields import END, Cursor, From, Limit, OrganizationId, Timestamp, Until, check_order
+from singr_api.http.fields import PRINTABLE, Cursor, From, Limit, OrganizationId, Timestamp, Until, check_order
 from singr_api.http.pages import PageOf, SearchedPageOf
 from singr_api.work.shared import (
     LONGEST_DELAY_SECONDS,
@@ -21,8 +21,6 @@ from singr_api.work.shared import (
 )
 from singr_config.constants import PAGINATION
 from singr_jobs import LONGEST_HOLD, LONGEST_KEY, JobStatus, JobView, LogLine, Queue
-
-_PRINTABLE = rf"^[^\x00-\x1f\x7f]+{END}"
 
 
 class DebounceJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -71,13 +69,13 @@ class CreateJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     delay: Annotated[float, Meta(ge=0, le=LONGEST_DELAY_SECONDS, description="Seconds from now.")] | None = None
     attempts: Attempts | None = None
     timeout: Timeout | None = None
-    unique_key: Annotated[str, Meta(max_length=LONGEST_KEY, pattern=_PRINTABLE, description="One line.")] | None = None
+    unique_key: Annotated[str, Meta(max_length=LONGEST_KEY, pattern=PRINTABLE, description="One line.")] | None = None
     unique_for: Annotated[float, Meta(gt=0, le=LONGEST_HOLD, description="Seconds.")] | None = None
     replace: bool = False
     debounce: DebounceJob | None = None
-    concurrency_key: (
-        Annotated[str, Meta(max_length=LONGEST_KEY, pattern=_PRINTABLE, description="One line.")] | None
-    ) = None
+    concurrency_key: Annotated[str, Meta(max_length=LONGEST_KEY, pattern=PRINTABLE, description="One line.")] | None = (
+        None
+    )
     reference: Reference | None = None
     labels: Labels = []
 

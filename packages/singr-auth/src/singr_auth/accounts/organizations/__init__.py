@@ -9,7 +9,13 @@ from singr_auth.accounts.credentials._rows import Kind as CredentialKind
 from singr_auth.accounts.organizations._actor import ORGANIZATION_PERMISSIONS, Actor
 from singr_auth.accounts.organizations._audit import OrganizationEvent, organization_events
 from singr_auth.accounts.organizations._consequences import Consequences
-from singr_auth.accounts.organizations._credentials import Holder, OrganizationCredentials, held_by
+from singr_auth.accounts.organizations._credentials import (
+    DEFAULT_OVERLAP_SECONDS,
+    LONGEST_OVERLAP_SECONDS,
+    Holder,
+    OrganizationCredentials,
+    held_by,
+)
 from singr_auth.accounts.organizations._invitations import InvitationPreview, Invitations, InvitationView
 from singr_auth.accounts.organizations._joining import InvitedRegistration, Joined
 from singr_auth.accounts.organizations._limits import INVITATIONS_A_DAY, InvitationLimits
@@ -20,7 +26,9 @@ from singr_auth.accounts.organizations._permissions import Permissions
 from singr_auth.accounts.organizations._roles import RoleChange, Roles, RoleView
 
 __all__ = [
+    "DEFAULT_OVERLAP_SECONDS",
     "INVITATIONS_A_DAY",
+    "LONGEST_OVERLAP_SECONDS",
     "ORGANIZATION_PERMISSIONS",
     "Actor",
     "Consequences",
