@@ -25,7 +25,16 @@ from singr_auth.accounts import KNOWN_DEVICE_SECONDS, Accounts, AccountSettings,
 from singr_auth.accounts.organizations import OrganizationCredentials
 from singr_comms import Links, SiteUrls, phone_verifier
 from singr_comms.inbound import Doors
-from singr_comms.notifications import Brands, Deliveries, Explainer, MessageIntake, WebhookIntake, explainer, webhooks
+from singr_comms.notifications import (
+    Brands,
+    Deliveries,
+    Explainer,
+    MessageIntake,
+    SendEmail,
+    WebhookIntake,
+    explainer,
+    webhooks,
+)
 from singr_comms.people.inbox import InboxNews, LiveInboxes
 from singr_config import Settings
 from singr_config.constants import RATE_LIMITS
@@ -56,7 +65,8 @@ class Services:
         self._probe_redis = redis_client(settings.redis)
         self._waker = Waker(parts.carrier())
         self._waker.attach(self.db.session_info)
-        self._intakes = intakes = request_intakes(settings, sealer)
+        intakes = request_intakes(settings, sealer)
+        self.message_intake: MessageIntake = intakes[SendEmail]  # the one of all channels
         self._ingestion = Ingestion(self.db.psycopg, self._waker, intakes=intakes)
         self.flow_requests = FlowRequests(intakes, most_open=settings.limits.open_flows)
         self.export_limits = settings.limits
@@ -127,11 +137,6 @@ class Services:
     def allow_test(self) -> bool:
         """Whether addresses are taken that are kept for tests."""
         return not self._settings.app.env.is_production
-
-    @property
-    def message_intake(self) -> MessageIntake:
-        """Says what organizations may have sent."""
-        return next(iter(self._intakes.values()))
 
     @property
     def sealer(self) -> Sealer:
