@@ -138,6 +138,19 @@ async def test_what_waits_for_room_waits_until_the_next_hour(bench: Any, noon: V
     assert 3500 < (await desk.held(message_id, last=True)).after <= 3602
 
 
+async def test_nothing_waits_for_room_longer_than_it_is_wanted(bench: Any, noon: VirtualClock) -> None:
+    bench.limits = LimitSettings(email_per_hour=1)
+    desk, message_id = Desk(bench), await bench.queue(SONG)
+    ends = noon.now() + timedelta(minutes=61)
+    await desk.sql("UPDATE messages SET expires_at = :ends WHERE id = :id", ends=ends, id=message_id)
+    bench.email.fail_next(FULL)
+    await desk.held(message_id, last=True)
+    noon.advance(hours=1)
+    await desk.send(await bench.queue(SONG))
+    held = await desk.held(message_id, last=True)
+    assert (held.code, held.after <= 60) == ("recipient_limit", True)
+
+
 # --- whoever has it tried at once ------------------------------------------------------------------------------------
 
 

@@ -220,7 +220,7 @@ class Ledger:
             if remaining <= 0:
                 return await expire(session, message_id, row, reason)
             await session.execute(sql.HELD, {"id": message_id})
-            return remaining if row.in_doubt or row.until_over is None else min(remaining, row.until_over)
+            return remaining if row.in_doubt else min(remaining, row.until_over)
 
     async def _begin(
         self,
@@ -336,7 +336,7 @@ class Ledger:
             day = last is None or last.day_is_over
             held = await self._quotas.count(session, message_id, row, address, day=day)
             if held is not None:
-                await self._quotas.wait_again(session, held, remaining)
+                await self._quotas.wait_again(session, held, min(remaining, row.until_over))
         return None if held is None else Refused(*held)
 
     async def _looked_at(
@@ -346,7 +346,7 @@ class Ledger:
             return await look.stops(session, row, self._suppressions.prints(row, address))
         except BidesItsTime as asleep:
             in_doubt = last is not None and last.attempt is not None
-            if in_doubt or row.until_over is None or asleep.after < row.until_over:
+            if in_doubt or asleep.after < row.until_over:
                 raise
             return QUIETLY_OVER
 
@@ -367,7 +367,7 @@ def _begun(
         **_as_stored(message_id, row),
         attempt=attempt,
         remaining=remaining,
-        until_over=math.inf if row.until_over is None else row.until_over,
+        until_over=row.until_over,
         put_off=put_off,
         doubted=doubted,
     )

@@ -13,7 +13,7 @@ SELECT channel, kind, status, attempts, user_id, recipient_id, locale, recipient
        extract(epoch FROM clock_timestamp() - held_since)::float8 AS held,
        (SELECT wrapped FROM data_keys WHERE data_keys.id = key_id) AS key_wrapped,
        coalesce(expires_at <= clock_timestamp(), false) AS is_over,
-       extract(epoch FROM expires_at - clock_timestamp())::float8 AS until_over,
+       coalesce(extract(epoch FROM expires_at - clock_timestamp())::float8, 'infinity') AS until_over,
        EXISTS (SELECT FROM notifications AS n WHERE n.id = notification_id AND n.paused_at IS NOT NULL) AS is_paused,
        EXISTS (SELECT FROM notifications AS n WHERE n.id = notification_id AND n.priority = 0) AS is_pressing
   FROM messages WHERE id = :id FOR UPDATE
@@ -119,7 +119,7 @@ SELECT status, kind, channel, content_sealed,
        coalesce(expires_at <= clock_timestamp(), false) AS is_over,
        extract(epoch FROM clock_timestamp() - created_at)::float8 AS age,
        extract(epoch FROM clock_timestamp() - held_since)::float8 AS held,
-       extract(epoch FROM expires_at - clock_timestamp())::float8 AS until_over
+       coalesce(extract(epoch FROM expires_at - clock_timestamp())::float8, 'infinity') AS until_over
   FROM messages WHERE id = :id AND channel = :channel FOR UPDATE
 """,
     roles=("tenant",),

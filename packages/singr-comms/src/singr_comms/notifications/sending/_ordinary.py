@@ -32,7 +32,7 @@ _READ: Final = sql(f"""
 SELECT channel, kind, status, user_id, recipient_id, locale, recipient_sealed, recipient_hash, content_sealed,
        extract(epoch FROM clock_timestamp() - created_at)::float8 AS age,
        extract(epoch FROM clock_timestamp() - held_since)::float8 AS held,
-       extract(epoch FROM expires_at - clock_timestamp())::float8 AS until_over,
+       coalesce(extract(epoch FROM expires_at - clock_timestamp())::float8, 'infinity') AS until_over,
        (SELECT wrapped FROM data_keys WHERE data_keys.id = key_id) AS key_wrapped
   FROM messages
  WHERE id = %(id)s AND organization_id = %(organization_id)s AND channel = %(channel)s

@@ -158,7 +158,7 @@ class Quotas:
         Args:
             session: of the transaction that would begin its attempt.
             over: what `count` says.
-            remaining: seconds for which it is of use; no wait is longer.
+            remaining: seconds for which it is of use, and wanted; no wait is longer.
 
         Raises:
             RetryLater: it waits; whatever the session counted is undone with it.
