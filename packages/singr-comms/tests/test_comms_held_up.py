@@ -91,3 +91,19 @@ async def test_time_for_which_its_notification_is_paused_is_not_a_messages_time(
     await crowd.run(f"{_PAUSE} NULL")
     await send()
     assert len(bench.sms.sent) == 1
+
+
+async def test_what_is_tried_again_while_its_provider_refuses_us_waits_for_a_day_from_then(
+    clock: VirtualClock, desk: Desk
+) -> None:
+    message_id = await ended_after_a_day(clock, desk)
+    desk.bench.email.fail_next(REFUSED)
+    await desk.held(await desk.bench.queue(SONG))
+    for hours in (0, 12):
+        clock.advance(hours=hours)
+        await desk.held(message_id)
+        row = await desk.bench.row(message_id)
+        assert (row.status, row.error) == ("queued", None)
+    clock.advance(hours=12)
+    with pytest.raises(PermanentError, match="expired"):
+        await desk.send(message_id)

@@ -37,6 +37,7 @@ from singr_db import Database, TenantSession
 from singr_jobs import RetryLater
 
 _OPEN: Final = frozenset({"queued", "dispatched", "unknown"})
+_HELD: Final = _OPEN | {"failed"}
 _GIVEN_UP: Final = frozenset({Step.SEND, Step.SETTLE, Step.LOOK_UP, Step.FLAG})
 _BY_ITS_TYPE: Final = _GIVEN_UP - {Step.SEND}
 _LOST_ERROR: Final = {"code": "lost", "message": "the process that was sending it ended before an outcome was recorded"}
@@ -212,7 +213,7 @@ class Ledger:
         """
         async with self._db.tenant(organization_id) as session:
             row = (await session.execute(sql.WAITING, {"id": message_id, "channel": channel})).one_or_none()
-            if row is None or row.status not in _OPEN:
+            if row is None or row.status not in _HELD:
                 return math.inf  # the next try finds out what became of it
             if row.is_over and not row.in_doubt:
                 return await over(session, message_id, row, reason)

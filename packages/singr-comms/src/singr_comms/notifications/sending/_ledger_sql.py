@@ -124,8 +124,14 @@ SELECT status, kind, channel, content_sealed,
 """,
     roles=("tenant",),
 )
+# What had failed, and is tried again, has its time anew.
 HELD: Final = sql_text(
-    "UPDATE messages SET held_since = clock_timestamp() WHERE id = :id AND held_since IS NULL", roles=("tenant",)
+    """
+UPDATE messages SET held_since = clock_timestamp(), error = CASE WHEN status = 'failed' THEN NULL ELSE error END,
+       status = CASE WHEN status = 'failed' THEN 'queued' ELSE status END
+ WHERE id = :id AND (held_since IS NULL OR status = 'failed')
+""",
+    roles=("tenant",),
 )
 # What waits for its reader, its author or room is held up by nothing.
 NOT_HELD: Final = sql_text(
