@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import httpx
 from api_callers import ORGANIZATION, OTHER, SCOPES
+from api_promises import undocumented
 from sqlalchemy import text
 
 from singr_api.http.codes import FIELD_CODES
@@ -79,12 +80,17 @@ class World:
 
     @staticmethod
     def problem(answer: httpx.Response, status: int, slug: str) -> dict[str, Any]:
-        """The answer's problem document, of this kind; with everything that each must have, and nothing internal."""
+        """The answer's problem document, of this kind; with everything that each must have, and nothing internal.
+
+        Its route documents that it may answer so.
+        """
         kind = answer.headers.get("content-type")
         said = f"answered {answer.status_code}, not {status}: {answer.text}"
         assert (answer.status_code, kind) == (status, "application/problem+json"), said
         document: dict[str, Any] = answer.json()
         assert document["type"] == f"https://singrkaraoke.com/problems/{slug}", answer.text
+        lacking = undocumented(answer, slug)
+        assert not lacking, lacking
         assert document["status"] == status
         assert document["title"]
         assert document["detail"]

@@ -5,21 +5,14 @@ from typing import Any
 import httpx
 import pytest
 from api_identity import post
-from api_promises import undocumented
 from api_visitor import Visitors
 from sqlalchemy import text
 
 from singr_api.operations.documentation.document import openapi_document
+from singr_api.wiring.routes import policy_table
 from singr_db import Database
 
 PATHS: dict[str, Any] = openapi_document()["paths"]
-
-
-def refused(world: Any, answer: httpx.Response, status: int, slug: str) -> None:
-    """The route refused so, and documents that it may."""
-    world.problem(answer, status, slug)
-    lacking = undocumented(answer, slug)
-    assert not lacking, lacking
 
 
 async def test_last_factor_beside_a_short_password_stays_and_the_document_says_so(
@@ -30,10 +23,10 @@ async def test_last_factor_beside_a_short_password_stays_and_the_document_says_s
     async with db.platform() as session:
         statement = "UPDATE users SET password_needs_second_factor = true WHERE id = :id"
         await session.execute(text(statement), {"id": one.person.user_id})
-    refused(world, await one.http.delete("/v1/me/second-factors/totp"), 409, "conflict")
+    world.problem(await one.http.delete("/v1/me/second-factors/totp"), 409, "conflict")
     assert (await one.http.post("/v1/me/second-factors/email")).status_code == 201
     assert (await one.http.delete("/v1/me/second-factors/totp")).status_code == 204
-    refused(world, await one.http.delete("/v1/me/second-factors/email"), 409, "conflict")
+    world.problem(await one.http.delete("/v1/me/second-factors/email"), 409, "conflict")
 
 
 async def test_administrators_reset_nothing_of_their_own_and_the_document_says_so(
@@ -41,7 +34,7 @@ async def test_administrators_reset_nothing_of_their_own_and_the_document_says_s
 ) -> None:
     admin = await someone(platform="admin")
     path = f"/v1/users/{admin.user_id}/reset-second-factors"
-    refused(world, await client(api_url, admin).post(path, headers=world.key()), 403, "not-allowed")
+    world.problem(await client(api_url, admin).post(path, headers=world.key()), 403, "not-allowed")
 
 
 def test_verifying_an_address_documents_no_conflict_since_nothing_conflicts() -> None:
@@ -90,3 +83,17 @@ async def test_number_that_an_account_may_have_is_one_that_links_go_to(
         assert (await one.http.put("/v1/me/phone", json={"phone": number})).status_code == 202
         for path in ("/v1/auth/magic-link", "/v1/auth/password/forgot"):
             assert (await post(api, path, phone=number)).status_code == 202
+
+
+def test_routes_that_take_no_query_document_that_they_refuse_one() -> None:
+    silent = [
+        policy
+        for policy in policy_table().policies
+        if not policy.any_query and "422" not in PATHS[policy.path][policy.method.lower()]["responses"]
+    ]
+    assert silent == []
+
+
+def test_reading_what_lies_in_a_store_documents_that_it_may_be_away() -> None:
+    for path in ("/v1/branding/logos/{logo_id}", "/v1/unsubscribe/{token}", "/preferences/{token}"):
+        assert "503" in PATHS[path]["get"]["responses"], path

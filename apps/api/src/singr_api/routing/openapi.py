@@ -276,7 +276,7 @@ def _problems_of(operation: Operation, policy: Policy) -> list[Kind]:
         kinds.append(problems.NOT_ACCEPTABLE)
     if policy.limit is not Limit.NONE:
         kinds.append(problems.RATE_LIMITED)
-    if operation.query is not None:
+    if operation.query is not None or not policy.any_query:  # what takes none refuses any
         kinds.append(problems.INVALID)
     if "{" in operation.path:
         kinds.append(problems.NOT_FOUND)

@@ -10,7 +10,7 @@ from litestar import Response
 from singr_api.admission.browser import AnyRequest
 from singr_api.admission.call import AnonymousCall
 from singr_api.admission.policy import Limit
-from singr_api.http.problems import INVALID, NOT_FOUND, FieldError, invalid
+from singr_api.http.problems import INVALID, NOT_FOUND, UNAVAILABLE, FieldError, invalid
 from singr_api.routing.route import Section
 from singr_api.wiring.reader_pages import BY_TOKEN, PAGE, reader_page
 from singr_api.wiring.reader_words import Words, words_for
@@ -40,7 +40,7 @@ _DONE: Final = """<h1>{unsubscribed}</h1>
 _MOST_FIELDS: Final = 20
 _MOST_BYTES: Final = 4096
 
-pages = Section("Pages", problems=(NOT_FOUND,))
+pages = Section("Pages", problems=(NOT_FOUND, UNAVAILABLE))
 
 
 @pages.route("GET /v1/unsubscribe/{token}", "unsubscribePage", PAGE, **BY_TOKEN)

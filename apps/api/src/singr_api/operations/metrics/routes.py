@@ -5,6 +5,7 @@ from typing import Any, Final
 from litestar import Response
 
 from singr_api.admission.policy import Access, Limit
+from singr_api.http.problems import NOT_FOUND
 from singr_api.operations.metrics.schemas import IdempotencyState, MetricsDocument
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer, Section
@@ -25,11 +26,17 @@ _SOME: Final[dict[str, Any]] = {
 }
 
 
-@metrics.route("GET /metrics", "metrics", Answer("The Prometheus text format.", media="text/plain"), limit=Limit.NONE)
+@metrics.route(
+    "GET /metrics",
+    "metrics",
+    Answer("The Prometheus text format.", media="text/plain"),
+    limit=Limit.NONE,
+    problems=(NOT_FOUND,),
+)
 async def prometheus(services: Services) -> Response[bytes]:
     """Metrics for Prometheus.
 
-    If METRICS_HOST or METRICS_PORT is set, they are served there instead.
+    If METRICS_HOST or METRICS_PORT is set, they are served there instead, and not here (404).
     """
     body, content_type = await services.metrics_text()
     return Response(body, media_type=content_type.removesuffix("; charset=utf-8"))  # Litestar adds it to all text

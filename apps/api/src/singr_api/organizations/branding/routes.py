@@ -162,7 +162,10 @@ async def remove(session: TenantSession) -> None:
 
 
 @pictures.route(
-    "GET /v1/branding/logos/{logo_id}", "readLogo", Answer("The picture.", media="image/*"), problems=(NOT_FOUND,)
+    "GET /v1/branding/logos/{logo_id}",
+    "readLogo",
+    Answer("The picture.", media="image/*"),
+    problems=(NOT_FOUND, UNAVAILABLE),
 )
 async def show_logo(services: Services, logo_id: UUID) -> Response[bytes]:
     """Get a logo, as shown in mails."""

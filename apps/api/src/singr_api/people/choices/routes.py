@@ -10,7 +10,7 @@ from litestar import Response
 
 from singr_api.admission.browser import AnyRequest
 from singr_api.admission.call import AnonymousCall
-from singr_api.http.problems import INVALID, NOT_FOUND, FieldError, invalid, refused
+from singr_api.http.problems import INVALID, NOT_FOUND, UNAVAILABLE, FieldError, invalid, refused
 from singr_api.people.shared import reading_as_member
 from singr_api.routing.route import Section
 from singr_api.wiring.reader_pages import BY_TOKEN, PAGE, reader_page
@@ -64,7 +64,7 @@ _WORDS: Final = (
     *("ended", "ended_more", "elsewhere", "elsewhere_more", "nothing"),
 )
 
-pages = Section("Pages", problems=(NOT_FOUND,))
+pages = Section("Pages", problems=(NOT_FOUND, UNAVAILABLE))
 
 
 @pages.route("GET /preferences/{token}", "choicesPage", PAGE, **BY_TOKEN)

@@ -67,7 +67,7 @@ _LOCATION: Final = {"Location": "Where to read the job."}
     ),
     takes=union_of(requests_of(all_jobs(), CreateJob, "Create")),
     body_examples={"email": EMAIL, "sms": SMS, "later": LATER, "digest": DIGEST},
-    problems=(JOB_EXISTS, JOB_GONE, NAME_IN_USE),
+    problems=(JOB_EXISTS, JOB_GONE, NAME_IN_USE, NOT_ALLOWED),
     scope="jobs:write",
     idempotent=True,
     ingestion=True,
