@@ -79,6 +79,19 @@ async def test_device_named_beside_a_passkey_stays_known(visitor: Visitors, clie
         named = {"device_token": answer.json().get("device_token", "")}
 
 
+async def test_device_named_beside_a_new_password_stays_known(visitor: Visitors, client: Any, api_url: str) -> None:
+    one, caller = await visitor(), client(api_url)
+    body = {"email": one.person.email, "password": PASSWORD.reveal()}
+    first = (await caller.post("/v1/auth/sign-in", json=body)).json()
+    named, bearer = {"device_token": first["device_token"]}, {"authorization": f"Bearer {first['access_token']}"}
+    new = "another long road to the microphone"
+    change = {"current_password": PASSWORD.reveal(), "new_password": new} | named
+    answer = await caller.post("/v1/auth/password/change", json=change, headers=bearer)
+    assert answer.status_code == 200, answer.text
+    again = await caller.post("/v1/auth/sign-in", json=body | {"password": new} | named)
+    assert (again.json()["status"], "device_token" in again.json()) == ("signed_in", False)
+
+
 def test_every_body_that_ends_a_sign_in_may_name_the_device() -> None:
     bodies = {
         operation["operationId"]: _properties(operation["requestBody"]["content"]["application/json"]["schema"])

@@ -7,7 +7,7 @@ from singr_api.admission.policy import Access
 from singr_api.http import problems
 from singr_api.http.problems import FieldError, invalid, password_refused
 from singr_api.identity.passwords.schemas import ChangePassword, PasswordSet, Reset
-from singr_api.identity.shared import ACCEPTED, MAILS, PASSWORD_TRIES, Accepted, EmailOrPhone
+from singr_api.identity.shared import ACCEPTED, MAILS, PASSWORD_TRIES, Accepted, EmailOrPhone, from_device
 from singr_api.routing.operations import Example
 from singr_api.routing.route import Answer, Section
 from singr_api.wiring.services import Services
@@ -86,8 +86,8 @@ async def reset(services: Services, client: ClientInfo, body: Reset) -> Password
 async def change(services: Services, call: UserCall, client: ClientInfo, body: ChangePassword) -> PasswordSet:
     """Change the password.
 
-    This session stays; all others end, and every device needs the second factor again. If a second factor is on, this
-    session must have proved it.
+    This session stays; all others end, and every device needs the second factor again. The device that the request
+    names stays known, and no other. If a second factor is on, this session must have proved it.
     """
     try:
         await services.accounts.recovery.change(
@@ -95,7 +95,7 @@ async def change(services: Services, call: UserCall, client: ClientInfo, body: C
             call.session_id,
             current=Secret(body.current_password),
             new=Secret(body.new_password),
-            client=client,
+            client=from_device(client, body.device_token),
         )
     except InvalidCredentialsError:
         raise password_refused("current_password") from None

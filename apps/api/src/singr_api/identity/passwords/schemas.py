@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from singr_api.http.fields import GivenPassword, NewPassword, OneTimeToken
+from singr_api.identity.shared import DeviceToken
 
 
 class Reset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -19,6 +20,7 @@ class ChangePassword(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     current_password: GivenPassword
     new_password: NewPassword
+    device_token: DeviceToken | None = None
 
 
 class PasswordSet(msgspec.Struct, frozen=True):

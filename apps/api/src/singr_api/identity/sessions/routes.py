@@ -133,8 +133,9 @@ async def sign_out_everywhere(
 ) -> schemas.SignedOutEverywhere:
     """End all your sessions.
 
-    Every device needs the second factor again. Keeping this session requires that it has proved the second factor, if
-    one is on; ending all of them requires nothing.
+    Every device needs the second factor again, and none stays known but, with `keep`, the one that the request names by
+    `x-singr-device` or its cookie. Keeping this session requires that it has proved the second factor, if one is on;
+    ending all of them requires nothing.
     """
     keep = call.session_id if query.keep == "current" else None
     ended = await services.accounts.sessions.sign_out_everywhere(call.user_id, client, keep=keep)
