@@ -56,6 +56,7 @@ const senders = {
         data: { kind: 'plain' },
         android: { notification: { tag } },
         apns: { headers: { 'apns-collapse-id': tag } },
+        webpush: { notification: { tag } },
       };
       const url = `${FIREBASE_BASE_URL}/v1/projects/${FIREBASE_PROJECT_ID}/messages:send`;
       return post(url, headers, JSON.stringify({ message }));

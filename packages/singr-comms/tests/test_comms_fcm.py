@@ -28,6 +28,7 @@ from singr_comms.rendering._templates import place
 from singr_config import Secret
 from singr_dev.clock import VirtualClock
 from singr_dev.simulators import FcmSimulator
+from singr_dev.simulators.fcm import Platform
 
 Make = Callable[..., Any]
 TOKEN = "device-token:0123456789"
@@ -69,10 +70,28 @@ async def test_what_is_sent_is_shown_on_every_platform_and_replaced_by_its_copy(
         "data": {"kind": "plain", "message_id": "0192ab", "link": link},
         "android": {"notification": {"tag": "0192ab"}},
         "apns": {"headers": {"apns-collapse-id": "0192ab"}},
-        "webpush": {"headers": {"Topic": "0192ab"}, "fcm_options": {"link": link}},
+        "webpush": {
+            "headers": {"Topic": "0192ab"},
+            "notification": {"tag": "0192ab"},
+            "fcm_options": {"link": link},
+        },
     }
     await provider.send(plain_push("0192ab", link=link))
+    platforms: tuple[Platform, ...] = ("android", "ios", "web")
+    assert [len(simulator.on_device(TOKEN, platform)) for platform in platforms] == [1, 1, 1]
     assert len(simulator.on_device(TOKEN)) == 1
+
+
+async def test_copy_without_the_tag_that_a_platform_goes_by_is_shown_beside_the_first(
+    simulator: FcmSimulator, provider: FcmProvider, plain_push: Make
+) -> None:
+    await provider.send(plain_push("0192ab"))
+    await provider.send(plain_push("0192ab"))
+    for received in simulator.received:
+        del received.message["webpush"]["notification"]
+    assert len(simulator.on_device(TOKEN, "android")) == 1
+    assert len(simulator.on_device(TOKEN, "web")) == 2, "a topic replaces what waits, and nothing that is shown"
+    assert len(simulator.on_device(TOKEN)) == 2, "a device of any kind is meant"
 
 
 async def test_key_that_is_no_topic_of_web_push_becomes_one(
@@ -117,6 +136,19 @@ async def test_push_that_is_too_large_never_leaves(
         await provider.send(PushEnvelope(to=TOKEN, message=message, idempotency_token="t"))
     assert caught.value.code == "too_large"
     assert not simulator.requests
+
+
+async def test_push_that_fills_its_room_fits_with_the_longest_key(
+    simulator: FcmSimulator, provider: FcmProvider, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("push.title.txt", "push.txt"):
+        (tmp_path / name).write_text("{{ text }}")
+    kind = MessageType(tmp_path, when_unknown="repeat", push=Ballad, examples=(lambda name: Ballad(text=name),))
+    place(Ballad, kind.folder)
+    monkeypatch.setattr("singr_comms.providers.fcm.check_push", lambda envelope: envelope)
+    message = Ballad(text="x" * 4_000, link="https://e.example/" + "x" * 494)
+    await provider.send(PushEnvelope(to=TOKEN, message=message, idempotency_token="t" * 64, time_to_live=4_000_000))
+    assert simulator.on_device(TOKEN)[0]["notification"]["body"].endswith("…")
 
 
 # --- access tokens ---------------------------------------------------------------------------------------------------

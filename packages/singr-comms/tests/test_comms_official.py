@@ -191,7 +191,9 @@ async def test_firebase_is_sent_what_its_library_sends(
             android=messaging.AndroidConfig(notification=messaging.AndroidNotification(tag="0192ab")),
             apns=messaging.APNSConfig(headers={"apns-collapse-id": "0192ab"}),
             webpush=messaging.WebpushConfig(
-                headers={"Topic": "0192ab"}, fcm_options=messaging.WebpushFCMOptions(link=link)
+                headers={"Topic": "0192ab"},
+                notification=messaging.WebpushNotification(tag="0192ab"),
+                fcm_options=messaging.WebpushFCMOptions(link=link),
             ),
         )
 

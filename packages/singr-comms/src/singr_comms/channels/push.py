@@ -18,7 +18,7 @@ from singr_config import BrandSettings
 _SHOWN: Final = 4
 _LARGEST: Final = 4096
 # Bytes of what goes along: the message's kind and id, and by what a copy replaces it.
-_AROUND_IT: Final = 512
+_AROUND_IT: Final = 640
 _ROOM: Final = _LARGEST - _AROUND_IT
 _SURELY_FITS: Final = 1024
 _CUT: Final = "…"

@@ -198,7 +198,8 @@ def compose(envelope: PushEnvelope, brand: BrandSettings = DEFAULT_BRAND) -> dic
     rendered = render_push(envelope.message, envelope.brand or brand, envelope.locale)
     key = envelope.idempotency_token
     data = {"kind": kind_of(envelope.message), "message_id": key}
-    webpush: dict[str, Any] = {"headers": {"Topic": _topic(key)}}
+    # A topic replaces what still waits at the push service, a tag what is shown; title and text stay those of all.
+    webpush: dict[str, Any] = {"headers": {"Topic": _topic(key)}, "notification": {"tag": key}}
     if rendered.link is not None:
         data["link"] = rendered.link
         if rendered.link.startswith("https://"):  # FCM takes no other

@@ -4,8 +4,20 @@ import json
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Literal
 
+Platform = Literal["android", "ios", "web"]
+# A browser goes by the tag (https://developer.mozilla.org/docs/Web/API/Notification/tag): its topic replaces only what
+# still waits at the push service (RFC 8030 5.4).
+_TAGS: Final[Mapping[Platform, tuple[str, ...]]] = MappingProxyType(
+    {
+        "android": ("android", "notification", "tag"),
+        "ios": ("apns", "headers", "apns-collapse-id"),
+        "web": ("webpush", "notification", "tag"),
+    }
+)
+PLATFORMS: Final = tuple(_TAGS)
+"""What a device may be; each tells by a field of its own what replaces what."""
 _LARGEST: Final = 4096
 _LONGEST_COLLAPSE_ID: Final = 64
 _TOPIC: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
@@ -66,10 +78,12 @@ def problem(body: Any) -> dict[str, Any] | None:
     return next((_invalid(field, text) for wrong, field, text in _limits(message) if wrong), None)
 
 
-def tag_of(message: Mapping[str, Any]) -> str | None:
-    """By what a device tells that a message replaces another."""
-    tag: str | None = message.get("android", {}).get("notification", {}).get("tag")
-    return tag
+def tag_of(message: Mapping[str, Any], platform: Platform) -> str | None:
+    """By what a device tells that a message replaces another that it shows."""
+    found: Any = message
+    for name in _TAGS[platform]:
+        found = found.get(name, {})
+    return found or None
 
 
 def _invalid(field: str, text: str) -> dict[str, Any]:

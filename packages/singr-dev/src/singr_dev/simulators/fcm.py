@@ -24,9 +24,10 @@ from starlette.routing import Route
 
 from singr_config.clock import clock
 from singr_dev.simulators import _fcm_rules as rules
+from singr_dev.simulators._fcm_rules import Platform
 from singr_dev.simulators._simulator import Answer, Received, Simulator
 
-__all__ = ["REMOVED", "FcmSimulator", "serve"]
+__all__ = ["REMOVED", "FcmSimulator", "Platform", "serve"]
 
 _GRANT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 # Either lets a service account send (https://firebase.google.com/docs/reference/fcm/rest/v1/projects.messages/send).
@@ -108,12 +109,19 @@ class FcmSimulator(Simulator):
             "FIREBASE_TOKEN_URL": self.token_url,
         }
 
-    def on_device(self, token: str) -> list[Mapping[str, Any]]:
-        """What a device shows, oldest first: a message with a tag that is shown already replaces that one."""
-        shown: dict[str, Mapping[str, Any]] = {}
+    def on_device(self, token: str, platform: Platform | None = None) -> list[Mapping[str, Any]]:
+        """What a device shows, oldest first: a message with a tag that is shown already replaces that one.
+
+        Args:
+            token: whose.
+            platform: what it is, and so what it takes for a tag; unless given it may be any, and shows one for another
+                only where each would.
+        """
+        shown: dict[object, Mapping[str, Any]] = {}
         for one in self.received:
             if token in self._reached[one.id]:
-                shown[rules.tag_of(one.message) or one.id] = one.message
+                tags = [rules.tag_of(one.message, each) for each in ([platform] if platform else rules.PLATFORMS)]
+                shown[tuple(tags) if all(tags) else one.id] = one.message
         return list(shown.values())
 
     def revoke(self) -> None:
