@@ -23,6 +23,7 @@ from singr_comms.notifications import (
     message_sender,
     queue_message,
 )
+from singr_comms.notifications import chores as message_chores
 from singr_config import (
     AppSettings,
     AuthSettings,
@@ -32,13 +33,17 @@ from singr_config import (
     LimitSettings,
     PushSettings,
     RedisSettings,
+    RetentionSettings,
     SmsSettings,
     load_section,
 )
 from singr_db import Database, Sealer, TenantSession
+from singr_db import chores as database_chores
+from singr_db.chores import Chore, build_chores
 from singr_db.redis import redis_client
 from singr_jobs import JobWorker, Queue, QueueOptions, Waker, WorkerOptions, read_job, redis_transport
-from singr_observability import build_metrics
+from singr_jobs import chores as job_chores
+from singr_observability import Metrics, build_metrics
 
 message_types.add_package("parcel_messages")
 # Its table: CREATE TABLE parcels_told (organization_id uuid, number text, PRIMARY KEY (organization_id, number))
@@ -59,6 +64,7 @@ class Parcels(msgspec.Struct, frozen=True, kw_only=True):
     database: DatabaseSettings
     redis: RedisSettings
     limits: LimitSettings
+    retention: RetentionSettings
     email: EmailSettings
     sms: SmsSettings
     push: PushSettings
@@ -96,30 +102,49 @@ async def came_of(db: Database, organization_id: UUID, queued: Queued, *, sealer
     return found
 
 
+def all_chores(settings: Parcels, db: Database, metrics: Metrics) -> list[Chore]:
+    """What a worker does beside its jobs, every so often: make room for the weeks to come, delete what is old."""
+    parts = (db, db.psycopg, metrics, settings.retention)
+    return build_chores(parts, database_chores, job_chores, message_chores)
+
+
+async def work(settings: Parcels, db: Database, sealer: Sealer, http: httpx.AsyncClient) -> None:
+    """Be a worker until this is cancelled; in earnest a process of its own."""
+    redis, metrics = redis_client(settings.redis), build_metrics()
+    sender = message_sender(settings, db=db, sealer=sealer, http=http, metrics=metrics)
+    worker = JobWorker(
+        db.psycopg,
+        redis,
+        redis_transport(settings.redis),
+        message_jobs(),
+        resources={MessageSender: sender},
+        name="parcels",
+        options=WorkerOptions(queues={Queue.EMAIL: QueueOptions(concurrency=5)}),
+    )
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(worker.run())
+            for chore in all_chores(settings, db, metrics):
+                tasks.create_task(chore.run())
+    finally:
+        await worker.stop()
+        await sender.close()
+        await redis.aclose()
+
+
 async def run(settings: Parcels, organization_id: UUID) -> None:
-    """Be service and worker in one; in earnest the worker is a process of its own."""
+    """Be service and worker in one."""
     sealer, redis = Sealer(settings.auth.secret), redis_client(settings.redis)
     db = Database(settings.database, application_name="parcels")
     async with db, httpx.AsyncClient() as http:
         Waker(redis).attach(db.session_info)
-        sender = message_sender(settings, db=db, sealer=sealer, http=http, metrics=build_metrics())
-        worker = JobWorker(
-            db.psycopg,
-            redis,
-            redis_transport(settings.redis),
-            message_jobs(),
-            resources={MessageSender: sender},
-            name="parcels",
-            options=WorkerOptions(queues={Queue.EMAIL: QueueOptions(concurrency=5)}),
-        )
-        working = asyncio.create_task(worker.run())
+        working = asyncio.create_task(work(settings, db, sealer, http))
         async with db.tenant(organization_id) as session:
             queued = await has_come(session, "7", "jane@example.org", sealer=sealer)
         told = await came_of(db, organization_id, queued, sealer=sealer)
         print(told.kind, told.status, told.recipient, told.provider)
-        await worker.stop()
-        await working
-        await sender.close()
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
     await redis.aclose()
 
 

@@ -34,10 +34,12 @@ from singr_comms.people import jobs as people_jobs
 from singr_comms.people.inbox import list_inbox
 from singr_config import ObjectStoreSettings, load_section
 from singr_db import Database, Sealer, TenantSession
-from singr_db.chores import chores_in
+from singr_db import chores as database_chores
+from singr_db.chores import Chore, build_chores
 from singr_db.redis import redis_client
 from singr_jobs import Jobs, JobWorker, Waker, redis_transport
-from singr_observability import build_metrics
+from singr_jobs import chores as job_chores
+from singr_observability import Metrics, build_metrics
 
 message_types.add_package("parcel_messages")
 WAYS = ("email", "sms", "push", "inbox")
@@ -105,12 +107,16 @@ def all_jobs() -> Jobs:
     return jobs
 
 
+def all_chores(settings: Parcels, db: Database, metrics: Metrics) -> list[Chore]:
+    """What it does beside them, every so often: see notifications to their end, make partitions, delete what is old."""
+    parts = (db, db.psycopg, metrics, settings.retention)
+    return build_chores(parts, database_chores, job_chores, message_chores, notifying_chores, people_chores)
+
+
 async def work(settings: Parcels, db: Database, sealer: Sealer, http: httpx.AsyncClient) -> None:
     """Be a worker until this is cancelled; in earnest a process of its own."""
-    redis = redis_client(settings.redis)
-    sender = message_sender(
-        settings, db=db, sealer=sealer, http=http, metrics=build_metrics(), last_look=PreferencesLook()
-    )
+    redis, metrics = redis_client(settings.redis), build_metrics()
+    sender = message_sender(settings, db=db, sealer=sealer, http=http, metrics=metrics, last_look=PreferencesLook())
     worker = JobWorker(
         db.psycopg,
         redis,
@@ -124,11 +130,10 @@ async def work(settings: Parcels, db: Database, sealer: Sealer, http: httpx.Asyn
         },
         name="parcels",
     )
-    chores = [kind(db) for kind in chores_in(message_chores, notifying_chores, people_chores)]
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(worker.run())
-            for chore in chores:
+            for chore in all_chores(settings, db, metrics):
                 tasks.create_task(chore.run())
     finally:
         await worker.stop()

@@ -126,7 +126,7 @@ class DatabaseChore(Chore):
 def chores_in(*rooms: ModuleType) -> list[type[DatabaseChore]]:
     """The chores that the modules of these packages define and that need the database alone, in the order of names.
 
-    Imports them all.
+    Imports them all. A worker runs more than these: retention is among those that `build_chores` builds.
 
     Args:
         rooms: packages, such as `singr_db.chores`.
