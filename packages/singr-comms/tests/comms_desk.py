@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from singr_comms import AccountRefusedError, SecurityNotice, SongRequest, TwoFactorCode
+from singr_comms import AccountRefusedError, PermanentSendError, SecurityNotice, SongRequest, TwoFactorCode
 from singr_comms.notifications import MessageSender
 from singr_jobs import RetryLater
 
@@ -53,3 +53,11 @@ class Desk:
 
     async def refusals(self) -> list[tuple[str, str, str]]:
         return [tuple(row) for row in await self.sql("SELECT channel, provider, code FROM provider_refusals")]
+
+
+def untold(words: str = "the mail server answered 550: no") -> PermanentSendError:
+    return PermanentSendError("smtp_550", words, doubtful=True)
+
+
+async def several(desk: Desk, count: int) -> list[UUID]:
+    return [await desk.bench.queue(SONG, to=f"person{number}@example.org") for number in range(count)]

@@ -1,9 +1,7 @@
 """A provider that refuses our account: its messages are kept, and sent once it accepts it again."""
 
-from uuid import UUID
-
 import pytest
-from comms_desk import CODE, REFUSED, SONG, Desk
+from comms_desk import CODE, REFUSED, SONG, Desk, several, untold
 from sqlalchemy import text
 
 from singr_comms import (
@@ -14,7 +12,6 @@ from singr_comms import (
     UnknownOutcomeError,
 )
 from singr_comms.notifications.sending import _sender
-from singr_db import new_id
 from singr_dev.clock import VirtualClock
 from singr_jobs import PermanentError
 from singr_jobs.running.attempts._failures import outage_behind
@@ -175,14 +172,6 @@ async def test_refused_recipient_proves_that_the_account_is_accepted(desk: Desk)
 # --- an answer that does not tell whom it is about -------------------------------------------------------------------
 
 
-def untold(words: str = "the mail server answered 550: no") -> PermanentSendError:
-    return PermanentSendError("smtp_550", words, doubtful=True)
-
-
-async def several(desk: Desk, count: int) -> list[UUID]:
-    return [await desk.bench.queue(SONG, to=f"person{number}@example.org") for number in range(count)]
-
-
 async def test_same_answer_to_several_recipients_in_a_row_is_about_us(desk: Desk) -> None:
     messages = await several(desk, 4)
     desk.bench.email.fail_next(*[untold(f"the mail server answered 550: no [{number}]") for number in range(3)])
@@ -213,43 +202,6 @@ async def test_one_at_a_time_finds_out_whether_several_in_a_row_are_still_refuse
     assert desk.bench.email.calls == 4
 
 
-async def test_answers_to_one_organizations_recipients_hold_nobody_elses_messages(desk: Desk) -> None:
-    """It may choose recipients whose own servers have the provider say so, and one mail of another shows it."""
-    mine, other = await several(desk, 4), new_id()
-    theirs = [await desk.bench.queue(SONG, to=f"guest{number}@example.com", organization=other) for number in range(2)]
-    desk.bench.email.fail_next(*[untold()] * 3)
-    for message_id in mine:
-        await desk.held(message_id)
-    await desk.send(theirs[0], whose=other)
-    assert (desk.gauge(), await desk.refusals()) == (0, [])
-    await desk.send(mine[3])
-    desk.bench.email.fail_next(untold())
-    assert (await desk.held(mine[0])).counts, "it may be about its recipient"
-    await desk.send(theirs[1], whose=other)
-
-
-async def test_same_answer_to_another_organization_as_well_holds_both(desk: Desk) -> None:
-    mine, other = await several(desk, 3), new_id()
-    theirs = [await desk.bench.queue(SONG, to=f"guest{number}@example.com", organization=other) for number in range(2)]
-    desk.bench.email.fail_next(*[untold()] * 4)
-    for message_id in mine:
-        await desk.held(message_id)
-    assert not (await desk.held(theirs[0], last=True, whose=other)).counts, "what is about us costs no message"
-    assert (await desk.held(theirs[1], whose=other)).code == "provider_refused"
-    assert desk.bench.email.calls == 4
-
-
-async def test_answers_to_another_organization_do_not_hurry_the_tries_of_one_that_is_held(desk: Desk) -> None:
-    mine, other = await several(desk, 4), new_id()
-    theirs = await desk.bench.queue(SONG, to="guest@example.com", organization=other)
-    desk.bench.email.fail_next(*[untold()] * 3, TransientError("smtp_452", "mailbox full", about_recipient=True))
-    for message_id in mine[:3]:
-        await desk.held(message_id)
-    assert (await desk.held(theirs, whose=other)).counts
-    desk.clock.now += 1.5
-    assert (await desk.held(mine[3])).code == "provider_refused", "its own pause is two seconds"
-
-
 async def test_probe_that_an_open_breaker_stops_lets_another_one_find_out(desk: Desk) -> None:
     first, second = await several(desk, 2)
     desk.bench.email.fail_next(REFUSED)
@@ -263,14 +215,6 @@ async def test_probe_that_an_open_breaker_stops_lets_another_one_find_out(desk: 
     desk.clock.now += 2
     await desk.send(second)
     assert desk.gauge() == 0
-
-
-async def test_what_is_about_our_account_holds_all_organizations(desk: Desk) -> None:
-    [mine, *_], other = await several(desk, 3), new_id()
-    theirs = await desk.bench.queue(SONG, to="guest@example.com", organization=other)
-    desk.bench.email.fail_next(REFUSED)
-    await desk.held(mine)
-    assert (await desk.held(theirs, whose=other)).code == "provider_refused"
 
 
 @pytest.mark.parametrize("between", [None, PermanentSendError("smtp_550", "no such user")], ids=["sent", "unknown"])

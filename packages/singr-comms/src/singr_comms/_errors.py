@@ -107,6 +107,8 @@ class AccountRefusedError(TransientError):
         only_some: the account is open to other recipients: an account for tests, a country that it may not send to.
             This message waits; the others are not held.
         later: it says "not now" to everybody, and nothing against the account: a server that is busy or restarts.
+        of_message: it was said of one message, whose recipient or words may be behind it after all: only the
+            organizations whose messages meet it are held. Otherwise none could be sent, whomever it goes to.
     """
 
     def __init__(
@@ -117,10 +119,12 @@ class AccountRefusedError(TransientError):
         retry_after: float | None = None,
         only_some: bool = False,
         later: bool = False,
+        of_message: bool = False,
     ) -> None:
         super().__init__(code, message, retry_after=retry_after)
         self.only_some = only_some
         self.later = later
+        self.of_message = of_message
 
 
 class TooManyRequestsError(TransientError):

@@ -259,7 +259,10 @@ class HttpCaller:
         if about_us is None:
             about_us = answer.about_us or names_our_account(without_addresses(message)) or None
         if about_us or answer.status in _ELSEWHERE:
-            return AccountRefusedError(code, words, retry_after=answer.retry_after, only_some=only_some)
+            of_message = not (answer.about_us or answer.status in _ELSEWHERE)
+            return AccountRefusedError(
+                code, words, retry_after=answer.retry_after, only_some=only_some, of_message=of_message
+            )
         if answer.status == _TOO_MANY:
             return TooManyRequestsError(code, words, retry_after=answer.retry_after)
         if answer.status in _NOT_TAKEN:

@@ -85,7 +85,7 @@ def _taken_back(body: Mapping[str, Any]) -> SendError:
     words = scrub(str(body.get("error_message") or f"twilio took the message and says that it is {body.get('status')}"))
     ours = about_us(number)
     if ours:
-        return AccountRefusedError(code, words, only_some=only_some(number))
+        return AccountRefusedError(code, words, only_some=only_some(number), of_message=True)
     return PermanentSendError(code, words, doubtful=ours is None)
 
 

@@ -17,6 +17,8 @@ _FIRST_PAUSE: Final = 2.0
 _LONGEST_PAUSE: Final = 30.0
 _MOST_SUSPECTS: Final = 1000
 _BESIDE_A_PROBE: Final = 1.0
+# So many organizations find out each by itself; then all are held, whoever they are.
+_MOST_BY_THEMSELVES: Final = 50
 _IN_A_ROW: Final = 3
 # What differs from answer to answer: numbers, ids, addresses, names of hosts.
 _PARTICULAR: Final = re.compile(r"\S*[0-9@.<>\[\]]\S*|\s+")
@@ -27,14 +29,12 @@ _log = get_logger("singr_comms.holds")
 class _Pause(msgspec.Struct):
     """A provider that refuses our account: since when, until when nobody asks it, and the pause after that.
 
-    Where its answers may be about recipients after all, `only` names the organizations whose messages met them. `probe`
-    is the message that was let through to find out.
+    `probe` is the message that was let through to find out.
     """
 
     since: float
     until: float
     length: float
-    only: set[UUID] | None
     probe: UUID | None = None
 
 
@@ -53,9 +53,13 @@ class Holds:
     what the provider asked for. A message that is refused again although others were accepted since is refused for
     itself: it must not hold up the others.
 
+    What a provider says of one message may be about its recipient or its words after all, which an organization
+    chooses: so only those organizations are held whose messages met it, each by itself, and the first message of
+    another one meets it as well, or shows that the account is good. Once many have met it, it is held for all, rather
+    than be called for each of them.
+
     An answer that does not tell whom it is about is about us once three different recipients got it in a row, and
-    nobody was accepted in between. All three may be of one organization's choosing: so only those organizations are
-    held whose messages met it. The first message of another one meets it as well, or shows that it is about recipients.
+    nobody was accepted in between; then it holds the organizations whose messages these were.
 
     Args:
         metrics: shows `singr_provider_refused`.
@@ -72,42 +76,41 @@ class Holds:
         self._longest_call = longest_call
         self._gauge = metrics.provider_refused
         self._clock = clock
-        self._pauses: dict[tuple[str, str], _Pause] = {}
+        # Of each provider: those of organizations, and under None that of all.
+        self._pauses: dict[tuple[str, str], dict[UUID | None, _Pause]] = {}
         self._accepted: dict[tuple[str, str], int] = {}
         self._suspects: OrderedDict[UUID, int] = OrderedDict()
         self._streaks: dict[tuple[str, str], _Streak] = {}
 
     def wait(self, channel: str, provider: str, organization_id: UUID, message_id: UUID) -> float:
         """Seconds until this message of this organization may be tried; 0.0: now. Of those held, one is let through."""
-        pause = self._pauses.get((channel, provider))
-        if pause is None or (pause.only is not None and organization_id not in pause.only):
-            return 0.0
-        now = self._clock()
-        if now < pause.until:
-            return _spread(pause.until - now)
-        # The others wait for what comes of this one.
-        pause.until, pause.probe = now + self._longest_call(channel, provider), message_id
+        held, now = self._pauses.get((channel, provider), {}), self._clock()
+        theirs = [held[whose] for whose in (None, organization_id) if whose in held]
+        wait = max((pause.until - now for pause in theirs), default=0.0)
+        if wait > 0:
+            return _spread(wait)
+        for pause in theirs:  # the others wait for what comes of this one
+            pause.until, pause.probe = now + self._longest_call(channel, provider), message_id
         return 0.0
 
     def refused(
-        self, channel: str, provider: str, message_id: UUID, error: SendError, *, only: set[UUID] | None = None
+        self, channel: str, provider: str, message_id: UUID, error: SendError, organization_id: UUID
     ) -> float | None:
-        """Hold the provider, for these organizations `only`, or for all; returns the seconds until the next try.
+        """Hold the provider, for this organization where it was said of its message; returns seconds until a next try.
 
         None where others were accepted since this message was refused before: then it is the message's own fault.
         """
-        key, now = (channel, provider), self._clock()
+        key = (channel, provider)
         accepted = self._accepted.get(key, 0)
         before = self._suspects.pop(message_id, None)
+        self.untold(channel, provider, message_id)
         if before is not None and before < accepted:
-            self.untold(channel, provider, message_id)
             return None
         self._suspects[message_id] = accepted
         if len(self._suspects) > _MOST_SUSPECTS:
             self._suspects.popitem(last=False)
-        pause = self._pauses.get(key)
-        if pause is None:
-            pause = self._pauses[key] = _Pause(now, now, _FIRST_PAUSE, only)
+        held = self._pauses.setdefault(key, {})
+        if not held:
             self._gauge.labels(channel, provider).set(1)
             _log.error(
                 "provider {} {}: {} [{}]; its messages wait until it takes them",
@@ -116,9 +119,11 @@ class Holds:
                 error.message,
                 error.code,
             )
-        pause.only = None if only is None or pause.only is None else pause.only | only
+        of_one = getattr(error, "of_message", False) or getattr(error, "doubtful", False)
+        whose = organization_id if of_one and (organization_id in held or len(held) < _MOST_BY_THEMSELVES) else None
+        pause = held.setdefault(whose, self._first_pause())
         length = min(max(pause.length, getattr(error, "retry_after", None) or 0.0), _LONGEST_PAUSE)
-        pause.until, pause.length, pause.probe = now + length, min(pause.length * 2, _LONGEST_PAUSE), None
+        pause.until, pause.length = self._clock() + length, min(pause.length * 2, _LONGEST_PAUSE)
         # Later than the others: whoever was refused last lets another one try first.
         return _spread(length) + _BESIDE_A_PROBE
 
@@ -152,13 +157,17 @@ class Holds:
         if len(streak.recipients) < _IN_A_ROW:
             self.untold(channel, provider, message_id)
             return None
-        return self.refused(channel, provider, message_id, error, only=streak.organizations)
+        held = self.refused(channel, provider, message_id, error, organization_id)
+        if held is not None:
+            for whose in streak.organizations:
+                self._pauses[channel, provider].setdefault(whose, self._first_pause())
+        return held
 
     def untold(self, channel: str, provider: str, message_id: UUID) -> None:
         """What came of this message tells nothing, or it was not tried: if it was to find out, another may."""
-        pause = self._pauses.get((channel, provider))
-        if pause is not None and pause.probe == message_id:
-            pause.until, pause.probe = self._clock() + _BESIDE_A_PROBE, None
+        for pause in self._pauses.get((channel, provider), {}).values():
+            if pause.probe == message_id:
+                pause.until, pause.probe = self._clock() + _BESIDE_A_PROBE, None
 
     def accepted(self, channel: str, provider: str) -> bool:
         """It took a message, or refused one for what it is: returns whether our account is believed good only now."""
@@ -171,12 +180,17 @@ class Holds:
         return self._release(key) or first
 
     def _release(self, key: tuple[str, str]) -> bool:
-        pause = self._pauses.pop(key, None)
-        if pause is None:
+        held = self._pauses.pop(key, None)
+        if held is None:
             return False
         self._gauge.labels(*key).set(0)
-        _log.info("provider {} takes our messages again, after {:.0f} s", key[1], self._clock() - pause.since)
+        since = min(pause.since for pause in held.values())
+        _log.info("provider {} takes our messages again, after {:.0f} s", key[1], self._clock() - since)
         return True
+
+    def _first_pause(self) -> _Pause:
+        now = self._clock()
+        return _Pause(now, now + _FIRST_PAUSE, _FIRST_PAUSE)
 
 
 def _spread(seconds: float) -> float:

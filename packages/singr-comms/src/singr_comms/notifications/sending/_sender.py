@@ -260,7 +260,7 @@ class MessageSender:
         if not open_ones:
             return None
         if isinstance(error, AccountRefusedError) and not error.only_some:
-            self._holds.refused(one.channel, one.provider.name, one.message_id, error)
+            self._holds.refused(one.channel, one.provider.name, one.message_id, error, one.organization_id)
             await self._refusals.refused(one.channel, one.provider.name, error)
         self._count(one, "moved")
         await self._stays_open(one, begun, error)
@@ -321,7 +321,7 @@ class MessageSender:
             return await self._put_off(one, begun, error, shut(provider, wait, refuses=False))
         held = None
         if isinstance(error, AccountRefusedError) or (isinstance(error, TooManyRequestsError) and one.is_last_attempt):
-            held = self._holds.refused(channel, provider, one.message_id, error)
+            held = self._holds.refused(channel, provider, one.message_id, error, one.organization_id)
         elif getattr(error, "doubtful", False):
             whose, whom = one.organization_id, begun.recipient
             held = self._holds.doubted(channel, provider, one.message_id, error, organization_id=whose, recipient=whom)

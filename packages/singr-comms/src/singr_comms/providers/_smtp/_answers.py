@@ -116,6 +116,10 @@ class Stage(Enum):
     """The message itself."""
 
 
+_BEFORE_ANY: Final = frozenset({Stage.CONNECT, Stage.SIGN_IN, Stage.SENDER})
+"""Before a recipient is named: what is said here is about us."""
+
+
 def sort_error(error: Exception, stage: Stage, host: str, recipient: str = "") -> SendError:
     """What went wrong with a delivery by `host` to `recipient`, as whoever sends must know it.
 
@@ -131,7 +135,10 @@ def sort_error(error: Exception, stage: Stage, host: str, recipient: str = "") -
         if ours:
             own, _ = own_words(error.message, recipient)
             some = _OPEN_TO_SOME.search(own) is not None
-            return AccountRefusedError(code, words, only_some=some, later=_says_later(error.code, own))
+            named = stage not in _BEFORE_ANY
+            return AccountRefusedError(
+                code, words, only_some=some, later=_says_later(error.code, own), of_message=named
+            )
         later = partial(TransientError, about_recipient=ours is False, waits=True)
         return (PermanentSendError if error.code in _PERMANENT else later)(code, words, doubtful=ours is None)
     return _unusable(error, stage, host) or _broken_off(error, stage, host, recipient)
@@ -205,7 +212,7 @@ def is_about_us(code: int, message: str, stage: Stage, recipient: str = "") -> b
     speak of us is never watched so once a recipient was named: it costs no message, and others have nothing to do with
     it.
     """
-    if stage in {Stage.CONNECT, Stage.SIGN_IN, Stage.SENDER} or code in _ABOUT_US:
+    if stage in _BEFORE_ANY or code in _ABOUT_US:
         return True
     words, quotes = own_words(message, recipient)
     later = code not in _PERMANENT
