@@ -39,7 +39,7 @@ from singr_db.sessions._database import Database, PlatformSession, TenantSession
 from singr_db.sessions._deadlocks import past_deadlock
 from singr_db.sessions._error_words import DATABASE_ERRORS, database_error_words, leave_pools_unheard
 from singr_db.sessions._follow_ups import after_commit
-from singr_db.sessions._outages import blames_values, is_outage, lock_held, plain_words, sqlstate_of
+from singr_db.sessions._outages import blames_values, is_outage, lock_held, over_time, plain_words, sqlstate_of
 from singr_db.sessions._pool import PsycopgPool
 from singr_db.sessions._poolers import refuse_transaction_pooling
 from singr_db.sessions._schema_lacks import schema_lacks
@@ -100,6 +100,7 @@ __all__ = [
     "new_id",
     "note_object",
     "open_object_store",
+    "over_time",
     "past_deadlock",
     "plain_words",
     "refuse_transaction_pooling",

@@ -276,7 +276,8 @@ class InMemoryJobs:
         self.standing.ended(job, ended.status, ended.outcome)
         error = msgspec.json.decode(ended.error)
         job.error = error_view(error)
-        job.outage = msgspec.json.encode(error["outage"]).decode() if "outage" in error else None
+        met = error.get("outage") or error.get("over_time")
+        job.outage = msgspec.json.encode(met).decode() if met else None
         coded = any(isinstance(one, PermanentError | RetryLater) for one in raised)
         job.errors.append(f"{error['code']}: {error['message']}" if coded else error["message"] or error["code"])
         if ended.outcome == "held":

@@ -65,6 +65,11 @@ _FENCE: Final = "execMain.c"  # says 42501 of a row that row-level security does
 # Cardinality, data exceptions, constraints, views' own checks, and limits on what a value or statement may be.
 _VALUE_CLASSES: Final = frozenset({"21", "22", "23", "44", "54"})
 READ_ONLY: Final = "25006"
+_OVER_TIME: Final = {
+    "57014": "a statement took longer than statement_timeout allows",
+    "25P03": "the session lay idle in a transaction for longer than idle_in_transaction_session_timeout allows",
+    "25P04": "a transaction took longer than transaction_timeout allows",
+}
 # Of the system's errors, those that speak of one file and not of a network or a disk.
 _OF_ONE_FILE: Final = (
     FileNotFoundError,
@@ -159,11 +164,29 @@ def lock_held(error: BaseException) -> str | None:
     return f"somebody holds a lock on {table[0] if table else 'a table or a row'}"
 
 
+def over_time(error: BaseException) -> str | None:
+    """Say which time limit of the server's was run over by whoever holds the session; None where it was none.
+
+    Neither a statement that somebody cancelled nor one that waited for a row of somebody else's ran over it by itself.
+    Of a group of errors, the first that did.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        return next(filter(None, map(over_time, error.exceptions)), None)
+    error = _cause(error)
+    words = _OVER_TIME.get(error.sqlstate or "") if isinstance(error, psycopg.Error) else None
+    if words is None or not isinstance(error, psycopg.errors.QueryCanceled):
+        return words
+    by_somebody = "user request" in (error.diag.message_primary or "")
+    return None if by_somebody or _LOCKED_ROW.search(error.diag.context or "") else words
+
+
 def plain_words(error: BaseException) -> str | None:
     """Say what the database refused, without a statement or a value in it; None where the error is no database's."""
     if not isinstance(error, psycopg.Error | StatementError):
         return None
     state = sqlstate_of(error)
+    if (limit := over_time(error)) is not None:
+        return f"{limit} (SQLSTATE {state})"
     return f"the database refused a statement (SQLSTATE {state})" if state else "the database could not be used"
 
 

@@ -129,10 +129,11 @@ def failed(
     *,
     after: object = 0.0,
     outcome: str = "failed",
+    **more: object,
 ) -> Ended:
     """The attempt failed; the next one waits as the type says, or `after` seconds if that is longer."""
     status = "failed" if job.attempt >= job.max_attempts else "pending"
-    ended = _ended(job, status, outcome, code, message)
+    ended = _ended(job, status, outcome, code, message, **more)
     backoff = _backoff(job, job_type.backoff if job_type else Exponential())
     ended.delay = max(plain_seconds(after), plain_seconds(backoff.delay(job.attempt)))
     return ended

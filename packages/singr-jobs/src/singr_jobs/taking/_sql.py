@@ -38,7 +38,7 @@ def _lease(source: str, state: str) -> str:
 # took its place (`replaced_by`) has been asked to stop before it begins.
 _CLAIMED: Final = f"""
        j.id, j.organization_id, j.type, j.payload::text, j.attempt + 1, j.max_attempts, j.backoff, j.timeout,
-       {IS_FOLLOWED}, j.correlation_id, j.traceparent, (j.error -> 'outage')::text,
+       {IS_FOLLOWED}, j.correlation_id, j.traceparent, coalesce(j.error -> 'outage', j.error -> 'over_time')::text,
        j.cancel_requested OR j.replaced_by IS NOT NULL,
        extract(epoch FROM now() - greatest(j.run_at, j.created_at))::float8, j.concurrency_key"""
 

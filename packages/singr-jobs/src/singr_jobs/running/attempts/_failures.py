@@ -5,12 +5,12 @@ from collections.abc import Callable
 import msgspec
 
 from singr_config.clock import clock
-from singr_db import is_outage
+from singr_db import is_outage, over_time
 from singr_db.chores import Trouble
 from singr_jobs._plain import kind_of
 from singr_jobs.declare._errors import PermanentError, RetryLater
 from singr_jobs.declare._job_types import JobType
-from singr_jobs.running._endings import Ended, for_good, held, may_be_repeated, raised
+from singr_jobs.running._endings import Ended, failed, for_good, held, may_be_repeated, raised
 from singr_jobs.taking._claimed import ClaimedJob
 from singr_jobs.taking._options import WorkerOptions
 from singr_observability import get_logger
@@ -26,10 +26,12 @@ class Outage(msgspec.Struct, frozen=True):
     Args:
         since: when its handler first met the outage, in seconds of the Unix epoch.
         times: how often it has met it since.
+        over_time: whether the attempt before ran over a time limit of the database's.
     """
 
     since: float
     times: int
+    over_time: bool = False
 
 
 class Failures:
@@ -38,6 +40,8 @@ class Failures:
     An outage that a handler meets (`is_outage`, also behind an error of the handler's own that was raised from it)
     counts no attempt: the job waits, a little longer each time, for as long as `WorkerOptions.outage_for` says. What
     lies behind an error that says itself what may follow (`PermanentError`, `RetryLater`, `may_be_repeated`) is none.
+    Nor is a time limit of the database's (`over_time`) that the attempt before ran over, too: a database that hangs
+    passes, and a handler that takes so long does not.
     """
 
     def __init__(self, options: WorkerOptions, *, now: Callable[[], float] = clock.time) -> None:
@@ -53,9 +57,17 @@ class Failures:
         if outage is None:
             _say_why(job, error)
             return raised(job, job_type, error)
+        now, before = self._now(), _before(job)
+        is_over_time = over_time(outage) is not None
+        if is_over_time and before is not None and before.over_time:
+            _say_why(job, error)
+            again = Outage(now, 0, over_time=True)
+            return failed(job, job_type, "database_time_limit", outage, over_time=msgspec.to_builtins(again))
         trouble = self._troubles.setdefault(job.type, Trouble(f"job {job.type}", module="jobs.runner"))
         trouble.met(getattr(outage, "orig", None) or outage)  # the server's error, not what SQLAlchemy makes of it
-        return self._waits(job, outage)
+        since = min(before.since, now) if before else now
+        met = Outage(since, before.times + 1 if before else 1, over_time=is_over_time)
+        return self._waits(job, outage, met, now)
 
     def over(self, job: ClaimedJob) -> None:
         """A job of this type has completed."""
@@ -64,15 +76,11 @@ class Failures:
             if trouble is not None:
                 trouble.over()
 
-    def _waits(self, job: ClaimedJob, error: BaseException) -> Ended:
-        now = self._now()
-        before = _before(job)
-        since = min(before.since, now) if before else now
-        if now - since > self._options.outage_for:
+    def _waits(self, job: ClaimedJob, error: BaseException, met: Outage, now: float) -> Ended:
+        if now - met.since > self._options.outage_for:
             return for_good(job, "outage", error)
-        times = before.times + 1 if before else 1
-        delay = self._options.outage_pause.delay(times)
-        return held(job, "outage", error, delay, outage=msgspec.to_builtins(Outage(since, times)))
+        delay = self._options.outage_pause.delay(met.times)
+        return held(job, "outage", error, delay, outage=msgspec.to_builtins(met))
 
 
 def outage_behind(error: BaseException) -> BaseException | None:
