@@ -1,6 +1,7 @@
 """Everything that accounts have to tell becomes the right message, sealed, in the transaction that asks for it."""
 
 import datetime as dt
+from contextlib import nullcontext
 from typing import Any, get_args
 from uuid import UUID
 
@@ -25,9 +26,11 @@ from singr_auth.accounts import (
     WelcomeUser,
 )
 from singr_auth.accounts.notices._notices import SecurityEventName
-from singr_comms import EmailMessage, Links, SecurityEvent, SmsMessage, render_email
+from singr_comms import EmailAddress, EmailMessage, Links, SecurityEvent, SmsMessage, Welcome, render_email
+from singr_comms.notifications import EmailRequest, MessageIntake
 from singr_config import Secret, Settings
 from singr_db import PLATFORM_ORGANIZATION_ID, Database, Sealer, new_id
+from singr_jobs import IntakeError
 from singr_platform import CommsNotifier
 
 ORGANIZATION = UUID("01920000-0000-7000-8000-0000000000a1")
@@ -358,17 +361,32 @@ async def test_every_security_event_has_words(event: Any, db: Database, notifier
     assert render_email(message).subject
 
 
+@pytest.mark.parametrize("address", ["jané@exämple.org", "jané@localhost", "jane@a", "jane@192.0.2.1"])
 async def test_address_that_no_mail_reaches_does_not_undo_the_change_it_is_told_of(
-    db: Database, notifier: CommsNotifier, caplog: pytest.LogCaptureFixture
+    address: str, db: Database, notifier: CommsNotifier, caplog: pytest.LogCaptureFixture
 ):
     organization = new_id()
     async with db.platform() as session:
         await session.execute(
             text("INSERT INTO organizations (id, name, slug) VALUES (:id, 'Kept', 'kept')"), {"id": organization}
         )
-        await notifier.notify(session, VerifyEmail(EmailTarget("jané@exämple.org", "Jane", USER), TOKEN, CODE, 86_400))
+        await notifier.notify(session, VerifyEmail(EmailTarget(address, "Jane", USER), TOKEN, CODE, 86_400))
     async with db.platform() as session:
         assert await session.scalar(text("SELECT name FROM organizations WHERE id = :id"), {"id": organization})
     assert await rows(db, "messages") == await rows(db, "jobs") == []
-    assert "jané" not in caplog.text
+    assert address not in caplog.text
     assert TOKEN.reveal() not in caplog.text
+
+
+@pytest.mark.parametrize("address", ["jane@localhost", "jane@a", "jane@x.invalid", "jane@192.0.2.1", "jane@singr.test"])
+@pytest.mark.parametrize("allow_test", [True, False])
+def test_accounts_refuse_the_addresses_that_recipients_refuse(address: str, sealer: Sealer, *, allow_test: bool):
+    notifier = CommsNotifier(sealer, Links(Sites()), allow_test=allow_test)
+    welcome = Welcome(user_name="Jane", account_type="singer", dashboard_link=WEB)
+    asked = EmailRequest(to=EmailAddress(address), message=welcome)
+    intake = MessageIntake(sealer, allow_test=allow_test)
+    taken = allow_test and address.endswith(".test")
+    with nullcontext() if taken else pytest.raises(IntakeError) as refused:
+        intake.prepare(asked, job_id=new_id(), organization_id=ORGANIZATION, correlation_id=None)
+    assert notifier.wrong_email(address) == (refused.value.message if refused else None)
+    assert notifier.wrong_email("jane@example.org") is None

@@ -42,7 +42,15 @@ from singr_comms import (
     VerificationCodeSms,
     Welcome,
 )
-from singr_comms.notifications import EmailRequest, SmsRequest, is_fit_name, queue_email, queue_sms, wrong_phone
+from singr_comms.notifications import (
+    EmailRequest,
+    SmsRequest,
+    is_fit_name,
+    queue_email,
+    queue_sms,
+    wrong_email,
+    wrong_phone,
+)
 from singr_comms.people import withdraw_account_exports
 from singr_db import PLATFORM_ORGANIZATION_ID, PlatformSession, Sealer, TenantSession
 from singr_observability import get_logger
@@ -84,19 +92,23 @@ class CommsNotifier:
     in messages no name forms a link or a second line, and nobody is greeted or addressed by one that is a message of
     its own or passes for the platform's. Invitations say an organization's name that a brand could have.
 
-    A notice that cannot become a message (an address that SMTP cannot carry) is logged and left out: the change that
-    it speaks of stands.
+    A notice that cannot become a message (an address that SMTP cannot carry, or one that no mail reaches, which
+    accounts of before may have) is logged and left out: the change that it speaks of stands.
 
     Args:
         sealer: made from `AUTH_SECRET`, the same as the worker's.
         links: where messages lead.
         own_names: what the platform itself writes as (`Settings.own_names`).
+        allow_test: take addresses of `.test` too, as in development.
     """
 
-    def __init__(self, sealer: Sealer, links: Links, *, own_names: Collection[str] = ()) -> None:
+    def __init__(
+        self, sealer: Sealer, links: Links, *, own_names: Collection[str] = (), allow_test: bool = False
+    ) -> None:
         self._sealer = sealer
         self._links = links
         self._own_names = tuple(own_names)
+        self._allow_test = allow_test
 
     async def notify(self, session: PlatformSession | TenantSession, notice: Notice) -> None:
         """Queue the message in the caller's transaction."""
@@ -113,11 +125,17 @@ class CommsNotifier:
         except InvalidMessageError as error:
             _log.error("notice.not_sendable", notice=type(notice).__name__, field=error.field)
 
+    def wrong_email(self, email: str) -> str | None:
+        """Tell what is wrong with an address that mails cannot go to."""
+        return wrong_email(email, allow_test=self._allow_test)
+
     def wrong_phone(self, phone: str) -> str | None:
         """Tell what is wrong with a number that text messages cannot go to."""
         return wrong_phone(phone)
 
     def _email(self, notice: _EmailNotice) -> EmailRequest:
+        if wrong := self.wrong_email(notice.to.email):
+            raise InvalidMessageError("to.email", wrong)
         to = EmailAddress(notice.to.email, greeted(notice.to.name, self._own_names))
         return EmailRequest(to=to, message=self._email_message(notice), user_id=notice.to.user_id)
 

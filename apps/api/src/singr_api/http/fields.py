@@ -63,7 +63,8 @@ EmailAddress = Annotated[
         max_length=254,
         pattern=EMAIL_PATTERN,
         description=(
-            "In ASCII, with international domains in their xn-- form; case and surrounding spaces do not matter."
+            "In ASCII, with international domains in their xn-- form; case and surrounding spaces do not matter. Where"
+            " mail is about to go, it is one that mail can reach: not at `localhost`, an IP address or `.invalid`."
         ),
         examples=["ada@example.org"],
     ),

@@ -148,13 +148,16 @@ class Services:
             self.db,
             self.sealer,
             RateLimiter(self._parts.redis, patience=PATIENCE_SECONDS),
-            CommsNotifier(self.sealer, Links(settings.app), own_names=settings.own_names),
+            self._notifier(settings),
             settings=AccountSettings(settings.app, settings.jwt, settings.auth, settings.limits, settings.own_names),
             metrics=metrics,
             phone_verifier=phone_verifier(settings.sms, settings.app, self._parts.http, trace_headers=trace_headers),
             tidying=all_jobs().tidying(),
             follower=RecipientsFollow(self.sealer),
         )
+
+    def _notifier(self, settings: Settings) -> CommsNotifier:
+        return CommsNotifier(self.sealer, Links(settings.app), own_names=settings.own_names, allow_test=self.allow_test)
 
     def _build_guards(self, settings: Settings, metrics: Metrics) -> Guards:
         csrf = CsrfGuard(self._parts.sealer, (settings.app.url_api, *settings.app.cors_origins))

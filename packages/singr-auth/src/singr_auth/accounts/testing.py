@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 from singr_auth import PasswordHasher
 from singr_auth.accounts.notices._notices import AccountType, Notice
 from singr_auth.accounts.people._registration import insert_verified
-from singr_auth.accounts.people._users import User, checked_email, user_by_id
+from singr_auth.accounts.people._users import User, formed_email, user_by_id
 from singr_config import Secret
 from singr_db import Database, PlatformSession, Sealer, TenantSession
 
@@ -23,11 +23,13 @@ class RecordingNotifier:
 
     Attributes:
         notices: oldest first.
+        wrong_emails: addresses that it cannot write to, and what is wrong with each.
         wrong_phones: numbers that it cannot write to, and what is wrong with each.
     """
 
     def __init__(self) -> None:
         self.notices: list[Notice] = []
+        self.wrong_emails: dict[str, str] = {}
         self.wrong_phones: dict[str, str] = {}
 
     async def notify(self, session: PlatformSession | TenantSession, notice: Notice) -> None:
@@ -38,6 +40,10 @@ class RecordingNotifier:
             self._follow(session.sync_session, entries)
         inner = session.sync_session.get_nested_transaction() or session.sync_session.get_transaction()
         entries.append((inner, notice))
+
+    def wrong_email(self, email: str) -> str | None:
+        """Tell what is wrong with an address, as `wrong_emails` has it."""
+        return self.wrong_emails.get(email)
 
     def wrong_phone(self, phone: str) -> str | None:
         """Tell what is wrong with a number, as `wrong_phones` has it."""
@@ -100,7 +106,7 @@ async def make_person(
         user_id = await insert_verified(
             session,
             sealer=Sealer(Secret("for the locks of tests alone")),
-            email=checked_email(email),
+            email=formed_email(email),
             name=name,
             password_hash=hashed,
             account_type=account_type,

@@ -34,7 +34,7 @@ from singr_comms.notifications._provider_health import (
     release_provider,
 )
 from singr_comms.notifications._queue import Queued, queue_message
-from singr_comms.notifications._reachable import wrong_phone
+from singr_comms.notifications._reachable import wrong_email, wrong_phone
 from singr_comms.notifications._reader_links import LinkOverError, UnsubscribeLinkError
 from singr_comms.notifications._resolving import (
     DeliveryNotFoundError,
@@ -242,5 +242,6 @@ __all__ = [
     "settle_messages",
     "statistics_faults",
     "webhooks",
+    "wrong_email",
     "wrong_phone",
 ]

@@ -35,12 +35,24 @@ _NOT_E164: Final = (
 
 
 def unreachable_email(to: EmailAddress, *, allow_test: bool) -> dict[str, str]:
-    """What is wrong with an address whose form was checked, by field: a domain that no mail reaches (RFC 2606, 6761).
-
-    Nothing is looked up: a domain that could exist may not. `allow_test` lets `.test` pass.
-    """
-    wrong = _wrong_domain(to.email.rpartition("@")[2].lower(), allow_test=allow_test)
+    """What is wrong with an address, by field, as `wrong_email` tells it."""
+    wrong = wrong_email(to.email, allow_test=allow_test)
     return {"to.email": wrong} if wrong else {}
+
+
+def wrong_email(address: str, *, allow_test: bool) -> str | None:
+    """What is wrong with an address whose form was checked: a domain that no mail reaches (RFC 2606, 6761).
+
+    Nothing is looked up: a domain that could exist may not.
+
+    Args:
+        address: it.
+        allow_test: let `.test` pass.
+
+    Returns:
+        What follows the field's name, and never the address; None where nothing is wrong.
+    """
+    return _wrong_domain(address.rpartition("@")[2].lower(), allow_test=allow_test)
 
 
 def unreachable_phone(to: str, *, allow_test: bool) -> dict[str, str]:  # noqa: ARG001 - as for an address

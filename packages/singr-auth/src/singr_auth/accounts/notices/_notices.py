@@ -170,6 +170,15 @@ class Notifier(Protocol):
     async def notify(self, session: PlatformSession | TenantSession, notice: Notice) -> None:
         """Queue the message in the caller's transaction; it goes out exactly when that commits."""
 
+    def wrong_email(self, email: str) -> str | None:
+        """Tell what is wrong with an address that is well written: that no mail can reach its domain.
+
+        It is asked wherever somebody gives an address that mail is about to go to.
+
+        Returns:
+            What follows the field's name, such as "must be ..."; None where mails can go there.
+        """
+
     def wrong_phone(self, phone: str) -> str | None:
         """Tell what is wrong with a phone number of the form of E.164, and what would be right.
 

@@ -198,7 +198,7 @@ class Invitations:
             ReauthenticationRequiredError: it is powerful, and the session proved less than the account asks for.
             NotFoundError, OrganizationError, ScopeError: no such organization; or the actor may not.
         """
-        email = checked_email(email)
+        email = checked_email(email, self._notifier)
         key = {"organization_id": organization_id, "email_key": email.lower()}
         name = await lock_organization(session, organization_id)
         standing = await standing_of(session, organization_id, actor)

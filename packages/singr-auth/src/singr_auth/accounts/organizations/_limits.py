@@ -3,7 +3,7 @@
 from typing import Final, Protocol
 from uuid import UUID
 
-from singr_auth.accounts.people._users import checked_email, mailbox_subject
+from singr_auth.accounts.people._users import formed_email, mailbox_subject
 from singr_config.constants import RATE_LIMITS, RateLimit, RateLimits
 from singr_db import Database, sql_text
 
@@ -42,11 +42,11 @@ class InvitationLimits:
         """Count an invitation that is about to go to this address.
 
         Raises:
-            InvalidValueError: no address that mail can be sent to.
+            InvalidValueError: it has not the form of an address.
             GuardLimitedError: 50 a day by this organization, or 5 an hour to this address by anybody.
             GuardUnavailableError: they cannot be counted.
         """
-        await self._count(organization_id, checked_email(email))
+        await self._count(organization_id, formed_email(email))
 
     async def count_resent(self, organization_id: UUID, invitation_id: UUID) -> None:
         """Count an invitation that is about to go out again; where there is none, `resend` says so. Errors as above."""

@@ -97,7 +97,7 @@ class EmailChange:
             GuardLimitedError: too many changes asked for.
             GuardUnavailableError: they cannot be counted.
         """
-        email = checked_email(email)
+        email = checked_email(email, self._notifier)
         await self._reauthentication.require_recent(session_id)
         await self._guard.limit("email_change.user", str(user_id), self._guard.rates.magic_link)
         await self._guard.asked_for("email_change", mailbox_subject(email), str(user_id), self._guard.rates.magic_link)

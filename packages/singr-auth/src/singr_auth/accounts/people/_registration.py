@@ -88,13 +88,14 @@ class Registration:
         chooses one by mail. The owner of an account in use is told of the attempt, and nothing changes.
 
         Raises:
-            InvalidValueError: the name or the address has no usable form.
+            InvalidValueError: the name or the address has no usable form, or no mail can reach it.
             WeakPasswordError: the password is against the policy.
             GuardLimitedError: too many registrations from here, or of this address.
             GuardUnavailableError: they cannot be counted.
             PasswordQueueFullError: too many passwords are being hashed at this moment.
         """
-        account = msgspec.structs.replace(account, name=checked_name(account.name), email=checked_email(account.email))
+        email = checked_email(account.email, self._notifier)
+        account = msgspec.structs.replace(account, name=checked_name(account.name), email=email)
         self._passwords.refuse_weak(account.password, personal=(account.name, account.email))
         await self._guard.limit_address("register", client, self._guard.rates.register)
         await self._guard.limit("register.subject", mailbox_subject(account.email), self._guard.rates.register)

@@ -141,11 +141,26 @@ def email_key(email: str) -> str | None:
     return email.lower() if plain and _EMAIL.match(email) else None
 
 
-def checked_email(email: str, *, field: str = "email") -> str:
+def checked_email(email: str, notifier: Notifier, *, field: str = "email") -> str:
     """Return the address without the space around it.
 
+    For what mail is about to go to. Whoever signs in is found by any address: accounts may have one that was taken
+    when less was asked of them.
+
     Raises:
-        InvalidValueError: it is none that mail can be sent to.
+        InvalidValueError: it is none that mail can be sent to, or none that the notifier can write to.
+    """
+    bare = formed_email(email, field=field)
+    if wrong := notifier.wrong_email(bare):
+        raise InvalidValueError(field, wrong, code="malformed")
+    return bare
+
+
+def formed_email(email: str, *, field: str = "email") -> str:
+    """Return what has the form of an address, without the space around it.
+
+    Raises:
+        InvalidValueError: it has not.
     """
     if email_key(email) is None:
         raise InvalidValueError(

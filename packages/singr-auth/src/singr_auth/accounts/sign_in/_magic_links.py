@@ -65,11 +65,11 @@ class MagicLinks:
         """Send a link to this address, where it is an account's; says nothing about it.
 
         Raises:
-            InvalidValueError: the text is no address.
+            InvalidValueError: the text is no address, or none that mail can reach.
             GuardLimitedError: too many links asked for.
             GuardUnavailableError: they cannot be counted.
         """
-        email = checked_email(email)
+        email = checked_email(email, self._notifier)
         await self._guard.limit_address("magic_link", client, self._guard.rates.magic_link)
         beyond = await self._guard.asked_for(
             "magic_link", email_subject(email), client.address, self._guard.rates.magic_link, lasts=self._ttl

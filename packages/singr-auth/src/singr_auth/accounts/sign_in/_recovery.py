@@ -83,11 +83,11 @@ class PasswordRecovery:
         """Send a link to choose a new password, where this is an account's address; says nothing about it.
 
         Raises:
-            InvalidValueError: the text is no address.
+            InvalidValueError: the text is no address, or none that mail can reach.
             GuardLimitedError: too many mails asked for.
             GuardUnavailableError: they cannot be counted.
         """
-        email = checked_email(email)
+        email = checked_email(email, self._notifier)
         await self._guard.limit_address("password_reset", client, self._guard.rates.password_reset)
         await self._guard.limit("password_reset.subject", email_subject(email), self._guard.rates.password_reset)
         ttl = TOKEN_LIFETIMES.password_reset
