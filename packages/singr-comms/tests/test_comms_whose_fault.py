@@ -27,7 +27,9 @@ async def test_twilio_refusing_our_account_is_told_from_a_message_refused(
     assert caught.value.code == f"twilio_{code}"
 
 
-@pytest.mark.parametrize(("status", "code"), [(400, 21211), (400, 21610), (400, 21614), (403, 21610), (400, 21617)])
+@pytest.mark.parametrize(
+    ("status", "code"), [(400, 21211), (400, 21610), (400, 21614), (403, 21610), (400, 21617), (400, 30038)]
+)
 async def test_twilio_refusing_a_recipient_is_for_good(
     raw_server: Any, http: httpx.AsyncClient, song_sms: Make, status: int, code: int
 ) -> None:
@@ -37,7 +39,12 @@ async def test_twilio_refusing_a_recipient_is_for_good(
 
 
 @pytest.mark.parametrize(
-    ("code", "some"), [(21608, True), (21408, True), (572005, True), (20003, False), (30034, False), (21606, False)]
+    ("code", "some"),
+    [
+        *((code, True) for code in (21408, 21606, 21608, 21659, 21703, 572005)),
+        *((code, True) for code in (30010, 30018, 30022, 30024, 30032, 30034, 30044, 30700, 60238)),
+        *((code, False) for code in (20003, 21212, 21601, 21611, 21660, 21701, 21704, 21705, 30002, 63038)),
+    ],
 )
 async def test_account_that_is_open_to_other_recipients_is_told_from_one_that_is_closed(
     raw_server: Any, http: httpx.AsyncClient, song_sms: Make, code: int, *, some: bool

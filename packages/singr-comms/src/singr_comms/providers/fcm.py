@@ -51,10 +51,12 @@ _ALREADY_THERE: Final = "ALREADY_EXISTS"
 _NOT_THERE: Final = "NOT_FOUND"
 _ANY_DEVICE: Final = "in-a-topic"  # stands for all of them while a message is checked
 _TOKEN_FIELD: Final = "message.token"  # noqa: S105 - a field's name
+# Of our project, and only where Apple's or a browser's service delivers: Android has no part in it.
+_ONLY_SOME: Final = "THIRD_PARTY_AUTH_ERROR"
 # Whether a code speaks of our project and its keys (True), or of this device and message (False).
 _ABOUT_US: Final[Mapping[str, bool]] = MappingProxyType(
     {
-        "THIRD_PARTY_AUTH_ERROR": True,
+        _ONLY_SOME: True,
         "UNREGISTERED": False,
         "SENDER_ID_MISMATCH": False,
         "INVALID_ARGUMENT": False,
@@ -185,7 +187,8 @@ class FcmProvider:
         if code == "QUOTA_EXCEEDED":
             wait = _QUOTA_WAIT if answer.retry_after is None else answer.retry_after
             return TooManyRequestsError(named, f"fcm answered {answer.status}: {scrub(said)}", retry_after=wait)
-        return self._caller.refusal(answer, code=named, message=said, about_us=_ABOUT_US.get(code or ""))
+        ours = _ABOUT_US.get(code or "")
+        return self._caller.refusal(answer, code=named, message=said, about_us=ours, only_some=code == _ONLY_SOME)
 
 
 def compose(envelope: PushEnvelope, brand: BrandSettings = DEFAULT_BRAND) -> dict[str, Any]:

@@ -19,28 +19,39 @@ from singr_config import BrandSettings, Secret
 _NAME: Final = "twilio"
 
 
-# Codes that speak of our account, its key, its numbers, its messaging service, its registrations or its queue, and not
-# of the message or its recipient (https://www.twilio.com/docs/api/errors).
+# Codes that speak of our account, its key, its numbers, its messaging service or its queue, whoever is written to
+# (https://www.twilio.com/docs/api/errors).
 _ACCOUNT_CODES: Final = frozenset(
     {
         *(10001, 10002, 14108, 20003, 20004, 20005, 20006, 20008, 20009, 20010, 20403, 20404, 20426),
-        *(21210, 21212, 21264, 21407, 21601, 21603, 21606, 21607, 21611, 21613, 21659, 21660, 21661),
-        *range(21701, 21720),  # the messaging service: none, empty, or not ours
-        *(30001, 30002, 30010, 30018, 30022, 30023, 30024, 30025, 30026, 30027, 30032, 30033, 30034, 30035, 30037),
-        *(30038, 30039, 30040, 30044),
-        *range(30700, 30900),  # brand, campaign or toll-free number: registration rejected
-        *(57019, 60003, 60238, 63007, 63038, 90010),
+        *(21210, 21212, 21264, 21407, 21601, 21603, 21607, 21611, 21613, 21660, 21661),
+        *range(21701, 21703),  # the messaging service: none, empty, or not ours
+        *range(21704, 21720),
+        *(30001, 30002, 30037, 30039, 30040),
+        *(57019, 60003, 63007, 63038, 90010),
         *range(572000, 573000),  # an account for trial
     }
 )
-# Of these, the ones that leave other recipients alone: those that an account for trial may write to, other countries.
-_ONLY_SOME: Final = frozenset({21215, 21219, 21408, 21608, 572002, 572005})
+# Likewise, where others may be written to all the same: those whom an account for trial may write to, other countries
+# and networks. One caller's messages there must not hold everybody's.
+_ONLY_SOME: Final = frozenset(
+    {
+        *(21215, 21219, 21408, 21608, 572002, 572005, 60238),
+        *(21606, 21659),  # no sender of ours, or a short code of another country: Twilio has one code for both
+        21703,  # no number of the messaging service's fits this recipient
+        *(30010, 30044),  # what this message costs, and how long it is
+        *(30018, 30024),  # a sender that is not registered in this country, or not yet with this network
+        # The rules of the United States and Canada for long and toll-free numbers, and of single networks there.
+        *(30022, 30023, 30025, 30026, 30027, 30032, 30033, 30034, 30035),
+        *range(30700, 30900),  # brand, campaign or toll-free number: registration rejected there
+    }
+)
 # Where a message goes, or what it says: a recipient that cannot be written to or wants nothing, a text too long, or of
 # no use any more.
 _OF_RECIPIENTS: Final = frozenset(
     {
         *(21211, 21214, 21217, 21401, 21421, 21602, 21604, 21605, 21610, 21612, 21614, 21617, 21618, 21619, 21635),
-        *(30003, 30004, 30005, 30006, 30009, 30011, 30019, 30036, 60205, 60410, 60605),
+        *(30003, 30004, 30005, 30006, 30009, 30011, 30019, 30036, 30038, 60205, 60410, 60605),
     }
 )
 _FORBIDDEN_TO_RECIPIENTS: Final = frozenset({21211, 21610, 21612, 21614, 60205, 60410, 60605})  # with 403 all the same
@@ -68,7 +79,7 @@ def about_us(code: object, status: int = 200) -> bool | None:
 
 
 def only_some(code: object) -> bool:
-    """Whether an account that a code says is refused is open to other recipients."""
+    """Whether an account that a code says is refused is open to other recipients, or for other messages."""
     return _number(code) in _ONLY_SOME
 
 

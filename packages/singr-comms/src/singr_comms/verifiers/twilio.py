@@ -9,7 +9,7 @@ from singr_comms._errors import SendError, UnknownOutcomeError
 from singr_comms.models._fields import E164
 from singr_comms.models._message import checked
 from singr_comms.providers._http import Answer, HttpCaller, TraceHeaders
-from singr_comms.providers.twilio import about_us
+from singr_comms.providers.twilio import about_us, only_some
 from singr_config import Secret
 
 _NAME: Final = "twilio_verify"
@@ -99,4 +99,5 @@ class TwilioVerify:
         number = answer.body.get("code")
         code = f"twilio_{number}" if isinstance(number, int) else f"twilio_http_{answer.status}"
         message = str(answer.body.get("message", ""))
-        return self._caller.refusal(answer, code=code, message=message, about_us=about_us(number, answer.status))
+        ours = about_us(number, answer.status)
+        return self._caller.refusal(answer, code=code, message=message, about_us=ours, only_some=only_some(number))
