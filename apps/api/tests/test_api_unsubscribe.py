@@ -149,6 +149,19 @@ async def test_page_says_no_name_that_no_brand_could_have(post: Post, http: http
     assert "Security" not in page.partition("<main>")[2]
 
 
+async def test_sign_that_a_mail_program_took_into_the_link_is_no_part_of_it(
+    post: Post, http: httpx.AsyncClient
+) -> None:
+    link = await mailed_link(post, http)
+    for mark in (".", ")", ",", ">", "%3E", ";", "/", ")."):
+        assert (await http.get(link + mark)).status_code == 200, mark
+        choices = await http.get(link.replace("/v1/unsubscribe/", "/preferences/") + mark)
+        assert choices.json()["detail"] == "This organization has no such recipient.", mark  # the link itself was read
+    assert (await http.get(f"{link}A.")).status_code == 404
+    assert (await http.post(f"{link}).", data=ONE_CLICK)).status_code == 200
+    assert await post.reasons() == ["unsubscribed"]
+
+
 @pytest.mark.xdist_group("browser")
 @pytest.mark.timeout(180)
 async def test_page_has_one_button_and_changes_nothing_before_it_is_pressed(

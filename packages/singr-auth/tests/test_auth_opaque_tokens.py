@@ -41,6 +41,17 @@ def test_a_derived_token_is_the_same_each_time_and_another_for_other_bytes() -> 
     assert parse_token(TokenKind.REFRESH, first.secret.reveal()) == first
 
 
+@pytest.mark.parametrize("mark", [".", ")", ",", ">", ";", "/", "%3E", "),"])
+def test_sign_behind_a_link_is_no_part_of_its_token(mark: str) -> None:
+    for kind in TokenKind:
+        token = new_token(kind)
+        if kind in {TokenKind.REFRESH, TokenKind.CHALLENGE, TokenKind.DEVICE}:  # of programs, in no mail
+            with pytest.raises(TokenError):
+                parse_token(kind, token.secret.reveal() + mark)
+        else:
+            assert parse_token(kind, token.secret.reveal() + mark) == token
+
+
 @pytest.mark.parametrize("size", [0, 16, 31, 33])
 def test_less_or_more_entropy_is_refused(size: int) -> None:
     with pytest.raises(ValueError, match="32 bytes"):

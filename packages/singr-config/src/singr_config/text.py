@@ -1,4 +1,4 @@
-"""Names that people choose: what can be seen of one, and what a reader's programs would make of it."""
+"""Names that people choose: what can be seen of one, and what a reader's programs would make of it and of links."""
 
 import re
 import unicodedata
@@ -29,6 +29,22 @@ _HARMLESS: Final = (
     re.compile(r"(?<=\w)\.(?=[A-Za-z\u00c0-\u024f\u0370-\u052f](?:[.,;:!?)\]'\"\u2019\u201d]|\Z))"),
     re.compile(r"\.(?=[,;!?)\]'\"\u2019\u201d\u00bb])"),
 )
+# Signs that end a sentence, a bracket or a quotation, as they are and as browsers write them in an address. At most
+# eight: whatever is sent here is read once.
+_CLOSING: Final = re.compile(
+    r"(?:[.,;:!?/)\]}>'\"*]|%(?:21|22|27|29|2A|2C|2E|2F|3A|3B|3E|3F|5D|7D)){1,8}\Z", re.IGNORECASE | re.ASCII
+)
+
+
+def as_linked(text: str) -> str:
+    """Take off the end of a link, or of its token, what a mail program took into it from around it.
+
+    No token of ours ends in such a sign.
+
+    >>> as_linked("sml_4tX)."), as_linked("/preferences/AQ_-%3E"), as_linked("sml_4tX")
+    ('sml_4tX', '/preferences/AQ_-', 'sml_4tX')
+    """
+    return _CLOSING.sub("", text)
 
 
 def is_visible(character: str) -> bool:

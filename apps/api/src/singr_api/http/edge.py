@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Final
+from urllib.parse import unquote
 
 from singr_api.http import problems
 from singr_api.http.body import ClientGoneError
@@ -10,6 +11,7 @@ from singr_api.http.cacheable import is_public, public_answer
 from singr_api.http.problems import AGAIN, Problem, header_refused, insufficient_scope, internal_error, logged, render
 from singr_api.http.translations import problem_of
 from singr_auth import ScopeError
+from singr_config.text import as_linked
 from singr_observability import get_logger, redact_path
 
 Scope = MutableMapping[str, Any]
@@ -52,6 +54,8 @@ _IN_IDS: Final = re.compile(rb"%(?:3A|40|2B|7E|3D|7C|2D|5F)", re.IGNORECASE)
 _POLICY_VIOLATION: Final = 1008  # RFC 6455, 7.4.1
 _ALLOWED: Final = "singr_allowed"  # in the request's state
 _PAGES: Final = "singr_fault_page"  # likewise
+READER_PAGES: Final = ("/preferences/", "/v1/unsubscribe/")
+"""Where links in mails lead whose last part is a token."""
 KEYED: Final = "singr_keyed"
 """In the request's state: whether its route takes an Idempotency-Key."""
 CHARSET: Final = "; charset=utf-8"
@@ -108,6 +112,7 @@ class Edge:
         scope.setdefault("state", {}).update({_ALLOWED: self._allowed, _PAGES: self._pages})
         origin = _header(scope, b"origin") if self._origins else None
         answer = _Answer(scope, send, [*self._always, *self._cors(origin)])
+        scope = _as_linked(scope)
         misfit = _misfit(scope)
         if misfit is not None:
             await answer.failed(misfit)
@@ -216,6 +221,15 @@ def _with_one_vary(given: Headers, extra: Headers) -> Headers:
     """The headers of an answer with one Vary, of all that it or what is added to it varies by."""
     values = [value for name, value in (*given, *extra) if name == b"vary"]
     return [*(header for header in given if header[0] != b"vary"), (b"vary", b", ".join(values))]
+
+
+def _as_linked(scope: Scope) -> Scope:
+    """Take off the address of a link in a mail what a mail program took into it from around it."""
+    if not scope["path"].startswith(READER_PAGES):
+        return scope
+    path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
+    bare = as_linked(path)
+    return scope if bare == path else {**scope, "path": unquote(bare), "raw_path": bare.encode("latin-1")}
 
 
 def _misfit(scope: Scope) -> Problem | None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from litestar import Response
 
-from singr_api.http.edge import Scope
+from singr_api.http.edge import READER_PAGES, Scope
 from singr_api.http.negotiation import preferred
 from singr_api.http.problems import CONTENT_TYPE as _PROBLEM
 from singr_api.routing.route import Answer
@@ -34,7 +34,6 @@ _NAMED: Final = re.compile(r"\{([a-z]+)\}")
 _NOT_FOUND: Final = 404
 _NO_FORM: Final = frozenset({400, 413, 415, 422})  # broken, too large, packed in another way, or another one
 _LOST: Final = {"expired": "expired", "revoked": "former"}
-_PAGES: Final = ("/preferences/", "/v1/unsubscribe/")
 PAGE: Final = Answer("The page.", media="text/html")
 BY_TOKEN: Final[dict[str, Any]] = {"path_schemas": {"token": _TOKEN}}
 """Of a route, how its `token` is documented."""
@@ -96,7 +95,7 @@ def fault_page(services: Services, scope: Scope, status: int, code: str) -> tupl
         code: of the first thing that is wrong; empty where nothing is named.
     """
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    is_page = scope["path"].startswith(_PAGES)
+    is_page = scope["path"].startswith(READER_PAGES)
     if not is_page or preferred(headers.get("accept", ""), (_PROBLEM, "text/html")) == _PROBLEM:
         return None
     words = words_for(None, headers.get("accept-language"))

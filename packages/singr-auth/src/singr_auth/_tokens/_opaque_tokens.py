@@ -14,6 +14,7 @@ from typing import Final, Literal
 
 from singr_auth._tokens import _base62
 from singr_config import HoldsSecrets, PortableError, Secret
+from singr_config.text import as_linked
 
 _ENTROPY_BYTES: Final = 32
 _RANDOM_WIDTH: Final = 43  # 62**43 > 2**256
@@ -37,6 +38,14 @@ class TokenKind(StrEnum):
 _FORMS: Final = {
     kind: re.compile(rf"{kind.value}[0-9A-Za-z]{{{_RANDOM_WIDTH + _CHECKSUM_WIDTH}}}", re.ASCII) for kind in TokenKind
 }
+
+
+_IN_LINKS: Final = frozenset(
+    {
+        *(TokenKind.MAGIC_LINK, TokenKind.EMAIL, TokenKind.EMAIL_CHANGE, TokenKind.EMAIL_UNDO),
+        *(TokenKind.PASSWORD_RESET, TokenKind.INVITATION),
+    }
+)
 
 
 class TokenError(PortableError, ValueError):
@@ -87,9 +96,13 @@ def derived_token(kind: TokenKind, entropy: bytes) -> OpaqueToken:
 def parse_token(kind: TokenKind, text: str) -> OpaqueToken:
     """Read a token as presented by a caller. That it is well-formed proves nothing: look its hash up.
 
+    One of a link may have the sign behind it that followed the link in its mail.
+
     Raises:
         TokenError: it is not a whole token of this kind.
     """
+    if kind in _IN_LINKS:
+        text = as_linked(text)
     if not _FORMS[kind].fullmatch(text) or _base62.checksum(text[:-_CHECKSUM_WIDTH]) != text[-_CHECKSUM_WIDTH:]:
         raise TokenError
     return _token(kind, text)
