@@ -193,6 +193,24 @@ async def test_account_for_tests_holds_this_message_alone(
     assert "jane.doe" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("status", "name", "said", "some"),
+    [
+        (422, "invalid_from_address", "The from address is not valid.", True),
+        (422, "validation_error", "Invalid `from` field. …", True),
+        (403, "validation_error", "The example.com domain is not verified.", False),
+        (401, "missing_api_key", "Missing API Key", False),
+    ],
+)
+async def test_name_of_an_organization_that_is_refused_holds_its_mails_alone(
+    raw_server: Any, http: httpx.AsyncClient, song_email: Make, status: int, name: str, said: str, *, some: bool
+) -> None:
+    raw_server.answers = [(status, {}, {"statusCode": status, "name": name, "message": said})]
+    with pytest.raises(AccountRefusedError) as caught:
+        await at(raw_server.url, http).send(song_email())
+    assert caught.value.only_some is some
+
+
 @pytest.mark.parametrize("body", [b"", b"OK", {}, {"id": 7}, {"id": ""}])
 async def test_success_without_an_id_is_unknown(
     raw_server: Any, http: httpx.AsyncClient, song_email: Make, body: object

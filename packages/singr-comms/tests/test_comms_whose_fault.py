@@ -99,6 +99,17 @@ async def test_mailjet_refusing_our_account_is_told_from_a_message_refused(
         await mailjet_at(raw_server.url, http).send(song_email())
 
 
+@pytest.mark.parametrize(("field", "some"), [("From.Name", True), ("From.Email", False), ("From", False)])
+async def test_name_of_an_organization_that_mailjet_refuses_holds_its_mails_alone(
+    raw_server: Any, http: httpx.AsyncClient, song_email: Make, field: str, *, some: bool
+) -> None:
+    error = {"ErrorCode": "mj-0013", "StatusCode": 400, "ErrorRelatedTo": [field]}
+    raw_server.answers = [(400, {}, {"Messages": [{"Status": "error", "Errors": [error]}]})]
+    with pytest.raises(AccountRefusedError) as caught:
+        await mailjet_at(raw_server.url, http).send(song_email())
+    assert caught.value.only_some is some
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -39,6 +39,7 @@ _PER_CALL: Final = 50
 _ACCOUNT_CODES: Final = frozenset({"send-0001", "send-0002", "send-0008", "send-0010", "mj-0015"})
 _ACCOUNT_STATUSES: Final = frozenset({401, 402, 403})
 _OURS: Final = frozenset({"from", "sender", "templateid", "templatelanguage"})  # however it writes them
+_SENDERS_NAME: Final = "from.name"  # an organization's, in its own mails: it holds nobody else's
 # Mailjet prints variables into its templates as they are, text and HTML alike: no value may hold a tag, or end one.
 _NO_TAGS: Final = str.maketrans({"<": "\u2039", ">": "\u203a", '"': "\u201d", "'": "\u2019"})
 # Mailjet's template language ({{ }}, {% %}, {# #}) and its older variables ([[ ]]), wherever text meets their parser;
@@ -219,6 +220,7 @@ class MailjetProvider:
             code=_code(first, own),
             message=str(first.get("ErrorMessage", "")),
             about_us=_about_us(first, own.status),
+            only_some=_SENDERS_NAME in _fields(first),
         )
 
 
@@ -297,11 +299,17 @@ def _about_us(error: Mapping[str, Any], status: int) -> bool | None:
 
     None where it names neither a code that is known nor a field of the message.
     """
-    code, related = error.get("ErrorCode"), error.get("ErrorRelatedTo")
-    fields = {_FIELD_END.split(str(field), 1)[0].lower() for field in related} if isinstance(related, list) else set()
+    code = error.get("ErrorCode")
+    fields = {_FIELD_END.split(field, 1)[0] for field in _fields(error)}
     if (isinstance(code, str) and code.lower() in _ACCOUNT_CODES) or fields & _OURS or status in _ACCOUNT_STATUSES:
         return True
     return False if fields else None
+
+
+def _fields(error: Mapping[str, Any]) -> set[str]:
+    """Which fields of the message an error names, in small letters."""
+    related = error.get("ErrorRelatedTo")
+    return {str(field).lower() for field in related} if isinstance(related, list) else set()
 
 
 def _status(said: object) -> int:

@@ -39,12 +39,12 @@ _MARGIN: Final = 1800.0  # for clocks that differ, and for a call that takes its
 _ACCOUNT_NAMES: Final = frozenset(
     {
         *("missing_api_key", "restricted_api_key", "invalid_api_key", "suspended_api_key", "inactive_api_key"),
-        *("invalid_from_address", "invalid_access", "invalid_scope", "invalid_permission", "invalid_region"),
+        *("invalid_access", "invalid_scope", "invalid_permission", "invalid_region"),
         *("daily_quota_exceeded", "monthly_quota_exceeded", "not_found", "method_not_allowed"),
     }
 )
-# An account that is open for tests may write to its owner.
-_ONLY_SOME_NAMES: Final = frozenset({"invalid_to_address"})
+# An account that is open for tests may write to its owner; a sender's name is an organization's in its own mails.
+_ONLY_SOME_NAMES: Final = frozenset({"invalid_to_address", "invalid_from_address"})
 _ONLY_TESTS: Final = "only send testing emails"
 _WRONG_KEY: Final = "API key is invalid"
 _OF_MESSAGES: Final = frozenset({"missing_required_field", "invalid_attachment", "invalid_parameter"})
@@ -52,8 +52,9 @@ _CONFLICT: Final = 409
 _UNPROCESSABLE: Final = 422
 # Of the fields that a validation error names, the sender's is ours and the others are the message's.
 _FIELD: Final = re.compile(r"`(\w+)`")
+_SENDER: Final = "from"
 _FIELD_IS_OURS: Final[Mapping[str, bool]] = MappingProxyType(
-    {"from": True, "to": False, "subject": False, "html": False, "text": False, "tags": False}
+    {_SENDER: True, "to": False, "subject": False, "html": False, "text": False, "tags": False}
 )
 _TAG: Final = re.compile(r"[A-Za-z0-9_-]{1,256}")
 
@@ -153,7 +154,7 @@ class ResendProvider:
                 # Something was sent under this key, with other words.
                 return UnknownOutcomeError(code, words, about_message=True)
             return TransientError(code, words, retry_after=answer.retry_after)
-        only_some = name in _ONLY_SOME_NAMES or _ONLY_TESTS in said
+        only_some = name in _ONLY_SOME_NAMES or _ONLY_TESTS in said or _field(said, answer.status) == _SENDER
         return self._caller.refusal(
             answer, code=code, message=said, about_us=_about_us(name, said, answer.status), only_some=only_some
         )
@@ -165,9 +166,13 @@ def _about_us(name: object, said: str, status: int) -> bool | None:
         return True
     if name in _OF_MESSAGES:
         return False
-    if status == _UNPROCESSABLE and (found := _FIELD.search(said)):
-        return _FIELD_IS_OURS.get(found.group(1))
-    return None
+    return _FIELD_IS_OURS.get(_field(said, status))
+
+
+def _field(said: str, status: int) -> str:
+    """The field that a validation error names; "" where it names none."""
+    found = _FIELD.search(said) if status == _UNPROCESSABLE else None
+    return found.group(1) if found else ""
 
 
 def _mailbox(address: EmailAddress) -> str:
