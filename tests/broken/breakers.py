@@ -66,7 +66,7 @@ BREAKAGES = (
             ),
             Edit(
                 f"{COMMS}/notifications/sending/_sender.py",
-                "if one.is_last_attempt and one.may_wait and passes(error, begun, unanswered=one.unanswered):",
+                "if spent and one.may_wait and passes(error, begun, unanswered=one.unanswered):",
                 "if False:",
             ),
         ),
@@ -81,7 +81,7 @@ BREAKAGES = (
         (
             Edit(
                 f"{COMMS}/notifications/sending/_sender.py",
-                "if one.is_last_attempt and one.may_wait and passes(error, begun, unanswered=one.unanswered):",
+                "if spent and one.may_wait and passes(error, begun, unanswered=one.unanswered):",
                 "if False:",
             ),
         ),

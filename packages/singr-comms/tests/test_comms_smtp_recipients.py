@@ -11,6 +11,7 @@ from comms_smtp_script import DROP, SENDER, SILENCE, Script
 
 from singr_comms import SmtpProvider
 from singr_dev.clock import VirtualClock
+from singr_jobs import PermanentError
 
 TOO_LONG = "250-" + "x" * 40_000
 LATER = "451 4.7.1 Greylisting in action, please come back later"
@@ -91,6 +92,29 @@ async def test_dozen_recipients_of_one_domain_that_nobody_answers_for_stop_nobod
         assert await one.pauses() == [(False, 0.0)]
 
 
+@pytest.mark.parametrize("answer", [DROP, "nonsense"])
+@pytest.mark.parametrize("after", ["DATA", "."])
+async def test_dozen_recipients_of_one_domain_whose_mail_is_cut_off_later_stop_nobody_elses(
+    bench: Any, clock: VirtualClock, after: str, answer: str
+) -> None:
+    script = Script(**{after: answer})
+    async with office(bench, clock, script) as one:
+        await failing(one, *[f"host{number}.evil.example" for number in range(12)])
+        del script.answers[after]
+        script.answers["DATA"] = "354 go on"
+        await one.send(await one.queue())
+        assert await one.pauses() == [(False, 0.0)]
+
+
+@pytest.mark.parametrize("after", ["DATA", "."])
+async def test_ten_domains_whose_mail_is_cut_off_later_open_the_breaker(
+    bench: Any, clock: VirtualClock, after: str
+) -> None:
+    async with office(bench, clock, Script(**{after: DROP})) as one:
+        await failing(one, *DOMAINS)
+        assert await one.pauses() == [(True, 5.0)]
+
+
 async def test_ten_domains_that_nobody_answers_for_open_the_breaker_and_the_next_answer_closes_it(
     bench: Any, clock: VirtualClock
 ) -> None:
@@ -131,6 +155,44 @@ async def test_probe_for_a_domain_that_was_cut_off_before_tells_nothing(bench: A
         one.advance(6)
         assert (await one.held(await one.queue("jane@other.example"))).code == "provider_failing"
         assert await one.pauses() == [(True, 10.0)], "a new domain tells that it fails still"
+
+
+TO_ONE = ["421 4.7.0 Too many connections, try again later", "454 4.7.0 Temporary authentication failure"]
+
+
+@pytest.mark.parametrize("answer", TO_ONE)
+async def test_later_that_one_message_alone_is_told_is_waited_for_at_no_cost_in_attempts(
+    bench: Any, clock: VirtualClock, answer: str
+) -> None:
+    script = Script(recipients={"slow.example": answer})
+    async with office(bench, clock, script) as one:
+        message_id = await one.queue("jane@slow.example")
+        assert not (await one.held(message_id)).counts
+        waits = []
+        for _ in range(6):
+            one.advance(40)
+            await one.send(await one.queue())
+            held = await one.held(message_id)
+            waits.append((held.after, held.counts))
+            one.advance(held.after)
+        assert waits == [(after, False) for after in (30, 60, 120, 240, 480, 480)]
+        assert bench.metrics.provider_refused.labels("email", "smtp").value == 0, "it holds nobody meanwhile"
+        script.recipients.clear()
+        await one.send(message_id)
+
+
+async def test_later_that_one_message_alone_is_told_ends_it_once_it_is_of_no_use(
+    bench: Any, clock: VirtualClock
+) -> None:
+    async with office(bench, clock, Script(recipients={"slow.example": TO_ONE[0]})) as one:
+        message_id = await one.queue("jane@slow.example")
+        await one.held(message_id)
+        one.advance(40)
+        await one.send(await one.queue())
+        await one.held(message_id, last=True)
+        one.advance(25 * 3600)
+        with pytest.raises(PermanentError, match="expired"):
+            await one.send(message_id, last=True)
 
 
 async def test_busy_mail_server_is_said_to_say_later(bench: Any, clock: VirtualClock, lines: list[str]) -> None:

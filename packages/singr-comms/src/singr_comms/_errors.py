@@ -109,6 +109,7 @@ class AccountRefusedError(TransientError):
         later: it says "not now" to everybody, and nothing against the account: a server that is busy or restarts.
         of_message: it was said of one message, whose recipient or words may be behind it after all: only the
             organizations whose messages meet it are held. Otherwise none could be sent, whomever it goes to.
+        waits: see `TransientError`: what turns out to be this message's own is waited for.
     """
 
     def __init__(
@@ -120,8 +121,9 @@ class AccountRefusedError(TransientError):
         only_some: bool = False,
         later: bool = False,
         of_message: bool = False,
+        waits: bool = False,
     ) -> None:
-        super().__init__(code, message, retry_after=retry_after)
+        super().__init__(code, message, retry_after=retry_after, waits=waits)
         self.only_some = only_some
         self.later = later
         self.of_message = of_message
@@ -157,11 +159,21 @@ class UnknownOutcomeError(SendError):
         foreign: a success was answered that this provider never gives, such as a 200 with a page in it: something else
             may answer in its place, and would do so to every message. One such answer opens its circuit breaker.
         about_message: it speaks of this message alone, and another try would tell no more: the provider works.
+        recipient_domain: see `TransientError`.
     """
 
     may_be_repeated: ClassVar[bool] = False
 
-    def __init__(self, code: str, message: str, *, foreign: bool = False, about_message: bool = False) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        foreign: bool = False,
+        about_message: bool = False,
+        recipient_domain: str = "",
+    ) -> None:
         super().__init__(code, message)
         self.foreign = foreign
         self.about_message = about_message
+        self.recipient_domain = recipient_domain

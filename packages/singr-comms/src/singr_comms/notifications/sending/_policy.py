@@ -5,7 +5,13 @@ from typing import Final, Literal
 
 import msgspec
 
-from singr_comms._errors import PermanentSendError, SendError, TransientError, UnknownOutcomeError
+from singr_comms._errors import (
+    AccountRefusedError,
+    PermanentSendError,
+    SendError,
+    TransientError,
+    UnknownOutcomeError,
+)
 from singr_comms.catalogue import message_types
 from singr_comms.channels._channel import LooksUp, Provider
 from singr_comms.notifications.sending._try import FLAGGED, SETTLING, Begun, Refused
@@ -154,6 +160,11 @@ def passes(error: SendError, begun: Begun, *, unanswered: bool = False) -> bool:
         unanswered: another provider of the same try is away: it does not matter who of them was asked last.
     """
     return isinstance(error, TransientError) and (error.waits or unanswered) and not begun.pinned
+
+
+def waits_for_itself(error: SendError, begun: Begun) -> bool:
+    """Whether a "later" of one message met one that waits by itself: it does so still, and holds no other."""
+    return isinstance(error, AccountRefusedError) and error.waits and error.of_message and begun.put_off > 0
 
 
 def ever_later(error: SendError, begun: Begun) -> float:

@@ -32,7 +32,7 @@ from singr_comms.notifications.sending._ledger import Ledger
 from singr_comms.notifications.sending._line_ups import REFUSED, LineUps, Wait, from_first_open, shut
 from singr_comms.notifications.sending._ordinary import PATIENCE
 from singr_comms.notifications.sending._pace import Pace, paced
-from singr_comms.notifications.sending._policy import after, came_of, counted_as, ever_later, passes
+from singr_comms.notifications.sending._policy import after, came_of, counted_as, ever_later, passes, waits_for_itself
 from singr_comms.notifications.sending._quotas import Quotas
 from singr_comms.notifications.sending._settling import Settler
 from singr_comms.notifications.sending._suppressions import HELD_BACK, Suppressions
@@ -319,8 +319,8 @@ class MessageSender:
             self._holds.untold(channel, provider, one.message_id)
             wait = min(max(getattr(error, "retry_after", None) or 0.0, NEXT_LOOK), begun.remaining)
             return await self._put_off(one, begun, error, shut(provider, wait, refuses=False))
-        held = None
-        if isinstance(error, AccountRefusedError) or (isinstance(error, TooManyRequestsError) and one.is_last_attempt):
+        held, refused = None, isinstance(error, AccountRefusedError) and not waits_for_itself(error, begun)
+        if refused or (isinstance(error, TooManyRequestsError) and one.is_last_attempt):
             held = self._holds.refused(channel, provider, one.message_id, error, one.organization_id)
         elif getattr(error, "doubtful", False):
             whose, whom = one.organization_id, begun.recipient
@@ -329,7 +329,9 @@ class MessageSender:
             await self._answered(one, accepts_us=isinstance(error, PermanentSendError))
         if held is not None:
             return await self._kept(one, begun, error, held)
-        if one.is_last_attempt and one.may_wait and passes(error, begun, unanswered=one.unanswered):
+        # What was kept for a "later" that is its own after all was not tried for its own sake: no attempts are spent.
+        spent = one.is_last_attempt or (isinstance(error, AccountRefusedError) and error.waits)
+        if spent and one.may_wait and passes(error, begun, unanswered=one.unanswered):
             why = (ever_later(error, begun), error.message, error.code)
             return await self._put_off(one, begun, error, why, marks=PUT_OFF)
         return await self._failed(one, begun, error)

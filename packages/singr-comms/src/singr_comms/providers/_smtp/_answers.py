@@ -135,9 +135,13 @@ def sort_error(error: Exception, stage: Stage, host: str, recipient: str = "") -
         if ours:
             own, _ = own_words(error.message, recipient)
             some = _OPEN_TO_SOME.search(own) is not None
-            named = stage not in _BEFORE_ANY
             return AccountRefusedError(
-                code, words, only_some=some, later=_says_later(error.code, own), of_message=named
+                code,
+                words,
+                only_some=some,
+                later=_says_later(error.code, own),
+                of_message=stage not in _BEFORE_ANY,
+                waits=error.code not in _PERMANENT,
             )
         later = partial(TransientError, about_recipient=ours is False, waits=True)
         return (PermanentSendError if error.code in _PERMANENT else later)(code, words, doubtful=ours is None)
@@ -166,10 +170,11 @@ def _broken_off(error: Exception, stage: Stage, host: str, recipient: str) -> Se
         what = about_encryption(secured, host)
     elif isinstance(error, aiosmtplib.SMTPResponseException):
         what = f"an answer that makes no sense ({_in_its_words(error)})"
+    # A server that asks the recipient's own one first, or passes on to it what it takes, is as slow as that.
+    domain = domain_of(recipient) if stage not in _BEFORE_ANY else ""
     if stage is Stage.CONTENT:
-        return UnknownOutcomeError(code, f"{what} while the mail server took the message")
-    # A server that asks the recipient's own one first is as slow as that.
-    domain = domain_of(recipient) if stage is Stage.RECIPIENT else ""
+        what = f"{what} while the mail server took the message"
+        return UnknownOutcomeError(code, what, recipient_domain=domain)
     return TransientError(code, f"{what} before the message was handed over", waits=True, recipient_domain=domain)
 
 
