@@ -87,7 +87,6 @@ OURS = [
     (RECIPIENT, 450, "max emails per hour exceeded"),
     (RECIPIENT, 550, "The account has exceeded its sending quota"),
     (RECIPIENT, 539, "anything"),
-    (DATA, 504, "5.7.4 unrecognized"),
 ]
 THEIRS = [
     (RECIPIENT, 550, "5.1.1 user unknown"),
@@ -217,11 +216,106 @@ def test_words_that_may_be_about_either_leave_it_open(stage: Stage, code: int, w
 
 
 @pytest.mark.parametrize("stage", [RECIPIENT, DATA])
-@pytest.mark.parametrize("code", [500, 502, 503, 504, 521, 523, 524, 525, *range(530, 540)])
-def test_codes_of_commands_sign_in_and_the_service_are_ours_whatever_the_words(code: int, stage: Stage) -> None:
+@pytest.mark.parametrize("code", [523, 524, 525, *range(530, 540)])
+def test_codes_of_sign_in_are_ours_whatever_the_words(code: int, stage: Stage) -> None:
     assert is_about_us(code, "no such user", stage) is True
 
 
 @pytest.mark.parametrize("stage", [Stage.CONNECT, Stage.SIGN_IN, Stage.SENDER])
 def test_what_is_refused_before_a_recipient_was_named_is_ours(stage: Stage) -> None:
     assert is_about_us(550, "5.1.1 no such user", stage) is True
+
+
+OF_ONE = {
+    "listed domain of the recipient": (
+        554,
+        "5.7.1 Service unavailable; Recipient address [x@listed.example] blocked using dbl.spamhaus.org",
+        "x@listed.example",
+    ),
+    "call-out": (
+        451,
+        "Could not complete recipient verify callout\npermanently unreachable from this server: never accepted.",
+        "x@evil.example",
+    ),
+    "name that is a figure of the status": (
+        450,
+        (
+            "4.1.1 <4@evil.example>: Recipient address rejected: unverified address: host mx.evil.example[192.0.2.1] "
+            "refused to talk to me: 554 your IP is blocked"
+        ),
+        "4@evil.example",
+    ),
+    "server that does not talk to ours": (
+        550,
+        "host mx.other.example[192.0.2.1] refused to talk to me: 554 your IP is blocked",
+        "x@evil.example",
+    ),
+    "network of the recipient's server": (
+        554,
+        "5.7.1 <x@evil.example>: Recipient address rejected: Mail server in bogus network 192.0.2.0/24 refused",
+        "x@evil.example",
+    ),
+    "network of a server": (554, "5.7.1 Mail server in bogus network 192.0.2.0/24 refused", "x@evil.example"),
+    "host that takes no mail": (521, "5.3.2 mx.evil.example does not accept mail", "x@evil.example"),
+    "certificate": (454, "4.7.5 Server certificate of mx.other.example not trusted", "x@evil.example"),
+    "no encryption": (454, "4.7.4 TLS is required, but host mx.other.example does not offer it", "x@evil.example"),
+    "threads": (432, "4.3.2 STOREDRV.Deliver; recipient thread limit exceeded", "x@evil.example"),
+    "busy mailbox": (451, "4.3.2 mailbox of recipient busy", "x@evil.example"),
+    "rules of an organization": (550, "5.7.1 Your organization does not allow mail to this address", "x@evil.example"),
+    "half an address": (504, "5.5.2 <joe@a>: Recipient address rejected: need fully-qualified address", "joe@a"),
+    "many connections to its host": (421, "4.7.0 Too many connections to slow.example, try later", "x@slow.example"),
+}
+OF_A_MAIL = {
+    "domain in the mail": "5.7.1 Message blocked using multi.surbl.org",
+    "words in the mail": "5.7.1 rejected: looks like phishing your account",
+}
+QUOTAS = ["user's mailbox quota is used up", "mailbox quota is used up", "recipient quota is used up"]
+OURS_STILL = {
+    "client of a list": (554, "5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org"),
+    "listed sender": (554, "5.7.1 Service unavailable; Sender address [a@b.example] blocked using dbl.spamhaus.org"),
+    "network of our sender's server": (
+        554,
+        "5.7.1 <a@b.example>: Sender address rejected: Mail server in bogus network",
+    ),
+    "half a sender": (504, "5.5.2 <a>: Sender address rejected: need fully-qualified address"),
+    "half a name": (504, "5.5.2 <localhost>: Helo command rejected: need fully-qualified hostname"),
+    "call-out to our sender": (550, "Could not complete sender verify callout"),
+    "mail from a server": (550, "no mail accepted: too many messages from this server"),
+    "relaying": (454, "4.7.1 Relay access denied"),
+    "sign-in": (454, "4.7.0 Temporary authentication failure"),
+    "the whole system": (451, "4.3.2 system not accepting network messages"),
+    "closing": (421, "4.3.0 closing"),
+    "limit": (450, "4.7.1 sending quota of your account exceeded"),
+    "server on lists": (550, "5.7.1 Recipient address rejected: Your MTA is listed in too many lists"),
+}
+
+
+@pytest.mark.parametrize(("code", "words", "to"), OF_ONE.values(), ids=OF_ONE)
+def test_stock_words_about_a_recipient_are_about_nobody_else(code: int, words: str, to: str) -> None:
+    assert is_about_us(code, words, RECIPIENT, to) is False
+
+
+@pytest.mark.parametrize("words", OF_A_MAIL.values(), ids=OF_A_MAIL)
+def test_words_about_what_a_mail_holds_are_about_that_mail(words: str) -> None:
+    assert is_about_us(554, words, Stage.CONTENT, "x@evil.example") is False
+
+
+@pytest.mark.parametrize("local", ["user", "x", "mailbox", "recipient", "quota", "is", "4"])
+@pytest.mark.parametrize("words", QUOTAS)
+def test_limit_of_a_recipient_is_theirs_whatever_they_are_called(words: str, local: str) -> None:
+    assert is_about_us(552, words, RECIPIENT, f"{local}@evil.example") is False
+
+
+@pytest.mark.parametrize(("code", "words"), OURS_STILL.values(), ids=OURS_STILL)
+def test_words_about_our_host_sender_or_account_are_ours_beside_a_recipients(code: int, words: str) -> None:
+    assert is_about_us(code, words, RECIPIENT, "x@evil.example") is True
+
+
+@pytest.mark.parametrize("stage", [RECIPIENT, DATA])
+@pytest.mark.parametrize("code", [432, 454, 500, 502, 503, 504, 521])
+def test_codes_of_commands_and_the_service_tell_nothing_by_themselves_once_a_recipient_is_named(
+    code: int, stage: Stage
+) -> None:
+    assert is_about_us(code, "no such user", stage) is False
+    assert is_about_us(code, "anything", stage) is not True
+    assert is_about_us(code, "anything", Stage.SENDER) is True

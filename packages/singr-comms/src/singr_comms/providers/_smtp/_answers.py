@@ -18,7 +18,7 @@ from singr_comms._errors import (
 from singr_comms._masking import scrub
 from singr_comms.providers._account_words import names_our_account, without_hosts
 from singr_comms.providers._smtp._encryption import about_certificate, about_encryption, of_encryption
-from singr_comms.providers._smtp._own_words import domain_of, own_words
+from singr_comms.providers._smtp._own_words import OwnWords, domain_of, own_words
 
 MALFORMED: Final = "Malformed answer: "
 _MALFORMED_TO_LIBRARY: Final = "Malformed SMTP response line: "
@@ -26,17 +26,18 @@ _FAILURE: Final = range(400, 600)
 _CLOSING: Final = 421
 _BAD_SEQUENCE: Final = 503
 _PERMANENT: Final = range(500, 600)
-# Sign-in wanted, failed, too weak or not encrypted (RFC 4954, RFC 5248); the service is closing; a command that it does
-# not know, or not now (RFC 5321): none of that is the recipient's doing.
-_ABOUT_US: Final = frozenset({421, 432, 454, 500, 502, 503, 504, 521, 523, 524, 525, *range(530, 540)})
+# Sign-in wanted, failed, too weak or not encrypted (RFC 4954, RFC 5248): none of that is the recipient's doing. Once
+# one is named, codes of commands and of the service (432, 454, 500 to 504, 521) are said of recipients, too.
+_ABOUT_US: Final = frozenset({523, 524, 525, *range(530, 540)})
 _ABOUT_THEM: Final = frozenset({551, 556})  # moved elsewhere; a domain that takes no mail (RFC 5321, RFC 7504)
 _NETWORK: Final = 4  # subjects of RFC 3463
 _POLICY: Final = "7"
+_TAKES_NOTHING: Final = (3, 2)  # the system, or a mailbox on it
 _ENHANCED: Final = re.compile(r"(?<![0-9.])[45]\.([0-9]{1,3})\.([0-9]{1,3})(?!\.?[0-9])")
 # Sender addresses, a system that takes no mail, sending limits, sign-in, signatures of our domain, our host's name and
 # reputation (RFC 3463, RFC 7372, RFC 8617, and the large relays).
 _OURS: Final = frozenset(
-    {(1, 7), (1, 8), (2, 252), (3, 2), (4, 5), (7, 3), (7, 8), (7, 9), (7, 11), (7, 12), (7, 13), (7, 14), (7, 54)}
+    {(1, 7), (1, 8), (2, 252), (4, 5), (7, 3), (7, 8), (7, 9), (7, 11), (7, 12), (7, 13), (7, 14), (7, 54)}
     | {(7, number) for number in (57, 60, 64, 139, 501, 502, 503, 506, 508, 509, 510, 511, 705, 708, 750)}
     | {(7, number) for number in (*range(20, 30), *range(606, 652))}
 )
@@ -44,16 +45,43 @@ _OURS: Final = frozenset(
 _THEIRS: Final = frozenset((7, number) for number in (124, 129, 133, 134, 136, 193, 504, 505, 507, 703))
 _REFUSED: Final = r"(reject|refus|block|black|denied|deny|banned|listed|not allowed|reputation|throttl|rate.?limit)"
 _OUR_HOST: Final = re.compile(
-    r"\b(client|connecting|remote|sending|your|source) (host|server|mta)\b.{0,80}" + _REFUSED + "|"
+    r"\b(client|connecting|sending|your|source) (host|server|mta)\b.{0,80}" + _REFUSED + "|"
+    r"\b(helo|ehlo|client|your ip)\b.{0,60}" + _REFUSED + "|"
+    r"\bbanned (sender|sending|ip|host)|(from|by) your (ip|host|server|network)\b|messages? from \[?[0-9]|"
+    r"\b(mails?|e-?mails?|messages?|connections?|traffic|sent|not accepted) from this (ip|host|server|network)\b|"
+    r"\byour (mail ?)?(server|host|mta|relay)\b|invalid (helo|ehlo)|"
+    r"reverse (dns|host ?name|lookup)|rdns|outbound ?spam|bad outbound|your network is|\bon our block ?list"
+)
+# Some host, network or list: ours, unless the words are on a recipient, whose mail servers have addresses as well, or
+# on what a message holds.
+_SOME_HOST: Final = re.compile(
+    r"\b(remote (host|server|mta)|ips?|ip address(es)?)\b.{0,80}" + _REFUSED + "|"
     r"\b(client|host|server|network|ip|from|ehlo|helo)\b:? ?\[?(ipv6:)?[0-9a-f]{0,4}[.:][0-9a-f.:]+\]?.{0,60}"
     + _REFUSED
     + "|"
-    r"\b(helo|ehlo|ips?|ip address(es)?|client)\b.{0,60}" + _REFUSED + "|"
-    r"\bbanned (sender|sending|ip|host)|(from|by) (this|your) (ip|host|server|network)\b|messages from \[?[0-9]|"
-    r"(?<![0-9.])[0-9]{1,3}(\.[0-9]{1,3}){3}(?![0-9.])\]?(?! said).{0,60}" + _REFUSED + r"|"
-    r"\byour (mail ?)?(server|host|mta|relay)\b|invalid (helo|ehlo)|"
-    r"\bptr\b|reverse (dns|host ?name|lookup)|rdns|blocked (using|by|via) \S+\.\S+|outbound ?spam|bad outbound|"
-    r"your network is|\bon our block ?list"
+    r"(?<![0-9.])[0-9]{1,3}(\.[0-9]{1,3}){3}(?![0-9.])\]?(?! said).{0,60}" + _REFUSED + "|"
+    r"\bptr\b|blocked (using|by|via) \S+\.\S+"
+)
+_SOMEBODY: Final = re.compile(r"\brecipient\b|\bmailbox\b|\bmx\b")
+# Postfix says what it checks: this is our sender, whatever follows.
+_OUR_SENDER: Final = re.compile(r"\bsender address\b\W{0,5}(rejected:|blocked using)|sender verify call ?-?out")
+# Whose limit it is, where it is said: theirs.
+_THEIR_QUOTA: Final = re.compile(
+    r"\b(recipient|mailbox|inbox|user's|customer's)('s|s')? (\w+ ){0,2}(quota|limit|storage|credit)"
+)
+# The recipient's address, mailbox and server, and other rules than those for us.
+_OF_ANOTHER: Final = re.compile(
+    r"\brecipient address\b.{0,20}\bblocked\b|\bverify call ?-?out|\bbogus (network|mx|address)|\bmail server in\b|"
+    r"\bmailbox of\b|\b(mailbox|recipient)\b.{0,20}\bbusy\b|\bdoes not accept (any )?(mail|e-?mail|messages)|"
+    r"\b(server|tls|peer|its|remote) certificate\b|\btls (is )?required,? but\b|\bdoes not (offer|support) "
+    r"(it|tls|starttls)|\bconnections? to (?!us\b|this\b|me\b)|need fully.qualified address|"
+    r"\byour (organi[sz]ation|company) (does|do|will)(n't| not) (allow|accept|permit)"
+)
+# What a message holds: its senders write there what they like.
+_OF_CONTENT: Final = re.compile(
+    r"\b(phish\w*|subject(?! to)|contain(s|ing)?|phrase|body|content)\b.{0,40}\byour\b|\bsurbl|\buribl|"
+    r"\b(message|mail|content|body|url|uri|link|domain)s? (was |is |has been )?(blocked|listed|rejected) "
+    r"(using|by|via|in|on|at) "
 )
 _GREYLIST: Final = re.compile(r"gr[ae]y-?list")
 # Words in which servers speak of whom a message goes to, of their accounts and limits.
@@ -78,7 +106,7 @@ _OUR_ACCOUNT: Final = re.compile(
     r"(reject|refus|denied|unverified|block|black|listed|banned|"
     r"not (verified|owned|authori[sz]ed|allowed|permitted|registered))|"
     r"verified sender|\b(from|domain|identity|sender)\b.{0,30}(not verified|unverified)|"
-    r"\byour (account|domain|organi[sz]ation|plan|subscription|credits?|company)\b|\btenant\b|"
+    r"\byour (account|domain|plan|subscription|credits?|organi[sz]ation|company)\b|\btenant\b|"
     r"sending (is )?(paused|disabled|suspended|limit|quota|rate)|sender.{0,30}(quota|limit|rate)|"
     r"(exceed|reach|over).{0,30}(sending|credit)|max(imum)? (credits|sending)|"
     r"max(imum)?( number of)? (e-?mails?|messages|mails|recipients) per (second|minute|hour|day|month)|"
@@ -133,7 +161,7 @@ def sort_error(error: Exception, stage: Stage, host: str, recipient: str = "") -
         code = f"smtp_{error.code}"
         ours = is_about_us(error.code, error.message, stage, recipient)
         if ours:
-            own, _ = own_words(error.message, recipient)
+            own = own_words(error.message, recipient).words
             some = _OPEN_TO_SOME.search(own) is not None
             return AccountRefusedError(
                 code,
@@ -219,22 +247,24 @@ def is_about_us(code: int, message: str, stage: Stage, recipient: str = "") -> b
     """
     if stage in _BEFORE_ANY or code in _ABOUT_US:
         return True
-    words, quotes = own_words(message, recipient)
+    said = own_words(message, recipient)
     later = code not in _PERMANENT
-    if later and _GREYLIST.search(words):
+    if later and _GREYLIST.search(said.words):
         return False
-    known = _by_status(words, stage, later=later)
+    enhanced = _status(said.words, recipient)
+    known = None if code == _CLOSING else _by_status(enhanced, said, stage, later=later)
     if known is None:
-        known = _by_words(words, stage)
-    if known is None and (quotes or code in _ABOUT_THEM or (later and _of_one(words, stage))):
-        return False
-    return known
+        known = _by_words(said, stage)
+    if known is not None or code == _CLOSING:
+        return known is not False
+    of_one = later and (stage is Stage.RECIPIENT or (enhanced is not None and enhanced[1] == _POLICY))
+    return False if said.quotes or code in _ABOUT_THEM or of_one else None
 
 
-def _of_one(words: str, stage: Stage) -> bool:
-    """Whether "later" speaks of one message: at its recipient, and where a policy looked at it (RFC 3463 3.8)."""
-    enhanced = _ENHANCED.search(words)
-    return stage is Stage.RECIPIENT or (enhanced is not None and enhanced[1] == _POLICY)
+def _status(words: str, recipient: str) -> re.Match[str] | None:
+    """The enhanced status, which is not what the recipient is called."""
+    name = recipient.rpartition("@")[0]
+    return next((each for each in _ENHANCED.finditer(words) if each[0] != name), None)
 
 
 def _says_later(code: int, words: str) -> bool:
@@ -242,28 +272,38 @@ def _says_later(code: int, words: str) -> bool:
     return code not in _PERMANENT and not (names_our_account(words) or _OUR_ACCOUNT.search(words))
 
 
-def _by_status(words: str, stage: Stage, *, later: bool) -> bool | None:
+def _by_status(enhanced: re.Match[str] | None, said: OwnWords, stage: Stage, *, later: bool) -> bool | None:
     """What the enhanced status tells (RFC 3463); None where it leaves it to the words."""
-    enhanced = _ENHANCED.search(words)
     if enhanced is None:
         return None
     subject, detail = int(enhanced[1]), int(enhanced[2])
+    if (subject, detail) == _TAKES_NOTHING:
+        return _by_words(said, stage) is not False
     if (subject, detail) in _OURS:
         return True
-    if (subject, detail) in _THEIRS:
-        return False
-    if stage is Stage.RECIPIENT and (subject == 1 or (later and subject == _NETWORK)):  # their address, or its server
+    # Their address, or its server.
+    at_recipient = stage is Stage.RECIPIENT and (subject == 1 or (later and subject == _NETWORK))
+    if at_recipient or (subject, detail) in _THEIRS:
         return False
     if subject in {1, 2, 6} or (subject, detail) == (3, 4):  # address, mailbox, content, size
-        return "outboundspam" in words
+        return "outboundspam" in said.words
     return None
 
 
-def _by_words(words: str, stage: Stage) -> bool | None:
-    plain = without_hosts(words)
+def _by_words(said: OwnWords, stage: Stage) -> bool | None:
+    plain = without_hosts(said.words)
+    if _OUR_SENDER.search(plain):
+        return True
+    if _OF_CONTENT.search(said.words) or _is_in(_THEIR_QUOTA, said):
+        return False
     if names_our_account(plain) or _OUR_HOST.search(plain):
         return True
-    if _OF_RECIPIENT.search(words):
+    if _is_in(_OF_ANOTHER, said) or _is_in(_OF_RECIPIENT, said):
         return False
-    later = stage in {Stage.DATA, Stage.CONTENT} and _OUR_ACCOUNT_LATER.search(plain) is not None
-    return True if later or _OUR_ACCOUNT.search(plain) else None
+    later = stage is not Stage.RECIPIENT and _OUR_ACCOUNT_LATER.search(plain) is not None
+    some_host = _SOME_HOST.search(plain) is not None and not _is_in(_SOMEBODY, said)
+    return True if later or some_host or _OUR_ACCOUNT.search(plain) else None
+
+
+def _is_in(words: re.Pattern[str], said: OwnWords) -> bool:
+    return words.search(said.words) is not None or words.search(said.as_written) is not None
