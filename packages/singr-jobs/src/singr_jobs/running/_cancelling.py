@@ -1,7 +1,10 @@
-"""Words that jobs shall be cancelled, which anybody who reaches Redis may say: what counts is the job's row."""
+"""Words that jobs shall be cancelled, which anybody who reaches Redis may say: what counts is the job's row.
+
+And how what is at work is waited for, until it is cut off.
+"""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from uuid import UUID
 
 from singr_db import PsycopgPool
@@ -45,3 +48,15 @@ class Cancelling:
                 continue
             for (job_id,) in unwanted:
                 self._cancel(job_id)
+
+
+async def at_work_still(
+    tasks: Collection[asyncio.Task[None]], cut: asyncio.Event, *, within: float
+) -> set[asyncio.Task[None]]:
+    """Wait `within` seconds for these, and no longer once they are cut off; answers those that have not ended."""
+    ending = asyncio.create_task(asyncio.wait(tasks))
+    cutting = asyncio.create_task(cut.wait())
+    await asyncio.wait((ending, cutting), timeout=within, return_when=asyncio.FIRST_COMPLETED)
+    ending.cancel()
+    cutting.cancel()
+    return {task for task in tasks if not task.done()}

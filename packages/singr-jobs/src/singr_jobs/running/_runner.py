@@ -11,7 +11,7 @@ from singr_db import PsycopgPool
 from singr_db.chores import Trouble
 from singr_jobs.declare._job_types import MAX_TIMEOUT, Jobs
 from singr_jobs.declare._types import Queue
-from singr_jobs.running._cancelling import Cancelling
+from singr_jobs.running._cancelling import Cancelling, at_work_still
 from singr_jobs.running._crossing import Arrivals, Departures
 from singr_jobs.running._endings import Ended, cancelled, failed, for_good
 from singr_jobs.running._held_keys import HeldKeys
@@ -91,7 +91,7 @@ class Runner:
         threads = Threads(start_ready=self._start_ready, freed=freed)
         self._attempts = Attempts(jobs, options, contexts=self._contexts, threads=threads, observer=observer)
         self._giving_back = Trouble("the giving back of jobs", module="jobs.runner")
-        self._stopping = False
+        self._stopping, self._cut = False, asyncio.Event()
 
     def target(self, queue: Queue) -> int:
         """How many jobs of the queue this process would like to have in hand."""
@@ -175,7 +175,7 @@ class Runner:
         unstarted += self._held_keys.let_go_of_all()
         await self._hand_back(unstarted, untouched)
         await self._finish_running(grace)
-        await self._hand_back(self._interrupted)
+        await self._hand_back_interrupted()
         await self._contexts.logbook.flush(within=_FLUSH)
         if not await self.outcomes.flushed(within=max(_FLUSH, over - time.monotonic())):
             _log.error("{} outcomes could not be written; their jobs run again", len(self.outcomes))
@@ -185,15 +185,24 @@ class Runner:
         if not tasks:
             return
         _log.info("finishing {} jobs in hand, for at most {} s", len(tasks), grace)
-        _, late = await asyncio.wait(tasks, timeout=grace)
+        late = await at_work_still(tasks, self._cut, within=grace)
         self.cut_off()
-        stubborn = (await asyncio.wait(late, timeout=_CUT_OFF))[1] if late else set()
-        for line, job in list(self._claimed.values()):
-            if job.task in stubborn and not job.given_up:
-                self._give_up(line, job)
+        over = time.monotonic() + _CUT_OFF
+        async with asyncio.TaskGroup() as returning:
+            while late and time.monotonic() < over:  # what obeys goes back without waiting for what does not
+                _, late = await asyncio.wait(late, timeout=_DEADLINES_EVERY)
+                returning.create_task(self._hand_back_interrupted())
+            for line, job in list(self._claimed.values()):
+                if job.task in late and not job.given_up:
+                    self._give_up(line, job)
+
+    async def _hand_back_interrupted(self) -> None:
+        jobs, self._interrupted = self._interrupted, []
+        await self._hand_back(jobs)
 
     def cut_off(self) -> None:
-        """Cancel what is at work still."""
+        """Cancel what is at work still; whoever waits for its end no longer does for long."""
+        self._cut.set()
         for _, job in list(self._claimed.values()):
             if job.task is not None and not job.task.done():
                 self._interrupt(job, "stopped")
