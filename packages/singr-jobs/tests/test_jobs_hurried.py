@@ -14,13 +14,13 @@ from singr_db import Database
 from singr_jobs import (
     JobContext,
     Jobs,
+    JobsError,
     JobWorker,
     Queue,
     QueueOptions,
     SyncJobContext,
     Waker,
     WorkerOptions,
-    WorkerRunError,
     enqueue,
     redis_client,
     redis_transport,
@@ -144,7 +144,7 @@ async def test_second_run_is_refused_in_our_words_and_the_first_goes_on_until_it
         await enqueue(session, Stubborn(), organization_id=ORGANIZATION)
     running = asyncio.create_task(worker.run())
     await until(lambda: len(gates.begun) == 1)
-    with pytest.raises(WorkerRunError, match="a new one for each"):
+    with pytest.raises(JobsError, match="a new one for each"):
         await worker.run()
     stopping = asyncio.create_task(worker.stop())
     await until(lambda: worker._runner._stopping)
@@ -152,5 +152,5 @@ async def test_second_run_is_refused_in_our_words_and_the_first_goes_on_until_it
     gates.open.set()
     await stopping
     await running
-    with pytest.raises(WorkerRunError):
+    with pytest.raises(JobsError):
         await worker.run()

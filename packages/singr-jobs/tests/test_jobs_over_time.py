@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from jobs_support import ORGANIZATION, until
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from singr_db import Database
 from singr_jobs import Exponential, JobContext, Jobs, enqueue
@@ -140,6 +141,26 @@ async def test_statement_that_others_hold_up_costs_no_attempt_however_often(db, 
     async with working(jobs=others, outage_pause=QUICK):
         job = await reaches(job_id, "completed")
     assert (calls, job.attempt, job.attempts) == (4, 1, [])
+
+
+async def test_time_limit_is_known_where_the_lost_connection_hides_it():
+    """The server closes the connection a moment after its word: a rollback between the two meets a lost one."""
+    lost = Jobs()
+
+    @lost.handler(HeldUp, attempts=1)
+    async def lose(_job: HeldUp, _context: JobContext) -> None:
+        try:
+            raise psycopg.errors.IdleInTransactionSessionTimeout("terminating connection")
+        finally:
+            error = psycopg.OperationalError("the connection is lost")
+            raise OperationalError("ROLLBACK", {}, error) from error
+
+    memory = InMemoryJobs(lost, resources={})
+    await enqueue(memory, HeldUp(), organization_id=ORGANIZATION)
+    for _ in range(2):
+        [job] = await memory.run_due()
+        memory.advance(60)
+    assert (job.status, job.error.code, job.error.message) == ("failed", "database_time_limit", WORDS["idle"])
 
 
 async def test_time_limits_count_in_memory_as_they_do_at_a_worker(db):

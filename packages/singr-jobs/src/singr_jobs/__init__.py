@@ -36,7 +36,6 @@ from singr_jobs.declare._errors import (
     TooManyFlowsError,
     TooManyWaitsError,
     UnknownMemberError,
-    WorkerRunError,
 )
 from singr_jobs.declare._job_types import JOB_TYPE_LENGTH, JOB_TYPE_PATTERN, Intake, Jobs, JobType, ReservingIntake
 from singr_jobs.declare._keyed import Keyed
@@ -218,7 +217,6 @@ __all__ = [
     "UnknownMemberError",
     "Waker",
     "WorkerOptions",
-    "WorkerRunError",
     "WouldStart",
     "act_in_bulk",
     "cancel_flow",

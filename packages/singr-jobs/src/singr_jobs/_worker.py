@@ -11,7 +11,7 @@ from singr_db import PsycopgPool
 from singr_db.chores import Chore
 from singr_db.limits import RateLimiter
 from singr_db.redis import cancel_until_ended
-from singr_jobs.declare._errors import DeclarationError, WorkerRunError
+from singr_jobs.declare._errors import DeclarationError, JobsError
 from singr_jobs.declare._job_types import Jobs
 from singr_jobs.declare._types import Queue
 from singr_jobs.flows._keeper import FlowKeeper
@@ -121,10 +121,10 @@ class JobWorker:
         attempt counted; nothing keeps it from its end.
 
         Raises:
-            WorkerRunError: it runs already, or has run.
+            JobsError: it runs already, or has run.
         """
         if self._has_begun:
-            raise WorkerRunError("this JobWorker runs already, or has run: make a new one for each `run()`")
+            raise JobsError("this JobWorker runs already, or has run: make a new one for each `run()`")
         self._has_begun = True
         try:
             await self._work()

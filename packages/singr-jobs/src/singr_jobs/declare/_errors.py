@@ -20,10 +20,6 @@ class DeclarationError(JobsError):
     """A job type is declared wrongly; raised when its module is imported, not when a job runs."""
 
 
-class WorkerRunError(JobsError, RuntimeError):
-    """A `JobWorker` was to run a second time: each has one `run()`."""
-
-
 class QueueError(JobsError, ValueError):
     """There is no such queue, or it cannot be declared under this name; the message says what would be right."""
 

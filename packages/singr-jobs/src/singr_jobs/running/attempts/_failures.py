@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from singr_config.clock import clock
-from singr_db import is_outage, over_time
+from singr_db import is_outage, over_time, sqlstate_of
 from singr_db.chores import Trouble
 from singr_jobs._plain import kind_of
 from singr_jobs.declare._errors import PermanentError, RetryLater
@@ -58,7 +58,8 @@ class Failures:
             _say_why(job, error)
             return raised(job, job_type, error)
         now, before = self._now(), _before(job)
-        is_over_time = over_time(outage) is not None
+        overrun = _overrun(outage)
+        outage, is_over_time = overrun or outage, overrun is not None
         if is_over_time and before is not None and before.over_time:
             _say_why(job, error)
             again = Outage(now, 0, over_time=True)
@@ -98,6 +99,24 @@ def outage_behind(error: BaseException) -> BaseException | None:
                 return cause
             cause = cause.__cause__
     except BaseException:  # noqa: BLE001 - an error may make trouble of its own fields, and is no outage then
+        return None
+    return None
+
+
+def _overrun(outage: BaseException) -> BaseException | None:
+    """The error that says which time limit was run over; None where none was. Never raises.
+
+    That a connection is lost may be all that its rollback says: the server closes it a moment after it has said why.
+    """
+    try:
+        behind: list[BaseException | None] = [outage]
+        for _ in range(_DEEPEST):
+            error = behind.pop(0) if behind else None
+            if error is not None and over_time(error) is not None:
+                return error
+            if error is not None and (sqlstate_of(error) is None or isinstance(error, BaseExceptionGroup)):
+                behind += [error.__cause__, error.__context__]
+    except BaseException:  # noqa: BLE001 - as above
         return None
     return None
 
