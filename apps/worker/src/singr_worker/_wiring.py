@@ -2,12 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
 
-from singr_comms.notifications import Brands, MessageSender, Webhooks, message_sender, webhooks
-from singr_comms.notifying import Digests
-from singr_comms.people import Exports, PreferencesLook
-from singr_comms.people.inbox import InboxNews
 from singr_config import Settings
 from singr_db import Database
 from singr_jobs import (
@@ -17,11 +12,10 @@ from singr_jobs import (
     Queue,
     QueueOptions,
     Rate,
-    Waker,
     WorkerOptions,
 )
 from singr_observability import Metrics
-from singr_platform import OwnAccounts, Parts, all_jobs, schedule_requests
+from singr_platform import Parts, all_jobs, job_resources, schedule_requests
 
 
 def queue_options(settings: Settings, queues: Iterable[Queue]) -> dict[Queue, QueueOptions]:
@@ -69,7 +63,7 @@ async def build_worker(
                 parts.redis,
                 parts.transport(),
                 types,
-                resources=_resources(settings, parts, metrics, ends),
+                resources=job_resources(settings, parts, metrics, ends),
                 name=name,
                 options=WorkerOptions(queues=queue_options(settings, queues), lease=lease),
                 observer=JobTelemetry(metrics),
@@ -77,43 +71,3 @@ async def build_worker(
             ),
             parts.db,
         )
-
-
-def _resources(settings: Settings, parts: Parts, metrics: Metrics, ends: AsyncExitStack) -> dict[type, Any]:
-    """What handlers ask for by its type, to be closed with those ends."""
-    waker = Waker(parts.carrier())
-    waker.attach(parts.db.session_info)  # what handlers enqueue begins at once
-    ends.push_async_callback(waker.close)
-    news = InboxNews(parts.redis)
-    news.attach(parts.db.session_info)  # what goes into inboxes here is on screens at once
-    ends.push_async_callback(news.close)
-    sender = message_sender(
-        settings,
-        db=parts.db,
-        sealer=parts.sealer,
-        http=parts.http,
-        metrics=metrics,
-        last_look=PreferencesLook(),
-    )
-    ends.push_async_callback(sender.close)
-    accounts = OwnAccounts(parts.db, parts.sealer)
-    own_names = settings.own_names
-    brands = Brands(parts.db, brand=settings.brand, api_url=settings.app.url_api, own_names=own_names)
-    exports = Exports(
-        parts.db,
-        parts.sealer,
-        settings.object_store,
-        accounts=accounts,
-        brand=settings.brand,
-        brands=brands,
-        own_names=own_names,
-    )
-    ends.push_async_callback(exports.close)
-    return {
-        Database: parts.db,
-        MessageSender: sender,
-        Webhooks: webhooks(settings, db=parts.db, sealer=parts.sealer, metrics=metrics, http=parts.http),
-        Exports: exports,
-        Digests: Digests(parts.db, parts.sealer, settings.app, settings.brand, metrics=metrics, own_names=own_names),
-        Metrics: metrics,
-    }

@@ -8,17 +8,17 @@ from typing import Any, Final
 
 from sqlalchemy import text
 
-from singr_comms.notifications import MessageSender, message_sender
-from singr_comms.people import PreferencesLook
 from singr_config import Settings
 from singr_db import Database
 from singr_dev._errors import DevError
 from singr_jobs import Jobs, JobWorker, Queue, QueueOptions, WorkerOptions, redis_transport
 from singr_observability import build_metrics
-from singr_platform import Parts, all_jobs, schedule_requests, standing_work
+from singr_platform import Parts, all_jobs, job_resources, schedule_requests, standing_work
 
 _PATIENCE_SECONDS: Final = 30.0
 _LOOK_SECONDS: Final = 0.02
+# Turns of chores and jobs after which those that ask for each other without end are given up.
+_TURNS: Final = 20
 _DUE: Final = text(
     """
     SELECT type, count(*) AS number FROM (
@@ -34,42 +34,55 @@ async def settle(settings: Settings, jobs: Jobs | None, resources: Mapping[type,
     """Do what `VirtualClock.settle` says."""
     parts = Parts(settings, name="singr-clock")
     async with parts.running(), AsyncExitStack() as ends:
-        for chore in standing_work(parts.db):
-            await chore.work()
-        if not await _due(parts.db):
-            return
-        needed: dict[type, Any] = {Database: parts.db, **(resources or {})}
+        needed = _Resources({Database: parts.db})
         if jobs is None:
-            sender = message_sender(
-                settings,
-                db=parts.db,
-                sealer=parts.sealer,
-                http=parts.http,
-                metrics=build_metrics(),
-                last_look=PreferencesLook(),
-            )
-            ends.push_async_callback(sender.close)
-            needed[MessageSender] = sender
-        types = all_jobs() if jobs is None else jobs
-        worker = JobWorker(
-            parts.db.psycopg,
-            parts.redis,
-            redis_transport(settings.redis),
-            types,
-            resources=needed,
-            name="singr-clock",
-            requests=schedule_requests(settings, types, parts.sealer),
-            options=WorkerOptions(
-                queues=await _queues(parts.db, types), poll=0.05, sweep_every=0.1, lease=5.0, grace=2.0
-            ),
-        )
-        running = asyncio.create_task(worker.run())
-        try:
-            await _until_nothing_is_due(parts.db, running)
-        finally:
-            if not running.done():  # one that broke off would never have stopped
-                await worker.stop()
-            await running
+            needed.update(job_resources(settings, parts, build_metrics(), ends))
+        needed.update(resources or {})
+        chores, due = standing_work(parts.db), dict[str, int]()
+        for _ in range(_TURNS):
+            for chore in chores:
+                await chore.work()
+            if not (due := await _due(parts.db)):
+                return
+            await _work(settings, parts, all_jobs() if jobs is None else jobs, needed)
+            if needed.lacking:
+                raise DevError(
+                    f"handlers ask for what is not there: {', '.join(sorted(needed.lacking))}; pass resources"
+                )
+    raise DevError(f"after {_TURNS} turns of chores and jobs there is more: {_in_words(due)}")
+
+
+class _Resources(dict[type, Any]):
+    """What handlers may ask for; keeps in mind what they asked for in vain."""
+
+    def __init__(self, given: Mapping[type, Any]) -> None:
+        super().__init__(given)
+        self.lacking: set[str] = set()
+
+    def __missing__(self, kind: type) -> Any:
+        self.lacking.add(kind.__name__)
+        raise KeyError(kind)
+
+
+async def _work(settings: Settings, parts: Parts, types: Jobs, resources: Mapping[type, Any]) -> None:
+    """Be a worker until nothing is due, and what was is done and written down."""
+    worker = JobWorker(
+        parts.db.psycopg,
+        parts.redis,
+        redis_transport(settings.redis),
+        types,
+        resources=resources,
+        name="singr-clock",
+        requests=schedule_requests(settings, types, parts.sealer),
+        options=WorkerOptions(queues=await _queues(parts.db, types), poll=0.05, sweep_every=0.1, lease=5.0, grace=2.0),
+    )
+    running = asyncio.create_task(worker.run())
+    try:
+        await _until_nothing_is_due(parts.db, running)
+    finally:
+        if not running.done():  # one that broke off would never have stopped
+            await worker.stop()
+        await running
 
 
 async def _queues(db: Database, types: Jobs) -> dict[Queue, QueueOptions]:
@@ -96,5 +109,8 @@ async def _until_nothing_is_due(db: Database, running: "asyncio.Task[None]") -> 
                     patience.reschedule(asyncio.get_running_loop().time() + _PATIENCE_SECONDS)
                 await asyncio.sleep(_LOOK_SECONDS)
     except TimeoutError:
-        told = ", ".join(f"{count} of {name}" for name, count in due.items())
-        raise DevError(f"due still, and no fewer for {_PATIENCE_SECONDS:.0f} s: {told}") from None
+        raise DevError(f"due still, and no fewer for {_PATIENCE_SECONDS:.0f} s: {_in_words(due)}") from None
+
+
+def _in_words(due: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} of {name}" for name, count in due.items())

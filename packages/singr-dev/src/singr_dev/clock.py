@@ -158,16 +158,18 @@ class VirtualClock:
         return self.advance(seconds=by.total_seconds())
 
     async def settle(self, jobs: "Jobs | None" = None, *, resources: Mapping[type, Any] | None = None) -> None:
-        """Run all that is due now, chores and jobs, until nothing more is; beside workers that run already.
+        """Run all that is due now, chores and jobs in turn, until nothing more is; beside workers that run already.
 
         A job that fails and is tried again later is not waited for: advance, and settle again.
 
         Args:
             jobs: the job types to run; those of Singr if not given.
-            resources: what their handlers need; for Singr's own, made of the test's settings.
+            resources: what their handlers need; for Singr's own, made of the test's settings as `singr-worker` does,
+                these coming first.
 
         Raises:
-            DevError: something is due still, and for half a minute it became no less.
+            DevError: something is due still, and for half a minute it became no less, or chores and jobs ask for each
+                other without end; or a handler asked for a resource that is not there.
         """
         from singr_dev._settling import settle  # noqa: PLC0415 — brings the job system
 

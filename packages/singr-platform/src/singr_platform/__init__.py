@@ -5,6 +5,7 @@ from singr_platform._follower import RecipientsFollow
 from singr_platform._job_types import all_jobs
 from singr_platform._notifier import CommsNotifier
 from singr_platform._parts import Parts
+from singr_platform._resources import job_resources
 from singr_platform._schedules import request_intakes, schedule_requests
 from singr_platform._standing_work import standing_work
 
@@ -14,6 +15,7 @@ __all__ = [
     "Parts",
     "RecipientsFollow",
     "all_jobs",
+    "job_resources",
     "request_intakes",
     "schedule_requests",
     "standing_work",

@@ -14,8 +14,7 @@ class CloseDigests(msgspec.Struct, frozen=True, tag="digest.close"):
     """Close what is due; a chore asks for it, once at a time for each organization."""
 
 
-# Of no `needs`: a service that keeps nothing for digests starts its workers without `Digests`.
-@JOBS.handler(CloseDigests, queue=Queue.DIGEST, attempts=10, backoff=Exponential(2.0), timeout=120)
+@JOBS.handler(CloseDigests, queue=Queue.DIGEST, attempts=10, backoff=Exponential(2.0), timeout=120, needs=(Digests,))
 async def close_digests(_job: CloseDigests, ctx: JobContext) -> dict[str, int]:
     """Close until none is due, or others shall have their turn: the chore asks again."""
     done = await ctx.resource(Digests).close_due(ctx.organization_id)

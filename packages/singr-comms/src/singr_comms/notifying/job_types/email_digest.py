@@ -39,13 +39,13 @@ class EmailDigest(msgspec.Struct, frozen=True, kw_only=True, tag="email.digest",
             raise ValueError("end must come after start")
 
 
-# Of no `needs`: a service that keeps nothing for digests starts its workers without `Digests`.
 @JOBS.handler(
     EmailDigest,
     queue=Queue.DIGEST,
     attempts=3,
     backoff=Exponential(2.0),
     timeout=60,
+    needs=(Digests,),
     public=True,
     scope="notifications:write",
 )
