@@ -92,3 +92,25 @@ async def test_nobody_but_an_owner_who_is_alone_deletes_one(
     assert (await client(api_url, owner).delete(f"{path}/members/{staff.user_id}")).status_code == 200
     assert (await client(api_url, owner).delete(path)).status_code == 204
     world.problem(await client(api_url, admin).get(path), 404, "not-found")
+
+
+async def test_own_table_that_refers_to_an_organization_is_named_and_on_delete_helps(
+    api_url: str, client: Any, world: Any, owner: Any, path: str
+) -> None:
+    caller = client(api_url, owner)
+    for key in ("", "DEFERRABLE INITIALLY DEFERRED", "ON DELETE RESTRICT", "ON DELETE CASCADE"):
+        async with world.db.platform() as session:
+            await session.execute(text(f"CREATE TABLE loans (organization_id uuid REFERENCES organizations {key})"))
+            await session.execute(text("INSERT INTO loans VALUES (:id)"), {"id": path.rpartition("/")[2]})
+        try:
+            answer = await caller.delete(path)
+        finally:
+            async with world.db.platform() as session:
+                await session.execute(text("DROP TABLE loans"))
+        if key == "ON DELETE CASCADE":
+            assert answer.status_code == 204, answer.text
+            return
+        refused = world.problem(answer, 409, "conflict")["detail"]
+        assert refused.startswith("The table loans still refers to "), key
+        assert "ON DELETE" in refused
+        assert (await caller.get(path)).status_code == 200

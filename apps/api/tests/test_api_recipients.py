@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from api_callers import OTHER
+from sqlalchemy import text
 
 AT = "/v1/recipients"
 ADA = {
@@ -108,3 +109,29 @@ async def test_who_is_erased_is_gone_at_once_and_a_job_blanks_the_rest(
     assert (job["type"], job["status"]) == ("recipient.erase_by_key", "pending")
     world.problem(await owner.get(f"{AT}/u-17"), 404, "not-found")
     world.problem(await owner.post(f"{AT}/u-17/erase", headers=world.key()), 404, "not-found")
+
+
+async def test_own_table_that_refers_to_a_person_is_named_where_they_are_to_go(
+    owner: Any, world: Any, someone: Any
+) -> None:
+    member = {"user_id": str((await someone(member="customer_staff")).user_id)}
+    other = {"user_id": str((await someone(member="customer_staff")).user_id)}
+    made = await owner.put(f"{AT}/u-17", json=member)
+    async with world.db.platform() as session:
+        await session.execute(text("CREATE TABLE loans (lent_to uuid REFERENCES recipients)"))
+        await session.execute(text("INSERT INTO loans VALUES (:id)"), {"id": made.json()["id"]})
+    try:
+        for refused in (
+            await owner.delete(f"{AT}/u-17"),
+            await owner.post(f"{AT}/u-17/erase", headers=world.key()),
+            await owner.put(f"{AT}/u-17", json=other),
+            await owner.post(
+                f"{AT}/import", json={"recipients": [{"external_id": "u-17"} | other]}, headers=world.key()
+            ),
+        ):
+            assert "loans" in world.problem(refused, 409, "conflict")["detail"]
+        assert (await owner.get(f"{AT}/u-17")).json()["user_id"] == member["user_id"]
+    finally:
+        async with world.db.platform() as session:
+            await session.execute(text("DROP TABLE loans"))
+    assert (await owner.delete(f"{AT}/u-17")).status_code == 204

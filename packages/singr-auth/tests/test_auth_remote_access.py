@@ -178,6 +178,16 @@ async def test_caller_is_refused_with_what_to_answer(
     assert KEY.reveal() not in caught.value.detail
 
 
+async def test_who_sends_nothing_is_told_of_each_kind_that_is_taken(client: httpx.AsyncClient) -> None:
+    nothing: dict[str, Any] = {"authorization": None, "api_key": None, "organization": None, "scope": "jobs:read"}
+    without_keys = RemoteAccess("https://singr.example", issuer="i", audience="a", client=client)
+    for asking, has_keys in ((access(client), True), (without_keys, False)):
+        with pytest.raises(RefusedError, match="authorization: Bearer") as caught:
+            await asking.caller(**nothing)
+        assert caught.value.headers == {"www-authenticate": "Bearer"}
+        assert ("x-api-key" in caught.value.detail) is has_keys
+
+
 def test_plain_http_is_refused_but_on_this_machine() -> None:
     with pytest.raises(ValueError, match="https"):
         RemoteAccess("http://singr.example", issuer="i", audience="a", credential=Secret("x"))

@@ -1,4 +1,4 @@
-"""The guide's own Alembic migrates a service's tables beside Singr's, and leaves those alone."""
+"""A service's tables beside Singr's: its own Alembic leaves Singr's alone, and `singr-db` leaves its own alone."""
 
 import shutil
 import sys
@@ -46,3 +46,30 @@ def test_own_alembic_makes_its_own_tables_and_then_finds_nothing_to_change(
     with psycopg.connect(migrated_url) as connection:
         left = connection.execute("SELECT to_regclass('parcels_told'), to_regclass('jobs')").fetchone()
     assert left == (None, "jobs")
+
+
+def test_reset_takes_nothing_from_own_tables_and_views_and_names_them(
+    migrated_url: str, capsys: pytest.CaptureFixture[str]
+):
+    environ = {"APP_ENV": "test", "DATABASE_URL": migrated_url}
+    with psycopg.connect(migrated_url) as connection:
+        connection.execute("CREATE TABLE loans (organization_id uuid REFERENCES organizations, part int UNIQUE)")
+        connection.execute("CREATE TABLE loan_parts (part int REFERENCES loans (part))")
+        connection.execute("CREATE SCHEMA lending")
+        connection.execute("CREATE TABLE lending.users (id uuid REFERENCES recipients ON DELETE CASCADE)")
+        connection.execute("CREATE VIEW busy AS SELECT count(*) FROM jobs")
+    assert main(["reset"], environ=environ) == 1
+    said = capsys.readouterr().err
+    assert "loans (loans_organization_id_fkey)" in said
+    assert "lending.users (users_id_fkey)" in said
+    assert "busy (a view)" in said
+    assert "loan_parts" not in said
+    with psycopg.connect(migrated_url) as connection:
+        left = connection.execute(
+            "SELECT count(*) FROM organizations UNION ALL SELECT count(*) FROM pg_constraint WHERE conname IN"
+            " ('loans_organization_id_fkey', 'users_id_fkey') UNION ALL SELECT * FROM busy"
+        ).fetchall()
+        assert left == [(1,), (2,), (0,)]
+        connection.execute("DROP TABLE loan_parts, loans, lending.users")
+        connection.execute("DROP VIEW busy")
+    assert main(["reset"], environ=environ) == 0

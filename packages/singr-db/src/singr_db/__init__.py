@@ -30,6 +30,7 @@ from singr_db.schema._grants import grant, revoke
 from singr_db.schema._migrate import downgrade, drop_everything, head_revision, is_newer, upgrade
 from singr_db.schema._ours import is_ours
 from singr_db.schema._seed import DEMO_ORGANIZATION_ID, seed
+from singr_db.schema._still_referred import still_referred
 from singr_db.sealing._person_key import PersonKey, key_of
 from singr_db.sealing._rewrap import Resealed
 from singr_db.sealing._sealer import Sealer
@@ -111,6 +112,7 @@ __all__ = [
     "sql",
     "sql_text",
     "sqlstate_of",
+    "still_referred",
     "storable",
     "upgrade",
 ]

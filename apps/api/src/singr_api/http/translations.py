@@ -27,7 +27,7 @@ from singr_api.http.problems import (
 from singr_auth import accounts
 from singr_comms import inbound, notifications, notifying, people
 from singr_comms.people import inbox as people_inbox
-from singr_db import ObjectStoreError, is_outage, lock_held, schema_lacks
+from singr_db import ObjectStoreError, is_outage, lock_held, schema_lacks, still_referred
 from singr_db.operation_log import ReasonError
 from singr_db.pages import InvalidCursor
 from singr_db.standing_work import StandingWorkUnknownError
@@ -183,7 +183,9 @@ def _away(error: BaseException) -> Problem:
 
 
 def _database(error: Exception) -> Problem | None:
-    return _away(error) if is_outage(error) else None
+    if is_outage(error):
+        return _away(error)
+    return None if (said := still_referred(error)) is None else Problem(problems.CONFLICT, said)
 
 
 # What the framework itself refuses is the plainest of its status: no problem of accounts is ever meant.

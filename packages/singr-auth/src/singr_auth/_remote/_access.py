@@ -35,6 +35,7 @@ _OK: Final = 200
 _UNAUTHORIZED: Final = 401
 _UNAVAILABLE: Final = 503
 _BEARER: Final = {"www-authenticate": 'Bearer error="invalid_token"'}
+_EITHER: Final = "Send a Singr access token (authorization: Bearer) or a Singr API key (x-api-key)."
 _SIGN_IN: Final = {"www-authenticate": "Bearer"}
 
 
@@ -192,6 +193,8 @@ class RemoteAccess:
         if authorization and api_key:
             raise RefusedError(400, "Send an access token or an API key, not both.")
         organization_id = _organization(organization)
+        if not authorization and not api_key and self._credential is not None:
+            raise RefusedError(_UNAUTHORIZED, _EITHER, _SIGN_IN)
         if api_key:
             principal = await self.api_key(api_key)
         else:

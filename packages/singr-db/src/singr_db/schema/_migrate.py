@@ -20,7 +20,7 @@ from singr_db._errors import MigrationError
 from singr_db._partitions import create_partitions
 from singr_db._roles import ensure_tenant_role
 from singr_db.schema._lacking import lacking
-from singr_db.schema._ours import VERSION_TABLE
+from singr_db.schema._ours import VERSION_TABLE, leaning_on_ours
 from singr_db.sessions._connection import connection_parameters, prepare, set_up
 from singr_db.tables import FUNCTIONS, Base
 
@@ -35,6 +35,10 @@ _THEIRS = (
     "the table alembic_version (at {current}) is another program's, as none of Singr's tables is there:"
     " give your own Alembic a version_table of its own in its env.py, rename the table to that"
     " (ALTER TABLE alembic_version RENAME TO …), and run singr-db upgrade again"
+)
+_LEANING = (
+    "nothing was dropped, as tables or views of your own refer to Singr's: {}. Drop these first, or their foreign keys"
+    " (ALTER TABLE … DROP CONSTRAINT …), and make them anew afterwards"
 )
 # Alembic keeps the running migration in a module global.
 _one_at_a_time = threading.Lock()
@@ -87,12 +91,14 @@ def drop_everything(url: Secret | str) -> None:
 
     Raises:
         DatabaseUrlError: the address cannot be used.
-        MigrationError: another process has been migrating for too long, or the table `alembic_version` is another
-            program's.
+        MigrationError: another process has been migrating for too long, the table `alembic_version` is another
+            program's, or tables or views of somebody else's refer to Singr's; nothing was changed.
     """
     names = ", ".join([*Base.metadata.tables, VERSION_TABLE])
     with _migrating(url) as connection:
         _refuse_theirs(connection)
+        if leaning := leaning_on_ours(connection):
+            raise MigrationError(_LEANING.format(", ".join(leaning)))
         connection.execute(text(f"DROP TABLE IF EXISTS {names} CASCADE"))
         connection.execute(text(f"DROP FUNCTION IF EXISTS {', '.join(FUNCTIONS)}"))
         connection.commit()

@@ -6,7 +6,7 @@ from singr_api.admission.idempotency import Reply
 from singr_api.admission.policy import Access
 from singr_api.http.fields import OrganizationQuery
 from singr_api.http.form.validation import encode
-from singr_api.http.problems import NOT_FOUND
+from singr_api.http.problems import CONFLICT, NOT_FOUND
 from singr_api.people.recipients.schemas import Erasing, ImportRecipients, RecipientPage, RecipientQuery
 from singr_api.people.shared import DAILY, IN_PATH, checked_id
 from singr_api.routing.operations import Example
@@ -61,6 +61,7 @@ _ONE: Final = "/v1/recipients/{external_id}"
     Answer("The person as stored.", of=RecipientView),
     Answer("Created.", of=RecipientView, status=201),
     body_examples={"person": Example("All fields", _GIVEN)},
+    problems=(CONFLICT,),
     **IN_PATH,
     **_CHANGES,
 )
@@ -85,6 +86,8 @@ async def put(session: TenantSession, services: Services, external_id: str, body
 
     Changing the account makes this another person, with a new `id`: the devices, inbox and choices of the previous
     person are deleted, while topics and what the organization chose for the external id stay.
+    A table of your own in Singr's database that refers to the previous person prevents it (409, which names the table),
+    unless its foreign key has `ON DELETE`.
     """
     view, is_new = await put_recipient(
         session,
@@ -102,6 +105,7 @@ async def put(session: TenantSession, services: Services, external_id: str, body
     "importRecipients",
     Answer("Stored.", done=Example("Done", {"created": 2, "updated": 1})),
     body_examples={"people": Example("One", {"recipients": [{"external_id": "u-17", "email": "a@example.org"}]})},
+    problems=(CONFLICT,),
     idempotent=True,
     **_CHANGES,
 )
@@ -158,7 +162,7 @@ async def read(session: TenantSession, services: Services, external_id: str) -> 
     "eraseRecipient",
     Answer("The person's key is destroyed.", status=202, erased=Example("Erased", {"job_id": JOB})),
     query=OrganizationQuery,
-    problems=(NOT_FOUND,),
+    problems=(NOT_FOUND, CONFLICT),
     scope="organization:write",
     idempotent=True,
     **IN_PATH,
@@ -173,11 +177,16 @@ async def erase(session: TenantSession, services: Services, external_id: str) ->
     well. Schedules and jobs that name an address themselves, in place of this recipient, are your organization's own,
     and go on: look through `GET /v1/schedules`, and delete what names the address (`DELETE /v1/schedules/{id}`); cancel
     what is pending of it (`GET /v1/jobs?type=email.send&status=pending`, `POST /v1/jobs/{id}/cancel`).
+
+    A table of your own in Singr's database that still refers to them keeps them from being erased (409, which names the
+    table), unless its foreign key has `ON DELETE`.
     """
     return Erasing(job_id=await erase_recipient(session, checked_id(external_id), sealer=services.sealer))
 
 
-@recipients.route(f"DELETE {_ONE}", "removeRecipient", Answer("Deleted."), problems=(NOT_FOUND,), **IN_PATH, **_CHANGES)
+@recipients.route(
+    f"DELETE {_ONE}", "removeRecipient", Answer("Deleted."), problems=(NOT_FOUND, CONFLICT), **IN_PATH, **_CHANGES
+)
 async def remove(session: TenantSession, external_id: str) -> None:
     """Remove a person.
 
@@ -185,5 +194,8 @@ async def remove(session: TenantSession, external_id: str) -> None:
     their addresses, also when they are added again. What is waiting or scheduled for them is not sent any more: it ends
     as `suppressed` with the code `erased`. What a provider has accepted already still arrives. The delivery log keeps
     its entries for their retention period: to delete all data about a person, erase them.
+
+    A table of your own in Singr's database that still refers to them keeps them from being removed (409, naming the
+    table), unless its foreign key has `ON DELETE`.
     """
     await remove_recipient(session, checked_id(external_id))
