@@ -6,6 +6,7 @@ from contextlib import suppress
 import pytest
 from test_comms_memory import ADA, ORGANIZATION, SEALER, START, put
 
+from singr_comms.notifying import Target, notify
 from singr_comms.people import put_recipient
 from singr_comms.testing import MemoryNotifications, _outbox
 
@@ -86,3 +87,34 @@ async def test_a_session_that_waits_for_one_that_waits_for_it_says_so(
         await told.wait()
     await task
     await put(outbox, ada=ADA)
+
+
+async def test_a_session_takes_nothing_after_its_block(outbox: MemoryNotifications) -> None:
+    await put(outbox, ada=ADA)
+    async with outbox.tenant(ORGANIZATION) as session:
+        pass
+    with pytest.raises(RuntimeError, match="session is over"):
+        await notify(session, "plain", Target(recipient="ada"), sealer=SEALER, data={"title": "T", "text": "t"})
+    with pytest.raises(RuntimeError, match="session is over"):
+        await put_recipient(session, "bob", ADA, sealer=SEALER)
+    await outbox.advance(1)
+    assert (outbox.messages, await known(outbox, "ada", "bob")) == ([], ["ada"])
+
+
+async def test_no_time_passes_within_a_session(outbox: MemoryNotifications) -> None:
+    await put(outbox, ada=ADA)
+    async with outbox.tenant(ORGANIZATION) as session:
+        await notify(session, "plain", Target(recipient="ada"), sealer=SEALER, data={"title": "T", "text": "t"})
+        with pytest.raises(RuntimeError, match="between sessions"):
+            await outbox.advance(5)
+        assert outbox.messages == []
+    await outbox.advance(5)
+    assert outbox.sent
+
+
+async def test_what_a_database_would_not_take_is_refused(outbox: MemoryNotifications) -> None:
+    with pytest.raises(TypeError, match="UUID, not str"):
+        async with outbox.tenant("not a UUID"):  # type: ignore[arg-type] # what is refused
+            pass
+    with pytest.raises(ValueError, match="channel must be one of email, push, sms"):
+        outbox.suppress("mail", "ada@example.org", reason="bounced")

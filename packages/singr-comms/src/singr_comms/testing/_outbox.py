@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from singr_comms.channels import CHANNELS
 from singr_comms.notifications._reachable import ways_to_write
 from singr_comms.notifications._rows import normalized
 from singr_comms.notifications.sending._suppressions import CODES, OF_ALL
@@ -45,9 +46,30 @@ class MemorySession:
 
     def __init__(self, people: MemoryPeople, notifications: MemoryNotified) -> None:
         self.organization_id = notifications.organization_id
-        self.people = people
-        self.notifications = notifications
+        self._people = people
+        self._notifications = notifications
         self._restore = (people.saved(), notifications.saved())
+        self._is_over = False
+
+    @property
+    def people(self) -> MemoryPeople:
+        """The organization's people; raises RuntimeError once the session is over."""
+        self._require_open()
+        return self._people
+
+    @property
+    def notifications(self) -> MemoryNotified:
+        """Its notifications; raises RuntimeError once the session is over."""
+        self._require_open()
+        return self._notifications
+
+    def end(self) -> None:
+        """Take nothing any more, as whoever opened it says: a database would not keep it."""
+        self._is_over = True
+
+    def _require_open(self) -> None:
+        if self._is_over:
+            raise RuntimeError("this session is over: what is done after its block is not kept; open another")
 
     async def rollback(self) -> None:
         """Take back what was done in this session."""
@@ -121,7 +143,10 @@ class MemoryNotifications:
 
         Raises:
             RuntimeError: the one before is not over after ten seconds, as where it waits for this one.
+            TypeError: `organization_id` is no UUID.
         """
+        if not isinstance(organization_id, UUID):
+            raise TypeError(f"a tenant session needs the organization's UUID, not {type(organization_id).__name__}")
         notified = self._of(organization_id)
         async with self._turn(notified):
             session = MemorySession(notified.people, notified)
@@ -130,6 +155,8 @@ class MemoryNotifications:
             except BaseException:
                 session.take_back()
                 raise
+            finally:
+                session.end()
             notified.decide_due()
 
     @asynccontextmanager
@@ -158,6 +185,7 @@ class MemoryNotifications:
         """Let time pass, in seconds or as a difference; what falls due is decided at its time.
 
         Raises:
+            RuntimeError: within a session.
             ValueError: it is no time that passes, such as NaN or less than none.
         """
         if not isinstance(by, timedelta) and not math.isfinite(by):
@@ -168,8 +196,11 @@ class MemoryNotifications:
         """Let time pass until then (aware); what falls due is decided at its time.
 
         Raises:
+            RuntimeError: within a session, whose changes nobody else would see before its end.
             ValueError: it lies in the past, or has no zone.
         """
+        if any(one.is_open and any(one.whose is mine for mine in self._notified.values()) for one in _within.get()):
+            raise RuntimeError("time passes between sessions: what an open one did is decided after its block")
         if _aware(moment) < self._now:
             raise ValueError(f"time only goes forward: it is {self._now.isoformat()} already")
         while (due := self._next_due()) is not None and due <= moment:
@@ -189,8 +220,10 @@ class MemoryNotifications:
                 all.
 
         Raises:
-            ValueError: there is no such reason.
+            ValueError: there is no such channel or reason.
         """
+        if channel not in CHANNELS:
+            raise ValueError(f"channel must be one of {', '.join(sorted(CHANNELS))}, not {channel}")
         if reason not in CODES:
             raise ValueError(f"reason must be one of {', '.join(sorted(CODES))}, not {reason}")
         ways = frozenset(map(normalized, ways_to_write(normalized(address))))
