@@ -303,11 +303,12 @@ async def test_a_message_has_failed_when_its_attempts_are_spent(bench: Any) -> N
     assert await bench.story(message_id) == ("failed", ["failed"] * 3)
 
 
-async def test_a_failed_message_is_sent_when_an_operator_asks_again(bench: Any) -> None:
+async def test_a_failed_message_is_sent_when_an_operator_asks_again(clock: VirtualClock, bench: Any) -> None:
     message_id = await bench.queue(SONG)
     bench.email.fail_next(TransientError("connection", "refused"))
     with pytest.raises(RetryLater):
         await bench.send(message_id, last=True)
+    clock.advance(seconds=10)
     await bench.send(message_id)
     assert await bench.story(message_id) == ("sent", ["failed", "sent"])
 

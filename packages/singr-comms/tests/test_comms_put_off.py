@@ -171,14 +171,6 @@ async def test_what_was_put_off_is_tried_once_in_ten_seconds_however_often_someb
         await desk.held(message_id, last=True)
 
 
-async def test_what_has_ended_is_sent_again_at_once(desk: Desk) -> None:
-    message_id = await desk.bench.queue(SONG)
-    desk.bench.email.fail_next(*[BUSY] * 3)
-    for last in (False, False, True):
-        await desk.held(message_id, last=last)
-    await desk.send(message_id)
-
-
 # --- several providers -----------------------------------------------------------------------------------------------
 
 

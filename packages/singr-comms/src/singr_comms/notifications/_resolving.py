@@ -8,6 +8,7 @@ import msgspec
 
 from singr_comms._errors import CommsError
 from singr_comms.catalogue import message_types
+from singr_comms.notifications.sending._ledger_sql import HAD_ENDED
 from singr_db import PlatformSession, sql_text
 from singr_db.operation_log import checked_reason, log_operation
 from singr_jobs import (
@@ -129,6 +130,8 @@ async def resolve_delivery(
     await session.execute(_ATTEMPTS, {**which, "sent": sent, "error": said})
     erase = sent and message_types.carries_code(row.kind)
     await session.execute(_MESSAGE, {**which, "status": "sent" if sent else "queued", "sent": sent, "erase": erase})
+    if not sent:
+        await session.execute(HAD_ENDED, which)
     if row.job_id is not None:
         await let_job_go_on(session, row.job_id, row.job_status, organization_id, again=not sent, reason=reason)
     await log_operation(

@@ -13,7 +13,7 @@ from singr_comms.channels._channel import Provider
 from singr_comms.notifications._person_keys import is_erased
 from singr_comms.notifications.sending import _ledger_sql as sql
 from singr_comms.notifications.sending._ordinary import Before, Misfit, OrdinaryWay, nothing_before
-from singr_comms.notifications.sending._policy import BREATH, SETTLE_AFTER, Doubt, Known, Step, next_look, next_step
+from singr_comms.notifications.sending._policy import SETTLE_AFTER, Doubt, Known, Step, next_look, next_step
 from singr_comms.notifications.sending._quotas import Quotas
 from singr_comms.notifications.sending._suppressions import Suppressions
 from singr_comms.notifications.sending._try import (
@@ -32,6 +32,7 @@ from singr_comms.notifications.sending._try import (
     Refused,
     Waiting,
 )
+from singr_comms.notifications.sending.endings import _anew as anew
 from singr_comms.notifications.sending.endings._ends import as_json, end, expire, flag, over, settle
 from singr_db import Database, TenantSession
 from singr_jobs import RetryLater
@@ -107,7 +108,7 @@ class Ledger:
         Raises:
             BidesItsTime: it is of a notification that is paused, its reader is not to be disturbed now, or it was held
                 before and waits for room.
-            RetryLater: it was put off a moment ago.
+            RetryLater: it was put off, or is tried anew, and was tried a moment ago; or it waits for room.
         """
         opened = await self._ordinary.begin(
             message_id,
@@ -130,6 +131,10 @@ class Ledger:
         except BidesItsTime:
             async with self._db.tenant(organization_id) as session:
                 await session.execute(sql.NOT_HELD, {"id": message_id})
+            raise
+        except RetryLater as later:
+            async with self._db.tenant(organization_id) as session:
+                await anew.waits(session, message_id, later)
             raise
 
     async def finish(
@@ -220,7 +225,7 @@ class Ledger:
             remaining = self._remaining(row)
             if remaining <= 0:
                 return await expire(session, message_id, row, reason)
-            await session.execute(sql.HELD, {"id": message_id})
+            await anew.held(session, message_id, row)
             return remaining if row.in_doubt else min(remaining, row.until_over)
 
     async def _begin(
@@ -233,9 +238,9 @@ class Ledger:
         *,
         is_last_attempt: bool,
     ) -> Opening:
-        last = row.attempts and await _last_attempt(session, message_id, row)
+        last = row.attempts and await _last_attempt(session, message_id, row, provider.name)
         doubt = None if not last or last.attempt is None else Doubt(last.provider, last.doubted)
-        status = "queued" if await _is_tried_again(session, message_id, row) else row.status
+        status = "queued" if await anew.is_tried_again(session, message_id, row) else row.status
         step = next_step(
             Known(row.kind, status, last.age if last else None, doubt, waits_to_ask=_waits_to_ask(row)),
             provider=provider,
@@ -292,7 +297,7 @@ class Ledger:
         remaining = self._remaining(row)
         if remaining <= 0:
             return await expire(session, message_id, row, waited_for or "its time was over before it could be sent")
-        _draw_breath(row, last, remaining)
+        anew.draw_breath(row, last, remaining)
         refused = await self._held_back(session, message_id, row, last, remaining)
         if refused is not None:
             await end(session, message_id, row.kind, "suppressed", refused)
@@ -316,6 +321,8 @@ class Ledger:
         remaining = self._remaining(row)
         if remaining <= 0:
             return await expire(session, message_id, row, why.message)
+        if row.status not in _OPEN:
+            await session.execute(sql.HAD_ENDED, {"id": message_id})
         await session.execute(sql.LEFT, {"id": message_id, "error": as_json(why)})
         return Waiting(min(next_look(row.held or 0.0), remaining), why)
 
@@ -328,16 +335,14 @@ class Ledger:
             stopped = await self._looked_at(self._last_look, session, row, address, last)
             if stopped is not None:
                 return stopped
-        if held is None and row.attempts == 0:
-            held = await self._quotas.count(session, message_id, row, address)
-            if held is not None:
-                await self._quotas.wait(session, message_id, held)
-        elif held is None and row.status == "queued" and (last is None or (last.hour_is_over and last.attempt is None)):
-            # It was certainly not sent in the hour that it counted in: it is sent in this one, or later.
+        again = _counts_again(row, last)
+        if held is None and (again or row.attempts == 0):
             day = last is None or last.day_is_over
             held = await self._quotas.count(session, message_id, row, address, day=day)
-            if held is not None:
+            if held is not None and again:
                 await self._quotas.wait_again(session, held, min(remaining, row.until_over))
+            elif held is not None:
+                await self._quotas.wait(session, message_id, held)
         return None if held is None else Refused(*held)
 
     async def _looked_at(
@@ -352,13 +357,12 @@ class Ledger:
             return QUIETLY_OVER
 
 
-def _draw_breath(row: Any, last: Any, remaining: float) -> None:
-    # Whoever has what was put off tried at once, over and over, makes no more calls than one in a few seconds.
-    waited = None if last is None or row.status != "queued" else last.put_off_for
-    if waited is not None and waited < BREATH:
-        said = row.error or {}
-        seconds = min(BREATH - max(waited, 0.0), remaining)
-        raise RetryLater(seconds, str(said.get("code")), f"it waits: {said.get('message')}", counts=False)
+def _counts_again(row: Any, last: Any) -> bool:
+    if anew.is_anew(row, last):
+        return True
+    # It was certainly not sent in the hour that it counted in: it is sent in this one, or later.
+    certain = last is None or (last.hour_is_over and last.attempt is None)
+    return bool(row.attempts) and row.status == "queued" and certain
 
 
 def _begun(
@@ -379,15 +383,9 @@ def _as_stored(message_id: UUID, row: Any) -> dict[str, Any]:
     return stored | {"token": message_id.hex, "recipient": bytes(row.recipient_hash)}
 
 
-async def _last_attempt(session: TenantSession, message_id: UUID, row: Any) -> Any:
-    values = {"id": message_id, "attempt": row.attempts}
+async def _last_attempt(session: TenantSession, message_id: UUID, row: Any, provider: str) -> Any:
+    values = {"id": message_id, "attempt": row.attempts, "provider": provider}
     return (await session.execute(sql.LAST_ATTEMPT, values)).one_or_none()
-
-
-async def _is_tried_again(session: TenantSession, message_id: UUID, row: Any) -> bool:
-    if row.status != "suppressed" or (row.error or {}).get("code") != "cancelled":
-        return False
-    return bool(await session.scalar(sql.TRIED_AGAIN, {"id": message_id}))
 
 
 def _waits_to_ask(row: Any) -> bool:

@@ -21,7 +21,8 @@ SELECT channel, kind, status, attempts, user_id, recipient_id, locale, recipient
     roles=("tenant",),
 )
 # With the earliest attempt that nobody knows the outcome of: what came after it makes nothing certain. And for how long
-# it was put off by now, where it was, and how often; and whether the hour and the day of the attempt are over.
+# it was put off by now, where it was, and how often; whether the hour and the day of the attempt are over; when this
+# provider was last asked; and whether the message had ended after it, or its job had, and has not run since.
 LAST_ATTEMPT: Final = sql_text(
     """
 SELECT extract(epoch FROM clock_timestamp() - last.started_at)::float8 AS age,
@@ -30,6 +31,11 @@ SELECT extract(epoch FROM clock_timestamp() - last.started_at)::float8 AS age,
        (SELECT count(*) FROM message_attempts WHERE message_id = :id AND jsonb_exists(error, 'put_off')) AS put_off,
        date_trunc('hour', last.started_at, 'UTC') < date_trunc('hour', now(), 'UTC') AS hour_is_over,
        date_trunc('day', last.started_at, 'UTC') < date_trunc('day', now(), 'UTC') AS day_is_over,
+       (SELECT extract(epoch FROM clock_timestamp() - max(started_at))::float8 FROM message_attempts
+         WHERE message_id = :id AND provider = :provider) AS asked,
+       coalesce(jsonb_exists(last.error, 'had_ended'), false) AS had_ended,
+       EXISTS (SELECT FROM messages AS m JOIN jobs AS j ON j.id = m.job_id JOIN job_attempts AS a ON a.job_id = j.id
+                WHERE m.id = :id AND j.attempt = 0 AND a.finished_at > last.started_at) AS job_anew,
        doubt.attempt, doubt.provider,
        extract(epoch FROM doubt.started_at)::float8 AS began_at,
        extract(epoch FROM clock_timestamp() - doubt.started_at)::float8 AS doubted
@@ -123,6 +129,14 @@ SELECT status, kind, channel, content_sealed,
   FROM messages WHERE id = :id AND channel = :channel FOR UPDATE
 """,
     roles=("tenant",),
+)
+# Its last attempt says so, until there is another one.
+HAD_ENDED: Final = sql_text(
+    """
+UPDATE message_attempts AS a SET error = coalesce(a.error, '{}') || '{"had_ended": true}'
+  FROM messages AS m WHERE m.id = :id AND a.message_id = :id AND a.attempt = m.attempts
+""",
+    roles=("platform", "tenant"),
 )
 # What had failed, and is tried again, has its time anew.
 HELD: Final = sql_text(

@@ -212,6 +212,7 @@ FLAGGED: Final = Refused(
     " somebody has looked it up at the provider, and resolved it",
 )
 
+JUST_TRIED: Final = Refused("just_tried", "it was tried a moment ago, and is called about once in ten seconds")
 ERASED: Final = Refused("erased", "its recipient was taken off the list or erased")
 NO_DEVICE: Final = Refused("no_device", "its recipient does not take pushes on that device any more")
 UNQUIET: Final = Refused(
