@@ -200,12 +200,13 @@ async def test_a_connection_on_which_nothing_is_answered_any_more_is_made_anew(s
     await client.aclose()
 
 
-async def test_a_quiet_server_that_answers_is_heard_on(settings, waker, said, quick):
+async def test_a_quiet_server_that_answers_is_heard_on(settings, waker, said, quick, monkeypatch):
+    monkeypatch.setattr("singr_db.redis._QUIET", 1.0)  # a busy machine answers later than at once
     hears = waker.listen(cancelled=lambda _: None)
     async with asyncio.timeout(30):
         await anext(hears)
         heard = asyncio.ensure_future(anext(hears))
-        await until(lambda: len(quick) >= 3, what="it was asked, and asked again")
+        await until(lambda: len(quick) >= 2, what="it was asked, and asked again")
         waker.wake([Queue.EMAIL])
         assert await heard == frozenset({Queue.EMAIL})
     assert not [line for line in said if "are away" in line]
