@@ -53,7 +53,7 @@ async def test_altered_link_opens_a_page_in_the_readers_language(
         assert page.headers["x-content-type-options"] == "nosniff"
 
 
-@pytest.mark.parametrize("behind", ["%3E", "%20", "/", "%E2%80%A6"])
+@pytest.mark.parametrize("behind", ["%20", "%E2%80%A6"])
 async def test_link_with_what_a_mail_program_took_along_opens_a_page(
     api: httpx.AsyncClient, callers: Any, link: str, behind: str
 ) -> None:
