@@ -98,7 +98,6 @@ class Farm:
         async with self.db.tenant(FARM) as session:
             await change(session, name)
         self.clock.advance(seconds=11)  # a brand that was put is read by then
-        await self.clock.settle()
 
     async def end(self, message_id: UUID) -> str:
         try:

@@ -62,9 +62,15 @@ async def test_a_job_whose_lease_is_lost_before_its_first_step_leaves_its_place(
 ):
     async with working(concurrency=1) as worker:
         with monkeypatch.context() as patching:
-            interrupted_at_once(worker._runner, patching, lambda runner, job: runner._renewed([job], set(), set()))
+            lost: list[ClaimedJob] = []
+
+            def lose(runner: Runner, job: ClaimedJob) -> None:
+                lost.append(job)
+                runner._renewed([job], set(), set())
+
+            interrupted_at_once(worker._runner, patching, lose)
             await put(db, "a")
-            await until(lambda: worker.in_hand() == {"default": 1}, what="it is begun")
+            await until(lambda: bool(lost), what="it is begun")
             await until(lambda: worker.in_hand() == {"default": 0}, what="it is in hand no more")
         await reaches(await put(db, "b"), "completed")
     assert pulse.ran == ["b"]

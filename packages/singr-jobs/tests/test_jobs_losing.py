@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from jobs_support import ORGANIZATION, end_by_hand, jobs, lies, put, take_by_hand, until
+from jobs_support import ORGANIZATION, jobs, lies, put, take_by_hand, until
 
 from singr_db import Database
 from singr_db.ending import ALONE, LOSE, SUSPECT
@@ -65,32 +65,6 @@ async def test_a_clock_that_jumps_after_it_was_looked_at_loses_nothing(clock: Vi
     async with db.psycopg.connection() as connection:
         await connection.execute(LOSE, {"limit": 1, "error": "{}", "looked": looked})
     assert await lies(db, job_id) == "working"
-
-
-async def test_a_job_that_somebody_has_locked_holds_up_no_other_that_was_lost(db: Database):
-    locked, beside, apart, member = [await put(db, name) for name in "abcd"]
-    await take_by_hand(db, locked, beside, token=1, over_in=-9.0, worker="dead")
-    await take_by_hand(db, apart, token=2, over_in=-8.0)
-    await take_by_hand(db, member, token=3, over_in=-7.0)
-    flow = "INSERT INTO flows (id, organization_id, name) VALUES (gen_random_uuid(), %s, 'f') RETURNING id"
-    lost = {"limit": 16, "error": '{"code": "worker_lost"}', "looked": math.inf}
-    async with db.psycopg.connection() as connection, db.psycopg.connection() as console, console.transaction():
-        [(flow_id,)] = await (await connection.execute(flow, (ORGANIZATION,))).fetchall()
-        await connection.execute("UPDATE jobs SET flow_id = %s WHERE id = %s", (flow_id, member))
-        await console.execute("SELECT FROM jobs WHERE id = %s FOR UPDATE", (locked,))
-        await console.execute("SELECT FROM flows WHERE id = %s FOR UPDATE", (flow_id,))
-        assert await end_by_hand(db, LOSE, lost) == 2
-        assert [await lies(db, one) for one in (locked, beside, apart, member)] == [
-            "working",
-            "ready",
-            "ready",
-            "working",
-        ]
-        cursor = await connection.execute("SELECT ids, worker, token > 3 FROM job_tickets ORDER BY ids")
-        assert await cursor.fetchall() == [([locked], "dead", True), ([member], "by-hand", True)]
-        assert await end_by_hand(db, LOSE, lost) == 0
-    assert await end_by_hand(db, LOSE, lost) == 2
-    assert await lies(db, locked) == await lies(db, member) == "ready"
 
 
 async def test_suspects_take_turns_with_what_else_waits(db: Database, waker, working, pulse):

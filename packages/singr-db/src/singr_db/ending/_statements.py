@@ -157,35 +157,17 @@ _SUSPECTED: Final = f"CASE WHEN outcome = 'held' THEN {SUSPECT} ELSE {RANK} END"
 # Silent: its worker died. By the clock as it was when somebody `looked` whether it had jumped: it may jump since.
 # The attempt counts as lost; where it was the last, the job has failed. What was only on its way to a worker has not
 # begun: it waits again. Of what a worker took ahead nobody knows what had begun: none pays for it, and all are
-# suspects, which the next worker begins at once, so that it is known should they be lost again. Jobs that somebody has
-# locked, or whose flow is, hold up no others: they stay on a ticket, which no worker knows, and have their turn later.
+# suspects, which the next worker begins at once, so that it is known should they be lost again.
 LOSE: Final = sql(
     end_jobs(
         steps="""
-silent AS MATERIALIZED (
-    SELECT token, ids FROM job_tickets WHERE leased_until < LEAST(now(), to_timestamp(%(looked)s))
-     ORDER BY leased_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-), theirs AS MATERIALIZED (
-    SELECT id, flow_id FROM jobs WHERE id = ANY (ARRAY(SELECT unnest(ids) FROM silent)) AND status = 'pending'
-), flow AS MATERIALIZED (
-    SELECT id FROM flows WHERE id = ANY (ARRAY(SELECT flow_id FROM theirs WHERE flow_id IS NOT NULL))
-       FOR UPDATE SKIP LOCKED
-), free AS MATERIALIZED (
-    SELECT id FROM jobs
-     WHERE id = ANY (ARRAY(SELECT id FROM theirs WHERE flow_id IS NULL OR flow_id IN (SELECT id FROM flow)))
-       FOR UPDATE SKIP LOCKED
-), gone AS (
-    DELETE FROM job_tickets WHERE token = ANY (ARRAY(SELECT token FROM silent)) AND leased_until < now()
-    RETURNING token, queue, ids, state, worker, started_at
-), held_up AS (
-    INSERT INTO job_tickets (token, queue, ids, state, leased_until, worker, started_at)
-    SELECT (random() * 9e15)::bigint, queue, array_agg(id), state, now(), worker, started_at
-      FROM gone CROSS JOIN unnest(ids) AS id
-     WHERE id IN (SELECT id FROM theirs) AND id NOT IN (SELECT id FROM free)
-     GROUP BY token, queue, state, worker, started_at
+gone AS (
+    DELETE FROM job_tickets WHERE token = ANY (ARRAY(
+        SELECT token FROM job_tickets WHERE leased_until < LEAST(now(), to_timestamp(%(looked)s))
+         ORDER BY leased_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED)) AND leased_until < now()
+    RETURNING ids, state, state = 'working' AS begun, worker, started_at
 ), lies AS MATERIALIZED (
-    SELECT id, state, state = 'working' AS begun, worker, started_at
-      FROM gone CROSS JOIN unnest(ids) AS id WHERE id IN (SELECT id FROM free)
+    SELECT unnest(ids) AS id, state, begun, worker, started_at FROM gone
 )""",
         update=f"""
 UPDATE jobs SET
