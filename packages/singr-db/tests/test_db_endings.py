@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
-import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -24,10 +23,6 @@ async def ending(database_url: str) -> AsyncIterator[Database]:
     await database.open()
     yield database
     assert asyncio.all_tasks() <= before | {asyncio.current_task()}, "work goes on"
-    # The server goes on with what nobody waits for, beside the tests that follow.
-    async with await psycopg.AsyncConnection.connect(settings.url.reveal(), autocommit=True) as connection:
-        stop = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = %s"
-        await connection.execute(stop, (FOR_LONG,))
 
 
 async def driver_of(session: Any) -> Any:
